@@ -1,0 +1,93 @@
+"""How each Keras backend differentiates and compiles: the only file here that asks which backend runs.
+
+Every backend gets the same two functions.
+
+`value_and_gradients(function, variables, others)` calls `function()`, which takes nothing and returns a
+scalar, and differentiates it by each of the Keras `variables`; `others` are the variables that it reads or
+assigns besides (running statistics), which JAX has to be told.
+
+`Compiled(step, variables)` is `step(batch)` as its backend compiles it; `variables` are all that it reads or
+assigns, and hold their new values after `flush()`.
+"""
+
+import keras
+
+BACKEND = keras.backend.backend()
+
+if BACKEND == "tensorflow":
+    import tensorflow as tf
+
+    def value_and_gradients(function, variables, others=()):
+        with tf.GradientTape() as tape:
+            value = function()
+        return value, tape.gradient(value, [v.value for v in variables], unconnected_gradients="zero")
+
+    class Compiled:
+        def __init__(self, step, variables):
+            self.step = tf.function(step)
+
+        def __call__(self, batch):
+            return self.step(batch)
+
+        def flush(self):
+            """TensorFlow assigns in place: nothing waits."""
+
+elif BACKEND == "jax":
+    import jax
+
+    def _within_scope(function, variables, values):
+        """Call `function` while `variables` stand for `values`; also return what they stand for after."""
+        with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))) as scope:
+            result = function()
+        return result, [scope.get_current_value(variable) for variable in variables]
+
+    def value_and_gradients(function, variables, others=()):
+        def stateless(values, other_values):
+            everything = [*variables, *others]
+            value, after = _within_scope(function, everything, [*values, *other_values])
+            return value, after[len(variables) :]
+
+        differentiate = jax.value_and_grad(stateless, has_aux=True)
+        (value, after), gradients = differentiate([v.value for v in variables], [v.value for v in others])
+        for variable, new in zip(others, after, strict=True):
+            variable.assign(new)
+        return value, gradients
+
+    class Compiled:
+        def __init__(self, step, variables):
+            self.variables = variables
+            self.state = None  # lives outside the variables between calls, as in Keras's own JAX trainer
+            stateless = lambda state, batch: _within_scope(lambda: step(batch), variables, state)
+            self.step = jax.jit(stateless, donate_argnums=0)
+
+        def __call__(self, batch):
+            if self.state is None:
+                self.state = [jax.numpy.copy(v.value) for v in self.variables]  # donated: not the variables' own
+            result, self.state = self.step(self.state, batch)
+            return result
+
+        def flush(self):
+            """Bring the variables up to date with the compiled step's state."""
+            if self.state is not None:
+                for variable, value in zip(self.variables, self.state, strict=True):
+                    variable.assign(value)
+            self.state = None
+
+else:
+    import torch
+
+    def value_and_gradients(function, variables, others=()):
+        value = function()
+        gradients = torch.autograd.grad(value, [v.value for v in variables], allow_unused=True)
+        zeros = [torch.zeros_like(v.value) for v in variables]
+        return value, [zero if g is None else g for g, zero in zip(gradients, zeros, strict=True)]
+
+    class Compiled:
+        def __init__(self, step, variables):
+            self.step = step  # eager: what Keras itself runs on this backend unless asked
+
+        def __call__(self, batch):
+            return self.step(batch)
+
+        def flush(self):
+            """PyTorch assigns in place: nothing waits."""

@@ -1,0 +1,358 @@
+"""What the harness asks of a Keras twin: build, load, forward, gradients, step, fit, predict.
+
+torch_impl/train.py has the same functions in the same order. Batches are dictionaries of NumPy arrays: `x`
+goes into the model, `y` (or the names of the model's outputs) into the loss. Supervised twins train the way
+a Keras user trains, by `compile` and `fit`; a file that states `PHASES` has a procedure of its own.
+"""
+
+import importlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from keras_impl.gradients import BACKEND, Compiled, value_and_gradients
+from twin.bridge import RULES, Leaf
+from twin.catalogue import chapter_of
+from twin.spec import Optimizer, Phase, Twin
+
+LOSSES = {
+    "cross_entropy": keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    "binary_cross_entropy": keras.losses.BinaryCrossentropy(from_logits=True),
+    "mean_squared_error": keras.losses.MeanSquaredError(),
+}
+LEAVES = {keras_kind for keras_kind, _ in RULES}
+Report = Callable[[int, dict[str, float]], None]
+
+
+@dataclass
+class Run:
+    """A model, its optimizers, and the step that is compiled when it is first taken."""
+
+    twin: Twin
+    module: Any
+    model: keras.Model
+    phases: tuple[Phase, ...]
+    variables: dict[str, dict[str, Any]] = field(default_factory=dict)  # per phase: name -> variable
+    optimizers: dict[str, keras.optimizers.Optimizer] = field(default_factory=dict)  # per phase
+    seed: int = 0
+    compiled: Compiled | None = None
+    steps: int = 0
+
+
+def build(twin: Twin, arguments: dict[str, Any], dtype: str = "float32", seed: int = 0) -> Run:
+    """A freshly initialised model of the given size."""
+    keras.utils.set_random_seed(seed)
+    keras.config.set_floatx(dtype)
+    module = load_module(twin)
+    model = getattr(module, twin.model)(**arguments)
+    phases = getattr(module, "PHASES", None) or (Phase("", loss=lambda model, batch: _loss(twin, model, batch)),)
+    run = Run(twin, module, model, phases, seed=seed)
+    names = {id(variable): name for name, variable in _named(run).items()}
+    for phase in phases:
+        trained = (getattr(model, phase.trains) if phase.trains else model).trainable_variables
+        run.variables[phase.trains] = {names[id(variable)]: variable for variable in trained}
+    return run
+
+
+def load_module(twin: Twin) -> Any:
+    """The twin's own file."""
+    return importlib.import_module(f"keras_impl.{twin.kind}s.{chapter_of(twin.name).slug}.{twin.name}")
+
+
+def describe(run: Run) -> list[Leaf]:
+    """The layers that own weights, by attribute path."""
+    return [leaf for leaf, _ in _leaves(run.model, "")]
+
+
+def load_weights(run: Run, arrays: dict[str, np.ndarray]) -> None:
+    """Set every weight, trainable or not, from arrays under Keras names."""
+    for name, variable in _named(run).items():
+        variable.assign(arrays[name])
+
+
+def dump_weights(run: Run) -> dict[str, np.ndarray]:
+    """Every weight as an array, under its attribute path and Keras name."""
+    if run.compiled:
+        run.compiled.flush()
+    return {name: ops.convert_to_numpy(variable.value) for name, variable in _named(run).items()}
+
+
+def dump_moments(run: Run) -> dict[str, np.ndarray]:
+    """Adam's two moments of every trainable weight, as `first/NAME` and `second/NAME`; empty for SGD."""
+    if run.compiled:
+        run.compiled.flush()
+    out = {}
+    for phase, optimizer in run.optimizers.items():
+        if not isinstance(optimizer, keras.optimizers.Adam):
+            continue
+        for which, moments in (("first", optimizer._momentums), ("second", optimizer._velocities)):
+            for name, moment in zip(run.variables[phase], moments, strict=True):
+                out[f"{which}/{name}"] = ops.convert_to_numpy(moment.value)
+    return out
+
+
+def forward(run: Run, batch: dict[str, np.ndarray], training: bool = False) -> dict[str, np.ndarray]:
+    """The model's outputs for `x`; running statistics stay as they were."""
+    before = [ops.convert_to_numpy(v.value) for v in run.model.non_trainable_variables]
+    outputs = run.model(to_tensors(batch)["x"], training=training)
+    for variable, value in zip(run.model.non_trainable_variables, before, strict=True):
+        variable.assign(value)
+    return to_arrays(outputs)
+
+
+def loss_and_gradients(
+    run: Run, batch: dict[str, np.ndarray]
+) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+    """Each phase's loss, and the gradient of every parameter that the phase trains; nothing is updated."""
+    before = [ops.convert_to_numpy(v.value) for v in run.model.non_trainable_variables]
+    losses, out = {}, {}
+    for phase in run.phases:
+        loss, gradients = _phase_gradients(run, phase, to_tensors(batch))
+        losses[phase.trains or "loss"] = float(ops.convert_to_numpy(loss))
+        for name, gradient in zip(run.variables[phase.trains], gradients, strict=True):
+            out[name] = ops.convert_to_numpy(gradient)
+    for variable, value in zip(run.model.non_trainable_variables, before, strict=True):
+        variable.assign(value)
+    return losses, out
+
+
+def prepare(run: Run, steps: int, matched: dict[str, float] | None = None) -> None:
+    """Give the run its optimizers.
+
+    Args:
+        run: a built run.
+        steps: how many steps a schedule spans.
+        matched: hyperparameters that override Keras's own defaults, for the ladder.
+    """
+    for phase in run.phases:
+        optimizer = make_optimizer(run.twin.optimizer, steps, matched)
+        optimizer.build(list(run.variables[phase.trains].values()))
+        run.optimizers[phase.trains] = optimizer
+    if hasattr(run.module, "PHASES"):
+        everything = [*run.model.variables, *(v for o in run.optimizers.values() for v in o.variables)]
+        run.compiled = Compiled(lambda batch: _update(run, batch), everything)
+    else:
+        run.model.compile(optimizer=run.optimizers[""], loss=LOSSES.get(run.twin.loss))
+
+
+def step(run: Run, batch: dict[str, np.ndarray]) -> dict[str, float]:
+    """One training step: the loss of each phase before its update."""
+    if not run.compiled:
+        run.model.reset_metrics()  # train_on_batch reports the mean since the last reset
+        return {"loss": float(run.model.train_on_batch(batch["x"], targets(batch)))}
+    return {name: float(ops.convert_to_numpy(loss)) for name, loss in _take(run, batch).items()}
+
+
+def fit(run: Run, data: dict[str, np.ndarray], orders: list[np.ndarray], report: Report) -> None:
+    """Train over the data once per order of its rows, calling `report(epoch, losses)` after each.
+
+    Raises:
+        Whatever `report` raises, which stops the training.
+    """
+    if hasattr(run.module, "fit"):
+        run.module.fit(run, len(orders), report)
+    elif run.compiled:
+        _fit_phases(run, data, orders, report)
+    else:
+        batches = Batches(data, orders, run.twin.batch_size)
+        tell = keras.callbacks.LambdaCallback(
+            on_epoch_end=lambda epoch, logs: report(epoch, {"loss": float(logs["loss"])})
+        )
+        run.model.fit(batches, epochs=len(orders), shuffle=False, verbose=0, callbacks=[tell])
+
+
+def predict(run: Run, x: np.ndarray) -> dict[str, np.ndarray]:
+    """The outputs in inference mode, batch by batch."""
+    if run.compiled:
+        run.compiled.flush()
+    parts = [to_arrays(run.model.predict_on_batch(x[start : start + 256])) for start in range(0, len(x), 256)]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def synchronize() -> None:
+    """Wait until the device is idle."""
+    if BACKEND == "torch":
+        import torch
+
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+    elif BACKEND == "jax":
+        import jax
+
+        jax.block_until_ready(jax.numpy.zeros(()) + 0)
+
+
+class Batches(keras.utils.PyDataset):
+    """Rows of a data set in given orders, so that both frameworks see the same batches."""
+
+    def __init__(self, data: dict[str, np.ndarray], orders: list[np.ndarray], batch_size: int):
+        super().__init__()
+        self.data, self.orders, self.batch_size, self.epoch = data, orders, batch_size, 0
+
+    def __len__(self):
+        return -(-len(self.orders[0]) // self.batch_size)
+
+    def __getitem__(self, index):
+        rows = self.orders[self.epoch][index * self.batch_size : (index + 1) * self.batch_size]
+        batch = {name: array[rows] for name, array in self.data.items()}
+        return batch["x"], targets(batch)
+
+    def on_epoch_end(self):
+        self.epoch = min(self.epoch + 1, len(self.orders) - 1)
+
+
+def make_optimizer(spec: Optimizer, steps: int, matched: dict[str, float] | None = None):
+    """The optimizer as a Keras user writes it: hyperparameters as declared, the rest Keras's defaults."""
+    rate: Any = spec.learning_rate
+    if spec.schedule == "cosine":
+        rate = keras.optimizers.schedules.CosineDecay(spec.learning_rate, decay_steps=steps)
+    if spec.name == "sgd":
+        return keras.optimizers.SGD(rate, momentum=spec.momentum)
+    adam = {"beta_1": spec.beta_1, "beta_2": spec.beta_2, **(matched or {})}
+    if spec.name == "adamw":
+        return keras.optimizers.AdamW(rate, weight_decay=spec.weight_decay, **adam)
+    return keras.optimizers.Adam(rate, **adam)
+
+
+def targets(batch: dict[str, Any]) -> Any:
+    """What the loss compares with: `y`, or a dictionary where the model has several outputs."""
+    return batch["y"] if "y" in batch else {name: value for name, value in batch.items() if name != "x"}
+
+
+def to_tensors(batch: dict[str, np.ndarray]) -> dict[str, Any]:
+    """NumPy arrays to the backend's tensors: floats in floatx, whole numbers as int32."""
+    floatx = keras.config.floatx()
+    kinds = {name: floatx if array.dtype.kind == "f" else "int32" for name, array in batch.items()}
+    return {name: ops.convert_to_tensor(array, dtype=kinds[name]) for name, array in batch.items()}
+
+
+def to_arrays(outputs: Any) -> dict[str, np.ndarray]:
+    """A model's outputs by name; a single one is called `y`."""
+    outputs = outputs if isinstance(outputs, dict) else {"y": outputs}
+    return {name: ops.convert_to_numpy(tensor) for name, tensor in outputs.items()}
+
+
+def draw(run: Run, rows: int, seed: keras.random.SeedGenerator) -> dict[str, Any]:
+    """The random numbers that a step of this twin consumes, from Keras's own generator."""
+    makers = {"normal": keras.random.normal, "uniform": keras.random.uniform}
+    arguments = run.twin.small.arguments
+    return {
+        wanted.name: makers[wanted.distribution](
+            (rows, *(arguments[n] if isinstance(n, str) else n for n in wanted.shape)), seed=seed
+        )
+        for wanted in run.twin.draws
+    }
+
+
+def _loss(twin: Twin, model: keras.Model, batch: dict[str, Any]) -> Any:
+    outputs = model(batch["x"], training=True)
+    if twin.loss == "own":
+        return model.compute_loss(batch["x"], targets(batch), outputs)
+    return LOSSES[twin.loss](targets(batch), outputs)
+
+
+def _phase_gradients(run: Run, phase: Phase, batch: dict[str, Any]) -> tuple[Any, list[Any]]:
+    trained = run.variables[phase.trains]
+    if phase.gradients:
+        loss, by_name = phase.gradients(run.model, batch)
+        return loss, [by_name[name] for name in trained]
+    trained_ids = {id(variable) for variable in trained.values()}
+    others = [variable for variable in run.model.variables if id(variable) not in trained_ids]
+    return value_and_gradients(lambda: phase.loss(run.model, batch), list(trained.values()), others)
+
+
+def _update(run: Run, batch: dict[str, Any]) -> dict[str, Any]:
+    """Every phase in turn: its gradients, then its optimizer."""
+    losses = {}
+    for phase in run.phases:
+        loss, gradients = _phase_gradients(run, phase, batch)
+        run.optimizers[phase.trains].apply(gradients, list(run.variables[phase.trains].values()))
+        losses[phase.trains or "loss"] = loss
+    return losses
+
+
+def _take(run: Run, batch: dict[str, Any]) -> dict[str, Any]:
+    """One compiled step, its losses still on the device."""
+    losses = run.compiled(to_tensors(batch))
+    run.steps += 1
+    if hasattr(run.module, "after_step"):
+        run.module.after_step(run, run.steps)
+    return losses
+
+
+def _fit_phases(run: Run, data: dict[str, np.ndarray], orders: list[np.ndarray], report: Report) -> None:
+    """The loop of a twin that states its own phases."""
+    seed = keras.random.SeedGenerator(run.seed)
+    for epoch, order in enumerate(orders):
+        totals = {}
+        for rows in np.split(order, range(run.twin.batch_size, len(order), run.twin.batch_size)):
+            batch = {name: array[rows] for name, array in data.items()} | draw(run, len(rows), seed)
+            for name, loss in _take(run, batch).items():
+                totals[name] = totals.get(name, 0.0) + loss * len(rows)
+        report(epoch, {name: float(ops.convert_to_numpy(total)) / len(order) for name, total in totals.items()})
+
+
+def _leaves(layer: Any, path: str) -> Iterator[tuple[Leaf, dict[str, Any]]]:
+    """Walk the attributes of a layer; yield those that own weights, with their variables."""
+    kind = _kind(layer)
+    if kind in LEAVES:
+        named = {_own_name(layer, variable): variable for variable in layer.weights}
+        named = {name: variable for name, variable in named.items() if "seed_generator" not in name}
+        if named:
+            yield _leaf(path, kind, named, _options(layer)), named
+        return
+    for name, value in _children(layer):
+        below = f"{path}.{name}" if path else name
+        if isinstance(value, keras.Variable):
+            yield _leaf(below, "Parameter", {"": value}, {}), {"": value}
+        else:
+            yield from _leaves(value, below)
+
+
+def _children(layer: Any) -> Iterator[tuple[str, Any]]:
+    """Attributes that are layers or variables, lists of layers unrolled by index."""
+    if isinstance(layer, keras.Sequential):
+        yield from ((str(index), child) for index, child in enumerate(layer.layers))
+        return
+    # On the torch backend a Keras layer is a torch module too, which keeps its children in `_modules`.
+    attributes = {**vars(layer), **getattr(layer, "_modules", {})}
+    for name, value in attributes.items():
+        if name.startswith("_"):
+            continue
+        if isinstance(value, keras.Layer | keras.Variable):
+            yield name, value
+        elif isinstance(value, list | tuple):
+            yield from ((f"{name}.{i}", child) for i, child in enumerate(value) if isinstance(child, keras.Layer))
+
+
+def _kind(layer: Any) -> str:
+    if isinstance(layer, layers.Bidirectional):
+        return f"Bidirectional({type(layer.forward_layer).__name__})"
+    return type(layer).__name__
+
+
+def _own_name(layer: Any, variable: Any) -> str:
+    """The variable's name within its layer, without the names of cells and of Bidirectional's copies."""
+    parts = variable.path.removeprefix(f"{layer.path}/").split("/")
+    if isinstance(layer, layers.Bidirectional):
+        parts[0] = parts[0].split("_")[0]
+    return ".".join(part for part in parts if not part.endswith("_cell"))
+
+
+def _options(layer: Any) -> dict[str, Any]:
+    """Constructor arguments that the bridge's rules ask for."""
+    inner = layer.forward_layer if isinstance(layer, layers.Bidirectional) else layer
+    return {name: getattr(inner, name) for name in ("groups", "reset_after") if hasattr(inner, name)}
+
+
+def _leaf(path: str, kind: str, named: dict[str, Any], options: dict[str, Any]) -> Leaf:
+    shapes = {name: tuple(variable.shape) for name, variable in named.items()}
+    return Leaf(path, kind, shapes, tuple(name for name, v in named.items() if v.trainable), options)
+
+
+def _named(run: Run) -> dict[str, Any]:
+    return {leaf.full(name): v for leaf, named in _leaves(run.model, "") for name, v in named.items()}

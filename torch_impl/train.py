@@ -1,0 +1,308 @@
+"""What the harness asks of a PyTorch twin: build, load, forward, gradients, step, fit, predict.
+
+keras_impl/train.py has the same functions in the same order. Batches are dictionaries of NumPy arrays: `x`
+goes into the model, `y` (or the names of the model's outputs) into the loss. Supervised twins train in the
+loop that a PyTorch user writes; a file that states `PHASES` has a procedure of its own.
+"""
+
+import importlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from torch_impl import matched as match
+from twin.bridge import RULES, Leaf
+from twin.catalogue import chapter_of
+from twin.spec import Optimizer, Phase, Twin
+
+LOSSES = {
+    "cross_entropy": nn.CrossEntropyLoss(),
+    "binary_cross_entropy": nn.BCEWithLogitsLoss(),
+    "mean_squared_error": nn.MSELoss(),
+}
+LEAVES = {torch_kind for _, torch_kind in RULES}
+Report = Callable[[int, dict[str, float]], None]
+
+
+@dataclass
+class Run:
+    """A model, its optimizers and schedules."""
+
+    twin: Twin
+    module: Any
+    model: nn.Module
+    phases: tuple[Phase, ...]
+    dtype: torch.dtype
+    device: str = "cpu"
+    variables: dict[str, dict[str, nn.Parameter]] = field(default_factory=dict)  # per phase: name -> parameter
+    optimizers: dict[str, torch.optim.Optimizer] = field(default_factory=dict)  # per phase
+    schedules: list[Any] = field(default_factory=list)
+    seed: int = 0
+    steps: int = 0
+
+
+def build(
+    twin: Twin, arguments: dict[str, Any], dtype: str = "float32", seed: int = 0, device: str = "cpu"
+) -> Run:
+    """A freshly initialised model of the given size."""
+    torch.manual_seed(seed)
+    module = load_module(twin)
+    model = getattr(module, twin.model)(**arguments).to(device=device, dtype=getattr(torch, dtype))
+    phases = getattr(module, "PHASES", None) or (Phase("", loss=lambda model, batch: _loss(twin, model, batch)),)
+    run = Run(twin, module, model, phases, getattr(torch, dtype), device, seed=seed)
+    for phase in phases:
+        named = model.named_parameters()
+        run.variables[phase.trains] = {
+            name: p for name, p in named if p.requires_grad and _belongs(name, phase.trains)
+        }
+    return run
+
+
+def load_module(twin: Twin) -> Any:
+    """The twin's own file."""
+    return importlib.import_module(f"torch_impl.{twin.kind}s.{chapter_of(twin.name).slug}.{twin.name}")
+
+
+def describe(run: Run) -> list[Leaf]:
+    """The layers that own weights, by attribute path."""
+    return list(_leaves(run.model, ""))
+
+
+def load_weights(run: Run, arrays: dict[str, np.ndarray]) -> None:
+    """Set every weight, trainable or not, from arrays under PyTorch names."""
+    with torch.no_grad():
+        for name, tensor in _named(run).items():
+            tensor.copy_(torch.from_numpy(np.array(arrays[name])))
+
+
+def dump_weights(run: Run) -> dict[str, np.ndarray]:
+    """Every weight as an array, under its PyTorch name."""
+    return {name: _to_numpy(tensor) for name, tensor in _named(run).items()}
+
+
+def dump_moments(run: Run) -> dict[str, np.ndarray]:
+    """Adam's two moments of every trainable weight, as `first/NAME` and `second/NAME`; empty for SGD."""
+    out = {}
+    for phase, optimizer in run.optimizers.items():
+        if not isinstance(optimizer, torch.optim.Adam):
+            continue
+        for which, key in (("first", "exp_avg"), ("second", "exp_avg_sq")):
+            for name, parameter in run.variables[phase].items():
+                if parameter in optimizer.state:
+                    out[f"{which}/{name}"] = _to_numpy(optimizer.state[parameter][key])
+    return out
+
+
+def forward(run: Run, batch: dict[str, np.ndarray], training: bool = False) -> dict[str, np.ndarray]:
+    """The model's outputs for `x`; running statistics stay as they were."""
+    before = {name: buffer.clone() for name, buffer in run.model.named_buffers()}
+    run.model.train(training)
+    with torch.no_grad():
+        outputs = run.model(to_tensors(run, batch)["x"])
+        for name, buffer in run.model.named_buffers():
+            buffer.copy_(before[name])
+    return to_arrays(outputs)
+
+
+def loss_and_gradients(
+    run: Run, batch: dict[str, np.ndarray]
+) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+    """Each phase's loss, and the gradient of every parameter that the phase trains; nothing is updated."""
+    before = {name: buffer.clone() for name, buffer in run.model.named_buffers()}
+    run.model.train()
+    losses, out = {}, {}
+    for phase in run.phases:
+        loss, gradients = _phase_gradients(run, phase, to_tensors(run, batch))
+        losses[phase.trains or "loss"] = loss.item()
+        out |= {name: _to_numpy(gradient) for name, gradient in gradients.items()}
+    with torch.no_grad():
+        for name, buffer in run.model.named_buffers():
+            buffer.copy_(before[name])
+    return losses, out
+
+
+def prepare(run: Run, steps: int, matched: dict[str, float] | None = None) -> None:
+    """Give the run its optimizers.
+
+    Args:
+        run: a built run.
+        steps: how many steps a schedule spans.
+        matched: hyperparameters in Keras's meaning that override the stock ones, for the ladder.
+    """
+    for phase in run.phases:
+        optimizer = make_optimizer(run.twin.optimizer, run.variables[phase.trains].values())
+        if matched is not None:
+            match.optimizer(optimizer, **matched)
+        elif run.twin.optimizer.schedule == "cosine":
+            run.schedules.append(torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=steps))
+        run.optimizers[phase.trains] = optimizer
+    if matched is not None:
+        match.running_variance(run.model)
+    run.model.train()
+
+
+def step(run: Run, batch: dict[str, np.ndarray]) -> dict[str, float]:
+    """One training step: the loss of each phase before its update."""
+    return {name: loss.item() for name, loss in _take(run, to_tensors(run, batch)).items()}
+
+
+def fit(run: Run, data: dict[str, np.ndarray], orders: list[np.ndarray], report: Report) -> None:
+    """Train over the data once per order of its rows, calling `report(epoch, losses)` after each.
+
+    Raises:
+        Whatever `report` raises, which stops the training.
+    """
+    if hasattr(run.module, "fit"):
+        run.module.fit(run, len(orders), report)
+        return
+    tensors = to_tensors(run, data)
+    generator = torch.Generator(run.device).manual_seed(run.seed)
+    for epoch, order in enumerate(orders):
+        totals: dict[str, Any] = {}
+        for rows in torch.from_numpy(order).to(run.device).split(run.twin.batch_size):
+            batch = {name: tensor[rows] for name, tensor in tensors.items()} | draw(run, len(rows), generator)
+            for name, loss in _take(run, batch).items():
+                totals[name] = totals.get(name, 0.0) + loss * len(rows)
+        report(epoch, {name: float(total) / len(order) for name, total in totals.items()})
+
+
+def predict(run: Run, x: np.ndarray) -> dict[str, np.ndarray]:
+    """The outputs in inference mode, batch by batch."""
+    run.model.eval()
+    with torch.inference_mode():
+        parts = [to_arrays(run.model(part)) for part in to_tensors(run, {"x": x})["x"].split(256)]
+    run.model.train()
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def synchronize() -> None:
+    """Wait until the device is idle."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def make_optimizer(spec: Optimizer, parameters: Any) -> torch.optim.Optimizer:
+    """The optimizer as a PyTorch user writes it: hyperparameters as declared, the rest PyTorch's defaults."""
+    rate = spec.learning_rate
+    if spec.name == "sgd":
+        return torch.optim.SGD(parameters, rate, momentum=spec.momentum)
+    betas = (spec.beta_1, spec.beta_2)
+    if spec.name == "adamw":
+        return torch.optim.AdamW(parameters, rate, betas, weight_decay=spec.weight_decay)
+    return torch.optim.Adam(parameters, rate, betas)
+
+
+def targets(batch: dict[str, Any]) -> Any:
+    """What the loss compares with: `y`, or a dictionary where the model has several outputs."""
+    return batch["y"] if "y" in batch else {name: value for name, value in batch.items() if name != "x"}
+
+
+def to_tensors(run: Run, batch: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:
+    """NumPy arrays to tensors, floats in the run's dtype, whole numbers as int64, images channels first."""
+    return {name: to_tensor(array, run.dtype, run.device) for name, array in batch.items()}
+
+
+def to_tensor(array: np.ndarray, dtype: torch.dtype = torch.float32, device: str = "cpu") -> torch.Tensor:
+    """One array; four or more axes are an image or a volume, whose channels torch wants at axis 1."""
+    tensor = torch.from_numpy(np.ascontiguousarray(array))
+    tensor = tensor.to(device, dtype if array.dtype.kind == "f" else torch.int64)
+    return tensor.movedim(-1, 1).contiguous() if tensor.ndim >= 4 else tensor
+
+
+def to_arrays(outputs: Any) -> dict[str, np.ndarray]:
+    """A model's outputs by name; a single one is called `y`. Images and volumes get their channels last."""
+    outputs = outputs if isinstance(outputs, dict) else {"y": outputs}
+    return {name: _to_numpy(o.movedim(1, -1) if o.ndim >= 4 else o) for name, o in outputs.items()}
+
+
+def draw(run: Run, rows: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
+    """The random numbers that a step of this twin consumes, from PyTorch's own generator."""
+    makers = {"normal": torch.randn, "uniform": torch.rand}
+    arguments = run.twin.small.arguments
+    return {
+        wanted.name: makers[wanted.distribution](
+            (rows, *(arguments[n] if isinstance(n, str) else n for n in wanted.shape)),
+            generator=generator,
+            device=run.device,
+        )
+        for wanted in run.twin.draws
+    }
+
+
+def _loss(twin: Twin, model: nn.Module, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+    outputs = model(batch["x"])
+    if twin.loss == "own":
+        return model.compute_loss(batch["x"], targets(batch), outputs)
+    return LOSSES[twin.loss](outputs, targets(batch))
+
+
+def _phase_gradients(
+    run: Run, phase: Phase, batch: dict[str, torch.Tensor]
+) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    trained = run.variables[phase.trains]
+    if phase.gradients:
+        with torch.no_grad():
+            return phase.gradients(run.model, batch)
+    loss = phase.loss(run.model, batch)
+    gradients = torch.autograd.grad(loss, trained.values(), allow_unused=True, materialize_grads=True)
+    return loss.detach(), dict(zip(trained, gradients, strict=True))
+
+
+def _take(run: Run, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """One training step, its losses still on the device: every phase in turn, then the schedules."""
+    losses = {}
+    for phase in run.phases:
+        optimizer = run.optimizers[phase.trains]
+        if phase.gradients:
+            loss, gradients = _phase_gradients(run, phase, batch)
+            for name, parameter in run.variables[phase.trains].items():
+                parameter.grad = gradients[name]
+        else:
+            optimizer.zero_grad()
+            loss = phase.loss(run.model, batch)
+            loss.backward()
+        optimizer.step()
+        losses[phase.trains or "loss"] = loss.detach()
+    for schedule in run.schedules:
+        schedule.step()
+    run.steps += 1
+    if hasattr(run.module, "after_step"):
+        run.module.after_step(run, run.steps)
+    return losses
+
+
+def _belongs(name: str, attribute: str) -> bool:
+    return not attribute or name.startswith(f"{attribute}.")
+
+
+def _leaves(module: nn.Module, path: str) -> Iterator[Leaf]:
+    """Walk the submodules; yield those that own weights."""
+    kind = type(module).__name__
+    if kind in LEAVES:
+        named = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+        named.pop("num_batches_tracked", None)  # counts batches; Keras does not, and no output depends on it
+        if named:
+            yield _leaf(path, kind, named)
+        return
+    for name, parameter in module.named_parameters(recurse=False):
+        yield _leaf(f"{path}.{name}" if path else name, "Parameter", {"": parameter})
+    for name, child in module.named_children():
+        yield from _leaves(child, f"{path}.{name}" if path else name)
+
+
+def _leaf(path: str, kind: str, named: dict[str, torch.Tensor]) -> Leaf:
+    shapes = {name: tuple(tensor.shape) for name, tensor in named.items()}
+    return Leaf(path, kind, shapes, tuple(name for name, t in named.items() if t.requires_grad))
+
+
+def _named(run: Run) -> dict[str, torch.Tensor]:
+    everything = {**dict(run.model.named_parameters()), **dict(run.model.named_buffers())}
+    return {leaf.full(name): everything[leaf.full(name)] for leaf in describe(run) for name in leaf.shapes}
+
+
+def _to_numpy(tensor: torch.Tensor) -> np.ndarray:
+    return tensor.detach().cpu().numpy()

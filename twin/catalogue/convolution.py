@@ -1,0 +1,5 @@
+"""Chapter 2: convolution."""
+
+from twin.spec import Twin
+
+TWINS: tuple[Twin, ...] = ()

@@ -1,0 +1,5 @@
+"""Chapter 7: detection."""
+
+from twin.spec import Twin
+
+TWINS: tuple[Twin, ...] = ()

@@ -1,0 +1,5 @@
+"""Chapter 11: reinforcement learning."""
+
+from twin.spec import Twin
+
+TWINS: tuple[Twin, ...] = ()

@@ -1,0 +1,5 @@
+"""Chapter 8: segmentation."""
+
+from twin.spec import Twin
+
+TWINS: tuple[Twin, ...] = ()

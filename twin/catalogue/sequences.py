@@ -1,0 +1,5 @@
+"""Chapter 5: sequences."""
+
+from twin.spec import Twin
+
+TWINS: tuple[Twin, ...] = ()

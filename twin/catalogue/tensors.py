@@ -1,0 +1,5 @@
+"""Chapter 1: tensors and gradients."""
+
+from twin.spec import Twin
+
+TWINS: tuple[Twin, ...] = ()
