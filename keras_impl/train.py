@@ -17,12 +17,13 @@ from keras import layers, ops
 from keras_impl.gradients import BACKEND, Compiled, value_and_gradients
 from twin.bridge import RULES, Leaf
 from twin.catalogue import chapter_of
+from twin.errors import TwinError
 from twin.spec import Optimizer, Phase, Twin
 
-LOSSES = {
-    "cross_entropy": keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-    "binary_cross_entropy": keras.losses.BinaryCrossentropy(from_logits=True),
-    "mean_squared_error": keras.losses.MeanSquaredError(),
+LOSSES = {  # made when used, because a loss computes in the floatx of the moment it is made
+    "cross_entropy": lambda: keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    "binary_cross_entropy": lambda: keras.losses.BinaryCrossentropy(from_logits=True),
+    "mean_squared_error": lambda: keras.losses.MeanSquaredError(),
 }
 LEAVES = {keras_kind for keras_kind, _ in RULES}
 Report = Callable[[int, dict[str, float]], None]
@@ -43,10 +44,13 @@ class Run:
     steps: int = 0
 
 
-def build(twin: Twin, arguments: dict[str, Any], dtype: str = "float32", seed: int = 0) -> Run:
-    """A freshly initialised model of the given size."""
+def build(
+    twin: Twin, arguments: dict[str, Any], dtype: str = "float32", seed: int = 0, device: str = "cpu"
+) -> Run:
+    """A freshly initialised model of the given size."""  # the device was chosen with the environment
     keras.utils.set_random_seed(seed)
     keras.config.set_floatx(dtype)
+    keras.config.set_dtype_policy(dtype)
     module = load_module(twin)
     model = getattr(module, twin.model)(**arguments)
     phases = getattr(module, "PHASES", None) or (Phase("", loss=lambda model, batch: _loss(twin, model, batch)),)
@@ -104,6 +108,20 @@ def forward(run: Run, batch: dict[str, np.ndarray], training: bool = False) -> d
     return to_arrays(outputs)
 
 
+def activations(
+    run: Run, batch: dict[str, np.ndarray], training: bool = False
+) -> tuple[list[str], dict[str, np.ndarray]]:
+    """What entered and left each layer, as `PATH/in` and `PATH/out`, and the paths in order of execution."""
+    order: list[str] = []
+    values: dict[str, np.ndarray] = {}
+    for path, layer in _every_layer(run.model, ""):
+        _record(layer, path, order, values)
+    forward(run, batch, training)
+    for _, layer in _every_layer(run.model, ""):
+        object.__delattr__(layer, "call")
+    return order, values
+
+
 def loss_and_gradients(
     run: Run, batch: dict[str, np.ndarray]
 ) -> tuple[dict[str, float], dict[str, np.ndarray]]:
@@ -120,23 +138,24 @@ def loss_and_gradients(
     return losses, out
 
 
-def prepare(run: Run, steps: int, matched: dict[str, float] | None = None) -> None:
+def prepare(run: Run, steps: int, matched: Optimizer | None = None) -> None:
     """Give the run its optimizers.
 
     Args:
         run: a built run.
         steps: how many steps a schedule spans.
-        matched: hyperparameters that override Keras's own defaults, for the ladder.
+        matched: what the ladder trains with instead of the twin's stock optimizer.
     """
     for phase in run.phases:
-        optimizer = make_optimizer(run.twin.optimizer, steps, matched)
+        optimizer = make_optimizer(matched or run.twin.optimizer, steps)
         optimizer.build(list(run.variables[phase.trains].values()))
         run.optimizers[phase.trains] = optimizer
     if hasattr(run.module, "PHASES"):
         everything = [*run.model.variables, *(v for o in run.optimizers.values() for v in o.variables)]
         run.compiled = Compiled(lambda batch: _update(run, batch), everything)
     else:
-        run.model.compile(optimizer=run.optimizers[""], loss=LOSSES.get(run.twin.loss))
+        loss = LOSSES[run.twin.loss]() if run.twin.loss in LOSSES else None  # else the model's own compute_loss
+        run.model.compile(optimizer=run.optimizers[""], loss=loss)
 
 
 def step(run: Run, batch: dict[str, np.ndarray]) -> dict[str, float]:
@@ -173,6 +192,31 @@ def predict(run: Run, x: np.ndarray) -> dict[str, np.ndarray]:
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
+def describe_device(device: str) -> str:
+    """The name of the device that the backend computes on.
+
+    Raises:
+        TwinError: when the backend sees no such device.
+    """
+    if device == "cpu":
+        return "cpu"
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        found = [tf.config.experimental.get_device_details(d)["device_name"] for d in tf.config.list_physical_devices("GPU")]
+    elif BACKEND == "jax":
+        import jax
+
+        found = [d.device_kind for d in jax.devices() if d.platform == "gpu"]
+    else:
+        import torch
+
+        found = [torch.cuda.get_device_name()] if torch.cuda.is_available() else []
+    if not found:
+        raise TwinError(f"--device {device}: Keras on {BACKEND} sees no GPU here; use --device cpu")
+    return str(found[0])
+
+
 def synchronize() -> None:
     """Wait until the device is idle."""
     if BACKEND == "torch":
@@ -205,14 +249,16 @@ class Batches(keras.utils.PyDataset):
         self.epoch = min(self.epoch + 1, len(self.orders) - 1)
 
 
-def make_optimizer(spec: Optimizer, steps: int, matched: dict[str, float] | None = None):
+def make_optimizer(spec: Optimizer, steps: int) -> keras.optimizers.Optimizer:
     """The optimizer as a Keras user writes it: hyperparameters as declared, the rest Keras's defaults."""
     rate: Any = spec.learning_rate
     if spec.schedule == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(spec.learning_rate, decay_steps=steps)
     if spec.name == "sgd":
         return keras.optimizers.SGD(rate, momentum=spec.momentum)
-    adam = {"beta_1": spec.beta_1, "beta_2": spec.beta_2, **(matched or {})}
+    adam = {"beta_1": spec.beta_1, "beta_2": spec.beta_2}
+    if spec.epsilon is not None:
+        adam["epsilon"] = spec.epsilon
     if spec.name == "adamw":
         return keras.optimizers.AdamW(rate, weight_decay=spec.weight_decay, **adam)
     return keras.optimizers.Adam(rate, **adam)
@@ -252,7 +298,7 @@ def _loss(twin: Twin, model: keras.Model, batch: dict[str, Any]) -> Any:
     outputs = model(batch["x"], training=True)
     if twin.loss == "own":
         return model.compute_loss(batch["x"], targets(batch), outputs)
-    return LOSSES[twin.loss](targets(batch), outputs)
+    return LOSSES[twin.loss]()(targets(batch), outputs)
 
 
 def _phase_gradients(run: Run, phase: Phase, batch: dict[str, Any]) -> tuple[Any, list[Any]]:
@@ -311,6 +357,30 @@ def _leaves(layer: Any, path: str) -> Iterator[tuple[Leaf, dict[str, Any]]]:
             yield _leaf(below, "Parameter", {"": value}, {}), {"": value}
         else:
             yield from _leaves(value, below)
+
+
+def _every_layer(layer: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """Every layer below this one, by attribute path; what is inside a leaf is its own business."""
+    for name, child in _children(layer):
+        if isinstance(child, keras.Layer):
+            below = f"{path}.{name}" if path else name
+            yield below, child
+            if _kind(child) not in LEAVES:
+                yield from _every_layer(child, below)
+
+
+def _record(layer: Any, path: str, order: list[str], values: dict[str, np.ndarray]) -> None:
+    """Make the layer write down its first call."""
+    call = layer.call
+
+    def recording(x: Any, *rest: Any, **options: Any) -> Any:
+        out = call(x, *rest, **options)
+        if path not in order and ops.is_tensor(x) and ops.is_tensor(out):
+            order.append(path)
+            values[f"{path}/in"], values[f"{path}/out"] = ops.convert_to_numpy(x), ops.convert_to_numpy(out)
+        return out
+
+    object.__setattr__(layer, "call", recording)  # past Keras's tracking of attributes
 
 
 def _children(layer: Any) -> Iterator[tuple[str, Any]]:

@@ -17,6 +17,7 @@ from torch import nn
 from torch_impl import matched as match
 from twin.bridge import RULES, Leaf
 from twin.catalogue import chapter_of
+from twin.errors import TwinError
 from twin.spec import Optimizer, Phase, Twin
 
 LOSSES = {
@@ -108,6 +109,21 @@ def forward(run: Run, batch: dict[str, np.ndarray], training: bool = False) -> d
     return to_arrays(outputs)
 
 
+def activations(
+    run: Run, batch: dict[str, np.ndarray], training: bool = False
+) -> tuple[list[str], dict[str, np.ndarray]]:
+    """What entered and left each layer, as `PATH/in` and `PATH/out`, and the paths in order of execution."""
+    order: list[str] = []
+    values: dict[str, np.ndarray] = {}
+    hooks = [
+        module.register_forward_hook(_recorder(path, order, values)) for path, module in run.model.named_modules() if path
+    ]
+    forward(run, batch, training)
+    for hook in hooks:
+        hook.remove()
+    return order, values
+
+
 def loss_and_gradients(
     run: Run, batch: dict[str, np.ndarray]
 ) -> tuple[dict[str, float], dict[str, np.ndarray]]:
@@ -125,22 +141,23 @@ def loss_and_gradients(
     return losses, out
 
 
-def prepare(run: Run, steps: int, matched: dict[str, float] | None = None) -> None:
+def prepare(run: Run, steps: int, matched: Optimizer | None = None) -> None:
     """Give the run its optimizers.
 
     Args:
         run: a built run.
         steps: how many steps a schedule spans.
-        matched: hyperparameters in Keras's meaning that override the stock ones, for the ladder.
+        matched: what the ladder trains with instead of the twin's stock optimizer.
     """
+    spec = matched or run.twin.optimizer
     for phase in run.phases:
-        optimizer = make_optimizer(run.twin.optimizer, run.variables[phase.trains].values())
-        if matched is not None:
-            match.optimizer(optimizer, **matched)
-        elif run.twin.optimizer.schedule == "cosine":
+        optimizer = make_optimizer(spec, run.variables[phase.trains].values())
+        if spec.schedule == "cosine":
             run.schedules.append(torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=steps))
+        if matched:
+            match.optimizer(optimizer, spec, float32_scalars=run.dtype == torch.float32)
         run.optimizers[phase.trains] = optimizer
-    if matched is not None:
+    if matched:
         match.running_variance(run.model)
     run.model.train()
 
@@ -177,6 +194,19 @@ def predict(run: Run, x: np.ndarray) -> dict[str, np.ndarray]:
         parts = [to_arrays(run.model(part)) for part in to_tensors(run, {"x": x})["x"].split(256)]
     run.model.train()
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def describe_device(device: str) -> str:
+    """The name of the device that PyTorch computes on.
+
+    Raises:
+        TwinError: when it sees no such device.
+    """
+    if device == "cpu":
+        return "cpu"
+    if not torch.cuda.is_available():
+        raise TwinError(f"--device {device}: PyTorch sees no GPU here; use --device cpu")
+    return torch.cuda.get_device_name()
 
 
 def synchronize() -> None:
@@ -294,6 +324,19 @@ def _leaves(module: nn.Module, path: str) -> Iterator[Leaf]:
         yield from _leaves(child, f"{path}.{name}" if path else name)
 
 
+def _recorder(path: str, order: list[str], values: dict[str, np.ndarray]) -> Callable[..., None]:
+    """A hook that writes down a module's first call."""
+
+    def record(module: nn.Module, inputs: tuple[Any, ...], out: Any) -> None:
+        out = out[0] if isinstance(out, tuple) else out  # differs: torch's recurrent layers return their state too
+        if path not in order and torch.is_tensor(inputs[0]) and torch.is_tensor(out):
+            order.append(path)
+            values[f"{path}/in"] = to_arrays(inputs[0])["y"]
+            values[f"{path}/out"] = to_arrays(out)["y"]
+
+    return record
+
+
 def _leaf(path: str, kind: str, named: dict[str, torch.Tensor]) -> Leaf:
     shapes = {name: tuple(tensor.shape) for name, tensor in named.items()}
     return Leaf(path, kind, shapes, tuple(name for name, t in named.items() if t.requires_grad))
@@ -305,4 +348,4 @@ def _named(run: Run) -> dict[str, torch.Tensor]:
 
 
 def _to_numpy(tensor: torch.Tensor) -> np.ndarray:
-    return tensor.detach().cpu().numpy()
+    return tensor.detach().cpu().numpy().copy()  # or a later step would write through it

@@ -274,12 +274,7 @@ class Bridge:
         self.rules = {path: RULES[leaf.kind, self.torch[path].kind] for path, leaf in self.keras.items()}
         self._channels_in = {path: _channels_out(self.keras[of]) for path, of in (flatten or {}).items()}
         self._channels_out = {path: _channels_in(self.keras[of]) for path, of in (unflatten or {}).items()}
-        self.redundant = {
-            self.torch[path].full(name)
-            for path, rule in self.rules.items()
-            for name in rule.redundant
-            if name in self.torch[path].shapes
-        }
+        self.redundant = redundant_names(torch)
         self._check_shapes()
 
     def to_torch(self, arrays: Mapping[str, np.ndarray]) -> Arrays:
@@ -337,6 +332,18 @@ class Bridge:
             raise BridgeError(f"the models' weights do not fit: {error}") from error
         native = {leaf.full(n): shape for leaf in self.torch.values() for n, shape in leaf.shapes.items()}
         check_names(carried, native, "Keras", "PyTorch")
+
+
+def redundant_names(torch: Sequence[Leaf]) -> set[str]:
+    """The arrays of a PyTorch model that have no partner in Keras: an LSTM's second bias."""
+    return {
+        leaf.full(name)
+        for leaf in torch
+        for (_, kind), rule in RULES.items()
+        if kind == leaf.kind
+        for name in rule.redundant
+        if name in leaf.shapes
+    }
 
 
 def check_names(

@@ -15,3 +15,25 @@ Predict = Callable[[np.ndarray], Arrays]
 def accuracy(predict: Predict, test: Arrays) -> float:
     """Share of the test rows whose largest logit is at the label."""
     return float((predict(test["x"])["y"].argmax(-1) == test["y"]).mean())
+
+
+def mean_box_iou(predict: Predict, test: Arrays) -> float:
+    """Mean intersection over union of the predicted `box` with the true one: left, top, right, bottom."""
+    box, true = predict(test["x"])["box"], test["box"]
+    corners = np.minimum(box[:, 2:], true[:, 2:]) - np.maximum(box[:, :2], true[:, :2])
+    overlap = corners.clip(0).prod(-1)
+    areas = [(b[:, 2:] - b[:, :2]).clip(0).prod(-1) for b in (box, true)]
+    return float((overlap / (areas[0] + areas[1] - overlap)).mean())
+
+
+def mean_mask_iou(predict: Predict, test: Arrays) -> float:
+    """Intersection over union of each class's pixels in the whole test part, mean over the classes that occur."""
+    labels, true = predict(test["x"])["y"].argmax(-1), test["y"]
+    classes = np.union1d(labels, true)
+    shares = [((labels == c) & (true == c)).sum() / ((labels == c) | (true == c)).sum() for c in classes]
+    return float(np.mean(shares))
+
+
+def reconstruction_error(predict: Predict, test: Arrays) -> float:
+    """Mean squared difference between the model's output and the target; lower is better."""
+    return float(((predict(test["x"])["y"] - test["y"]) ** 2).mean())

@@ -28,7 +28,10 @@ class Size:
 
 @dataclass(frozen=True)
 class Optimizer:
-    """An optimizer by its common name, with the hyperparameters that both sides share."""
+    """An optimizer by its common name, with the hyperparameters that both sides share.
+
+    `epsilon` is Adam's, in Keras's meaning; None leaves each framework its own.
+    """
 
     name: Literal["sgd", "adam", "adamw"]
     learning_rate: float
@@ -37,6 +40,7 @@ class Optimizer:
     beta_2: float = 0.999
     weight_decay: float = 0.0
     schedule: Literal["constant", "cosine"] = "constant"
+    epsilon: float | None = None
 
 
 @dataclass(frozen=True)

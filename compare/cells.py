@@ -1,0 +1,188 @@
+"""Cells and records: what was asked, what became of it, and the file that says so."""
+
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import psutil
+
+from compare.engines import ROOT
+from twin.errors import AGREE, DIFFER, INCOMPLETE, TwinError
+
+SCHEMA = 1
+Status = Literal[
+    "not_run", "ok", "failed", "skipped", "unsupported", "timeout", "crashed", "oom_host", "oom_device", "unstable"
+]
+
+
+@dataclass
+class Cell:
+    """One measurement: what identifies it, and its result.
+
+    Args:
+        measure: 'check' or 'train'.
+        twin, engine, device, dtype, seed, size: what was measured.
+        status: 'not_run' until it was.
+        reason: one line, when the status is not 'ok'.
+        result: what the measure found.
+    """
+
+    measure: str
+    twin: str
+    engine: str
+    device: str
+    dtype: str
+    seed: int
+    size: str
+    status: Status = "not_run"
+    reason: str = ""
+    result: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What identifies the cell in a record."""
+        return (self.measure, self.twin, self.engine, self.device, self.dtype, str(self.seed), self.size)
+
+    def to_json(self) -> dict[str, Any]:
+        """The cell with its result's fields beside its own."""
+        fields = asdict(self)
+        return {**{n: v for n, v in fields.items() if n != "result"}, **fields["result"]}
+
+    @staticmethod
+    def from_json(fields: dict[str, Any]) -> "Cell":
+        own = {n: fields[n] for n in Cell.__dataclass_fields__ if n != "result"}
+        return Cell(**own, result={n: v for n, v in fields.items() if n not in own})
+
+
+class Record:
+    """A run's cells with the machine, the versions and the code they were measured on.
+
+    The file is rewritten after every cell, whole or not at all, so an interruption loses at most one.
+    """
+
+    def __init__(self, command: str, cells: list[Cell], path: Path | None, settings: dict[str, Any] | None = None):
+        self.command, self.cells, self.path = command, cells, path
+        self.machine = machine()
+        self.versions: dict[str, dict[str, str]] = {}
+        self.settings = settings or {}
+        self.code = code_version()
+        if path:
+            self.save()
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "schema": SCHEMA,
+            "command": self.command,
+            "machine": self.machine,
+            "versions": self.versions,
+            "settings": self.settings,
+            "code": self.code,
+            "cells": [cell.to_json() for cell in self.cells],
+        }
+
+    def save(self) -> None:
+        """Write the file: a temporary one, synced, then renamed.
+
+        Raises:
+            TwinError: when the folder cannot be written.
+        """
+        if self.path:
+            write_json(self.path, self.to_json())
+
+    def adopt(self, earlier: Path) -> int:
+        """Take over the finished cells of an interrupted run; return how many.
+
+        Raises:
+            TwinError: when that run was on another machine, with other settings or with other code.
+        """
+        old = read_record(earlier)
+        for what, mine in (("machine", self.machine), ("settings", self.settings), ("code", self.code)):
+            if old[what] != mine:
+                raise TwinError(f"--resume {earlier}: that run's {what} is not this one's; start a new run without it")
+        finished = {cell.key: cell for cell in map(Cell.from_json, old["cells"]) if cell.status in ("ok", "failed")}
+        self.cells = [finished.get(cell.key, cell) for cell in self.cells]
+        self.versions = old["versions"]
+        return sum(cell.key in finished for cell in self.cells)
+
+    def exit_code(self) -> int:
+        """0 when all agree, 1 when one comparison failed, 3 when something was not measured or nothing was."""
+        return exit_code(self.cells)
+
+
+def exit_code(cells: Iterable[Cell]) -> int:
+    """The command line's answer to these cells."""
+    statuses = {cell.status for cell in cells}
+    if "failed" in statuses:
+        return DIFFER
+    return AGREE if "ok" in statuses and statuses <= {"ok", "skipped"} else INCOMPLETE
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """A record's JSON.
+
+    Raises:
+        TwinError: when it is missing, cut off, no record, or of a newer schema.
+    """
+    try:
+        record = json.loads(Path(path).read_text())
+    except OSError as error:
+        raise TwinError(f"cannot read {path}: {error.strerror}; expected a record written by twin") from error
+    except ValueError as error:
+        raise TwinError(f"{path} is no record, or was cut off: {error}") from error
+    if not isinstance(record, dict) or not isinstance(record.get("schema"), int) or "cells" not in record:
+        raise TwinError(f"{path} is no record: it has no schema and cells")
+    if record["schema"] > SCHEMA:
+        raise TwinError(f"{path} has schema {record['schema']}; this version reads up to {SCHEMA}: upgrade twin-suite")
+    return record
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON to a temporary file beside `path`, sync it, rename it.
+
+    Raises:
+        TwinError: when the folder cannot be written.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("w") as file:
+            json.dump(content, file, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise TwinError(f"cannot write {path}: {error.strerror}; choose another place with --out") from error
+
+
+def machine() -> dict[str, Any]:
+    """What the figures of a record depend on."""
+    return {
+        "system": platform.platform(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "python": platform.python_version(),
+    }
+
+
+def code_version() -> str:
+    """A digest of the suite's own source files."""
+    digest = hashlib.sha256()
+    for folder in ("twin", "keras_impl", "torch_impl", "compare"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())

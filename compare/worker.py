@@ -1,0 +1,185 @@
+"""The worker process of one engine: reads requests from stdin, one JSON object a line, and answers likewise.
+
+Arrays travel as safetensors files whose paths are in the messages. Whatever a framework prints goes to
+stderr; only answers reach stdout.
+"""
+
+import importlib
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from twin import arrays, bridge, catalogue, data, metrics
+from twin.errors import TwinError
+from twin.spec import Optimizer
+
+
+class Stopped(Exception):
+    """The training cannot go on."""
+
+
+class Worker:
+    """Holds the engine's current run; each public method is an operation of the protocol."""
+
+    def __init__(self, engine: str, send: Any):
+        self.engine, self.send = engine, send
+        self.side = "torch" if engine == "torch" else "keras"
+        self.train = importlib.import_module(f"{self.side}_impl.train")
+        self.run: Any = None
+        self.device = "cpu"
+
+    def hello(self, device: str) -> dict[str, Any]:
+        """Choose the device; say what is installed."""
+        versions = {"python": sys.version.split()[0], "numpy": np.__version__}
+        for package in ("keras", "tensorflow", "jax", "torch"):
+            if package in sys.modules:
+                versions[package] = sys.modules[package].__version__
+        self.device = device
+        return {"versions": versions, "device": self.train.describe_device(device)}
+
+    def build(self, twin: str, arguments: dict[str, Any], dtype: str, seed: int, layout: str = "") -> dict[str, Any]:
+        """Make a fresh model; describe its leaves."""
+        self.run = self.train.build(catalogue.find(twin), _tuples(arguments), dtype, seed, self.device)
+        if self.side == "torch":
+            self.train.match.layout(self.run.model, layout)
+        return {"leaves": [vars(leaf) for leaf in self.train.describe(self.run)]}
+
+    def load(self, file: str) -> dict[str, Any]:
+        """Set every weight."""
+        given = arrays.read(file)
+        wanted = {leaf.full(n): s for leaf in self.train.describe(self.run) for n, s in leaf.shapes.items()}
+        bridge.check_names({n: a.shape for n, a in given.items()}, wanted, str(Path(file).name), "the model")
+        self.train.load_weights(self.run, given)
+        return {}
+
+    def dump(self, out: str) -> dict[str, Any]:
+        """Write every weight."""
+        arrays.write(out, self.train.dump_weights(self.run))
+        return {}
+
+    def forward(self, batch: str, training: bool, out: str) -> dict[str, Any]:
+        """The model's outputs."""
+        arrays.write(out, self.train.forward(self.run, arrays.read(batch), training))
+        return {}
+
+    def activations(self, batch: str, training: bool, out: str) -> dict[str, Any]:
+        """What enters and leaves each layer, in the order of execution."""
+        order, values = self.train.activations(self.run, arrays.read(batch), training)
+        arrays.write(out, values)
+        return {"order": order}
+
+    def gradients(self, batch: str, out: str) -> dict[str, Any]:
+        """Losses, and every parameter's gradient."""
+        losses, gradients = self.train.loss_and_gradients(self.run, arrays.read(batch))
+        arrays.write(out, gradients)
+        return {"losses": losses}
+
+    def steps(
+        self,
+        batches: str,
+        count: int,
+        snapshots: list[int],
+        matched: dict[str, Any],
+        redundant: list[str],
+        out: str,
+    ) -> dict[str, Any]:
+        """Take `count` matched steps; keep the weights (and Adam's moments) after some of them."""
+        if self.side == "torch":
+            for variables in self.run.variables.values():
+                self.train.match.freeze(variables, redundant)
+        self.train.prepare(self.run, count, Optimizer(**matched))
+        everything = arrays.read(batches)
+        curve, kept = [], {}
+        for number in range(1, count + 1):
+            prefix = f"{number}/"
+            batch = {n.removeprefix(prefix): a for n, a in everything.items() if n.startswith(prefix)}
+            curve.append(self.train.step(self.run, batch))
+            if number in snapshots:
+                kept |= {f"{number}/weights/{n}": a for n, a in self.train.dump_weights(self.run).items()}
+            if number == snapshots[0]:
+                kept |= {f"{number}/moments/{n}": a for n, a in self.train.dump_moments(self.run).items()}
+        arrays.write(out, kept)
+        return {"curve": curve}
+
+    def exercise(self, twin: str, inputs: str, dtype: str, out: str) -> dict[str, Any]:
+        """An exercise's named outputs."""
+        arrays.write(out, self.train.exercise(catalogue.find(twin), arrays.read(inputs), dtype))
+        return {}
+
+    def fit(self, orders: str, epochs: int, steps: int, out: str) -> dict[str, Any]:
+        """Train with stock optimizers and measure what was learned."""
+        twin = self.run.twin
+        dataset = data.load(twin.data, twin.data_options)
+        losses: dict[str, list[float]] = {}
+        start = time.perf_counter()
+
+        def report(epoch: int, values: dict[str, float]) -> None:
+            for name, value in values.items():
+                losses.setdefault(name, []).append(value)
+                if not np.isfinite(value):
+                    raise Stopped(f"{name} became {value} in epoch {epoch + 1} of {epochs}")
+            self.send({"event": "epoch", "epoch": epoch + 1, "epochs": epochs, "losses": values})
+
+        by_epoch = arrays.read(orders)
+        self.train.prepare(self.run, steps)
+        try:
+            self.train.fit(self.run, dataset.train, [by_epoch[str(e)] for e in range(epochs)], report)
+        except Stopped as stop:
+            return {"stopped": str(stop), "losses": losses, "seconds": time.perf_counter() - start}
+        self.train.synchronize()
+        seconds = time.perf_counter() - start
+        measure = getattr(metrics, twin.metric.name)
+        value = measure(lambda x: self.train.predict(self.run, x), dataset.test)
+        arrays.write(out, self.train.dump_weights(self.run))
+        return {"losses": losses, "seconds": seconds, "metric": value, "provenance": dataset.provenance}
+
+
+def _tuples(arguments: dict[str, Any]) -> dict[str, Any]:
+    """JSON has no tuples, and models expect them."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in arguments.items()}
+
+
+def _status(error: BaseException) -> str:
+    """The cell status that an exception stands for."""
+    text = f"{type(error).__name__}: {error}"
+    if type(error).__name__ == "OutOfMemoryError" or "RESOURCE_EXHAUSTED" in text:
+        return "oom_device" if "cuda" in text.lower() or "gpu" in text.lower() else "oom_host"
+    if isinstance(error, MemoryError) or "can't allocate memory" in text:
+        return "oom_host"
+    return "failed"
+
+
+def _one_line(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return text if isinstance(error, TwinError) else f"{type(error).__name__}: {text[:300]}"
+
+
+def serve(engine: str) -> None:
+    """Answer requests until stdin ends."""
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)  # what anything prints goes to stderr, so that stdout stays a protocol
+
+    def send(message: dict[str, Any]) -> None:
+        answers.write(json.dumps(message) + "\n")
+
+    worker = None
+    for line in sys.stdin:
+        request = json.loads(line)
+        op = request.pop("op")
+        try:
+            worker = worker or Worker(engine, send)
+            send({"ok": True, "result": getattr(worker, op)(**request)})
+        except Exception as error:
+            import traceback
+
+            traceback.print_exc()
+            send({"ok": False, "status": _status(error), "reason": _one_line(error)})
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1])
