@@ -46,6 +46,7 @@ class Engine:
             "PYTHONPATH": os.pathsep.join(path),
             "PYTHONUNBUFFERED": "1",
             "OMP_NUM_THREADS": str(threads),
+            "OMP_WAIT_POLICY": "PASSIVE",  # a thread that waits spinning takes the core from one that works
             "OPENBLAS_NUM_THREADS": str(threads),
             "MKL_NUM_THREADS": str(threads),
             "TF_NUM_INTRAOP_THREADS": str(threads),

@@ -1,5 +1,6 @@
 """The parent's end of a worker process: ask, wait until a deadline, and survive whatever happens."""
 
+import contextlib
 import json
 import os
 import selectors
@@ -55,6 +56,7 @@ class Worker:
         self.selector.register(self.process.stdout, selectors.EVENT_READ)
         self.buffer = b""
         self.hello: dict[str, Any] = {}
+        self.ended = False
 
     def ask(self, op: str, timeout: float, on_event: Event | None = None, **fields: Any) -> dict[str, Any]:
         """Send one request and wait for its result.
@@ -92,16 +94,15 @@ class Worker:
 
     def kill(self) -> None:
         """End the worker and everything that it started."""
-        try:
+        if self.ended:
+            return
+        self.ended = True
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self.process.wait()
         for pipe in (self.process.stdin, self.process.stdout, self.log):
-            try:
+            with contextlib.suppress(OSError):  # what was still to be written has no reader
                 pipe.close()  # type: ignore[union-attr]
-            except OSError:
-                pass
         self.selector.close()
         Path(self.log.name).unlink(missing_ok=True)
 

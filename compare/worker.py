@@ -6,6 +6,7 @@ stderr; only answers reach stdout.
 
 import importlib
 import json
+import math
 import os
 import sys
 import time
@@ -111,32 +112,34 @@ class Worker:
         arrays.write(out, self.train.exercise(catalogue.find(twin), arrays.read(inputs), dtype))
         return {}
 
-    def fit(self, orders: str, epochs: int, steps: int, out: str) -> dict[str, Any]:
-        """Train with stock optimizers and measure what was learned."""
-        twin = self.run.twin
+    def fit(self, epochs: int) -> dict[str, Any]:
+        """Train with the stock optimizer, on batches in an order that the seed fixes; measure what was learned."""
+        twin, rng = self.run.twin, np.random.default_rng(self.run.seed)
         dataset = data.load(twin.data, twin.data_options)
+        rows = len(next(iter(dataset.train.values())))
+        orders = [rng.permutation(rows) for _ in range(epochs)]
         losses: dict[str, list[float]] = {}
-        start = time.perf_counter()
 
         def report(epoch: int, values: dict[str, float]) -> None:
             for name, value in values.items():
                 losses.setdefault(name, []).append(value)
-                if not np.isfinite(value):
-                    raise Stopped(f"{name} became {value} in epoch {epoch + 1} of {epochs}")
+                if not math.isfinite(value):
+                    raise Stopped(f"{name} became {value} in epoch {epoch + 1} of {epochs}; try a lower learning rate")
             self.send({"event": "epoch", "epoch": epoch + 1, "epochs": epochs, "losses": values})
 
-        by_epoch = arrays.read(orders)
-        self.train.prepare(self.run, steps)
+        self.train.prepare(self.run, steps=epochs * math.ceil(rows / twin.batch_size))
+        found: dict[str, Any] = {"losses": losses, "provenance": dataset.provenance}
+        start = time.perf_counter()
         try:
-            self.train.fit(self.run, dataset.train, [by_epoch[str(e)] for e in range(epochs)], report)
+            self.train.fit(self.run, dataset.train, orders, report)
+            self.train.synchronize()
         except Stopped as stop:
-            return {"stopped": str(stop), "losses": losses, "seconds": time.perf_counter() - start}
-        self.train.synchronize()
-        seconds = time.perf_counter() - start
-        measure = getattr(metrics, twin.metric.name)
-        value = measure(lambda x: self.train.predict(self.run, x), dataset.test)
-        arrays.write(out, self.train.dump_weights(self.run))
-        return {"losses": losses, "seconds": seconds, "metric": value, "provenance": dataset.provenance}
+            found["stopped"] = str(stop)
+        found["seconds"] = time.perf_counter() - start
+        if "stopped" not in found:
+            measure = getattr(metrics, twin.metric.name)
+            found["value"] = measure(lambda x: self.train.predict(self.run, x), dataset.test)
+        return found
 
 
 def _tuples(arguments: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,248 @@
+"""The command line. It starts without a framework: those are only ever imported by worker processes."""
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from twin.catalogue import CHAPTERS, TWINS, find
+from twin.errors import INCOMPLETE, INTERRUPTED, USAGE, TwinError, unknown
+from twin.spec import Twin
+
+app = typer.Typer(
+    help="The same models in Keras 3 and in PyTorch: do they agree, and do they learn equally well?",
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+Names = Annotated[list[str] | None, typer.Argument(help="Names of twins; see `twin list`.")]
+All = Annotated[bool, typer.Option("--all", help="Every twin.")]
+InChapter = Annotated[str | None, typer.Option("--chapter", help="Every twin of a chapter, by number or name.")]
+Engines = Annotated[list[str] | None, typer.Option("--engine", help="An engine; repeat for several. Default: all.")]
+Pythons = Annotated[list[str] | None, typer.Option("--python", help="ENGINE=PATH: an engine's own interpreter.")]
+Device = Annotated[Literal["cpu", "cuda"], typer.Option(help="Where the engines compute.")]
+Seed = Annotated[int, typer.Option(min=0, help="Of the weights, the batches and the noise.")]
+SizeName = Annotated[Literal["small", "paper"], typer.Option("--size", help="Small, or as published.")]
+Timeout = Annotated[float, typer.Option(min=1, help="Seconds that one request to an engine may take.")]
+Jobs = Annotated[int | None, typer.Option(min=1, help="Engines that compute at the same time. Default: the cores.")]
+Threads = Annotated[int, typer.Option(min=1, help="Threads of each engine while it trains.")]
+Json = Annotated[str | None, typer.Option("--json", metavar="FILE|-", help="Write JSON; - for stdout.")]
+Out = Annotated[Path, typer.Option("--out", help="Folder for the record.")]
+Resume = Annotated[Path | None, typer.Option("--resume", metavar="RECORD", help="Continue an interrupted run.")]
+Epochs = Annotated[int | None, typer.Option(min=1, help="Instead of the twin's own number.")]
+Init = Annotated[Literal["shared", "own"], typer.Option(help="Initial weights: the same, or each engine's own.")]
+
+
+@app.command("list")
+def list_(as_json: Json = None) -> None:
+    """Every twin: what it is, where the slides show it, how large it is."""
+    from compare import report
+
+    _answer(report.catalogue_rows(), report.catalogue_table(), as_json)
+
+
+@app.command()
+def check(
+    names: Names = None,
+    everything: All = False,
+    chapter: InChapter = None,
+    engine: Engines = None,
+    python: Pythons = None,
+    device: Device = "cpu",
+    seed: Seed = 0,
+    size: SizeName = "small",
+    timeout: Timeout = 300,
+    jobs: Jobs = None,
+    as_json: Json = None,
+    out: Out = Path("runs"),
+    resume: Resume = None,
+) -> None:
+    """Take twins up the ladder: structure, weights, forward, gradients, optimizer, trajectory."""
+    from compare import check as checking
+    from compare import engines
+
+    _check_device(device)
+    twins = _choose(names, everything, chapter)
+    chosen = engines.choose(engine or [], engines.parse_pythons(python or []))
+    cells = checking.plan(twins, chosen, device, seed, size)
+    settings = checking.Settings(device, 1, jobs or os.cpu_count() or 1, timeout)
+    _measure("check", cells, out, resume, {}, as_json, lambda r, tell: checking.run(r, chosen, settings, tell))
+
+
+@app.command()
+def train(
+    names: Names = None,
+    everything: All = False,
+    chapter: InChapter = None,
+    engine: Engines = None,
+    python: Pythons = None,
+    device: Device = "cpu",
+    seed: Seed = 0,
+    epochs: Epochs = None,
+    init: Init = "shared",
+    threads: Threads = 1,
+    timeout: Timeout = 300,
+    as_json: Json = None,
+    out: Out = Path("runs"),
+    resume: Resume = None,
+) -> None:
+    """Train twins on every engine, from the same weights and on the same batches."""
+    from compare import check as checking
+    from compare import engines, training
+
+    _check_device(device)
+    twins = _choose(names, everything, chapter)
+    chosen = engines.choose(engine or [], engines.parse_pythons(python or []))
+    cells = training.plan(twins, chosen, device, seed)
+    settings = checking.Settings(device, threads, 1, timeout)
+    options = {"epochs": epochs, "init": init, "threads": threads}
+
+    def run(record: Any, tell: Any) -> None:
+        training.run(record, chosen, settings, init, epochs, tell)
+
+    _measure("train", cells, out, resume, options, as_json, run)
+
+
+@app.command()
+def compare(
+    names: Names = None,
+    everything: All = False,
+    chapter: InChapter = None,
+    engine: Engines = None,
+    python: Pythons = None,
+    device: Device = "cpu",
+    seed: Seed = 0,
+    epochs: Epochs = None,
+    init: Init = "shared",
+    threads: Threads = 1,
+    timeout: Timeout = 300,
+    jobs: Jobs = None,
+    as_json: Json = None,
+    out: Out = Path("runs"),
+    resume: Resume = None,
+) -> None:
+    """Check and train twins, in one record and one report."""
+    from compare import check as checking
+    from compare import engines, training
+
+    _check_device(device)
+    twins = _choose(names, everything, chapter)
+    chosen = engines.choose(engine or [], engines.parse_pythons(python or []))
+    cells = checking.plan(twins, chosen, device, seed, "small") + training.plan(twins, chosen, device, seed)
+    options = {"epochs": epochs, "init": init, "threads": threads}
+
+    def both(record: Any, tell: Any) -> None:
+        checking.run(record, chosen, checking.Settings(device, 1, jobs or os.cpu_count() or 1, timeout), tell)
+        training.run(record, chosen, checking.Settings(device, threads, 1, timeout), init, epochs, tell)
+
+    _measure("compare", cells, out, resume, options, as_json, both)
+
+
+@app.command()
+def doctor(python: Pythons = None, device: Device = "cpu", as_json: Json = None) -> None:
+    """What is installed, and which engines come up."""
+    from compare import doctor as examining
+    from compare import engines
+
+    found = examining.examine(engines.parse_pythons(python or []), device)
+    _answer(found, examining.table(found), as_json)
+    if not any(engine["works"] for engine in found["engines"].values()):
+        raise typer.Exit(INCOMPLETE)
+
+
+def _measure(
+    command: str,
+    cells: list[Any],
+    out: Path,
+    resume: Path | None,
+    options: dict[str, Any],
+    as_json: str | None,
+    run: Any,
+) -> None:
+    """Carry out a plan, keep its record whatever happens, and report."""
+    from compare import report
+    from compare.cells import Record
+    from compare.progress import showing
+
+    path = resume or out / f"{command}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.json"
+    record = Record(command, cells, None, options)
+    if resume:
+        kept = record.adopt(resume)
+        print(f"{kept} of {len(cells)} cells taken over from {resume}", file=sys.stderr)
+    record.path = path
+    record.save()
+    interrupted = False
+    try:
+        with showing(record) as tell:
+            run(record, tell)
+    except KeyboardInterrupt:
+        interrupted = True
+    _answer(record.to_json(), report.of_record(record), as_json)
+    done = sum(cell.status != "not_run" for cell in cells)
+    if interrupted:
+        print(f"twin: interrupted; {done} of {len(cells)} cells are in {path}; go on with --resume {path}", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED)
+    print(f"record: {path}", file=sys.stderr)
+    raise typer.Exit(record.exit_code())
+
+
+def _choose(names: list[str] | None, everything: bool, chapter: str | None) -> list[Twin]:
+    """The twins that the arguments name, in the course's order."""
+    if sum([bool(names), everything, chapter is not None]) != 1:
+        raise TwinError("which twins? name some, or give --all or --chapter; see `twin list`")
+    if everything:
+        return list(TWINS.values())
+    if chapter is not None:
+        for each, twins in CHAPTERS.items():
+            if chapter in (str(each.number), each.slug):
+                return list(twins)
+        raise unknown("chapter", chapter, [f"{each.number}" for each in CHAPTERS] + [c.slug for c in CHAPTERS])
+    wanted = {find(name).name for name in names or []}
+    return [twin for twin in TWINS.values() if twin.name in wanted]
+
+
+def _check_device(device: str) -> None:
+    if device == "cuda" and not any(Path("/dev").glob("nvidia[0-9]*")):
+        raise TwinError("--device cuda: this machine has no NVIDIA device; use --device cpu")
+
+
+def _answer(content: Any, table: str, as_json: str | None) -> None:
+    """The table to stdout, or JSON to stdout or a file."""
+    from compare.cells import write_json
+
+    if as_json == "-":
+        print(json.dumps(content, indent=1))
+        return
+    print(table)
+    if as_json:
+        write_json(Path(as_json), content)
+
+
+def main() -> None:
+    """Run the command line; every user's mistake is one line on stderr."""
+    try:
+        code = app(standalone_mode=False)
+    except TwinError as error:
+        print(f"twin: {error}", file=sys.stderr)
+        code = error.exit_code
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader of our output has gone; so do we
+        code = 0
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # not a complaint about the arguments
+            raise
+        print(f"twin: {error.format_message()}; see twin --help", file=sys.stderr)
+        code = USAGE
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

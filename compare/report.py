@@ -1,0 +1,148 @@
+"""Tables for people, from records only: nothing here measures."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from tabulate import tabulate
+
+from compare.cells import Cell, Record
+from twin.catalogue import CHAPTERS
+from twin.spec import Twin
+
+WORDS = {
+    "ok": "agrees",
+    "failed": "DIFFERS",
+    "skipped": "skipped",
+    "not_run": "not run",
+    "oom_host": "no memory",
+    "oom_device": "no memory",
+}
+
+
+def of_record(record: Record) -> str:
+    """Everything that a record holds: the ladder, the training, and what failed."""
+    parts = []
+    checks = [cell for cell in record.cells if cell.measure == "check"]
+    trains = [cell for cell in record.cells if cell.measure == "train"]
+    if checks:
+        parts += [check_table(checks), check_summary(checks)]
+    if trains:
+        parts += [train_table(trains), *provenances(trains), train_summary(trains)]
+    troubles = [
+        f"{c.twin} on {c.engine} ({c.dtype}): {c.status.replace('_', ' ')}. {c.reason}"
+        for c in record.cells
+        if c.status not in ("ok", "skipped", "not_run")
+    ]
+    return "\n\n".join([*parts, *troubles])
+
+
+def check_table(cells: Iterable[Cell]) -> str:
+    """One row per cell: how far the worst tensor of each rung is from the float64 reference."""
+    rows = []
+    for cell in cells:
+        far = {rung["rung"]: rung["worst"] for rung in cell.result.get("rungs", [])}
+        ratios = [each["noise_ratio"] for each in far.values() if each and each["noise_ratio"] is not None]
+        rows.append(
+            [
+                cell.twin,
+                cell.engine,
+                cell.dtype.removeprefix("float"),
+                WORDS.get(cell.status, cell.status),
+                *(_short(far.get(name)) for name in ("forward", "gradients", "optimizer")),
+                f"{max(ratios):.1f}" if ratios else "",
+            ]
+        )
+    heads = ["twin", "engine", "bits", "result", "forward", "gradient", "steps", "noise"]
+    return tabulate(rows, heads, tablefmt="simple", disable_numparse=True, colalign=("left",) * 4 + ("right",) * 4)
+
+
+def check_summary(cells: list[Cell]) -> str:
+    """What the table's figures are, and how many cells agree."""
+    counted = [cell for cell in cells if cell.status != "skipped"]
+    agree = sum(cell.status == "ok" for cell in counted)
+    return (
+        "forward, gradient, steps: relative L2 distance from native PyTorch in float64.\n"
+        "noise: the same error in units of native float32's own rounding (10 allowed).\n"
+        f"{agree} of {len(counted)} cells agree on every rung."
+    )
+
+
+def train_table(cells: Iterable[Cell]) -> str:
+    """One row per cell: what was learned, and how fast."""
+    rows = []
+    for cell in cells:
+        result = cell.result
+        loss = next(iter(result.get("loss", {}).values()), [])
+        value = result.get("value")
+        rows.append(
+            [
+                cell.twin,
+                cell.engine,
+                result.get("metric", cell.status),
+                "" if value is None else f"{value:.4g}",
+                f"{result['goal']:g}" if result else "",
+                f"{result['chance']:.3g}" if result else "",
+                f"{loss[0]:.3g} > {loss[-1]:.3g}" if loss else "",
+                f"{result['seconds']:.1f}" if result else "",
+            ]
+        )
+    heads = ["twin", "engine", "metric", "value", "goal", "chance", "loss", "s"]
+    align = ("left", "left", "left", *("right",) * 5)
+    return tabulate(rows, heads, tablefmt="simple", disable_numparse=True, colalign=align)
+
+
+def train_summary(cells: list[Cell]) -> str:
+    """How far apart the engines ended, which one seed cannot judge."""
+    lines = []
+    for name in dict.fromkeys(cell.twin for cell in cells):
+        values = [c.result["value"] for c in cells if c.twin == name and c.result.get("value") is not None]
+        if len(values) > 1:
+            metric = next(c.result["metric"] for c in cells if c.twin == name and c.result)
+            lines.append(f"{name}: {metric} from {min(values):.4g} to {max(values):.4g} over {len(values)} engines")
+    return "\n".join([*lines, "One seed: no verdict on which learns better, and seconds of one run are no speed."])
+
+
+def provenances(cells: Iterable[Cell]) -> list[str]:
+    """Where the data came from, once per twin."""
+    found = {cell.twin: cell.result["provenance"] for cell in cells if cell.result.get("provenance")}
+    return ["\n".join(f"data of {twin}: {provenance}" for twin, provenance in found.items())] if found else []
+
+
+def catalogue_rows() -> list[dict[str, Any]]:
+    """The catalogue as `twin list --json` gives it."""
+    return [_row(chapter.number, twin) for chapter, twins in CHAPTERS.items() for twin in twins]
+
+
+def catalogue_table() -> str:
+    """The catalogue for a terminal."""
+    rows = [
+        [row["chapter"], row["name"], row["title"], row["kind"], _count(row, "small"), _count(row, "paper"), row["deck"]]
+        for row in catalogue_rows()
+    ]
+    heads = ["ch", "name", "title", "kind", "small", "paper", "deck"]
+    align = ("right", "left", "left", "left", "right", "right", "left")
+    return tabulate(rows, heads, tablefmt="simple", disable_numparse=True, colalign=align)
+
+
+def _row(chapter: int, twin: Twin) -> dict[str, Any]:
+    return {
+        "name": twin.name,
+        "title": twin.title,
+        "chapter": chapter,
+        "kind": twin.kind,
+        "parameters": {
+            "small": twin.small.parameters,
+            "paper": twin.paper_size.parameters if twin.paper_size else None,
+        },
+        "deck": twin.deck,
+        "paper": twin.paper,
+    }
+
+
+def _count(row: dict[str, Any], size: str) -> str:
+    number = row["parameters"][size]
+    return f"{number:,}" if number else ""
+
+
+def _short(far: dict[str, Any] | None) -> str:
+    return f"{far['rel_l2']:.1e}" if far else ""
