@@ -120,6 +120,11 @@ def weights(back: Arrays, sent: Arrays) -> Rung:
 
 def forward(got: Arrays, ref: Reference, limits: Limits) -> Rung:
     """The outputs, in inference mode and in training mode."""
+    shapes, wanted = ({name: array.shape for name, array in each.items()} for each in (got, ref.values["forward"]))
+    if shapes != wanted:
+        apart = sorted(name for name in shapes.keys() | wanted.keys() if shapes.get(name) != wanted.get(name))
+        told = ", ".join(f"{name} is {shapes.get(name)}, the reference {wanted.get(name)}" for name in apart)
+        return broken("forward", f"outputs of other names or shapes: {told}")
     found = _distances("forward", "forward", got, ref.values["forward"], ref.noise["forward"], limits)
     return judge("forward", found)
 

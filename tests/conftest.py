@@ -1,0 +1,119 @@
+"""Tests are generated from the catalogue: one per twin and engine, with ids such as `lenet-keras-jax`.
+
+The cells that the selected tests need run in the background, through the very harness that users run, while
+the other tests go on; a test waits for its own cell only.
+"""
+
+import threading
+
+import pytest
+
+from compare import check, training
+from compare.cells import Cell, Record
+from compare.engines import ENGINES, Engine
+from twin.catalogue import TWINS
+
+TRAINED_ON = ("torch", "keras-jax")  # what `make test` trains; any other with --engine
+
+
+def pytest_addoption(parser):
+    parser.addoption("--engine", action="append", choices=list(ENGINES), help="only this engine; repeat for several")
+
+
+def engines_of(config) -> list[Engine]:
+    wanted = config.getoption("--engine") or list(ENGINES)
+    return [engine for name, engine in ENGINES.items() if name in wanted and not engine.missing()]
+
+
+def pytest_generate_tests(metafunc):
+    if "checked" in metafunc.fixturenames:
+        cells = check.plan(TWINS.values(), engines_of(metafunc.config), "cpu", 0, "small")
+        metafunc.parametrize("checked", cells, ids=map(_id, cells), indirect=True)
+    if "trained" in metafunc.fixturenames:
+        models = [twin for twin in TWINS.values() if twin.kind == "model"]
+        wanted = metafunc.config.getoption("--engine") or TRAINED_ON
+        engines = [engine for engine in engines_of(metafunc.config) if engine.name in wanted]
+        cells = training.plan(models, engines, "cpu", 0)
+        metafunc.parametrize("trained", cells, ids=map(_id, cells), indirect=True)
+    if "twin" in metafunc.fixturenames:
+        metafunc.parametrize("twin", TWINS.values(), ids=TWINS)
+
+
+def _id(cell: Cell) -> str:
+    return f"{cell.twin}-{cell.engine}" + ("-float64" if cell.dtype == "float64" else "")
+
+
+class Background:
+    """Runs the cells of the collected tests; `wait` returns a cell when it has been measured."""
+
+    def __init__(self):
+        self.cells: dict[str, Cell] = {}
+        self.done: dict[str, threading.Event] = {}
+        self.failure: BaseException | None = None
+
+    def want(self, cell: Cell) -> None:
+        self.cells["/".join(cell.key)] = cell
+        self.done["/".join(cell.key)] = threading.Event()
+
+    def start(self, engines: list[Engine]) -> None:
+        if self.cells:
+            threading.Thread(target=self._run, args=(engines,), daemon=True).start()
+
+    def wait(self, cell: Cell) -> Cell:
+        if not self.done["/".join(cell.key)].wait(timeout=1500):
+            raise TimeoutError(f"{_id(cell)} was not measured in time")
+        if self.failure:
+            raise self.failure
+        return self.cells["/".join(cell.key)]
+
+    def _run(self, engines: list[Engine]) -> None:
+        def tell(cell: Cell, word: str) -> None:
+            if cell.status != "not_run":
+                self.done["/".join(cell.key)].set()
+
+        try:
+            checks = [cell for cell in self.cells.values() if cell.measure == "check"]
+            check.run(Record("test", checks, None), engines, check.Settings(), tell)
+            trains = [cell for cell in self.cells.values() if cell.measure == "train"]
+            one_each = check.Settings(jobs=1)
+            halves = [[c for c in trains if c.engine == e] for e in dict.fromkeys(c.engine for c in trains)]
+            threads = [
+                threading.Thread(
+                    target=training.run, args=(Record("test", half, None), engines, one_each, "shared", None, tell)
+                )
+                for half in halves
+            ]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        except BaseException as error:
+            self.failure = error
+        finally:
+            for event in self.done.values():
+                event.set()
+
+
+BACKGROUND = Background()
+
+
+def pytest_collection_finish(session):
+    for item in session.items:
+        params = getattr(getattr(item, "callspec", None), "params", {})
+        for cell in (params.get("checked"), params.get("trained")):
+            if cell is not None:
+                BACKGROUND.want(cell)
+    if not session.config.getoption("--collect-only"):
+        BACKGROUND.start(engines_of(session.config))
+
+
+@pytest.fixture
+def checked(request) -> Cell:
+    """A cell of `twin check`, measured."""
+    return BACKGROUND.wait(request.param)
+
+
+@pytest.fixture
+def trained(request) -> Cell:
+    """A cell of `twin train`, measured."""
+    return BACKGROUND.wait(request.param)

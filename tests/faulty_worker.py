@@ -1,0 +1,53 @@
+"""A worker that goes wrong on one twin, in the way that TWIN_FAULT says."""
+
+import os
+import resource
+import signal
+import sys
+import time
+
+import numpy as np
+
+from compare import worker
+
+BROKEN = "autograd_product"
+
+
+def out_of_memory():
+    resource.setrlimit(resource.RLIMIT_AS, (2**32, 2**32))
+    np.ones((2**20, 2**20))
+
+
+def half_a_line():
+    os.write(ANSWERS, b'{"ok": tr')
+    os._exit(0)
+
+
+def nonsense():
+    os.write(ANSWERS, b"not json\n")
+    time.sleep(60)
+
+
+FAULTS = {
+    "segfault": lambda: os.kill(os.getpid(), signal.SIGSEGV),
+    "hang": lambda: time.sleep(600),
+    "killed": lambda: os.kill(os.getpid(), signal.SIGKILL),
+    "memory": out_of_memory,
+    "half-a-line": half_a_line,
+    "nonsense": nonsense,
+    "exit": lambda: os._exit(7),
+    "exception": lambda: {}["no such key"],
+}
+
+
+class FaultyWorker(worker.Worker):
+    def exercise(self, twin, **rest):
+        if twin == BROKEN:
+            FAULTS[os.environ["TWIN_FAULT"]]()
+        return super().exercise(twin, **rest)
+
+
+if __name__ == "__main__":
+    ANSWERS = os.dup(1)
+    worker.Worker = FaultyWorker
+    worker.serve(sys.argv[1])

@@ -1,0 +1,121 @@
+"""The harness survives its workers: a dead one costs one cell, and the status and exit code say how it died."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from compare import check
+from compare.cells import Cell, Record, exit_code, read_record, write_json
+from compare.engines import ENGINES, choose, parse_pythons
+from compare.process import Worker, WorkerFailed
+from tests.faulty_worker import BROKEN
+from twin.catalogue import find
+from twin.errors import DIFFER, INCOMPLETE, TwinError
+
+SOUND = "autograd_polynomial"
+STATUS = {
+    "segfault": ("crashed", "SIGSEGV"),
+    "hang": ("timeout", "no answer within"),
+    "killed": ("crashed", "SIGKILL"),
+    "memory": ("oom_host", "Unable to allocate"),
+    "half-a-line": ("crashed", "in the middle of a line"),
+    "nonsense": ("crashed", "no answer: b'not json'"),
+    "exit": ("crashed", "exit code 7"),
+    "exception": ("failed", "no such key"),
+}
+faulty = replace(ENGINES["torch"], name="torch", module="tests.faulty_worker")
+
+
+@pytest.mark.parametrize("fault", STATUS)
+def test_a_broken_worker_costs_one_cell(fault, monkeypatch, tmp_path):
+    monkeypatch.setenv("TWIN_FAULT", fault)
+    monkeypatch.setattr(check, "ENGINES", ENGINES)
+    cells = check.plan([find(BROKEN), find(SOUND)], [ENGINES["torch"]], "cpu", 0, "small")
+    record = Record("check", cells, tmp_path / "record.json")
+    pool = check.Pool(check.Settings(timeout=60))
+    references = check.References(pool, ENGINES["torch"], tmp_path, check.Counter(map(check._reference_key, cells)))
+    for cell in cells:  # so that the short deadline is for the faulty worker alone
+        references.get(cell)
+    pool.settings = check.Settings(timeout=8 if fault == "hang" else 60)
+    climber = check._Climber(faulty, cells, record, references, pool, lambda cell, word: None)
+    pool.run([climber.run])
+
+    status, reason = STATUS[fault]
+    kept = [Cell.from_json(fields) for fields in read_record(tmp_path / "record.json")["cells"]]
+    assert [cell.status for cell in kept] == [status, "ok"]
+    assert reason in kept[0].reason
+    assert record.exit_code() == (DIFFER if fault == "exception" else INCOMPLETE)
+
+
+def test_killing_a_worker_ends_its_whole_group():
+    worker = Worker(replace(ENGINES["torch"], module="tests.faulty_worker"))
+    worker.kill()
+    worker.kill()
+    assert worker.process.returncode is not None
+
+
+def test_a_worker_that_cannot_start_says_so():
+    worker = Worker(replace(ENGINES["torch"], module="tests.no_such_module"))
+    with pytest.raises(WorkerFailed, match="exit code 1.*no_such_module"):
+        worker.ask("hello", 30, device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("statuses", "code"),
+    [
+        (["ok"], 0),
+        (["ok", "skipped"], 0),
+        (["ok", "failed"], 1),
+        (["failed", "crashed"], 1),
+        (["ok", "timeout"], 3),
+        (["ok", "not_run"], 3),
+        (["skipped"], 3),
+        ([], 3),
+    ],
+)
+def test_exit_code(statuses, code):
+    assert exit_code(Cell("check", "t", "e", "cpu", "float32", 0, "small", status=s) for s in statuses) == code
+
+
+def test_resume_takes_over_what_is_finished_and_refuses_another_run(tmp_path):
+    cells = check.plan([find(BROKEN), find(SOUND)], [ENGINES["torch"]], "cpu", 0, "small")
+    first = Record("check", cells, tmp_path / "record.json")
+    cells[0].status, cells[0].result = "ok", {"rungs": []}
+    cells[1].status = "crashed"
+    first.save()
+    fresh = check.plan([find(BROKEN), find(SOUND)], [ENGINES["torch"]], "cpu", 0, "small")
+    again = Record("check", fresh, None)
+    assert again.adopt(tmp_path / "record.json") == 1
+    assert [cell.status for cell in again.cells] == ["ok", "not_run"]
+
+    for what in ("machine", "code", "settings"):
+        other = json.loads((tmp_path / "record.json").read_text()) | {what: "another"}
+        write_json(tmp_path / "other.json", other)
+        with pytest.raises(TwinError, match=f"that run's {what}"):
+            again.adopt(tmp_path / "other.json")
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [("{", "cut off"), ("[]", "no record"), ('{"schema": 99, "cells": []}', "upgrade"), (None, "cannot read")],
+)
+def test_a_bad_record_is_one_clear_line(content, says, tmp_path):
+    if content is not None:
+        (tmp_path / "r.json").write_text(content)
+    with pytest.raises(TwinError, match=says):
+        read_record(tmp_path / "r.json")
+
+
+def test_engines_are_chosen_by_name_and_interpreter(tmp_path):
+    with pytest.raises(TwinError, match="did you mean keras-jax"):
+        choose(["keras-jaxx"])
+    with pytest.raises(TwinError, match="ENGINE=PATH"):
+        parse_pythons(["keras-jax"])
+    with pytest.raises(TwinError, match="no program"):
+        parse_pythons([f"keras-jax={tmp_path}"])
+    bare = tmp_path / "python"
+    bare.write_text('#!/bin/sh\nshift 2\nfor p; do echo "$p"; done\n')
+    bare.chmod(0o755)
+    with pytest.raises(TwinError, match="'keras-jax' needs keras and jax"):
+        choose(["keras-jax"], {"keras-jax": str(bare)})
