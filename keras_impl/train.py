@@ -67,6 +67,13 @@ def load_module(twin: Twin) -> Any:
     return importlib.import_module(f"keras_impl.{twin.kind}s.{chapter_of(twin.name).slug}.{twin.name}")
 
 
+def exercise(twin: Twin, inputs: dict[str, np.ndarray], dtype: str = "float32") -> dict[str, np.ndarray]:
+    """An exercise's named outputs for its named inputs."""
+    keras.config.set_floatx(dtype)
+    keras.config.set_dtype_policy(dtype)
+    return to_arrays(load_module(twin).run(**to_tensors(inputs)))
+
+
 def describe(run: Run) -> list[Leaf]:
     """The layers that own weights, by attribute path."""
     return [leaf for leaf, _ in _leaves(run.model, "")]

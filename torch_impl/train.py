@@ -68,6 +68,12 @@ def load_module(twin: Twin) -> Any:
     return importlib.import_module(f"torch_impl.{twin.kind}s.{chapter_of(twin.name).slug}.{twin.name}")
 
 
+def exercise(twin: Twin, inputs: dict[str, np.ndarray], dtype: str = "float32") -> dict[str, np.ndarray]:
+    """An exercise's named outputs for its named inputs."""
+    tensors = {name: to_tensor(array, getattr(torch, dtype)) for name, array in inputs.items()}
+    return to_arrays(load_module(twin).run(**tensors))
+
+
 def describe(run: Run) -> list[Leaf]:
     """The layers that own weights, by attribute path."""
     return list(_leaves(run.model, ""))

@@ -1,5 +1,64 @@
 """Chapter 7: detection."""
 
-from twin.spec import Twin
+from twin.spec import Metric, Optimizer, Size, Twin
 
-TWINS: tuple[Twin, ...] = ()
+TWINS = (
+    Twin(
+        name="box_metrics",
+        title="Precision, recall, IoU, mAP, AR",
+        kind="exercise",
+        deck="A, C",
+        topic="Performance evaluation",
+        paper="Lin et al., Microsoft COCO: common objects in context, 2014, and its evaluation code",
+        inputs={  # three images; one object is missed, one found twice, and two boxes lie on nothing
+            "thresholds": (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95),
+            "classes": (0, 1),
+            "truth_boxes": (
+                (10.0, 10.0, 50.0, 50.0),
+                (60.0, 20.0, 100.0, 80.0),
+                (20.0, 60.0, 52.0, 92.0),
+                (5.0, 5.0, 45.0, 65.0),
+                (50.0, 50.0, 90.0, 90.0),
+                (70.0, 5.0, 95.0, 30.0),
+                (15.0, 20.0, 75.0, 60.0),
+                (30.0, 65.0, 60.0, 95.0),
+            ),
+            "truth_image": (0, 0, 0, 1, 1, 1, 2, 2),
+            "truth_class": (0, 1, 0, 0, 1, 1, 0, 1),
+            "boxes": (
+                (12.0, 11.0, 51.0, 52.0),
+                (8.0, 14.0, 48.0, 55.0),
+                (62.0, 22.0, 98.0, 84.0),
+                (24.0, 64.0, 57.0, 90.0),
+                (5.0, 6.0, 44.0, 66.0),
+                (53.0, 47.0, 91.0, 96.0),
+                (10.0, 70.0, 30.0, 95.0),
+                (18.0, 20.0, 78.0, 63.0),
+                (31.0, 66.0, 60.0, 94.0),
+                (65.0, 10.0, 90.0, 40.0),
+            ),
+            "box_image": (0, 0, 0, 0, 1, 1, 1, 2, 2, 2),
+            "box_class": (0, 0, 1, 0, 0, 1, 0, 0, 1, 1),
+            "score": (0.93, 0.62, 0.88, 0.41, 0.79, 0.67, 0.73, 0.57, 0.35, 0.52),
+        },
+    ),
+    Twin(
+        name="localizer",
+        title="Classification and localization",
+        kind="model",
+        deck="C",
+        topic="Classification + localization",
+        paper="Sermanet et al., OverFeat: integrated recognition, localization and detection using convolutional "
+        "networks, 2013, section 4",
+        model="Localizer",
+        small=Size({"image_shape": (32, 32, 1), "hidden": 64, "num_classes": 10, "alpha": 0.1}, parameters=89_806),
+        data="scenes",
+        data_options={"target": "box"},
+        loss="own",
+        optimizer=Optimizer("adam", learning_rate=2e-3, schedule="cosine"),
+        metric=Metric("mean_box_iou", goal=0.6, chance=0.27),
+        epochs=12,
+        batch_size=32,
+        flatten={"dense": "conv3"},
+    ),
+)
