@@ -289,7 +289,7 @@ def climb(worker: Worker, twin: Twin, cell: Cell, ref: Reference, folder: Path, 
         training = rungs[-1].worst is not None and rungs[-1].worst.name.endswith("(training)")
         answer, found = ask("activations", batch=str(ref.batch), training=training)
         if wanted := ref.activations.get("training" if training else "inference"):
-            rungs[-1] = ladder.with_first_difference(rungs[-1], ref.order, found, wanted, limits)
+            rungs[-1] = ladder.with_first_difference(rungs[-1], ref.order, found, wanted, limits, twin.flatten)
         return rungs
     if "gradients" not in ref.values:
         return rungs

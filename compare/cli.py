@@ -31,6 +31,8 @@ Seed = Annotated[int, typer.Option(min=0, help="Of the weights, the batches and 
 SizeName = Annotated[Literal["small", "paper"], typer.Option("--size", help="Small, or as published.")]
 Timeout = Annotated[float, typer.Option(min=1, help="Seconds that one request to an engine may take.")]
 Jobs = Annotated[int | None, typer.Option(min=1, help="Engines that compute at the same time. Default: the cores.")]
+Weights = Annotated[Path | None, typer.Option("--weights", help="Initial weights of one twin, as --save writes them.")]
+Save = Annotated[Path | None, typer.Option("--save", help="Folder for the trained weights.")]
 Threads = Annotated[int, typer.Option(min=1, help="Threads of each engine while it trains.")]
 Json = Annotated[str | None, typer.Option("--json", metavar="FILE|-", help="Write JSON; - for stdout.")]
 Out = Annotated[Path, typer.Option("--out", help="Folder for the record.")]
@@ -86,6 +88,8 @@ def train(
     seed: Seed = 0,
     epochs: Epochs = None,
     init: Init = "shared",
+    weights: Weights = None,
+    save: Save = None,
     threads: Threads = 1,
     timeout: Timeout = 300,
     as_json: Json = None,
@@ -101,12 +105,17 @@ def train(
     chosen = engines.choose(engine or [], engines.parse_pythons(python or []))
     cells = training.plan(twins, chosen, device, seed)
     settings = checking.Settings(device, threads, 1, timeout)
-    options = {"epochs": epochs, "init": init, "threads": threads}
+    if weights and len(twins) != 1:
+        raise TwinError(f"--weights {weights}: weights belong to one twin; {len(twins)} are named")
+    if save:
+        _make_folder(save, "--save")
+    options = training.Options(epochs, init, weights, save)
 
     def run(record: Any, tell: Any) -> None:
-        training.run(record, chosen, settings, init, epochs, tell)
+        training.run(record, chosen, settings, options, tell)
 
-    _measure("train", cells, out, resume, options, as_json, run)
+    recorded = {"epochs": epochs, "init": init, "weights": weights and str(weights), "threads": threads}
+    _measure("train", cells, out, resume, recorded, as_json, run)
 
 
 @app.command()
@@ -139,7 +148,8 @@ def compare(
 
     def both(record: Any, tell: Any) -> None:
         checking.run(record, chosen, checking.Settings(device, 1, jobs or os.cpu_count() or 1, timeout), tell)
-        training.run(record, chosen, checking.Settings(device, threads, 1, timeout), init, epochs, tell)
+        one_by_one = checking.Settings(device, threads, 1, timeout)
+        training.run(record, chosen, one_by_one, training.Options(epochs, init), tell)
 
     _measure("compare", cells, out, resume, options, as_json, both)
 
@@ -205,6 +215,13 @@ def _choose(names: list[str] | None, everything: bool, chapter: str | None) -> l
         raise unknown("chapter", chapter, [f"{each.number}" for each in CHAPTERS] + [c.slug for c in CHAPTERS])
     wanted = {find(name).name for name in names or []}
     return [twin for twin in TWINS.values() if twin.name in wanted]
+
+
+def _make_folder(folder: Path, option: str) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TwinError(f"{option} {folder}: {error.strerror}; choose a folder that can be written") from error
 
 
 def _check_device(device: str) -> None:

@@ -5,7 +5,7 @@ how far was allowed, and what to look at next. The limits are METHOD's, one set 
 stands in the twin's catalogue entry with its reason.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -164,6 +164,9 @@ def optimizer(got: Mapping[str, Arrays], ref: Reference, limits: Limits) -> Rung
     wanted = ref.values[f"weights/{step}"]
     found = got[f"weights/{step}"]
     later = _distances("steps", "optimizer", found, wanted, ref.noise[f"weights/{step}"], limits, f" after {step} steps")
+    for part in (updates, moments):  # the first step before the later ones, which only repeat its error
+        if part and not worst(part).ok:
+            return judge("optimizer", part)
     return judge("optimizer", [*updates, *moments, *later], f"{step} of {SNAPSHOTS[-1]} steps compared")
 
 
@@ -206,7 +209,7 @@ def comparable_step(ref: Reference) -> int:
 
 
 def with_first_difference(
-    rung: Rung, order: Sequence[str], got: Arrays, wanted: Arrays, limits: Limits
+    rung: Rung, order: Sequence[str], got: Arrays, wanted: Arrays, limits: Limits, flattened: Container[str]
 ) -> Rung:
     """A failed forward rung, its message led by the first layer that differs.
 
@@ -216,25 +219,39 @@ def with_first_difference(
         got: the engine's `PATH/in` and `PATH/out`.
         wanted: the reference's.
         limits: the engine's.
+        flattened: paths of the layers whose inputs stand in another order by declaration.
     """
-    found = first_difference(order, got, wanted, limits.relative("forward", "forward"))
+    found = first_difference(order, got, wanted, limits.relative("forward", "forward"), flattened)
     return replace(rung, message=f"{found}. {rung.message}")
 
 
-def first_difference(order: Sequence[str], got: Arrays, wanted: Arrays, limit: float) -> str:
+def first_difference(
+    order: Sequence[str], got: Arrays, wanted: Arrays, limit: float, flattened: Container[str] = ()
+) -> str:
     """Which layer's output is the first to differ, and whether what entered it did already."""
     for path in order:
-        names = f"{path}/in", f"{path}/out"
-        if any(name not in got or got[name].shape != wanted[name].shape for name in names):
-            if f"{path}/out" in got and got[f"{path}/out"].shape != wanted[f"{path}/out"].shape:
-                return f"first layer whose output has another shape: {path}"
+        if f"{path}/in" not in got or _is_flatten(wanted[f"{path}/in"], wanted[f"{path}/out"]):
             continue
-        entered, left = (distance(name, got[name], wanted[name], limit) for name in names)
-        if not entered.ok:
-            return f"what enters {path} differs already (relative L2 {entered.rel_l2:.2e}): look just before it"
-        if not left.ok:
-            return f"first layer that differs: {path} (relative L2 {left.rel_l2:.2e} from equal inputs)"
+        for side, says in (
+            ("in", "what enters {path} differs already ({far}): look just before it"),
+            ("out", "first layer that differs: {path} ({far}, from equal inputs)"),
+        ):
+            mine, reference = got[f"{path}/{side}"], wanted[f"{path}/{side}"]
+            if side == "in" and path in flattened:
+                mine, reference = np.sort(mine, axis=1), np.sort(reference, axis=1)
+            if reference.ndim == mine.ndim + 1:  # torch's recurrent layers always return the whole sequence
+                reference = reference[:, -1]
+            if mine.shape != reference.shape:
+                return says.format(path=path, far=f"shape {mine.shape} against {reference.shape}")
+            far = distance(path, mine, reference, limit)
+            if not far.ok:
+                return says.format(path=path, far=f"relative L2 {far.rel_l2:.2e}")
     return "every layer agrees by itself: look at what is computed after the last one"
+
+
+def _is_flatten(entered: np.ndarray, left: np.ndarray) -> bool:
+    """Whether a layer only flattened, C,H,W in PyTorch and H,W,C in Keras."""
+    return entered.ndim > left.ndim == 2 and entered.size == left.size
 
 
 def _distances(

@@ -7,22 +7,40 @@ hyperparameters, and its own random numbers for dropout and noise.
 import math
 import tempfile
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
 from compare.cells import Cell, Record
-from compare.check import Pool, Settings
+from compare.check import Crossing, Pool, Settings
 from compare.engines import ENGINES, REFERENCE, Engine
 from compare.process import Worker, WorkerFailed
 from twin import arrays
-from twin.bridge import Bridge, Leaf
+from twin.bridge import Arrays, Leaf, check_names
 from twin.catalogue import find
 from twin.errors import TwinError
 from twin.spec import Twin
 
-Init = Literal["shared", "own"]
+@dataclass(frozen=True)
+class Options:
+    """What a training does besides the twin's own settings.
+
+    Args:
+        epochs: instead of the twin's own number.
+        init: 'shared' for the weights that native PyTorch draws, on every engine; 'own' for each its own.
+        weights: a file of initial weights under PyTorch names, instead of either.
+        save: a folder for the trained weights, one file per cell, under PyTorch names.
+    """
+
+    epochs: int | None = None
+    init: Literal["shared", "own"] = "shared"
+    weights: Path | None = None
+    save: Path | None = None
+
+    @property
+    def needs_native(self) -> bool:
+        """Whether PyTorch's model is needed beside the engine's own."""
+        return self.init == "shared" or self.weights is not None or self.save is not None
 
 
 def plan(twins: Iterable[Twin], engines: Iterable[Engine], device: str, seed: int) -> list[Cell]:
@@ -42,8 +60,7 @@ def run(
     record: Record,
     engines: Iterable[Engine],
     settings: Settings,
-    init: Init,
-    epochs: int | None,
+    options: Options,
     progress: Callable[[Cell, str], None],
 ) -> None:
     """Train every cell of the record that was not, one at a time, so that their seconds compare.
@@ -52,19 +69,20 @@ def run(
         record: planned cells.
         engines: those that the cells name.
         settings: how; each worker in turn has all the threads.
-        init: 'shared' for the weights that native PyTorch draws, on every engine; 'own' for each its own.
-        epochs: instead of the twin's own number.
+        options: what to train from, for how long, and what to keep.
         progress: called with a cell and a word on what happens to it.
 
     Raises:
-        TwinError: when the weights are to be shared and native PyTorch is not installed.
+        TwinError: when the weights are to be shared and native PyTorch is not installed, or the given
+            weights cannot be read.
         KeyboardInterrupt: after ending the workers; what was measured is in the record.
     """
     by_name = {engine.name: engine for engine in engines}
     todo = [cell for cell in record.cells if cell.status == "not_run" and cell.measure == "train"]
     native = by_name.get(REFERENCE, ENGINES[REFERENCE])
-    if todo and init == "shared" and native.missing():
-        raise TwinError("shared initial weights come from native PyTorch, which is not installed; use --init own")
+    if todo and options.needs_native and native.missing():
+        raise TwinError("shared weights have PyTorch's names, and PyTorch is not installed; use --init own")
+    given = arrays.read(options.weights) if options.weights else None
     pool = Pool(settings)
 
     def train_all() -> None:
@@ -72,13 +90,13 @@ def run(
         for cell in todo:
             try:
                 with tempfile.TemporaryDirectory(prefix="twin-") as folder:
-                    needed = {cell.engine: by_name[cell.engine], **({REFERENCE: native} if init == "shared" else {})}
+                    needed = {cell.engine: by_name[cell.engine], **({REFERENCE: native} if options.needs_native else {})}
                     for name, engine in needed.items():
                         if name not in workers:
                             workers[name] = pool.start(engine, cell.device)
                     record.versions[cell.engine] = workers[cell.engine].hello["versions"]
-                    start = _shared_start(workers[REFERENCE], cell, Path(folder)) if init == "shared" else None
-                    _train(workers[cell.engine], cell, start, epochs, Path(folder), settings.timeout, progress)
+                    native_worker = workers[REFERENCE] if options.needs_native else None
+                    _train(workers[cell.engine], native_worker, cell, given, options, Path(folder), settings.timeout, progress)
             except WorkerFailed as failure:
                 if pool.stopping:
                     return
@@ -91,19 +109,12 @@ def run(
     pool.run([train_all])
 
 
-def _shared_start(native: Worker, cell: Cell, folder: Path) -> tuple[list[Leaf], dict[str, np.ndarray]]:
-    """The weights that native PyTorch draws with the cell's seed."""
-    arguments = dict(find(cell.twin).small.arguments)
-    built = native.ask("build", 300, twin=cell.twin, arguments=arguments, dtype="float32", seed=cell.seed)
-    native.ask("dump", 300, out=str(folder / "start"))
-    return [Leaf.from_json(leaf) for leaf in built["leaves"]], arrays.read(folder / "start")
-
-
 def _train(
     worker: Worker,
+    native: Worker | None,
     cell: Cell,
-    start: tuple[list[Leaf], dict[str, np.ndarray]] | None,
-    epochs: int | None,
+    given: Arrays | None,
+    options: Options,
     folder: Path,
     timeout: float,
     progress: Callable[[Cell, str], None],
@@ -111,16 +122,26 @@ def _train(
     """Train one cell and write its result into it."""
     twin = find(cell.twin)
     assert twin.metric is not None
-    arguments = dict(twin.small.arguments)
-    built = worker.ask("build", timeout, twin=twin.name, arguments=arguments, dtype=cell.dtype, seed=cell.seed)
-    if start is not None:
-        leaves, weights = start
-        if worker.engine.side == "keras":
-            own = [Leaf.from_json(leaf) for leaf in built["leaves"]]
-            weights = Bridge(own, leaves, twin.flatten, twin.unflatten).to_keras(weights)
-        arrays.write(folder / "weights", weights)
-        worker.ask("load", timeout, file=str(folder / "weights"))
-    count = epochs or twin.epochs
+    build = {"twin": twin.name, "arguments": dict(twin.small.arguments), "dtype": cell.dtype, "seed": cell.seed}
+    cross = None
+    if native:
+        leaves = _leaves(native.ask("build", timeout, **build))
+        native.ask("dump", timeout, out=str(folder / "start"))
+        start = given or arrays.read(folder / "start")
+        own = _leaves(worker.ask("build", timeout, **build))
+        cross = Crossing(worker.engine.side, own, leaves, twin)
+        if given or options.init == "shared":
+            check_names(
+                {name: array.shape for name, array in start.items()},
+                {leaf.full(name): shape for leaf in leaves for name, shape in leaf.shapes.items()},
+                "the weights file",
+                twin.name,
+            )
+            arrays.write(folder / "weights", cross.out(start))
+            worker.ask("load", timeout, file=str(folder / "weights"))
+    else:
+        worker.ask("build", timeout, **build)
+    count = options.epochs or twin.epochs
 
     def on_event(event: dict[str, Any]) -> None:
         losses = ", ".join(f"{name} {value:.4g}" for name, value in event["losses"].items())
@@ -133,17 +154,24 @@ def _train(
         "goal": twin.metric.goal,
         "chance": twin.metric.chance,
         "epochs": count,
-        "init": "shared" if start else "own",
+        "init": "given" if given else options.init,
         "loss": answer["losses"],
         "provenance": answer["provenance"],
         "seconds": answer["seconds"],
     }
     if "stopped" in answer:
         cell.status, cell.reason = "failed", answer["stopped"]
-    elif epochs is None and not twin.metric.reached(answer["value"]):
-        cell.status = "failed"
-        cell.reason = f"{twin.metric.name} {answer['value']:.4g} misses the twin's goal of {twin.metric.goal:g}"
     elif not math.isfinite(answer["value"]):
         cell.status, cell.reason = "failed", f"{twin.metric.name} is {answer['value']}"
+    elif options.epochs is None and not twin.metric.reached(answer["value"]):
+        cell.status = "failed"
+        cell.reason = f"{twin.metric.name} {answer['value']:.4g} misses the twin's goal of {twin.metric.goal:g}"
     else:
         cell.status = "ok"
+    if options.save and cross:
+        worker.ask("dump", timeout, out=str(folder / "trained"))
+        arrays.write(options.save / f"{cell.twin}-{cell.engine}.safetensors", cross.back(arrays.read(folder / "trained")))
+
+
+def _leaves(built: dict[str, Any]) -> list[Leaf]:
+    return [Leaf.from_json(leaf) for leaf in built["leaves"]]

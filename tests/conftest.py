@@ -79,7 +79,8 @@ class Background:
             halves = [[c for c in trains if c.engine == e] for e in dict.fromkeys(c.engine for c in trains)]
             threads = [
                 threading.Thread(
-                    target=training.run, args=(Record("test", half, None), engines, one_each, "shared", None, tell)
+                    target=training.run,
+                    args=(Record("test", half, None), engines, one_each, training.Options(), tell),
                 )
                 for half in halves
             ]

@@ -1,0 +1,78 @@
+"""The checker, checked: one thing wrong on one side, and the ladder breaks at the right rung and names the place."""
+
+from dataclasses import replace
+
+import pytest
+
+from compare import check
+from compare.cells import Cell
+from compare.engines import ENGINES
+from twin.catalogue import find
+
+DEFECTS = [
+    # twin, defect of tests/planted_worker.py, rung, what the message must name
+    ("digit_cnn", "other_width", "structure", "dense2"),
+    ("digit_cnn", "no_bias", "structure", "dense2.bias"),
+    ("digit_cnn", "half_precision_weights", "weights", "dense1.weight"),
+    ("vit", "transposed_kernel", "weights", "blocks.0.attention.query.weight"),
+    ("resnet", "batchnorm_epsilon", "forward", "first layer that differs: blocks.1.norm2"),
+    ("vit", "layernorm_epsilon", "forward", "first layer that differs: blocks.0.norm1"),
+    ("digit_cnn", "average_pooling", "forward", "first layer that differs: pool1"),
+    ("digit_cnn", "missing_activation", "forward", "what enters pool2 differs already"),
+    ("vit", "approximate_gelu", "forward", "what enters blocks.0.dense2 differs already"),
+    ("har_lstm", "swapped_gates", "forward", "first layer that differs: lstm"),
+    ("digit_cnn", "doubled_softmax", "forward", "first layer that differs: dense2"),
+    ("resnet", "even_padding_at_stride_two", "forward", "conv1"),
+    ("digit_cnn", "sum_of_losses", "gradients", "loss"),
+    ("digit_cnn", "smoothed_labels", "gradients", "loss"),
+    ("localizer", "other_alpha", "gradients", "loss"),
+    ("digit_cnn", "stopped_gradient", "gradients", "conv"),
+    ("digit_cnn", "stock_epsilon", "optimizer", "update of"),
+    ("resnet", "nesterov", "optimizer", "update of"),
+    ("resnet", "other_momentum", "optimizer", "after"),
+    ("digit_cnn", "weight_decay", "optimizer", "update of"),
+    ("resnet", "batchnorm_momentum", "optimizer", "blocks.0.norm3.running"),
+    ("dqn", "no_target_copy", "optimizer", "target."),
+    ("digit_cnn", "running_mean_of_losses", "trajectory", "loss at step"),
+]
+
+
+@pytest.fixture(scope="module")
+def planting(tmp_path_factory):
+    """Climbs the ladder with a planted defect; the references are computed once per twin."""
+    pool = check.Pool(check.Settings())
+    uses = check.Counter({(twin, 0, "small"): 100 for twin, *_ in DEFECTS})
+    references = check.References(pool, ENGINES["torch"], tmp_path_factory.mktemp("references"), uses)
+    engine = replace(ENGINES["keras-torch"], module="tests.planted_worker")
+    worker = pool.start(engine, "cpu")
+
+    def climb(name, defect, folder, twin=None):
+        cell = Cell("check", name, engine.name, "cpu", "float32", 0, "small")
+        worker.ask("plant", 60, defect=defect)
+        return check.climb(worker, twin or find(name), cell, references.get(cell), folder, 120)
+
+    yield climb
+    pool.run([])
+
+
+@pytest.mark.parametrize(("name", "defect", "rung", "place"), DEFECTS, ids=[f"{d[0]}-{d[1]}" for d in DEFECTS])
+def test_a_planted_defect_is_found_at_its_rung(name, defect, rung, place, planting, tmp_path):
+    rungs = planting(name, defect, tmp_path)
+    assert [each.status for each in rungs[:-1]] == ["ok"] * (len(rungs) - 1)
+    assert (rungs[-1].rung, rungs[-1].status) == (rung, "failed"), rungs[-1].message
+    assert place in rungs[-1].message
+
+
+def test_every_rung_has_a_planted_defect():
+    assert {rung for _, _, rung, _ in DEFECTS} == set(check.ladder.RUNGS)
+
+
+def test_a_flatten_order_left_undeclared_is_found(planting, tmp_path):
+    rungs = planting("digit_cnn", "", tmp_path, replace(find("digit_cnn"), flatten={}))
+    assert (rungs[-1].rung, rungs[-1].status) == ("forward", "failed")
+    assert "what enters dense1 differs already" in rungs[-1].message
+
+
+@pytest.mark.parametrize("name", ["digit_cnn", "resnet"])
+def test_nothing_planted_nothing_found(name, planting, tmp_path):
+    assert all(rung.status == "ok" for rung in planting(name, "", tmp_path))
