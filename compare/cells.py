@@ -1,5 +1,6 @@
 """Cells and records: what was asked, what became of it, and the file that says so."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -156,7 +157,8 @@ def write_json(path: Path, content: Any) -> None:
             os.fsync(file.fileno())
         part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
         raise TwinError(f"cannot write {path}: {error.strerror}; choose another place with --out") from error
 
 

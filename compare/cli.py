@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -46,7 +47,7 @@ def list_(as_json: Json = None) -> None:
     """Every twin: what it is, where the slides show it, how large it is."""
     from compare import report
 
-    _answer(report.catalogue_rows(), report.catalogue_table(), as_json)
+    _answer(report.catalogue_rows(), report.catalogue_table(shutil.get_terminal_size().columns), as_json)
 
 
 @app.command()

@@ -113,15 +113,16 @@ def catalogue_rows() -> list[dict[str, Any]]:
     return [_row(chapter.number, twin) for chapter, twins in CHAPTERS.items() for twin in twins]
 
 
-def catalogue_table() -> str:
-    """The catalogue for a terminal."""
-    rows = [
-        [row["chapter"], row["name"], row["title"], row["kind"], _count(row, "small"), _count(row, "paper"), row["deck"]]
-        for row in catalogue_rows()
-    ]
-    heads = ["ch", "name", "title", "kind", "small", "paper", "deck"]
-    align = ("right", "left", "left", "left", "right", "right", "left")
-    return tabulate(rows, heads, tablefmt="simple", disable_numparse=True, colalign=align)
+def catalogue_table(columns: int) -> str:
+    """The catalogue for a terminal of so many columns; a narrow one goes without titles."""
+    names = ["chapter", "name", "kind", "small", "paper", "deck"]
+    if columns >= 120:
+        names.insert(2, "title")
+    rows = [{**row, "small": _count(row, "small"), "paper": _count(row, "paper")} for row in catalogue_rows()]
+    align = ["right" if name in ("chapter", "small", "paper") else "left" for name in names]
+    cells = [[row[name] for name in names] for row in rows]
+    heads = ["ch" if name == "chapter" else name for name in names]
+    return tabulate(cells, heads, tablefmt="simple", disable_numparse=True, colalign=align)
 
 
 def _row(chapter: int, twin: Twin) -> dict[str, Any]:

@@ -1,0 +1,187 @@
+"""The command line as a user meets it: the program is run, and what it says and returns is read."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from compare import cells
+from twin import arrays
+from twin.catalogue import TWINS
+
+
+def twin(*arguments, cwd=None, timeout=240):
+    """Run the command line."""
+    command = [sys.executable, "-m", "compare.cli", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, cwd=cwd, env=environment())
+
+
+def environment():
+    return os.environ | {"PYTHONPATH": os.fspath(cells.ROOT)}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["check", "lenett"], "unknown twin 'lenett'; did you mean lenet"),
+        (["check", "lenet", "--engine", "jax"], "unknown engine 'jax'; did you mean keras-jax"),
+        (["check"], "which twins?"),
+        (["check", "lenet", "--all"], "which twins?"),
+        (["check", "--chapter", "99"], "unknown chapter '99'"),
+        (["check", "lenet", "--seed", "-1"], "--seed"),
+        (["check", "lenet", "--size", "huge"], "--size"),
+        (["check", "lenet", "--timeout", "0"], "--timeout"),
+        (["check", "lenet", "--python", "torch"], "expected ENGINE=PATH"),
+        (["check", "lenet", "--resume", "nothing.json"], "cannot read nothing.json"),
+        (["check", "lenet", "--out", "/dev/null/x"], "cannot write /dev/null/x"),
+        (["train", "lenet", "--epochs", "0"], "--epochs"),
+        (["train", "lenet", "--epochs", "-3"], "--epochs"),
+        (["train", "lenet", "--save", "/dev/null/x"], "--save /dev/null/x"),
+        (["train", "lenet", "mlp", "--weights", "w"], "weights belong to one twin"),
+        (["train", "lenet", "--engine", "torch", "--weights", "nothing"], "no file nothing"),
+        (["chek"], "chek"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_mistake_is_one_line_and_exit_code_2(arguments, says, tmp_path):
+    answer = twin(*arguments, cwd=tmp_path)
+    assert answer.returncode == 2
+    assert says in answer.stderr
+    assert len(answer.stderr.strip().splitlines()) == 1
+    assert answer.stdout == ""
+
+
+@pytest.mark.skipif(os.path.exists("/dev/nvidia0"), reason="this machine has a GPU")
+def test_cuda_without_a_gpu_is_refused(tmp_path):
+    answer = twin("check", "lenet", "--device", "cuda", cwd=tmp_path)
+    assert (answer.returncode, answer.stderr.count("\n")) == (2, 1)
+    assert "--device cpu" in answer.stderr
+
+
+def test_list_gives_its_stable_part():
+    rows = json.loads(twin("list", "--json", "-").stdout)
+    assert [row["name"] for row in rows] == list(TWINS)
+    for row in rows:
+        assert row.keys() == {"name", "title", "chapter", "kind", "parameters", "deck", "paper"}
+        assert isinstance(row["parameters"]["small"], int)
+        assert isinstance(row["parameters"]["paper"], int | None)
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_list_fits_the_terminal(columns):
+    command = [sys.executable, "-m", "compare.cli", "list"]
+    env = environment() | {"COLUMNS": str(columns)}
+    lines = subprocess.run(command, capture_output=True, text=True, env=env, timeout=60).stdout.splitlines()
+    assert all(len(line) <= columns for line in lines)
+    assert all(any(line.split()[1:2] == [name] for line in lines) for name in TWINS)
+
+
+def test_check_gives_its_stable_part_and_a_record(tmp_path):
+    answer = twin("check", "pooling", "mlp", "--engine", "torch", "--json", "-", cwd=tmp_path)
+    assert answer.returncode == 0, answer.stderr
+    found = json.loads(answer.stdout)
+    assert found["schema"] == cells.SCHEMA
+    assert found["machine"]["cores"] == os.cpu_count()
+    assert "torch" in found["versions"]["torch"]
+    assert [cell["twin"] for cell in found["cells"]] == ["pooling", "mlp"]
+    for cell in found["cells"]:
+        assert cell.keys() >= {"twin", "engine", "device", "dtype", "status", "reason", "rungs"}
+        assert cell["status"] == "ok"
+        for rung in cell["rungs"]:
+            assert rung.keys() >= {"rung", "status", "worst"}
+            assert rung["worst"] is None or rung["worst"].keys() >= {
+                "name",
+                "rel_l2",
+                "noise_ratio",
+                "max_abs",
+                "limit",
+            }
+    (record,) = (tmp_path / "runs").glob("check-*.json")
+    assert json.loads(record.read_text())["cells"] == found["cells"]
+    assert str(record.relative_to(tmp_path)) in answer.stderr
+
+
+def test_a_table_fits_eighty_columns(tmp_path):
+    answer = twin("check", "pooling", "mlp", "--engine", "torch", "--json", "found.json", cwd=tmp_path)
+    assert max(map(len, answer.stdout.splitlines())) <= 80
+    assert "2 of 2 cells agree on every rung" in answer.stdout
+    assert json.loads((tmp_path / "found.json").read_text())["cells"]
+
+
+def test_train_gives_its_stable_part_and_its_weights(tmp_path):
+    command = "train", "mlp", "--engine", "torch", "--epochs", "2"
+    answer = twin(*command, "--json", "-", "--save", "saved", cwd=tmp_path)
+    assert answer.returncode == 0, answer.stderr
+    (cell,) = json.loads(answer.stdout)["cells"]
+    assert cell["metric"] == "accuracy"
+    assert 0.1 < cell["value"] <= 1
+    assert len(cell["loss"]["loss"]) == 2
+    assert cell["provenance"].startswith("real, shipped in scikit-learn")
+    assert cell["seconds"] > 0
+
+    again = twin(*command, "--weights", "saved/mlp-torch.safetensors", "--json", "-", cwd=tmp_path)
+    assert json.loads(again.stdout)["cells"][0]["loss"]["loss"][0] < cell["loss"]["loss"][1]
+    other = twin("train", "lenet", "--engine", "torch", "--weights", "saved/mlp-torch.safetensors", cwd=tmp_path)
+    assert other.returncode == 2
+    assert "only in the weights file: dense3.bias" in other.stderr
+    assert "only in lenet: conv1.bias" in other.stderr
+    assert "of another shape: dense1.bias (64,) against (84,)" in other.stderr
+
+
+def test_a_loss_that_becomes_nan_stops_the_training_and_says_so(tmp_path):
+    command = "train", "mlp", "--engine", "torch", "--epochs", "2"
+    assert twin(*command, "--save", "saved", cwd=tmp_path).returncode == 0
+    broken = arrays.read(tmp_path / "saved" / "mlp-torch.safetensors")
+    broken["dense1.bias"][0] = np.nan
+    arrays.write(tmp_path / "broken", broken)
+    answer = twin(*command, "--weights", "broken", cwd=tmp_path)
+    assert answer.returncode == 1
+    assert "loss became nan in epoch 1 of 2" in answer.stdout
+    assert "Traceback" not in answer.stderr
+
+
+def test_nothing_measured_is_exit_code_3(tmp_path):
+    answer = twin("train", "pooling", "--engine", "torch", cwd=tmp_path)
+    assert answer.returncode == 3
+    answer = twin("check", "mlp", "--size", "paper", "--engine", "torch", cwd=tmp_path)
+    assert answer.returncode == 3
+
+
+def test_an_interruption_keeps_what_was_done_and_can_be_resumed(tmp_path):
+    command = [sys.executable, "-m", "compare.cli", "check", "pooling", "conv2d_by_hand", "vit", "--engine", "torch"]
+    process = subprocess.Popen(
+        [*command, "--out", "runs"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
+    )
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:  # until one cell is in the record
+        records = list((tmp_path / "runs").glob("check-*.json"))
+        if records and any(cell["status"] == "ok" for cell in json.loads(records[0].read_text())["cells"]):
+            break
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert b"go on with --resume" in said
+    assert b"Traceback" not in said
+    (record,) = (tmp_path / "runs").glob("check-*.json")
+    statuses = [cell["status"] for cell in json.loads(record.read_text())["cells"]]
+    assert "ok" in statuses
+    assert "not_run" in statuses
+
+    answer = subprocess.run(
+        [*command, "--resume", record], capture_output=True, text=True, cwd=tmp_path, timeout=240, env=environment()
+    )
+    assert answer.returncode == 0, answer.stderr
+    assert f"{statuses.count('ok')} of 3 cells taken over" in answer.stderr
+    assert [cell["status"] for cell in json.loads(record.read_text())["cells"]] == ["ok"] * 3
+
+
+def test_doctor_says_what_works():
+    found = json.loads(twin("doctor", "--json", "-").stdout)
+    assert found["engines"]["torch"]["works"]
+    assert "torch" in found["engines"]["torch"]["versions"]
