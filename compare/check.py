@@ -88,7 +88,9 @@ def run(record: Record, engines: Iterable[Engine], settings: Settings, progress:
         raise TwinError("the ladder's reference is native PyTorch; try: pip install 'twin-suite[torch]'")
     with tempfile.TemporaryDirectory(prefix="twin-") as folder:
         pool = Pool(settings)
-        references = References(pool, native, Path(folder), Counter(map(_reference_key, sum(todo.values(), []))))
+        references = References(
+            pool, native, Path(folder), Counter(_reference_key(cell) for cells in todo.values() for cell in cells)
+        )
         climbers = [_Climber(by_name[name], cells, record, references, pool, progress) for name, cells in todo.items()]
         pool.run([climber.run for climber in climbers])
 
@@ -264,7 +266,7 @@ def climb(worker: Worker, twin: Twin, cell: Cell, ref: Reference, folder: Path, 
 
     size = twin.size(cell.size)
     assert size is not None
-    arguments = {**size.arguments, **twin.ladder}
+    arguments = twin.ladder_arguments(cell.size)
     built = worker.ask("build", timeout, twin=twin.name, arguments=arguments, dtype=cell.dtype, seed=cell.seed)
     leaves = [Leaf.from_json(leaf) for leaf in built["leaves"]]
     try:
@@ -356,4 +358,3 @@ def _until_broken(rungs: list[Rung]) -> list[Rung]:
         if rung.status == "failed":
             return rungs[:number]
     return rungs
-

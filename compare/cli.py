@@ -197,7 +197,10 @@ def _measure(
     _answer(record.to_json(), report.of_record(record), as_json)
     done = sum(cell.status != "not_run" for cell in cells)
     if interrupted:
-        print(f"twin: interrupted; {done} of {len(cells)} cells are in {path}; go on with --resume {path}", file=sys.stderr)
+        print(
+            f"twin: interrupted; {done} of {len(cells)} cells are in {path}; go on with --resume {path}",
+            file=sys.stderr,
+        )
         raise typer.Exit(INTERRUPTED)
     print(f"record: {path}", file=sys.stderr)
     raise typer.Exit(record.exit_code())

@@ -132,9 +132,7 @@ def parse_pythons(options: list[str]) -> dict[str, str]:
 @functools.cache
 def _missing_elsewhere(python: str, packages: tuple[str, ...]) -> tuple[str, ...]:
     """Ask another interpreter; find_spec imports nothing."""
-    code = (
-        "import sys, importlib.util as u; print(*[p for p in sys.argv[1:] if u.find_spec(p) is None], sep='\\n')"
-    )
+    code = "import sys, importlib.util as u; print(*[p for p in sys.argv[1:] if u.find_spec(p) is None], sep='\\n')"
     answer = subprocess.run(
         [python, "-c", code, *packages, "numpy", "safetensors"], capture_output=True, text=True, timeout=60
     )

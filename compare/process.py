@@ -41,16 +41,18 @@ class Worker:
 
     def __init__(self, engine: Engine, device: str = "cpu", threads: int = 1):
         self.engine = engine
-        self.log = tempfile.NamedTemporaryFile(prefix=f"twin-{engine.name}-", suffix=".log", delete=False)
+        handle, name = tempfile.mkstemp(prefix=f"twin-{engine.name}-", suffix=".log")
+        self.log = Path(name)
         self.oom_kills = _oom_kills()
         self.process = subprocess.Popen(
             engine.command(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=self.log,
+            stderr=handle,
             env=engine.environment(device, threads),
             start_new_session=True,
         )
+        os.close(handle)
         self.selector = selectors.DefaultSelector()
         assert self.process.stdout is not None
         self.selector.register(self.process.stdout, selectors.EVENT_READ)
@@ -100,11 +102,11 @@ class Worker:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
-        for pipe in (self.process.stdin, self.process.stdout, self.log):
+        for pipe in (self.process.stdin, self.process.stdout):
             with contextlib.suppress(OSError):  # what was still to be written has no reader
                 pipe.close()  # type: ignore[union-attr]
         self.selector.close()
-        Path(self.log.name).unlink(missing_ok=True)
+        self.log.unlink(missing_ok=True)
 
     def _line(self, deadline: float, timeout: float) -> bytes:
         while b"\n" not in self.buffer:
@@ -138,7 +140,7 @@ class Worker:
     def _last_words(self) -> str:
         """The last line that the worker wrote to its log, for a message."""
         try:
-            lines = Path(self.log.name).read_text(errors="replace").strip().splitlines()
+            lines = self.log.read_text(errors="replace").strip().splitlines()
         except OSError:
             return ""
         return f": {lines[-1][:200]}" if lines else ""

@@ -81,7 +81,7 @@ def of_model(
         with_steps: whether to go on to gradients and training steps.
     """
     rng = np.random.default_rng(seed)
-    arguments = dict(getattr(twin.size(size), "arguments")) | dict(twin.ladder)
+    arguments = twin.ladder_arguments(size)
     ask = _Asker(worker, twin, arguments, seed, folder, timeout)
     built = worker.ask("build", timeout, twin=twin.name, arguments=arguments, dtype="float32", seed=seed)
     worker.ask("dump", timeout, out=str(folder / "initial"))

@@ -72,7 +72,7 @@ def train_table(cells: Iterable[Cell]) -> str:
     rows = []
     for cell in cells:
         result = cell.result
-        loss = next(iter(result.get("loss", {}).values()), [])
+        loss: list[float] = next(iter(result.get("loss", {}).values()), [])
         value = result.get("value")
         rows.append(
             [

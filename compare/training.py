@@ -21,6 +21,7 @@ from twin.catalogue import find
 from twin.errors import TwinError
 from twin.spec import Twin
 
+
 @dataclass(frozen=True)
 class Options:
     """What a training does besides the twin's own settings.
@@ -90,13 +91,25 @@ def run(
         for cell in todo:
             try:
                 with tempfile.TemporaryDirectory(prefix="twin-") as folder:
-                    needed = {cell.engine: by_name[cell.engine], **({REFERENCE: native} if options.needs_native else {})}
+                    needed = {
+                        cell.engine: by_name[cell.engine],
+                        **({REFERENCE: native} if options.needs_native else {}),
+                    }
                     for name, engine in needed.items():
                         if name not in workers:
                             workers[name] = pool.start(engine, cell.device)
                     record.versions[cell.engine] = workers[cell.engine].hello["versions"]
                     native_worker = workers[REFERENCE] if options.needs_native else None
-                    _train(workers[cell.engine], native_worker, cell, given, options, Path(folder), settings.timeout, progress)
+                    _train(
+                        workers[cell.engine],
+                        native_worker,
+                        cell,
+                        given,
+                        options,
+                        Path(folder),
+                        settings.timeout,
+                        progress,
+                    )
             except WorkerFailed as failure:
                 if pool.stopping:
                     return
@@ -122,7 +135,12 @@ def _train(
     """Train one cell and write its result into it."""
     twin = find(cell.twin)
     assert twin.metric is not None
-    build = {"twin": twin.name, "arguments": dict(twin.small.arguments), "dtype": cell.dtype, "seed": cell.seed}
+    build: dict[str, Any] = {
+        "twin": twin.name,
+        "arguments": dict(twin.small.arguments),
+        "dtype": cell.dtype,
+        "seed": cell.seed,
+    }
     cross = None
     if native:
         leaves = _leaves(native.ask("build", timeout, **build))
@@ -170,7 +188,9 @@ def _train(
         cell.status = "ok"
     if options.save and cross:
         worker.ask("dump", timeout, out=str(folder / "trained"))
-        arrays.write(options.save / f"{cell.twin}-{cell.engine}.safetensors", cross.back(arrays.read(folder / "trained")))
+        arrays.write(
+            options.save / f"{cell.twin}-{cell.engine}.safetensors", cross.back(arrays.read(folder / "trained"))
+        )
 
 
 def _leaves(built: dict[str, Any]) -> list[Leaf]:

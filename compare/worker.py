@@ -91,7 +91,8 @@ class Worker:
                 self.train.match.freeze(variables, redundant)
         self.train.prepare(self.run, count, Optimizer(**matched))
         everything = arrays.read(batches)
-        curve, kept = [], {}
+        curve: list[dict[str, float]] = []
+        kept: dict[str, np.ndarray] = {}
         for number in range(1, count + 1):
             prefix = f"{number}/"
             batch = {n.removeprefix(prefix): a for n, a in everything.items() if n.startswith(prefix)}

@@ -108,7 +108,7 @@ def test_a_damaged_array_file_is_one_clear_line(tmp_path):
     arrays.write(tmp_path / "good", {"x": np.arange(6.0).reshape(2, 3)})
     assert np.array_equal(arrays.read(tmp_path / "good")["x"], np.arange(6.0).reshape(2, 3))
     (tmp_path / "bad").write_bytes((tmp_path / "good").read_bytes()[:20])
-    with pytest.raises(TwinError, match="cannot read .*bad"):
+    with pytest.raises(TwinError, match=r"cannot read .*bad"):
         arrays.read(tmp_path / "bad")
     with pytest.raises(TwinError, match="no file"):
         arrays.read(tmp_path / "none")

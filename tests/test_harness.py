@@ -57,7 +57,7 @@ def test_killing_a_worker_ends_its_whole_group():
 
 def test_a_worker_that_cannot_start_says_so():
     worker = Worker(replace(ENGINES["torch"], module="tests.no_such_module"))
-    with pytest.raises(WorkerFailed, match="exit code 1.*no_such_module"):
+    with pytest.raises(WorkerFailed, match=r"exit code 1.*no_such_module"):
         worker.ask("hello", 30, device="cpu")
 
 

@@ -22,8 +22,8 @@ def write(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
     try:
         save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, part)
         part.replace(path)
-    except OSError as error:
-        raise TwinError(f"cannot write {path}: {error.strerror}; choose a folder that can be written") from error
+    except (SafetensorError, OSError) as error:
+        raise TwinError(f"cannot write {path}: {error}; choose a folder that can be written") from error
 
 
 def read(path: str | Path) -> dict[str, np.ndarray]:

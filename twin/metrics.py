@@ -27,7 +27,7 @@ def mean_box_iou(predict: Predict, test: Arrays) -> float:
 
 
 def mean_mask_iou(predict: Predict, test: Arrays) -> float:
-    """Intersection over union of each class's pixels in the whole test part, mean over the classes that occur."""
+    """Intersection over union of each class's pixels in the whole test part, averaged over the classes that occur."""
     labels, true = predict(test["x"])["y"].argmax(-1), test["y"]
     classes = np.union1d(labels, true)
     shares = [((labels == c) & (true == c)).sum() / ((labels == c) | (true == c)).sum() for c in classes]
@@ -37,3 +37,21 @@ def mean_mask_iou(predict: Predict, test: Arrays) -> float:
 def reconstruction_error(predict: Predict, test: Arrays) -> float:
     """Mean squared difference between the model's output and the target; lower is better."""
     return float(((predict(test["x"])["y"] - test["y"]) ** 2).mean())
+
+
+def frechet_distance(predict: Predict, test: Arrays) -> float:
+    """Frechet distance of Gaussians fitted to generated and to `real` rows; 0 for equal means and covariances."""
+    generated, real = predict(test["x"])["y"].astype(np.float64), test["real"].astype(np.float64)
+    apart = ((generated.mean(0) - real.mean(0)) ** 2).sum()
+    covariance, other = np.cov(generated.T), np.cov(real.T)
+    values, axes = np.linalg.eigh(covariance)
+    root = (axes * np.sqrt(values.clip(0))) @ axes.T  # pixels that never change make the covariance singular
+    shared = np.sqrt(np.linalg.eigvalsh(root @ other @ root).clip(0)).sum()
+    return float(apart + np.trace(covariance) + np.trace(other) - 2 * shared)
+
+
+def mean_return(predict: Predict, test: Arrays) -> float:
+    """Mean length of 20 episodes of CartPole, at most 500 steps each, under the action of the greatest value."""
+    from twin.data.cartpole import episode_lengths  # here, so that other metrics do not wait for Gymnasium
+
+    return float(episode_lengths(lambda x: predict(x)["y"].argmax(-1), episodes=20, seed=2015).mean())

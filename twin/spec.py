@@ -139,7 +139,7 @@ class Twin:
             C,H,W and Keras H,W,C; the bridge permutes the Dense kernel.
         unflatten: Dense layer -> the layer whose input channels its outputs are reshaped to.
         differences: declared differences, each with its reason.
-        tolerances: rung -> departure from the general limit.
+        tolerances: rung -> departure from the general limit; 'float64' for all rungs in that precision.
     """
 
     name: str
@@ -169,3 +169,9 @@ class Twin:
     def size(self, name: str) -> Size | None:
         """The `small` or the `paper` size; None where the latter does not exist."""
         return {"small": self.small, "paper": self.paper_size}[name]
+
+    def ladder_arguments(self, name: str) -> dict[str, Any]:
+        """The constructor arguments of that size, random layers switched off."""
+        size = self.size(name)
+        assert size is not None, f"{self.name} has no size {name}"
+        return {**size.arguments, **self.ladder}

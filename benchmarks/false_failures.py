@@ -1,0 +1,42 @@
+"""How often the ladder fails a twin with which nothing is wrong, over seeds.
+
+    python benchmarks/false_failures.py [--seeds 10] [--engine keras-jax ...]
+
+Every seed draws other weights, batches and one-ulp moves. Prints each failure, and a count per rung.
+"""
+
+import argparse
+import os
+from collections import Counter
+
+from compare import check
+from compare.cells import Record
+from compare.engines import choose
+from twin.catalogue import TWINS
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--engine", action="append", default=[])
+    parser.add_argument("--twin", action="append", choices=list(TWINS), default=[])
+    options = parser.parse_args()
+    engines = choose(options.engine)
+    twins = [twin for twin in TWINS.values() if not options.twin or twin.name in options.twin]
+    cells = [cell for seed in range(options.seeds) for cell in check.plan(twins, engines, "cpu", seed, "small")]
+    cells = [cell for cell in cells if cell.seed == 0 or TWINS[cell.twin].kind == "model"]  # exercises have no seed
+
+    def tell(cell, word):
+        if cell.status not in ("not_run", "ok"):
+            print(f"{cell.twin} {cell.engine} {cell.dtype} seed {cell.seed}: {cell.status}. {cell.reason}", flush=True)
+
+    check.run(Record("false failures", cells, None), engines, check.Settings(jobs=os.cpu_count() or 1), tell)
+    climbed = Counter(rung["rung"] for cell in cells for rung in cell.result.get("rungs", []))
+    failed = Counter(r["rung"] for cell in cells for r in cell.result.get("rungs", []) if r["status"] == "failed")
+    print(f"{len(cells)} cells, {options.seeds} seeds")
+    for rung in check.ladder.RUNGS:
+        print(f"{rung}: {failed[rung]} failures in {climbed[rung]}")
+
+
+if __name__ == "__main__":
+    main()
