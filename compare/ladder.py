@@ -72,9 +72,9 @@ class Limits:
     tolerances: Mapping[str, Tolerance]
 
     def relative(self, what: str, rung: str) -> float:
-        if self.exact:
-            return self.tolerances["float64"].rel_l2 if "float64" in self.tolerances else LIMIT_FLOAT64
-        return self.tolerances[rung].rel_l2 if rung in self.tolerances else LIMITS[what]
+        general = LIMIT_FLOAT64 if self.exact else LIMITS[what]
+        departure = self.tolerances.get("float64" if self.exact else rung)
+        return departure.rel_l2 if departure and departure.rel_l2 is not None else general
 
     def noise(self, rung: str) -> float:
         return self.tolerances[rung].noise_ratio if rung in self.tolerances else 10.0

@@ -7,7 +7,8 @@ scalar, and differentiates it by each of the Keras `variables`; `others` are the
 assigns besides (running statistics), which JAX has to be told.
 
 `Compiled(step, variables)` is `step(batch)` as its backend compiles it; `variables` are all that it reads or
-assigns, and hold their new values after `flush()`.
+assigns, and hold their new values after `flush()`. `reading(function)` is `function(batch)`, compiled likewise,
+which reads the variables as the last step left them, before any flush, and assigns none.
 """
 
 import keras
@@ -28,6 +29,9 @@ if BACKEND == "tensorflow":
 
         def __call__(self, batch):
             return self.step(batch)
+
+        def reading(self, function):
+            return tf.function(function)
 
         def flush(self):
             """TensorFlow assigns in place: nothing waits."""
@@ -61,10 +65,13 @@ elif BACKEND == "jax":
             self.step = jax.jit(stateless, donate_argnums=0)
 
         def __call__(self, batch):
-            if self.state is None:
-                self.state = [jax.numpy.copy(v.value) for v in self.variables]  # donated: not the variables' own
-            result, self.state = self.step(self.state, batch)
+            result, self.state = self.step(self._state(), batch)
             return result
+
+        def reading(self, function):
+            stateless = lambda state, batch: _within_scope(lambda: function(batch), self.variables, state)[0]
+            compiled = jax.jit(stateless)
+            return lambda batch: compiled(self._state(), batch)
 
         def flush(self):
             """Bring the variables up to date with the compiled step's state."""
@@ -73,21 +80,30 @@ elif BACKEND == "jax":
                     variable.assign(value)
             self.state = None
 
+        def _state(self):
+            if self.state is None:
+                self.state = [jax.numpy.copy(v.value) for v in self.variables]  # donated: not the variables' own
+            return self.state
+
 else:
     import torch
 
     def value_and_gradients(function, variables, others=()):
-        value = function()
-        gradients = torch.autograd.grad(value, [v.value for v in variables], allow_unused=True)
-        zeros = [torch.zeros_like(v.value) for v in variables]
-        return value, [zero if g is None else g for g, zero in zip(gradients, zeros, strict=True)]
+        with torch.enable_grad():
+            value = function()
+        gradients = torch.autograd.grad(value, [v.value for v in variables], allow_unused=True, materialize_grads=True)
+        return value.detach(), gradients
 
     class Compiled:
         def __init__(self, step, variables):
             self.step = step  # eager: what Keras itself runs on this backend unless asked
 
         def __call__(self, batch):
-            return self.step(batch)
+            with torch.no_grad():  # value_and_gradients records what it has to; an update leaves no graph behind
+                return self.step(batch)
+
+        def reading(self, function):
+            return torch.inference_mode()(function)
 
         def flush(self):
             """PyTorch assigns in place: nothing waits."""

@@ -40,13 +40,12 @@ class Run:
     variables: dict[str, dict[str, Any]] = field(default_factory=dict)  # per phase: name -> variable
     optimizers: dict[str, keras.optimizers.Optimizer] = field(default_factory=dict)  # per phase
     seed: int = 0
+    random: keras.random.SeedGenerator | None = None  # state of the numbers that a compiled step draws
     compiled: Compiled | None = None
     steps: int = 0
 
 
-def build(
-    twin: Twin, arguments: dict[str, Any], dtype: str = "float32", seed: int = 0, device: str = "cpu"
-) -> Run:
+def build(twin: Twin, arguments: dict[str, Any], dtype: str = "float32", seed: int = 0, device: str = "cpu") -> Run:
     """A freshly initialised model of the given size."""  # the device was chosen with the environment
     keras.utils.set_random_seed(seed)
     keras.config.set_floatx(dtype)
@@ -54,7 +53,7 @@ def build(
     module = load_module(twin)
     model = getattr(module, twin.model)(**arguments)
     phases = getattr(module, "PHASES", None) or (Phase("", loss=lambda model, batch: _loss(twin, model, batch)),)
-    run = Run(twin, module, model, phases, seed=seed)
+    run = Run(twin, module, model, phases, seed=seed, random=keras.random.SeedGenerator(seed))
     names = {id(variable): name for name, variable in _named(run).items()}
     for phase in phases:
         trained = (getattr(model, phase.trains) if phase.trains else model).trainable_variables
@@ -129,9 +128,7 @@ def activations(
     return order, values
 
 
-def loss_and_gradients(
-    run: Run, batch: dict[str, np.ndarray]
-) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+def loss_and_gradients(run: Run, batch: dict[str, np.ndarray]) -> tuple[dict[str, float], dict[str, np.ndarray]]:
     """Each phase's loss, and the gradient of every parameter that the phase trains; nothing is updated."""
     before = [ops.convert_to_numpy(v.value) for v in run.model.non_trainable_variables]
     losses, out = {}, {}
@@ -158,7 +155,11 @@ def prepare(run: Run, steps: int, matched: Optimizer | None = None) -> None:
         optimizer.build(list(run.variables[phase.trains].values()))
         run.optimizers[phase.trains] = optimizer
     if hasattr(run.module, "PHASES"):
-        everything = [*run.model.variables, *(v for o in run.optimizers.values() for v in o.variables)]
+        everything = [
+            *run.model.variables,
+            *(v for o in run.optimizers.values() for v in o.variables),
+            run.random.state,
+        ]
         run.compiled = Compiled(lambda batch: _update(run, batch), everything)
     else:
         loss = LOSSES[run.twin.loss]() if run.twin.loss in LOSSES else None  # else the model's own compute_loss
@@ -170,7 +171,7 @@ def step(run: Run, batch: dict[str, np.ndarray]) -> dict[str, float]:
     if not run.compiled:
         run.model.reset_metrics()  # train_on_batch reports the mean since the last reset
         return {"loss": float(run.model.train_on_batch(batch["x"], targets(batch)))}
-    return {name: float(ops.convert_to_numpy(loss)) for name, loss in _take(run, batch).items()}
+    return {name: float(ops.convert_to_numpy(loss)) for name, loss in _take(run, to_tensors(batch)).items()}
 
 
 def fit(run: Run, data: dict[str, np.ndarray], orders: list[np.ndarray], report: Report) -> None:
@@ -210,7 +211,9 @@ def describe_device(device: str) -> str:
     if BACKEND == "tensorflow":
         import tensorflow as tf
 
-        found = [tf.config.experimental.get_device_details(d)["device_name"] for d in tf.config.list_physical_devices("GPU")]
+        found = [
+            tf.config.experimental.get_device_details(d)["device_name"] for d in tf.config.list_physical_devices("GPU")
+        ]
     elif BACKEND == "jax":
         import jax
 
@@ -289,13 +292,13 @@ def to_arrays(outputs: Any) -> dict[str, np.ndarray]:
     return {name: ops.convert_to_numpy(tensor) for name, tensor in outputs.items()}
 
 
-def draw(run: Run, rows: int, seed: keras.random.SeedGenerator) -> dict[str, Any]:
+def draw(run: Run, rows: int) -> dict[str, Any]:
     """The random numbers that a step of this twin consumes, from Keras's own generator."""
     makers = {"normal": keras.random.normal, "uniform": keras.random.uniform}
     arguments = run.twin.small.arguments
     return {
         wanted.name: makers[wanted.distribution](
-            (rows, *(arguments[n] if isinstance(n, str) else n for n in wanted.shape)), seed=seed
+            (rows, *(arguments[n] if isinstance(n, str) else n for n in wanted.shape)), seed=run.random
         )
         for wanted in run.twin.draws
     }
@@ -319,7 +322,9 @@ def _phase_gradients(run: Run, phase: Phase, batch: dict[str, Any]) -> tuple[Any
 
 
 def _update(run: Run, batch: dict[str, Any]) -> dict[str, Any]:
-    """Every phase in turn: its gradients, then its optimizer."""
+    """The random numbers that the batch lacks; then every phase in turn: its gradients, then its optimizer."""
+    if not all(wanted.name in batch for wanted in run.twin.draws):
+        batch = batch | draw(run, len(next(iter(batch.values()))))
     losses = {}
     for phase in run.phases:
         loss, gradients = _phase_gradients(run, phase, batch)
@@ -330,7 +335,7 @@ def _update(run: Run, batch: dict[str, Any]) -> dict[str, Any]:
 
 def _take(run: Run, batch: dict[str, Any]) -> dict[str, Any]:
     """One compiled step, its losses still on the device."""
-    losses = run.compiled(to_tensors(batch))
+    losses = run.compiled(batch)
     run.steps += 1
     if hasattr(run.module, "after_step"):
         run.module.after_step(run, run.steps)
@@ -339,11 +344,10 @@ def _take(run: Run, batch: dict[str, Any]) -> dict[str, Any]:
 
 def _fit_phases(run: Run, data: dict[str, np.ndarray], orders: list[np.ndarray], report: Report) -> None:
     """The loop of a twin that states its own phases."""
-    seed = keras.random.SeedGenerator(run.seed)
     for epoch, order in enumerate(orders):
         totals = {}
         for rows in np.split(order, range(run.twin.batch_size, len(order), run.twin.batch_size)):
-            batch = {name: array[rows] for name, array in data.items()} | draw(run, len(rows), seed)
+            batch = to_tensors({name: array[rows] for name, array in data.items()})
             for name, loss in _take(run, batch).items():
                 totals[name] = totals.get(name, 0.0) + loss * len(rows)
         report(epoch, {name: float(ops.convert_to_numpy(total)) / len(order) for name, total in totals.items()})

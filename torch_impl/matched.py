@@ -27,6 +27,7 @@ def optimizer(stock: torch.optim.Optimizer, spec: Optimizer, float32_scalars: bo
     """
     if not isinstance(stock, torch.optim.Adam):
         return
+
     def before_step(adam: torch.optim.Optimizer, *_: object) -> None:
         for group in adam.param_groups:
             done = next((int(adam.state[p]["step"]) for p in group["params"] if p in adam.state), 0)

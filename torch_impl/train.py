@@ -46,9 +46,7 @@ class Run:
     steps: int = 0
 
 
-def build(
-    twin: Twin, arguments: dict[str, Any], dtype: str = "float32", seed: int = 0, device: str = "cpu"
-) -> Run:
+def build(twin: Twin, arguments: dict[str, Any], dtype: str = "float32", seed: int = 0, device: str = "cpu") -> Run:
     """A freshly initialised model of the given size."""
     torch.manual_seed(seed)
     module = load_module(twin)
@@ -57,9 +55,7 @@ def build(
     run = Run(twin, module, model, phases, getattr(torch, dtype), device, seed=seed)
     for phase in phases:
         named = model.named_parameters()
-        run.variables[phase.trains] = {
-            name: p for name, p in named if p.requires_grad and _belongs(name, phase.trains)
-        }
+        run.variables[phase.trains] = {name: p for name, p in named if p.requires_grad and _belongs(name, phase.trains)}
     return run
 
 
@@ -122,7 +118,9 @@ def activations(
     order: list[str] = []
     values: dict[str, np.ndarray] = {}
     hooks = [
-        module.register_forward_hook(_recorder(path, order, values)) for path, module in run.model.named_modules() if path
+        module.register_forward_hook(_recorder(path, order, values))
+        for path, module in run.model.named_modules()
+        if path
     ]
     forward(run, batch, training)
     for hook in hooks:
@@ -130,9 +128,7 @@ def activations(
     return order, values
 
 
-def loss_and_gradients(
-    run: Run, batch: dict[str, np.ndarray]
-) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+def loss_and_gradients(run: Run, batch: dict[str, np.ndarray]) -> tuple[dict[str, float], dict[str, np.ndarray]]:
     """Each phase's loss, and the gradient of every parameter that the phase trains; nothing is updated."""
     before = {name: buffer.clone() for name, buffer in run.model.named_buffers()}
     run.model.train()

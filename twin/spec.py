@@ -104,10 +104,16 @@ class Difference:
 
 @dataclass(frozen=True)
 class Tolerance:
-    """A departure from the general limits of the ladder (METHOD), never without a reason."""
+    """A departure from the general limits of the ladder, never without a reason.
 
-    rel_l2: float
+    Args:
+        reason: why the general limit cannot hold, with what was measured.
+        rel_l2: the largest relative L2 distance; None for the general limit.
+        noise_ratio: the largest multiple of the rounding noise.
+    """
+
     reason: str
+    rel_l2: float | None = None
     noise_ratio: float = 10.0
 
 

@@ -1,6 +1,6 @@
 """Chapter 7: detection."""
 
-from twin.spec import Metric, Optimizer, Size, Twin
+from twin.spec import Difference, Metric, Optimizer, Size, Twin
 
 TWINS = (
     Twin(
@@ -51,14 +51,21 @@ TWINS = (
         paper="Sermanet et al., OverFeat: integrated recognition, localization and detection using convolutional "
         "networks, 2013, section 4",
         model="Localizer",
-        small=Size({"image_shape": (32, 32, 1), "hidden": 64, "num_classes": 10, "alpha": 0.1}, parameters=89_806),
+        small=Size({"image_shape": (32, 32, 1), "hidden": 128, "num_classes": 10, "alpha": 0.2}, parameters=156_302),
         data="scenes",
-        data_options={"target": "box"},
+        data_options={"target": "box", "train_count": 4000},
         loss="own",
         optimizer=Optimizer("adam", learning_rate=2e-3, schedule="cosine"),
-        metric=Metric("mean_box_iou", goal=0.6, chance=0.27),
-        epochs=12,
-        batch_size=32,
+        metric=Metric("mean_box_iou", goal=0.6, chance=0.28),
+        epochs=8,
+        batch_size=16,
         flatten={"dense": "conv3"},
+        differences=(
+            Difference(
+                "initial values: by default Keras's kernels start with Glorot's width, PyTorch's with about half of it",
+                "each framework's own start, which its users get; it shifts the balance of the two losses: in training "
+                "PyTorch's boxes come out some 0.04 better in IoU, with Glorot's start they do not",
+            ),
+        ),
     ),
 )

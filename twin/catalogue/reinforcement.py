@@ -1,5 +1,22 @@
 """Chapter 11: reinforcement learning."""
 
-from twin.spec import Twin
+from twin.spec import Metric, Optimizer, Size, Twin
 
-TWINS: tuple[Twin, ...] = ()
+TWINS = (
+    Twin(
+        name="dqn",
+        title="Deep Q-network",
+        kind="model",
+        deck="C, D",
+        topic="DQN: two networks",
+        paper="Mnih et al., Human-level control through deep reinforcement learning, 2015, Methods, algorithm 1",
+        model="DQN",
+        small=Size({"state": 4, "hidden": 64, "actions": 2, "gamma": 0.99, "sync_every": 10}, parameters=4_610),
+        data="cartpole",
+        loss="phases",
+        optimizer=Optimizer("adam", learning_rate=5e-4),
+        metric=Metric("mean_return", goal=150.0, chance=22.0),
+        epochs=14,
+        batch_size=128,
+    ),
+)

@@ -1,5 +1,41 @@
 """Chapter 8: segmentation."""
 
-from twin.spec import Twin
+from twin.spec import Difference, Metric, Optimizer, Size, Tolerance, Twin
 
-TWINS: tuple[Twin, ...] = ()
+TWINS = (
+    Twin(
+        name="unet",
+        title="U-Net",
+        kind="model",
+        deck="C",
+        topic="U-Net",
+        paper="Ronneberger, Fischer and Brox, U-Net: convolutional networks for biomedical image segmentation, 2015, "
+        "section 2 and figure 1",
+        model="UNet",
+        small=Size({"image_shape": (32, 32, 1), "num_classes": 3, "base": 12, "depth": 2}, parameters=65_799),
+        paper_size=Size(
+            {"image_shape": (512, 512, 1), "num_classes": 2, "base": 64, "depth": 4}, parameters=31_030_658
+        ),
+        data="scenes",
+        data_options={"target": "mask", "only": (0, 1), "train_count": 1000, "test_count": 200},
+        loss="cross_entropy",
+        optimizer=Optimizer("adam", learning_rate=4e-3, schedule="cosine"),
+        metric=Metric("mean_mask_iou", goal=0.7, chance=0.29),
+        epochs=8,
+        batch_size=16,
+        tolerances=dict.fromkeys(
+            ("gradients", "optimizer"),
+            Tolerance(
+                "TensorFlow adds up a bias's gradient over all pixels one by one: 1.3e-6 off over 16,384 of them, where "
+                "PyTorch's transposed convolution is 30 times closer",
+                noise_ratio=50.0,
+            ),
+        ),
+        differences=(
+            Difference(
+                "He's normal start of the 3x3 convolutions: Keras cuts the normal distribution off at two deviations",
+                "he_normal and kaiming_normal_ are what each framework's users write; both have the same variance",
+            ),
+        ),
+    ),
+)

@@ -1,0 +1,104 @@
+"""ResNet: layers that learn what to add to their input, so that a hundred of them still train.
+
+He, Zhang, Ren and Sun, "Deep residual learning for image recognition" (2016), table 1 and section 3.3, with the
+bottleneck of figure 5. A block computes a residual, and a shortcut carries its input around it: a block that
+has nothing to say passes its input on, and the gradient reaches every block undamped. In a bottleneck a 1x1
+convolution narrows the channels, the 3x3 one works on few of them, and a 1x1 widens them again. With stages
+(3, 4, 6, 3) and width 64 this is ResNet-50.
+
+Departures: none in the architecture. The stride of a stage is in its first 1x1 convolution, as in the paper and
+on the slides; later versions move it into the 3x3 one ("v1.5"), with the same parameters.
+
+Slides: deck D, "Bottleneck". There the shapes are compared with `is not`, which holds for any two objects, so that
+every shortcut goes through a convolution. Here a shortcut is the identity wherever the shapes agree.
+"""
+
+import keras
+from keras import layers
+
+EXPANSION = 4  # the last convolution of a block has four times the channels of the others (table 1)
+
+
+def convolution(in_channels, channels, kernel_size, stride):
+    """A convolution without bias, since a BatchNorm follows, and with He's start."""
+    return layers.Conv2D(
+        channels,
+        kernel_size,
+        strides=stride,
+        padding="same" if stride == 1 else "valid",  # differs: "same" with a stride pads unevenly
+        use_bias=False,
+        kernel_initializer="he_normal",  # differs: cut off at two standard deviations
+    )
+
+
+def batch_norm(channels):
+    """A BatchNorm that keeps nine tenths of its running statistics at each step."""
+    return layers.BatchNormalization(momentum=0.9, epsilon=1e-5)  # differs: momentum is the share kept
+
+
+class Bottleneck(layers.Layer):
+    """1x1, 3x3 and 1x1 convolutions, added to the input.
+
+    Args:
+        in_channels: channels of the input.
+        width: channels of the first two convolutions.
+        stride: 2 halves height and width.
+    """
+
+    def __init__(self, in_channels, width, stride):
+        super().__init__()
+        self.conv1 = convolution(in_channels, width, kernel_size=1, stride=stride)
+        self.norm1 = batch_norm(width)
+        self.conv2 = convolution(width, width, kernel_size=3, stride=1)
+        self.norm2 = batch_norm(width)
+        self.conv3 = convolution(width, EXPANSION * width, kernel_size=1, stride=1)
+        self.norm3 = batch_norm(EXPANSION * width)
+        self.projects = stride != 1 or in_channels != EXPANSION * width
+        if self.projects:
+            self.conv4 = convolution(in_channels, EXPANSION * width, kernel_size=1, stride=stride)
+            self.norm4 = batch_norm(EXPANSION * width)
+
+    def call(self, x):
+        """(B, H, W, in_channels) to (B, H / stride, W / stride, 4 * width)."""
+        residual = keras.ops.relu(self.norm1(self.conv1(x)))  # (B, H / stride, W / stride, width)
+        residual = keras.ops.relu(self.norm2(self.conv2(residual)))
+        residual = self.norm3(self.conv3(residual))  # (B, H / stride, W / stride, 4 * width)
+        shortcut = self.norm4(self.conv4(x)) if self.projects else x
+        return keras.ops.relu(residual + shortcut)
+
+
+class ResNet(keras.Model):
+    """A 7x7 convolution, stages of bottlenecks, and a dense layer on what is left of the picture's mean.
+
+    Args:
+        image_shape: height, width and channels.
+        width: channels of the first convolution and of the first stage's bottlenecks.
+        stages: number of blocks in each stage; each stage but the first halves the picture.
+        num_classes: width of the output.
+    """
+
+    def __init__(self, image_shape, width, stages, num_classes):
+        super().__init__()
+        self.conv1 = convolution(image_shape[-1], width, kernel_size=7, stride=2)
+        self.norm1 = batch_norm(width)
+        self.pool1 = layers.MaxPooling2D(pool_size=3, strides=2)
+        self.blocks = []
+        channels = width
+        for stage, num_blocks in enumerate(stages):
+            for block in range(num_blocks):
+                stride = 2 if stage > 0 and block == 0 else 1
+                self.blocks.append(Bottleneck(channels, width * 2**stage, stride))
+                channels = EXPANSION * width * 2**stage
+        self.dense = layers.Dense(num_classes)
+        self(keras.Input(image_shape))  # differs: Keras creates its weights when it first sees a shape
+
+    def call(self, x, training=None):  # differs: Keras passes the mode in, and on JAX does not hand it on
+        """(B, H, W, C) images to (B, num_classes) logits."""
+        x = keras.ops.pad(x, ((0, 0), (3, 3), (3, 3), (0, 0)))  # differs: PyTorch's convolution pads itself
+        x = keras.ops.relu(self.norm1(self.conv1(x), training=training))  # (B, H / 2, W / 2, width)
+        x = keras.ops.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))  # differs: PyTorch pads by -inf; after ReLU 0 will do
+        x = self.pool1(x)  # (B, H / 4, W / 4, width)
+        for block in self.blocks:
+            x = block(x, training=training)
+        x = keras.ops.mean(x, axis=(1, 2))  # (B, channels)
+        return self.dense(x)

@@ -1,0 +1,109 @@
+"""Vision transformer: a picture is a sentence of patches.
+
+Dosovitskiy et al., "An image is worth 16x16 words: transformers for image recognition at scale" (2021),
+section 3.1 and table 1. The picture is cut into square patches, and each becomes a token by one linear map.
+From there on it is a transformer's encoder: attention lets every patch look at every other, near or far, where a
+convolution looks only around itself. A learned class token is put before the others and gathers what the output
+layer reads. With patches of 16 at 224x224, width 768 and depth 12 this is ViT-B/16.
+
+Departures: the output layer is a single dense one, as the paper has it for fine-tuning; for pre-training it has
+one hidden layer. Dropout acts after the positions, after attention and in the MLP, and not on the attention weights.
+
+Slides: deck A, as a Keras example; deck E, the last step of its history, there with queries, keys and values in
+one layer without bias.
+"""
+
+import keras
+from keras import layers
+
+
+class Attention(layers.Layer):
+    """Every token gathers from all tokens, weighted by how well its query fits their keys.
+
+    Args:
+        width: channels of a token.
+        heads: number of attention patterns side by side; divides the width.
+    """
+
+    def __init__(self, width, heads):
+        super().__init__()
+        self.heads = heads
+        self.query = layers.Dense(width)
+        self.key = layers.Dense(width)
+        self.value = layers.Dense(width)
+        self.projection = layers.Dense(width)
+
+    def call(self, x):
+        """(B, T, D) tokens to (B, T, D)."""
+        _, T, D = x.shape
+        by_head = (-1, T, self.heads, D // self.heads)  # differs: PyTorch attends with the heads before T
+        query = keras.ops.reshape(self.query(x), by_head)  # (B, T, heads, D / heads)
+        key = keras.ops.reshape(self.key(x), by_head)
+        value = keras.ops.reshape(self.value(x), by_head)
+        x = keras.ops.dot_product_attention(query, key, value)  # (B, T, heads, D / heads)
+        return self.projection(keras.ops.reshape(x, (-1, T, D)))
+
+
+class EncoderBlock(layers.Layer):
+    """Attention between the tokens, then an MLP on each; both normalize first and add to their input.
+
+    Args:
+        width: channels of a token.
+        heads: number of attention heads.
+        mlp_width: hidden units of the MLP.
+        rate: dropout rate.
+    """
+
+    def __init__(self, width, heads, mlp_width, rate):
+        super().__init__()
+        self.norm1 = layers.LayerNormalization(epsilon=1e-6)
+        self.attention = Attention(width, heads)
+        self.norm2 = layers.LayerNormalization(epsilon=1e-6)
+        self.dense1 = layers.Dense(mlp_width)
+        self.dense2 = layers.Dense(width)
+        self.dropout = layers.Dropout(rate)
+
+    def call(self, x):
+        """(B, T, D) tokens to (B, T, D)."""
+        x = x + self.dropout(self.attention(self.norm1(x)))
+        hidden = keras.ops.gelu(self.dense1(self.norm2(x)), approximate=False)  # (B, T, mlp_width)
+        return x + self.dropout(self.dense2(self.dropout(hidden)))
+
+
+class ViT(keras.Model):
+    """Patches to tokens, encoder blocks, and a dense layer on the class token.
+
+    Args:
+        image_shape: height, width and channels; height and width divisible by the patch.
+        patch: height and width of a patch.
+        width: channels of a token.
+        depth: number of encoder blocks.
+        heads: number of attention heads.
+        mlp_width: hidden units of the blocks' MLPs.
+        rate: dropout rate.
+        num_classes: width of the output.
+    """
+
+    def __init__(self, image_shape, patch, width, depth, heads, mlp_width, rate, num_classes):
+        super().__init__()
+        num_tokens = 1 + (image_shape[0] // patch) * (image_shape[1] // patch)
+        normal = keras.initializers.RandomNormal(stddev=0.02)
+        self.patches = layers.Conv2D(width, kernel_size=patch, strides=patch)
+        self.class_token = self.add_weight(shape=(1, 1, width), initializer="zeros", name="class_token")
+        self.positions = self.add_weight(shape=(1, num_tokens, width), initializer=normal, name="positions")
+        self.dropout = layers.Dropout(rate)
+        self.blocks = [EncoderBlock(width, heads, mlp_width, rate) for _ in range(depth)]
+        self.norm = layers.LayerNormalization(epsilon=1e-6)
+        self.dense = layers.Dense(num_classes)
+        self(keras.Input(image_shape))  # differs: Keras creates its weights when it first sees a shape
+
+    def call(self, x, training=None):  # differs: Keras passes the mode in, and on JAX does not hand it on
+        """(B, H, W, C) images to (B, num_classes) logits."""
+        x = self.patches(x)  # (B, H / patch, W / patch, D)
+        x = keras.ops.reshape(x, (-1, x.shape[1] * x.shape[2], x.shape[3]))  # (B, T - 1, D)
+        class_token = keras.ops.repeat(self.class_token, keras.ops.shape(x)[0], axis=0)  # (B, 1, D)
+        x = keras.ops.concatenate([class_token, x], axis=1)  # (B, T, D)
+        x = self.dropout(x + self.positions, training=training)
+        for block in self.blocks:
+            x = block(x, training=training)
+        return self.dense(self.norm(x)[:, 0])

@@ -1,0 +1,47 @@
+"""A denoising autoencoder: it sees a spoilt picture and learns to give back the clean one.
+
+Vincent, Larochelle, Bengio and Manzagol, "Extracting and composing robust features with denoising autoencoders"
+(2008), section 2.3, sets pixels to zero; the same authors with Lajoie (2010), section 3.3, add Gaussian noise to the
+choice. A plain autoencoder may learn to copy; here a copy is wrong, so that it has to learn which pixels go together.
+The noise is drawn anew at every step and is part of the network: in inference mode there is none.
+
+Departures: both noises are there, one after the other, and either is off at 0; dropout also divides the pixels that it
+keeps by 1 - rate; encoder and decoder have a layer more, and weights of their own; the output is linear, with the
+squared error.
+
+Slides: deck C, the denoising autoencoder with Gaussian noise and the one with dropout.
+"""
+
+import keras
+from keras import layers
+
+
+class DenoisingAutoencoder(keras.Model):
+    """Two noises, a dense encoder and a dense decoder.
+
+    Args:
+        pixels: width of the flat picture.
+        hidden: width of the layer before the code and of the one after it.
+        code: width of the code.
+        noise: standard deviation of the Gaussian noise in training.
+        rate: share of the pixels that are set to 0 in training.
+    """
+
+    def __init__(self, pixels, hidden, code, noise, rate):
+        super().__init__()
+        self.gaussian = layers.GaussianNoise(noise)
+        self.dropout = layers.Dropout(rate)
+        self.encoder1 = layers.Dense(hidden)
+        self.encoder2 = layers.Dense(code)
+        self.decoder1 = layers.Dense(hidden)
+        self.decoder2 = layers.Dense(pixels)
+        self(keras.Input((pixels,)))  # differs: Keras creates its weights when it first sees a shape
+
+    def call(self, x, training=None):  # differs: Keras passes the mode in, and on JAX does not hand it on
+        """(B, pixels) pictures, spoilt in training, to (B, pixels) clean ones."""
+        x = self.gaussian(x, training=training)
+        x = self.dropout(x, training=training)
+        x = keras.ops.relu(self.encoder1(x))  # (B, hidden)
+        x = keras.ops.relu(self.encoder2(x))  # (B, code)
+        x = keras.ops.relu(self.decoder1(x))  # (B, hidden)
+        return self.decoder2(x)

@@ -1,0 +1,80 @@
+"""VGG, simple version: thirteen 3x3 convolutions in five blocks, as wide as one wants them.
+
+Simonyan and Zisserman, "Very deep convolutional networks for large-scale image recognition" (2015), table 1,
+column D. Small filters in deep stacks replace large ones: three of 3x3 see 7x7 pixels, with half the weights
+and three bends instead of one. After each block pooling halves the picture and the channels double, up to
+eight times the base width.
+
+Departures: the slides' head is small, with dense layers of 100, 20 and num_classes and no dropout, where the paper
+has 4096, 4096 and 1000. They fix its input at 224 by 224 but leave the base width open, so that this version has
+no published size. It starts as He et al. do ("Delving deep into rectifiers", 2015, section 2.2), where the paper
+first trained a shallower network: from PyTorch's stock start the signal fades in so many layers and nothing at all
+is learned on the digits, from Keras's it is learned more slowly.
+
+Slides: deck D, "simple version", with the base width as its argument.
+"""
+
+import torch
+from torch import nn
+
+
+class ConvBlock(nn.Module):
+    """A few 3x3 convolutions with ReLU, then max pooling.
+
+    Args:
+        in_channels: channels of the input.
+        channels: channels of each convolution.
+        num_convs: how many there are.
+    """
+
+    def __init__(self, in_channels, channels, num_convs):
+        super().__init__()
+        self.convs = nn.ModuleList(
+            nn.Conv2d(channels if i else in_channels, channels, kernel_size=3, padding=1) for i in range(num_convs)
+        )
+        self.pool = nn.MaxPool2d(2)
+
+    def forward(self, x):
+        """(B, in_channels, H, W) to (B, channels, H / 2, W / 2)."""
+        for conv in self.convs:
+            x = torch.relu(conv(x))
+        return self.pool(x)
+
+
+class VGG(nn.Module):
+    """Two blocks of two convolutions, three blocks of three, and three dense layers.
+
+    Args:
+        image_shape: height, width and channels; height and width divisible by 32.
+        base_width: channels of the first block.
+        num_classes: width of the output.
+    """
+
+    def __init__(self, image_shape, base_width, num_classes):
+        super().__init__()
+        height, width = image_shape[:2]
+        self.blocks = nn.ModuleList(
+            [
+                ConvBlock(image_shape[-1], base_width, num_convs=2),
+                ConvBlock(base_width, 2 * base_width, num_convs=2),
+                ConvBlock(2 * base_width, 4 * base_width, num_convs=3),
+                ConvBlock(4 * base_width, 8 * base_width, num_convs=3),
+                ConvBlock(8 * base_width, 8 * base_width, num_convs=3),
+            ]
+        )
+        self.flatten = nn.Flatten()
+        self.dense1 = nn.Linear(8 * base_width * (height // 32) * (width // 32), 100)
+        self.dense2 = nn.Linear(100, 20)
+        self.dense3 = nn.Linear(20, num_classes)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")  # differs: not cut off
+                nn.init.zeros_(module.bias)
+
+    def forward(self, x):
+        """(B, C, H, W) images to (B, num_classes) logits."""
+        for block in self.blocks:
+            x = block(x)  # at last (B, 8 * base_width, H / 32, W / 32)
+        x = torch.relu(self.dense1(self.flatten(x)))  # (B, 100)
+        x = torch.relu(self.dense2(x))  # (B, 20)
+        return self.dense3(x)

@@ -1,0 +1,109 @@
+"""Deep Q-network: the value of each action, learned from remembered play, balances a pole on a cart.
+
+Mnih, Kavukcuoglu, Silver et al., "Human-level control through deep reinforcement learning" (2015), Methods,
+algorithm 1. Q(s, a), the discounted reward that follows action a in state s, should equal the reward plus gamma
+times the value of the best action after it. Two things keep this chase after one's own estimate stable: the steps
+train on transitions drawn from a replay buffer, and the estimate to reach comes from a target network, a copy of
+the online network that is renewed only now and then.
+
+Departures: CartPole's four numbers in place of Atari's frames, so dense layers in place of convolutions; Adam in
+place of RMSprop, whose epsilon the frameworks place differently; and the Huber loss, which is what clipping the
+error's gradient to [-1, 1] amounts to.
+
+Slides: deck C, "DQN", the two networks; deck D, reinforcement learning. Deck C files it under policy methods; it
+learns values, and its policy is to take the greatest.
+"""
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from torch_impl import train
+from twin.data.cartpole import Experience, explore
+from twin.spec import Phase
+
+
+class QNetwork(nn.Module):
+    """States to the value of each action, by three dense layers.
+
+    Args:
+        state: length of a state.
+        hidden: width of the hidden layers.
+        actions: number of actions.
+    """
+
+    def __init__(self, state, hidden, actions):
+        super().__init__()
+        self.dense1 = nn.Linear(state, hidden)
+        self.dense2 = nn.Linear(hidden, hidden)
+        self.dense3 = nn.Linear(hidden, actions)
+
+    def forward(self, x):
+        """(B, state) states to (B, actions) values."""
+        x = torch.relu(self.dense1(x))  # (B, hidden)
+        x = torch.relu(self.dense2(x))  # (B, hidden)
+        return self.dense3(x)
+
+
+class DQN(nn.Module):
+    """The online network, which learns and acts, and the target network, its earlier self.
+
+    Args:
+        state: length of a state.
+        hidden: width of the hidden layers.
+        actions: number of actions.
+        gamma: what a reward one step later is worth.
+        sync_every: steps after which the target network is renewed.
+    """
+
+    def __init__(self, state, hidden, actions, gamma, sync_every):
+        super().__init__()
+        self.online = QNetwork(state, hidden, actions)
+        self.target = QNetwork(state, hidden, actions)
+        self.target.requires_grad_(False)
+        self.gamma = gamma
+        self.sync_every = sync_every
+        self.sync()
+
+    def forward(self, x):
+        """(B, state) states to (B, actions) values, by the online network."""
+        return self.online(x)
+
+    def sync(self):
+        """Make the target network equal to the online one."""
+        self.target.load_state_dict(self.online.state_dict())
+
+
+def td_loss(model, batch):
+    """Huber loss between the values of the actions taken and what the next states say that they should be."""
+    value = torch.gather(model(batch["x"]), -1, batch["action"][:, None])[:, 0]  # (B,)
+    with torch.no_grad():
+        best = torch.amax(model.target(batch["next_x"]), dim=-1)  # (B,)
+    goal = batch["reward"] + model.gamma * (1 - batch["done"]) * best
+    return F.huber_loss(value, goal, delta=1.0)
+
+
+PHASES = (Phase("online", loss=td_loss),)
+
+
+def after_step(run, steps):
+    """Renew the target network now and then."""
+    if steps % run.model.sync_every == 0:
+        run.model.sync()
+
+
+def fit(run, epochs, report):
+    """Play and learn in turn. An epoch is 10 rounds; a round is 16 pushes of 64 carts, then 64 steps."""
+    experience = Experience(carts=64, capacity=100_000, seed=run.seed)
+
+    def policy(x):
+        with torch.inference_mode():
+            return torch.argmax(run.model(train.to_tensor(x, run.dtype, run.device)), dim=-1).cpu().numpy()
+
+    for epoch in range(epochs):
+        losses = []
+        for part in range(10):
+            experience.play(policy, pushes=16, epsilon=explore((epoch + part / 10) / epochs))
+            losses += [train.step(run, experience.sample(run.twin.batch_size))["online"] for _ in range(64)]
+        report(epoch, {"online": float(np.mean(losses)), "return": experience.mean_return()})

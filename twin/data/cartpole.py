@@ -1,0 +1,126 @@
+"""CartPole: a pole on a cart that is pushed left or right; an episode ends when the pole falls, or after 500 steps.
+
+Gymnasium's CartPole-v1, many carts at once, and what deep Q-learning keeps beside its networks. The reward is
+Sutton and Barto's: -1 when the pole falls, else 0. Values then lie between -1 and 0; with 1 a step, as is usual,
+they climb to 100, and networks that are copied often learn to overrate them without bound.
+"""
+
+from collections.abc import Callable
+
+import gymnasium
+import numpy as np
+
+from twin.data import Arrays, Dataset, split
+
+Policy = Callable[[np.ndarray], np.ndarray]
+# A cart leaves the track at 2.4 and its pole falls at 0.21; speeds have no bound, but 2 is fast.
+SCALE = np.array([2.4, 2.0, 0.21, 2.0], np.float32)
+
+
+class Carts:
+    """Carts that start anew by themselves.
+
+    `x` (carts, 4) are their states: position, speed, angle and angular speed, in units of `SCALE`. `over` says whose
+    episode has just ended; `lengths` are those of all episodes that have.
+    """
+
+    def __init__(self, count: int, seed: int):
+        self.environment = gymnasium.make_vec(
+            "CartPole-v1", count, vectorization_mode="vector_entry_point", sutton_barto_reward=True
+        )
+        self.x = self.environment.reset(seed=seed)[0] / SCALE
+        self.over = np.zeros(count, bool)
+        self.steps = np.zeros(count, int)
+        self.lengths: list[int] = []
+
+    def push(self, action: np.ndarray) -> Arrays:
+        """Push every cart, 0 left or 1 right: one transition a row.
+
+        A cart whose episode was over starts anew instead, and gives none. `done` is 1 where the pole fell, but not
+        where an episode was cut after 500 steps: that end tells nothing of the state.
+        """
+        before, running = self.x, ~self.over
+        after, reward, fell, cut, _ = self.environment.step(action)
+        self.x, self.over = after / SCALE, fell | cut
+        self.steps[running] += 1
+        self.lengths += self.steps[self.over].tolist()
+        self.steps[self.over] = 0
+        rows = {
+            "x": before,
+            "action": action.astype(np.int32),
+            "reward": reward.astype(np.float32),
+            "next_x": self.x,
+            "done": fell.astype(np.float32),
+        }
+        return {name: array[running] for name, array in rows.items()}
+
+
+class Experience:
+    """Carts to play with, and the replay buffer: their last transitions, to be drawn at random.
+
+    Args:
+        carts: how many play at once.
+        capacity: how many transitions the buffer holds.
+        seed: of the carts' starts, of exploration and of the draws.
+    """
+
+    def __init__(self, carts: int, capacity: int, seed: int):
+        self.carts = Carts(carts, seed)
+        self.random = np.random.default_rng(seed)
+        self.buffer: Arrays = {}
+        self.capacity, self.count, self.told = capacity, 0, 0
+
+    def play(self, policy: Policy, pushes: int, epsilon: float) -> None:
+        """Push every cart so often: where the policy says, or with probability epsilon anywhere."""
+        for _ in range(pushes):
+            anywhere = self.random.integers(2, size=len(self.carts.x))
+            explores = self.random.random(len(anywhere)) < epsilon
+            self._keep(self.carts.push(np.where(explores, anywhere, policy(self.carts.x))))
+
+    def sample(self, rows: int) -> Arrays:
+        """Transitions drawn with replacement."""
+        drawn = self.random.integers(min(self.count, self.capacity), size=rows)
+        return {name: array[drawn] for name, array in self.buffer.items()}
+
+    def mean_return(self) -> float:
+        """Mean length of the episodes that have ended since the last call; 0 if none has."""
+        lengths, self.told = self.carts.lengths[self.told :], len(self.carts.lengths)
+        return float(np.mean(lengths)) if lengths else 0.0
+
+    def _keep(self, rows: Arrays) -> None:
+        if not self.buffer:
+            self.buffer = {n: np.zeros((self.capacity, *a.shape[1:]), a.dtype) for n, a in rows.items()}
+        places = (self.count + np.arange(len(rows["x"]))) % self.capacity
+        for name, array in rows.items():
+            self.buffer[name][places] = array
+        self.count += len(places)
+
+
+def explore(progress: float) -> float:
+    """Epsilon: from 1 down to 0.05 in the first fifth of the training, and 0.05 from then on."""
+    return max(0.05, 1 - 0.95 * progress / 0.2)
+
+
+def episode_lengths(policy: Policy, episodes: int, seed: int) -> np.ndarray:
+    """How long the poles of that many carts stand under the policy, at most 500 steps each."""
+    carts = Carts(episodes, seed)
+    standing, lengths = np.ones(episodes, bool), np.zeros(episodes, int)
+    while standing.any():
+        carts.push(policy(carts.x))
+        lengths += standing
+        standing &= ~carts.over
+    return lengths
+
+
+def load(rows: int = 2048, seed: int = 0) -> Dataset:
+    """Transitions `x`, `action`, `reward`, `next_x`, `done` of a random policy, a row each.
+
+    Args:
+        rows: how many, in both parts together.
+        seed: of the carts and of the policy.
+    """
+    experience = Experience(carts=16, capacity=rows, seed=seed)
+    while experience.count < rows:
+        experience.play(lambda x: np.zeros(len(x), int), pushes=1, epsilon=1.0)
+    train, test = split(experience.buffer, test_share=0.125, seed=seed)
+    return Dataset(f"made here (seed {seed}): Gymnasium's CartPole-v1 under a random policy", train, test)
