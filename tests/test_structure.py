@@ -34,15 +34,15 @@ def _walk(body, prefix, lines, found) -> None:
     for node in body:
         tagged = any("# differs:" in line for line in lines[node.lineno - 1 : _head_end(node)])
         if isinstance(node, ast.ClassDef):
-            if not tagged:
+            if not tagged:  # a tagged class exists on one side only
                 found.append(("class", prefix + node.name, words(ast.get_docstring(node))))
-            _walk(node.body, f"{prefix}{node.name}.", lines, found)
+                _walk(node.body, f"{prefix}{node.name}.", lines, found)
         elif isinstance(node, ast.FunctionDef):
             name = "call" if node.name == "forward" else node.name
             signature = () if tagged else tuple(ast.unparse(argument) for argument in node.args.args)
             found.append(("def", prefix + name, signature, words(ast.get_docstring(node))))
             if node.name == "__init__":
-                found.append(("attributes", prefix, *_attributes(node, lines)))
+                found.append(("attributes", prefix, *_attributes(node)))
         elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and not tagged:
             found.append(("name", prefix + node.targets[0].id))
 
@@ -52,7 +52,7 @@ def _head_end(node) -> int:
     return node.body[0].lineno - 1 if hasattr(node, "body") else node.end_lineno
 
 
-def _attributes(init, lines) -> list[str]:
+def _attributes(init) -> list[str]:
     """The attributes that a constructor assigns, in order."""
     return [
         target.attr
@@ -62,7 +62,6 @@ def _attributes(init, lines) -> list[str]:
         if isinstance(target, ast.Attribute)
         and isinstance(target.value, ast.Name)
         and target.value.id == "self"
-        and not any("# differs:" in line for line in lines[node.lineno - 1 : node.end_lineno])
     ]
 
 
@@ -77,7 +76,7 @@ def test_tags_give_a_reason_and_stand_on_both_sides_of_a_definition(twin):
     for side in ("keras", "torch"):
         for number, line in enumerate(source(side, twin).splitlines(), start=1):
             if "differs" in line and "#" in line:
-                assert re.search(r"# differs: \w+ \w+", line), f"{side} line {number}: a tag without a reason"
+                assert re.search(r"# differs: .{12,}", line), f"{side} line {number}: a tag without a reason"
 
 
 def test_a_file_is_one_page(twin):

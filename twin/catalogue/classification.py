@@ -175,7 +175,9 @@ TWINS = (
         epochs=20,
         batch_size=32,
         tolerances={
-            "float64": Tolerance("TensorFlow's exact gelu is up to 5e-9 off in float64, measured against erf", rel_l2=1e-7)
+            "float64": Tolerance(
+                "TensorFlow's exact gelu is up to 5e-9 off in float64, measured against erf", rel_l2=1e-7
+            )
         },
     ),
 )

@@ -26,7 +26,7 @@ TWINS = (
         tolerances=dict.fromkeys(
             ("gradients", "optimizer"),
             Tolerance(
-                "TensorFlow adds up a bias's gradient over all pixels one by one: 1.3e-6 off over 16,384 of them, where "
+                "TensorFlow adds up a bias gradient over all pixels one by one: 1.3e-6 off over 16,384 of them, where "
                 "PyTorch's transposed convolution is 30 times closer",
                 noise_ratio=50.0,
             ),

@@ -44,7 +44,7 @@ class DeepConvNet(nn.Module):
         self.dense2 = nn.Linear(hidden_width, num_classes)
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):
-                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")  # differs: not cut off
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")  # differs: the tails stay on
                 nn.init.zeros_(module.bias)
 
     def forward(self, x):  # differs: the mode is the model's own, set by train() and eval()

@@ -29,7 +29,7 @@ def convolution(in_channels, channels, kernel_size, stride):
         padding=kernel_size // 2,  # differs: even on all sides, with a stride too
         bias=False,
     )
-    nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")  # differs: not cut off
+    nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")  # differs: the tails stay on
     return conv
 
 

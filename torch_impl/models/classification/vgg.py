@@ -68,7 +68,7 @@ class VGG(nn.Module):
         self.dense3 = nn.Linear(20, num_classes)
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):
-                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")  # differs: not cut off
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")  # differs: the tails stay on
                 nn.init.zeros_(module.bias)
 
     def forward(self, x):

@@ -48,7 +48,7 @@ class DenoisingAutoencoder(nn.Module):
         self.decoder1 = nn.Linear(code, hidden)
         self.decoder2 = nn.Linear(hidden, pixels)
 
-    def forward(self, x):
+    def forward(self, x):  # differs: the mode is the model's own, set by train() and eval()
         """(B, pixels) pictures, spoilt in training, to (B, pixels) clean ones."""
         x = self.gaussian(x)
         x = self.dropout(x)
