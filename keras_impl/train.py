@@ -80,6 +80,8 @@ def describe(run: Run) -> list[Leaf]:
 
 def load_weights(run: Run, arrays: dict[str, np.ndarray]) -> None:
     """Set every weight, trainable or not, from arrays under Keras names."""
+    if run.compiled:
+        run.compiled.flush()  # or the compiled step's own state would come back over them
     for name, variable in _named(run).items():
         variable.assign(arrays[name])
 

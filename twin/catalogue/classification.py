@@ -170,9 +170,9 @@ TWINS = (
         ladder={"rate": 0.0},
         data="digits",
         loss="cross_entropy",
-        optimizer=Optimizer("adamw", learning_rate=1e-3, weight_decay=0.3, schedule="cosine"),
+        optimizer=Optimizer("adam", learning_rate=1e-3, schedule="cosine"),
         metric=Metric("accuracy", goal=0.95, chance=0.1),
-        epochs=20,
+        epochs=25,
         batch_size=32,
         tolerances={
             "float64": Tolerance(

@@ -21,7 +21,7 @@ class Carts:
     """Carts that start anew by themselves.
 
     `x` (carts, 4) are their states: position, speed, angle and angular speed, in units of `SCALE`. `over` says whose
-    episode has just ended; `lengths` are those of all episodes that have.
+    episode has just ended.
     """
 
     def __init__(self, count: int, seed: int):
@@ -30,8 +30,6 @@ class Carts:
         )
         self.x = self.environment.reset(seed=seed)[0] / SCALE
         self.over = np.zeros(count, bool)
-        self.steps = np.zeros(count, int)
-        self.lengths: list[int] = []
 
     def push(self, action: np.ndarray) -> Arrays:
         """Push every cart, 0 left or 1 right: one transition a row.
@@ -42,9 +40,6 @@ class Carts:
         before, running = self.x, ~self.over
         after, reward, fell, cut, _ = self.environment.step(action)
         self.x, self.over = after / SCALE, fell | cut
-        self.steps[running] += 1
-        self.lengths += self.steps[self.over].tolist()
-        self.steps[self.over] = 0
         rows = {
             "x": before,
             "action": action.astype(np.int32),
@@ -68,7 +63,7 @@ class Experience:
         self.carts = Carts(carts, seed)
         self.random = np.random.default_rng(seed)
         self.buffer: Arrays = {}
-        self.capacity, self.count, self.told = capacity, 0, 0
+        self.capacity, self.count = capacity, 0
 
     def play(self, policy: Policy, pushes: int, epsilon: float) -> None:
         """Push every cart so often: where the policy says, or with probability epsilon anywhere."""
@@ -81,11 +76,6 @@ class Experience:
         """Transitions drawn with replacement."""
         drawn = self.random.integers(min(self.count, self.capacity), size=rows)
         return {name: array[drawn] for name, array in self.buffer.items()}
-
-    def mean_return(self) -> float:
-        """Mean length of the episodes that have ended since the last call; 0 if none has."""
-        lengths, self.told = self.carts.lengths[self.told :], len(self.carts.lengths)
-        return float(np.mean(lengths)) if lengths else 0.0
 
     def _keep(self, rows: Arrays) -> None:
         if not self.buffer:
@@ -101,15 +91,15 @@ def explore(progress: float) -> float:
     return max(0.05, 1 - 0.95 * progress / 0.2)
 
 
-def episode_lengths(policy: Policy, episodes: int, seed: int) -> np.ndarray:
-    """How long the poles of that many carts stand under the policy, at most 500 steps each."""
+def mean_length(policy: Policy, episodes: int, seed: int) -> float:
+    """How many steps the poles of that many carts stand under the policy, on average; at most 500."""
     carts = Carts(episodes, seed)
     standing, lengths = np.ones(episodes, bool), np.zeros(episodes, int)
     while standing.any():
         carts.push(policy(carts.x))
         lengths += standing
         standing &= ~carts.over
-    return lengths
+    return float(lengths.mean())
 
 
 def load(rows: int = 2048, seed: int = 0) -> Dataset:
