@@ -17,13 +17,18 @@ def accuracy(predict: Predict, test: Arrays) -> float:
     return float((predict(test["x"])["y"].argmax(-1) == test["y"]).mean())
 
 
-def mean_box_iou(predict: Predict, test: Arrays) -> float:
-    """Mean intersection over union of the predicted `box` with the true one: left, top, right, bottom."""
-    box, true = predict(test["x"])["box"], test["box"]
-    corners = np.minimum(box[:, 2:], true[:, 2:]) - np.maximum(box[:, :2], true[:, :2])
-    overlap = corners.clip(0).prod(-1)
+def localization_accuracy(predict: Predict, test: Arrays) -> float:
+    """Share of the test rows with the right class and a box (left, top, right, bottom) of at least 0.5 IoU.
+
+    Russakovsky et al., "ImageNet large scale visual recognition challenge" (2015), section 4.2, with one guess.
+    """
+    outputs = predict(test["x"])
+    box, true = outputs["box"], test["box"]
+    sides = np.minimum(box[:, 2:], true[:, 2:]) - np.maximum(box[:, :2], true[:, :2])
+    overlap = sides.clip(0).prod(-1)
     areas = [(b[:, 2:] - b[:, :2]).clip(0).prod(-1) for b in (box, true)]
-    return float((overlap / (areas[0] + areas[1] - overlap)).mean())
+    iou = overlap / (areas[0] + areas[1] - overlap)
+    return float(((outputs["label"].argmax(-1) == test["label"]) & (iou >= 0.5)).mean())
 
 
 def mean_mask_iou(predict: Predict, test: Arrays) -> float:

@@ -56,7 +56,7 @@ TWINS = (
         data_options={"target": "box", "train_count": 4000},
         loss="own",
         optimizer=Optimizer("adam", learning_rate=2e-3, schedule="cosine"),
-        metric=Metric("mean_box_iou", goal=0.6, chance=0.28),
+        metric=Metric("localization_accuracy", goal=0.6, chance=0.02),
         epochs=8,
         batch_size=16,
         flatten={"dense": "conv3"},

@@ -8,7 +8,8 @@ generated pictures are distributed as the real ones.
 The discriminator maximises E[log D(x)] + E[log(1 - D(G(z)))]. The generator should minimise E[log(1 - D(G(z)))],
 but maximises E[log D(G(z))] instead, as the paper advises in section 3: the fixed point is the same, and the
 gradient does not vanish while the discriminator still wins. Departures: leaky ReLU in place of maxout and dropout
-in the discriminator, and Adam, which came after the paper, with the small beta_1 of its successor DCGAN.
+in the discriminator (slope 1/4, which float32 holds exactly: TensorFlow keeps a slope in float32 whatever the
+dtype), and Adam, which came after the paper, with the small beta_1 of its successor DCGAN.
 
 Slides: deck C, "GAN", where the two players' formulas stand under each other's name.
 """
@@ -58,8 +59,8 @@ class Discriminator(nn.Module):
 
     def forward(self, x):
         """(B, pixels) pictures to (B, 1) logits."""
-        x = F.leaky_relu(self.dense1(x), negative_slope=0.2)  # (B, hidden)
-        x = F.leaky_relu(self.dense2(x), negative_slope=0.2)  # (B, hidden)
+        x = F.leaky_relu(self.dense1(x), negative_slope=0.25)  # (B, hidden)
+        x = F.leaky_relu(self.dense2(x), negative_slope=0.25)  # (B, hidden)
         return self.dense3(x)
 
 
