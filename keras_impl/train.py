@@ -46,7 +46,8 @@ class Run:
 
 
 def build(twin: Twin, arguments: dict[str, Any], dtype: str = "float32", seed: int = 0, device: str = "cpu") -> Run:
-    """A freshly initialised model of the given size."""  # the device was chosen with the environment
+    """A freshly initialised model of the given size."""
+    del device  # chosen with the process's environment
     keras.utils.set_random_seed(seed)
     keras.config.set_floatx(dtype)
     keras.config.set_dtype_policy(dtype)

@@ -1,6 +1,6 @@
 """Restricted Boltzmann machine: a layer of hidden units learns what belongs together, without backpropagation.
 
-Hinton, "Training products of experts by minimizing contrastive divergence" (2002), section 5, in the form of his
+Hinton, "Training products of experts by minimizing contrastive divergence" (2002), in the form of his
 "A practical guide to training restricted Boltzmann machines" (2010), sections 2 and 3. Every pair of a visible
 and a hidden unit has a coupling, and no two units of one layer have any, so that each layer can be drawn at once
 given the other. Contrastive divergence makes the data more probable than the machine's own reconstruction of it:
