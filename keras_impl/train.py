@@ -6,16 +6,17 @@ a Keras user trains, by `compile` and `fit`; a file that states `PHASES` has a p
 """
 
 import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import keras
 import numpy as np
-from keras import layers, ops
+from keras import ops
 
+from keras_impl.describe import every_layer, leaves, record
 from keras_impl.gradients import BACKEND, Compiled, value_and_gradients
-from twin.bridge import RULES, Leaf
+from twin.bridge import Leaf
 from twin.catalogue import chapter_of
 from twin.errors import TwinError
 from twin.spec import Optimizer, Phase, Twin
@@ -25,7 +26,6 @@ LOSSES = {  # made when used, because a loss computes in the floatx of the momen
     "binary_cross_entropy": lambda: keras.losses.BinaryCrossentropy(from_logits=True),
     "mean_squared_error": lambda: keras.losses.MeanSquaredError(),
 }
-LEAVES = {keras_kind for keras_kind, _ in RULES}
 Report = Callable[[int, dict[str, float]], None]
 
 
@@ -76,7 +76,7 @@ def exercise(twin: Twin, inputs: dict[str, np.ndarray], dtype: str = "float32") 
 
 def describe(run: Run) -> list[Leaf]:
     """The layers that own weights, by attribute path."""
-    return [leaf for leaf, _ in _leaves(run.model, "")]
+    return [leaf for leaf, _ in leaves(run.model, "")]
 
 
 def load_weights(run: Run, arrays: dict[str, np.ndarray]) -> None:
@@ -123,10 +123,10 @@ def activations(
     """What entered and left each layer, as `PATH/in` and `PATH/out`, and the paths in order of execution."""
     order: list[str] = []
     values: dict[str, np.ndarray] = {}
-    for path, layer in _every_layer(run.model, ""):
-        _record(layer, path, order, values)
+    for path, layer in every_layer(run.model, ""):
+        record(layer, path, order, values)
     forward(run, batch, training)
-    for _, layer in _every_layer(run.model, ""):
+    for _, layer in every_layer(run.model, ""):
         object.__delattr__(layer, "call")
     return order, values
 
@@ -356,87 +356,5 @@ def _fit_phases(run: Run, data: dict[str, np.ndarray], orders: list[np.ndarray],
         report(epoch, {name: float(ops.convert_to_numpy(total)) / len(order) for name, total in totals.items()})
 
 
-def _leaves(layer: Any, path: str) -> Iterator[tuple[Leaf, dict[str, Any]]]:
-    """Walk the attributes of a layer; yield those that own weights, with their variables."""
-    kind = _kind(layer)
-    if kind in LEAVES:
-        named = {_own_name(layer, variable): variable for variable in layer.weights}
-        named = {name: variable for name, variable in named.items() if "seed_generator" not in name}
-        if named:
-            yield _leaf(path, kind, named, _options(layer)), named
-        return
-    for name, value in _children(layer):
-        below = f"{path}.{name}" if path else name
-        if isinstance(value, keras.Variable):
-            yield _leaf(below, "Parameter", {"": value}, {}), {"": value}
-        else:
-            yield from _leaves(value, below)
-
-
-def _every_layer(layer: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """Every layer below this one, by attribute path; what is inside a leaf is its own business."""
-    for name, child in _children(layer):
-        if isinstance(child, keras.Layer):
-            below = f"{path}.{name}" if path else name
-            yield below, child
-            if _kind(child) not in LEAVES:
-                yield from _every_layer(child, below)
-
-
-def _record(layer: Any, path: str, order: list[str], values: dict[str, np.ndarray]) -> None:
-    """Make the layer write down its first call."""
-    call = layer.call
-
-    def recording(x: Any, *rest: Any, **options: Any) -> Any:
-        out = call(x, *rest, **options)
-        if path not in order and ops.is_tensor(x) and ops.is_tensor(out):
-            order.append(path)
-            values[f"{path}/in"], values[f"{path}/out"] = ops.convert_to_numpy(x), ops.convert_to_numpy(out)
-        return out
-
-    object.__setattr__(layer, "call", recording)  # past Keras's tracking of attributes
-
-
-def _children(layer: Any) -> Iterator[tuple[str, Any]]:
-    """Attributes that are layers or variables, lists of layers unrolled by index."""
-    if isinstance(layer, keras.Sequential):
-        yield from ((str(index), child) for index, child in enumerate(layer.layers))
-        return
-    # On the torch backend a Keras layer is a torch module too, which keeps its children in `_modules`.
-    attributes = {**vars(layer), **getattr(layer, "_modules", {})}
-    for name, value in attributes.items():
-        if name.startswith("_"):
-            continue
-        if isinstance(value, keras.Layer | keras.Variable):
-            yield name, value
-        elif isinstance(value, list | tuple):
-            yield from ((f"{name}.{i}", child) for i, child in enumerate(value) if isinstance(child, keras.Layer))
-
-
-def _kind(layer: Any) -> str:
-    if isinstance(layer, layers.Bidirectional):
-        return f"Bidirectional({type(layer.forward_layer).__name__})"
-    return type(layer).__name__
-
-
-def _own_name(layer: Any, variable: Any) -> str:
-    """The variable's name within its layer, without the names of cells and of Bidirectional's copies."""
-    parts = variable.path.removeprefix(f"{layer.path}/").split("/")
-    if isinstance(layer, layers.Bidirectional):
-        parts[0] = parts[0].split("_")[0]
-    return ".".join(part for part in parts if not part.endswith("_cell"))
-
-
-def _options(layer: Any) -> dict[str, Any]:
-    """Constructor arguments that the bridge's rules ask for."""
-    inner = layer.forward_layer if isinstance(layer, layers.Bidirectional) else layer
-    return {name: getattr(inner, name) for name in ("groups", "reset_after") if hasattr(inner, name)}
-
-
-def _leaf(path: str, kind: str, named: dict[str, Any], options: dict[str, Any]) -> Leaf:
-    shapes = {name: tuple(variable.shape) for name, variable in named.items()}
-    return Leaf(path, kind, shapes, tuple(name for name, v in named.items() if v.trainable), options)
-
-
 def _named(run: Run) -> dict[str, Any]:
-    return {leaf.full(name): v for leaf, named in _leaves(run.model, "") for name, v in named.items()}
+    return {leaf.full(name): v for leaf, named in leaves(run.model, "") for name, v in named.items()}

@@ -6,12 +6,12 @@ import keras
 import numpy as np
 
 from compare import worker
-from keras_impl import train
+from keras_impl import describe, train
 
 
 def layer_at(run, path):
     """The layer at an attribute path."""
-    return dict(train._every_layer(run.model, ""))[path]
+    return dict(describe.every_layer(run.model, ""))[path]
 
 
 def replace_call(layer, change):

@@ -9,6 +9,7 @@ import pytest
 
 from twin import arrays, data
 from twin.catalogue import CHAPTERS, TWINS, find
+from twin.data import motions
 from twin.errors import TwinError
 from twin.numeric import HALF_ULP, distance, moved_by_an_ulp, noise_floor
 
@@ -114,6 +115,15 @@ def test_a_damaged_array_file_is_one_clear_line(tmp_path):
         arrays.read(tmp_path / "none")
     with pytest.raises(TwinError, match="cannot write"):
         arrays.write(tmp_path / "no" / "where", {})
+
+
+@pytest.mark.parametrize("damage", [lambda content: content[:1000], lambda content: content[:-1] + b"!", None])
+def test_a_damaged_data_file_is_one_clear_line(damage, tmp_path):
+    copy = tmp_path / "basic_motions.npz"
+    if damage:
+        copy.write_bytes(damage(motions.FILE.read_bytes()))
+    with pytest.raises(TwinError, match=r"basic_motions.npz.*reinstall twin-suite"):
+        motions.read(copy)
 
 
 def test_an_unknown_name_offers_the_nearest():

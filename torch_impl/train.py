@@ -6,7 +6,7 @@ loop that a PyTorch user writes; a file that states `PHASES` has a procedure of 
 """
 
 import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,8 @@ import torch
 from torch import nn
 
 from torch_impl import matched as match
-from twin.bridge import RULES, Leaf
+from torch_impl.describe import leaves, recorder, to_array
+from twin.bridge import Leaf
 from twin.catalogue import chapter_of
 from twin.errors import TwinError
 from twin.spec import Optimizer, Phase, Twin
@@ -25,7 +26,6 @@ LOSSES = {
     "binary_cross_entropy": nn.BCEWithLogitsLoss(),
     "mean_squared_error": nn.MSELoss(),
 }
-LEAVES = {torch_kind for _, torch_kind in RULES}
 Report = Callable[[int, dict[str, float]], None]
 
 
@@ -72,7 +72,7 @@ def exercise(twin: Twin, inputs: dict[str, np.ndarray], dtype: str = "float32") 
 
 def describe(run: Run) -> list[Leaf]:
     """The layers that own weights, by attribute path."""
-    return list(_leaves(run.model, ""))
+    return list(leaves(run.model, ""))
 
 
 def load_weights(run: Run, arrays: dict[str, np.ndarray]) -> None:
@@ -118,7 +118,7 @@ def activations(
     order: list[str] = []
     values: dict[str, np.ndarray] = {}
     hooks = [
-        module.register_forward_hook(_recorder(path, order, values))
+        module.register_forward_hook(recorder(path, order, values))
         for path, module in run.model.named_modules()
         if path
     ]
@@ -248,7 +248,7 @@ def to_tensor(array: np.ndarray, dtype: torch.dtype = torch.float32, device: str
 def to_arrays(outputs: Any) -> dict[str, np.ndarray]:
     """A model's outputs by name; a single one is called `y`. Images and volumes get their channels last."""
     outputs = outputs if isinstance(outputs, dict) else {"y": outputs}
-    return {name: _to_numpy(o.movedim(1, -1) if o.ndim >= 4 else o) for name, o in outputs.items()}
+    return {name: to_array(tensor) for name, tensor in outputs.items()}
 
 
 def draw(run: Run, rows: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
@@ -309,39 +309,6 @@ def _take(run: Run, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 def _belongs(name: str, attribute: str) -> bool:
     return not attribute or name.startswith(f"{attribute}.")
-
-
-def _leaves(module: nn.Module, path: str) -> Iterator[Leaf]:
-    """Walk the submodules; yield those that own weights."""
-    kind = type(module).__name__
-    if kind in LEAVES:
-        named = {**dict(module.named_parameters()), **dict(module.named_buffers())}
-        named.pop("num_batches_tracked", None)  # counts batches; Keras does not, and no output depends on it
-        if named:
-            yield _leaf(path, kind, named)
-        return
-    for name, parameter in module.named_parameters(recurse=False):
-        yield _leaf(f"{path}.{name}" if path else name, "Parameter", {"": parameter})
-    for name, child in module.named_children():
-        yield from _leaves(child, f"{path}.{name}" if path else name)
-
-
-def _recorder(path: str, order: list[str], values: dict[str, np.ndarray]) -> Callable[..., None]:
-    """A hook that writes down a module's first call."""
-
-    def record(module: nn.Module, inputs: tuple[Any, ...], out: Any) -> None:
-        out = out[0] if isinstance(out, tuple) else out  # differs: torch's recurrent layers return their state too
-        if path not in order and torch.is_tensor(inputs[0]) and torch.is_tensor(out):
-            order.append(path)
-            values[f"{path}/in"] = to_arrays(inputs[0])["y"]
-            values[f"{path}/out"] = to_arrays(out)["y"]
-
-    return record
-
-
-def _leaf(path: str, kind: str, named: dict[str, torch.Tensor]) -> Leaf:
-    shapes = {name: tuple(tensor.shape) for name, tensor in named.items()}
-    return Leaf(path, kind, shapes, tuple(name for name, t in named.items() if t.requires_grad))
 
 
 def _named(run: Run) -> dict[str, torch.Tensor]:
