@@ -121,15 +121,19 @@ class Pool:
 
     def run(self, tasks: list[Callable[[], None]]) -> None:
         """Run the tasks at the same time; end every worker when all are done, or at the first exception."""
-        with ThreadPoolExecutor(max(len(tasks), 1)) as threads:
-            try:
-                for future in [threads.submit(task) for task in tasks]:
-                    future.result()
-            finally:
-                with self.lock:
-                    self.stopping = True
-                for worker in self.workers:
-                    worker.kill()
+        try:
+            with ThreadPoolExecutor(max(len(tasks), 1)) as threads:
+                try:
+                    for future in [threads.submit(task) for task in tasks]:
+                        future.result()
+                finally:
+                    with self.lock:
+                        self.stopping = True
+                    for worker in self.workers:  # a thread that waits for one goes on, and ends
+                        worker.kill()
+        finally:
+            for worker in self.workers:
+                worker.close()
 
 
 class References:

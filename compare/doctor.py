@@ -37,7 +37,7 @@ def _examine(engine: Engine, device: str, timeout: float) -> dict[str, Any]:
     except WorkerFailed as failure:
         return {"works": False, "reason": failure.reason}
     finally:
-        worker.kill()
+        worker.close()
     return {"works": True, "seconds": round(time.monotonic() - start, 1), "python": engine.python, **hello}
 
 

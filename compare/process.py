@@ -58,7 +58,7 @@ class Worker:
         self.selector.register(self.process.stdout, selectors.EVENT_READ)
         self.buffer = b""
         self.hello: dict[str, Any] = {}
-        self.ended = False
+        self.closed = False
 
     def ask(self, op: str, timeout: float, on_event: Event | None = None, **fields: Any) -> dict[str, Any]:
         """Send one request and wait for its result.
@@ -84,7 +84,7 @@ class Worker:
             try:
                 answer = json.loads(line)
             except ValueError:
-                self.kill()
+                self.close()
                 raise WorkerFailed("crashed", f"the worker wrote what is no answer: {line[:80]!r}") from None
             if "event" in answer:
                 if on_event:
@@ -95,24 +95,32 @@ class Worker:
                 raise WorkerFailed(answer["status"], answer["reason"], True, answer.get("partial"))
 
     def kill(self) -> None:
-        """End the worker and everything that it started."""
-        if self.ended:
+        """End the worker and everything that it started; whoever waits for its answer learns that it ended.
+
+        Safe from any thread: nothing is closed under the feet of one that reads.
+        """
+        if not self.closed:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+    def close(self) -> None:
+        """End the worker and let go of its pipes and its log; no thread may be asking it."""
+        self.kill()
+        if self.closed:
             return
-        self.ended = True
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+        self.closed = True
+        self.selector.close()
         for pipe in (self.process.stdin, self.process.stdout):
             with contextlib.suppress(OSError):  # what was still to be written has no reader
                 pipe.close()  # type: ignore[union-attr]
-        self.selector.close()
         self.log.unlink(missing_ok=True)
 
     def _line(self, deadline: float, timeout: float) -> bytes:
         while b"\n" not in self.buffer:
             left = deadline - time.monotonic()
             if left <= 0 or not self.selector.select(left):
-                self.kill()
+                self.close()
                 raise WorkerFailed("timeout", f"no answer within {timeout:g} s")
             chunk = os.read(self.process.stdout.fileno(), 1 << 16)  # type: ignore[union-attr]
             if not chunk:
@@ -130,7 +138,7 @@ class Worker:
         half = " in the middle of a line" if self.buffer else ""
         last = self._last_words()
         killed_for_memory = code == -signal.SIGKILL and _oom_kills() > self.oom_kills
-        self.kill()
+        self.close()
         if killed_for_memory:
             return WorkerFailed("oom_host", "the system killed the worker for want of memory")
         if code is not None and code < 0:

@@ -115,7 +115,7 @@ def run(
                     return
                 cell.status, cell.reason = failure.status, failure.reason  # type: ignore[assignment]
                 if not failure.alive:
-                    workers = {name: worker for name, worker in workers.items() if not worker.ended}
+                    workers = {name: worker for name, worker in workers.items() if not worker.closed}
             record.save()
             progress(cell, cell.status)
 

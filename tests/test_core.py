@@ -59,9 +59,9 @@ def test_a_model_declares_what_it_must_reach(twin):
         assert twin.small.parameters > 0
 
 
-def test_data_has_provenance_and_two_parts(twin):
-    if not twin.data:
-        pytest.skip("literal inputs")
+@pytest.mark.parametrize("name", [twin.name for twin in TWINS.values() if twin.data])
+def test_data_has_provenance_and_two_parts(name):
+    twin = find(name)
     dataset = data.load(twin.data, twin.data_options)
     assert dataset.provenance.startswith(("real, shipped in", "real, downloaded", "made here", "real, copied"))
     again = data.load(twin.data, twin.data_options)

@@ -51,7 +51,8 @@ def test_a_broken_worker_costs_one_cell(fault, monkeypatch, tmp_path):
 def test_killing_a_worker_ends_its_whole_group():
     worker = Worker(replace(ENGINES["torch"], module="tests.faulty_worker"))
     worker.kill()
-    worker.kill()
+    worker.close()
+    worker.close()
     assert worker.process.returncode is not None
 
 
