@@ -15,7 +15,7 @@ import numpy as np
 from keras import ops
 
 from keras_impl.describe import every_layer, leaves, record
-from keras_impl.gradients import BACKEND, Compiled, value_and_gradients
+from keras_impl.gradients import BACKEND, Compiled, batches, value_and_gradients
 from twin.bridge import Leaf
 from twin.catalogue import chapter_of
 from twin.errors import TwinError
@@ -188,11 +188,12 @@ def fit(run: Run, data: dict[str, np.ndarray], orders: list[np.ndarray], report:
     elif run.compiled:
         _fit_phases(run, data, orders, report)
     else:
-        batches = Batches(data, orders, run.twin.batch_size)
+        feed, steps = batches((data["x"], targets(data)), orders, run.twin.batch_size)
         tell = keras.callbacks.LambdaCallback(
             on_epoch_end=lambda epoch, logs: report(epoch, {"loss": float(logs["loss"])})
         )
-        run.model.fit(batches, epochs=len(orders), shuffle=False, verbose=0, callbacks=[tell])
+        epochs = len(orders)
+        run.model.fit(feed, epochs=epochs, steps_per_epoch=steps, shuffle=False, verbose=0, callbacks=[tell])
 
 
 def predict(run: Run, x: np.ndarray) -> dict[str, np.ndarray]:
@@ -241,25 +242,6 @@ def synchronize() -> None:
         import jax
 
         jax.block_until_ready(jax.numpy.zeros(()) + 0)
-
-
-class Batches(keras.utils.PyDataset):
-    """Rows of a data set in given orders, so that both frameworks see the same batches."""
-
-    def __init__(self, data: dict[str, np.ndarray], orders: list[np.ndarray], batch_size: int):
-        super().__init__()
-        self.data, self.orders, self.batch_size, self.epoch = data, orders, batch_size, 0
-
-    def __len__(self):
-        return -(-len(self.orders[0]) // self.batch_size)
-
-    def __getitem__(self, index):
-        rows = self.orders[self.epoch][index * self.batch_size : (index + 1) * self.batch_size]
-        batch = {name: array[rows] for name, array in self.data.items()}
-        return batch["x"], targets(batch)
-
-    def on_epoch_end(self):
-        self.epoch = min(self.epoch + 1, len(self.orders) - 1)
 
 
 def make_optimizer(spec: Optimizer, steps: int) -> keras.optimizers.Optimizer:
