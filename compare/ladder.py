@@ -149,7 +149,7 @@ def optimizer(got: Mapping[str, Arrays], ref: Reference, limits: Limits) -> Rung
         before = ref.weights[name].astype(np.float64)
         # Float32 weights round the update that they take in: that much error is theirs, not the update's.
         rounding = 0.0 if limits.exact else 2 * HALF_ULP * float(np.linalg.norm(wanted))
-        scale = max(float(np.linalg.norm(wanted - before)), ZERO_GRADIENT * whole)
+        scale = whole if _is_zero(wanted - before, whole) else float(np.linalg.norm(wanted - before))
         limit = limits.relative("update", "optimizer") + (rounding / scale if scale > 0 else 0.0)
         noise = None if limits.exact else ref.noise["weights/1"][name]
         label = f"update of {name}"

@@ -61,8 +61,9 @@ def check_summary(cells: list[Cell]) -> str:
     counted = [cell for cell in cells if cell.status != "skipped"]
     agree = sum(cell.status == "ok" for cell in counted)
     return (
-        "forward, gradient, steps: relative L2 distance from native PyTorch in float64.\n"
-        "noise: the same error in units of native float32's own rounding (10 allowed).\n"
+        "forward, gradient, steps: relative L2 distance from native PyTorch in float64;\n"
+        "steps: of an update, of Adam's moments or of the weights, whichever is closest\n"
+        "to its limit. noise: the error in units of native float32's rounding.\n"
         f"{agree} of {len(counted)} cells agree on every rung."
     )
 
