@@ -26,7 +26,6 @@ STEPS = 20
 SNAPSHOTS = (1, 2, 5, 10, 20)  # steps after which the weights are kept
 NATIVE_TWINS = 8
 ATTEMPTS = 8  # batches to try for one that sits on no kink
-PROBE_ULPS = 8
 KINK = 3e-5  # of a gradient: a third of its limit, and ten times what moves of several ulps otherwise do
 # Adam's epsilon in the ladder, in Keras's meaning. Far larger than the stock 1e-7, so that a gradient which
 # is rounding noise (a key's bias in attention) is not blown up to a full step, and so that where the epsilon
@@ -95,21 +94,22 @@ def of_model(
     for _ in range(ATTEMPTS):
         batches = make_batches(twin, arguments, size, rng)
         first = {n.removeprefix("1/"): a for n, a in batches.items() if n.startswith("1/")}
+        draws = [
+            ask.outputs("float32", "", weights, first, with_steps),
+            ask.outputs("float32", "channels-last", weights, first, with_steps),
+            ask.outputs("float32", "no-onednn", weights, first, with_steps),
+            ask.outputs("float32", "", moved(weights, rng), first, with_steps),
+            ask.outputs("float32", "", weights, moved(first, rng), with_steps),
+        ]
+        probe = ask.outputs("float32", "", moved(weights, rng, ulps=8), moved(first, rng, ulps=8), with_steps)
         exact = ask.outputs("float64", "", weights, first, with_steps)
-        if not with_steps or not on_a_kink(ask, exact["gradients"], weights, first, rng):
+        if not with_steps or not on_a_kink([*draws, probe], exact["gradients"]):
             break
     arrays.write(folder / "batches", batches)
     arrays.write(folder / "batch", first)
     ref = Reference(leaves, bridge.redundant_names(leaves), weights, folder / "batches", folder / "batch")
     if with_steps:
         ref.order, ref.activations = ask.activations(ref.batch)
-    draws = [
-        ask.outputs("float32", "", weights, first, with_steps),
-        ask.outputs("float32", "channels-last", weights, first, with_steps),
-        ask.outputs("float32", "no-onednn", weights, first, with_steps),
-        ask.outputs("float32", "", moved(weights, rng), first, with_steps),
-        ask.outputs("float32", "", weights, moved(first, rng), with_steps),
-    ]
     ref.losses = exact.pop("losses")
     for draw in draws:
         draw.pop("losses")
@@ -148,24 +148,19 @@ def of_exercise(worker: Worker, twin: Twin, folder: Path, timeout: float) -> Ref
     return ref
 
 
-def on_a_kink(ask: "_Asker", exact: Arrays, weights: Arrays, batch: Arrays, rng: np.random.Generator) -> bool:
-    """Whether rounding alone may switch a ReLU or a max-pool on this batch.
+def on_a_kink(draws: Sequence[Mapping[str, Any]], exact: Arrays) -> bool:
+    """Whether rounding alone switches a ReLU or a max-pool on this batch.
 
-    A gradient jumps where one switches, natively too, and two right implementations then differ by 1e-3. So native
-    float32 is moved by several ulps, farther than any engine rounds: if a gradient leaves its usual noise far
-    behind, the batch is no place to compare.
+    A gradient jumps where one switches, natively too, and two right implementations then differ by 1e-3. If in one
+    of the native float32 draws, some of them moved farther than any engine rounds, a gradient leaves its usual
+    noise far behind, the batch is no place to compare.
     """
-    for _ in range(2):
-        far_weights, far_batch = weights, batch
-        for _ in range(PROBE_ULPS):
-            far_weights, far_batch = moved(far_weights, rng), moved(far_batch, rng)
-        probe = ask.outputs("float32", "", far_weights, far_batch, gradients=True)["gradients"]
-        whole = np.sqrt(sum(float(np.sum(np.square(array))) for array in exact.values()))
-        for name, array in exact.items():
-            apart = float(np.linalg.norm(probe[name] - array))
-            if apart > KINK * max(float(np.linalg.norm(array)), 1e-2 * whole):
-                return True
-    return False
+    whole = np.sqrt(sum(float(np.sum(np.square(array))) for array in exact.values()))
+    return any(
+        np.linalg.norm(draw["gradients"][name] - array) > KINK * max(float(np.linalg.norm(array)), 1e-2 * whole)
+        for draw in draws
+        for name, array in exact.items()
+    )
 
 
 @dataclass
@@ -295,9 +290,11 @@ def shaken(weights: Arrays, rng: np.random.Generator) -> Arrays:
     return out
 
 
-def moved(values: Arrays, rng: np.random.Generator) -> Arrays:
-    """Every float moved by one ulp."""
-    return {name: moved_by_an_ulp(array, rng) for name, array in values.items()}
+def moved(values: Arrays, rng: np.random.Generator, ulps: int = 1) -> Arrays:
+    """Every float moved by one ulp, so many times."""
+    for _ in range(ulps):
+        values = {name: moved_by_an_ulp(array, rng) for name, array in values.items()}
+    return values
 
 
 def noise_of(draws: Sequence[Arrays], exact: Arrays) -> dict[str, float]:
