@@ -129,8 +129,8 @@ TWINS = (
         optimizer=Optimizer("sgd", learning_rate=0.02, momentum=0.9, schedule="cosine"),
         tolerances={
             "forward": Tolerance(
-                "fifty layers with BatchNorm over two pictures: at the paper's size, in training mode, native float32 is "
-                "itself 1.2e-5 to 2.5e-5 from float64",
+                "fifty layers with BatchNorm over two pictures: at the paper's size, in training mode, native float32 "
+                "is itself 1.2e-5 to 2.5e-5 from float64",
                 rel_l2=1e-4,
             )
         },
