@@ -195,7 +195,7 @@ def _measure(
     except KeyboardInterrupt:
         interrupted = True
     _answer(record.to_json(), report.of_record(record), as_json)
-    done = sum(cell.status != "not_run" for cell in cells)
+    done = sum(cell.status != "not_run" for cell in record.cells)
     if interrupted:
         print(
             f"twin: interrupted; {done} of {len(cells)} cells are in {path}; go on with --resume {path}",
