@@ -7,7 +7,6 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -100,7 +99,7 @@ class Pool:
 
     def __init__(self, settings: Settings):
         self.settings = settings
-        self.slots: AbstractContextManager[Any] = threading.BoundedSemaphore(settings.jobs)
+        self.slots = threading.BoundedSemaphore(settings.jobs)
         self.lock = threading.Lock()
         self.workers: list[Worker] = []
         self.stopping = False

@@ -261,7 +261,7 @@ def make_batches(twin: Twin, arguments: Mapping[str, Any], size: str, rng: np.ra
     for step, chosen in enumerate(np.split(order, STEPS), start=1):
         out |= {f"{step}/{name}": array[chosen] for name, array in train.items()}
         for wanted in twin.draws:
-            shape = (BATCH, *(arguments[n] if isinstance(n, str) else n for n in wanted.shape))
+            shape = wanted.sized(BATCH, arguments)
             numbers = rng.standard_normal(shape) if wanted.distribution == "normal" else rng.random(shape)
             out[f"{step}/{wanted.name}"] = numbers.astype(np.float32)
     return out

@@ -282,9 +282,7 @@ def draw(run: Run, rows: int) -> dict[str, Any]:
     makers = {"normal": keras.random.normal, "uniform": keras.random.uniform}
     arguments = run.twin.small.arguments
     return {
-        wanted.name: makers[wanted.distribution](
-            (rows, *(arguments[n] if isinstance(n, str) else n for n in wanted.shape)), seed=run.random
-        )
+        wanted.name: makers[wanted.distribution](wanted.sized(rows, arguments), seed=run.random)
         for wanted in run.twin.draws
     }
 

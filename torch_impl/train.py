@@ -256,11 +256,7 @@ def draw(run: Run, rows: int, generator: torch.Generator) -> dict[str, torch.Ten
     makers = {"normal": torch.randn, "uniform": torch.rand}
     arguments = run.twin.small.arguments
     return {
-        wanted.name: makers[wanted.distribution](
-            (rows, *(arguments[n] if isinstance(n, str) else n for n in wanted.shape)),
-            generator=generator,
-            device=run.device,
-        )
+        wanted.name: makers[wanted.distribution](wanted.sized(rows, arguments), generator=generator, device=run.device)
         for wanted in run.twin.draws
     }
 

@@ -78,6 +78,10 @@ class Draw:
     distribution: Literal["normal", "uniform"]
     shape: tuple[int | str, ...]
 
+    def sized(self, rows: int, arguments: Mapping[str, Any]) -> tuple[int, ...]:
+        """The shape for a batch of so many rows and a model with those constructor arguments."""
+        return rows, *(arguments[axis] if isinstance(axis, str) else axis for axis in self.shape)
+
 
 class Phase(NamedTuple):
     """One update within a training step: which parameters it trains, and by which loss.
