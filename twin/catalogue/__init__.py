@@ -9,6 +9,7 @@ from twin.catalogue import (
     segmentation,
     sequences,
     tensors,
+    training,
 )
 from twin.errors import unknown
 from twin.spec import Chapter, Twin
@@ -17,6 +18,7 @@ CHAPTERS: dict[Chapter, tuple[Twin, ...]] = {
     Chapter(1, "tensors", "Tensors and gradients"): tensors.TWINS,
     Chapter(2, "convolution", "Convolution"): convolution.TWINS,
     Chapter(3, "classification", "Image classification"): classification.TWINS,
+    Chapter(4, "training", "Better training"): training.TWINS,
     Chapter(5, "sequences", "Sequences"): sequences.TWINS,
     Chapter(7, "detection", "Detection"): detection.TWINS,
     Chapter(8, "segmentation", "Segmentation"): segmentation.TWINS,
