@@ -9,6 +9,7 @@ from keras import layers, ops
 
 from twin.bridge import RULES, Leaf
 
+FUNCTIONAL = type(keras.Model(x := keras.Input((1,)), x))
 LEAVES = {keras_kind for keras_kind, _ in RULES}
 
 
@@ -57,6 +58,9 @@ def _children(layer: Any) -> Iterator[tuple[str, Any]]:
     """Attributes that are layers or variables, lists of layers unrolled by index."""
     if isinstance(layer, keras.Sequential):
         yield from ((str(index), child) for index, child in enumerate(layer.layers))
+        return
+    if type(layer) is FUNCTIONAL:  # its layers are no attributes
+        yield from ((child.name, child) for child in layer.layers)
         return
     # On the torch backend a Keras layer is a torch module too, which keeps its children in `_modules`.
     attributes = {**vars(layer), **getattr(layer, "_modules", {})}

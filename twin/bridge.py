@@ -254,7 +254,7 @@ class Bridge:
     Args:
         keras: the Keras model's leaves.
         torch: the PyTorch model's leaves.
-        flatten: Dense path -> path of the layer whose channels were flattened into its inputs.
+        flatten: Dense path -> path of the layer whose channels were flattened into its inputs, or their number.
         unflatten: Dense path -> path of the layer that takes its reshaped outputs.
 
     Raises:
@@ -265,14 +265,16 @@ class Bridge:
         self,
         keras: Sequence[Leaf],
         torch: Sequence[Leaf],
-        flatten: Mapping[str, str] | None = None,
+        flatten: Mapping[str, str | int] | None = None,
         unflatten: Mapping[str, str] | None = None,
     ):
         self.keras = {leaf.path: leaf for leaf in keras}
         self.torch = {leaf.path: leaf for leaf in torch}
         self._check_pairs()
         self.rules = {path: RULES[leaf.kind, self.torch[path].kind] for path, leaf in self.keras.items()}
-        self._channels_in = {path: _channels_out(self.keras[of]) for path, of in (flatten or {}).items()}
+        self._channels_in = {
+            path: of if isinstance(of, int) else _channels_out(self.keras[of]) for path, of in (flatten or {}).items()
+        }
         self._channels_out = {path: _channels_in(self.keras[of]) for path, of in (unflatten or {}).items()}
         self.redundant = redundant_names(torch)
         self._check_shapes()

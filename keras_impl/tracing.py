@@ -1,0 +1,476 @@
+"""What a Keras model does to one input, call by call.
+
+torch_impl/tracing.py writes the same down for PyTorch. The model is first called on symbolic tensors, which shows
+every layer and every `keras.ops` function in the order of execution, through the layers and models that users
+write themselves; then the same calls are repeated one by one on the input. A layer's built-in activation counts as a
+call of its own, because in PyTorch it is one.
+"""
+
+import inspect
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_impl.describe import every_layer, leaves
+from keras_impl.gradients import value_and_gradients
+from twin.bridge import Leaf
+from twin.trace import Event, Trace
+
+ACTIVATIONS = {
+    "relu", "relu6", "gelu", "leaky_relu", "elu", "selu", "celu", "silu", "mish", "sigmoid", "tanh", "softplus",
+    "softsign", "softmax", "log_softmax", "log_sigmoid", "hard_tanh", "hard_sigmoid", "hard_silu", "glu", "exponential",
+}  # fmt: skip
+SHAPES = {
+    "reshape", "flatten", "permute", "transpose", "squeeze", "expand_dims", "swapaxes", "moveaxis", "identity", "cast",
+    "split", "broadcast_to", "input_layer", "repeat_vector", "ravel", "unstack", "stop_gradient", "copy", "convert_to_tensor",
+}  # fmt: skip
+OPS = {
+    "true_divide": "divide", "concatenate": "concatenate", "get_item": "getitem", "global_average_pooling": "mean",
+    "global_max_pooling": "max", "zero_padding": "pad", "dot": "matmul", "scale": "rescaling",
+}  # fmt: skip
+
+
+class Subject:
+    """A Keras model under examination.
+
+    Args:
+        model: sequential, functional or subclassed.
+        inputs: one input of each kind, which builds what is not built yet.
+    """
+
+    def __init__(self, model: keras.Model, inputs: Sequence[np.ndarray]):
+        self.model = model
+        if not _variables(model) or not model.built:
+            _call(model, [ops.convert_to_tensor(array) for array in inputs], training=None)
+        self.named = {leaf.path: (leaf, own) for leaf, own in leaves(model, "")}
+        self.paths = {id(layer): path for path, layer in every_layer(model, "")}
+        self.owners = {id(v): path for path, (_, own) in self.named.items() for v in own.values()}
+
+    def leaves(self) -> list[Leaf]:
+        """The layers that own weights, by attribute path; in a functional or sequential model by name."""
+        return [leaf for leaf, _ in self.named.values()]
+
+    def load(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Set weights from arrays under Keras's names; those not given stay."""
+        for name, variable in self._state().items():
+            if name in arrays:
+                variable.assign(arrays[name])
+
+    def dump(self) -> dict[str, np.ndarray]:
+        """Every weight under its attribute path and Keras name."""
+        return {name: _array(variable.value) for name, variable in self._state().items()}
+
+    def trace(self, inputs: Sequence[np.ndarray], training: bool = False) -> Trace:
+        """Run the model once and write down every call.
+
+        Args:
+            inputs: in Keras's layout.
+            training: the mode; running statistics are put back afterwards.
+        """
+        symbols = [keras.KerasTensor(array.shape, dtype=_dtype(array)) for array in inputs]
+        recorder = _Recorder(self, symbols)
+        try:
+            with recorder.recording():
+                returned = _call(self.model, symbols, training)
+            outputs = {name: recorder.numbers[id(tensor)] for name, tensor in by_name(returned).items()}
+        except Exception as error:  # the user's own code, which may ask a symbolic tensor for its value
+            told = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+            return Trace(tuple(recorder.events), {}, {}, told)
+        with self._unchanged():
+            values = recorder.replay([ops.convert_to_tensor(array) for array in inputs])
+        return Trace(tuple(recorder.events), {number: _array(value) for number, value in values.items()}, outputs)
+
+    def outputs(self, inputs: Sequence[np.ndarray], training: bool) -> dict[str, np.ndarray]:
+        """What the model itself returns."""
+        with self._unchanged():
+            returned = _call(self.model, [ops.convert_to_tensor(array) for array in inputs], training)
+            return {name: _array(tensor) for name, tensor in by_name(returned).items()}
+
+    def gradients(
+        self, inputs: Sequence[np.ndarray], cotangents: Mapping[str, np.ndarray], training: bool
+    ) -> dict[str, np.ndarray]:
+        """The gradient of sum(output * cotangent) by every trainable weight, random layers switched off."""
+        state = self._state()
+        named = {name: v for name, v in state.items() if v.trainable}
+        others = [v for v in _variables(self.model) if id(v) not in {id(v) for v in named.values()}]
+        rates = {layer: layer.rate for _, layer in every_layer(self.model, "") if hasattr(layer, "rate")}
+        tensors = [ops.convert_to_tensor(array) for array in inputs]
+
+        def total() -> Any:
+            outputs = by_name(_call(self.model, tensors, training))
+            return sum(ops.sum(outputs[name] * ops.convert_to_tensor(array)) for name, array in cotangents.items())
+
+        with self._unchanged():
+            for layer in rates:
+                layer.rate = 0.0
+            try:
+                _, found = value_and_gradients(total, list(named.values()), others)
+            finally:
+                for layer, rate in rates.items():
+                    layer.rate = rate
+        return {name: _array(gradient) for name, gradient in zip(named, found, strict=True)}
+
+    def statistics(self, inputs: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+        """Running statistics after one pass in training mode; they are put back afterwards."""
+        with self._unchanged():
+            _call(self.model, [ops.convert_to_tensor(array) for array in inputs], training=True)
+            return {name: _array(v.value) for name, v in self._state().items() if not v.trainable}
+
+    def _state(self) -> dict[str, Any]:
+        return {leaf.full(name): v for leaf, named in self.named.values() for name, v in named.items()}
+
+    @contextmanager
+    def _unchanged(self) -> Iterator[None]:
+        """Put running statistics back, and the state of dropout's random numbers."""
+        before = [(v, _array(v.value)) for v in _variables(self.model) if not v.trainable]
+        try:
+            yield
+        finally:
+            for variable, value in before:
+                variable.assign(value)
+
+
+class _Recorder:
+    """The calls of one symbolic pass, and how to repeat them."""
+
+    def __init__(self, subject: Subject, symbols: Sequence[keras.KerasTensor]):
+        self.subject = subject
+        self.events: list[Event] = []
+        self.repeats: list[Any] = []  # per event: what computes its outputs from tensors
+        self.numbers: dict[int, int] = {}
+        self.alive: list[Any] = []
+        self.count = 0
+        self.places = [("", None)]  # enclosing layers of the user's own: path, training
+        self.quiet = 0  # inside a layer of Keras's own
+        self.symbols = list(symbols)
+        for symbol in symbols:
+            self._new(symbol)
+
+    @contextmanager
+    def recording(self) -> Iterator[None]:
+        """Let every symbolic call pass through this recorder."""
+        call, symbolic = keras.Layer.__call__, keras.Operation.symbolic_call
+
+        def layer_call(layer: Any, *args: Any, **kwargs: Any) -> Any:
+            if self.quiet or not _symbols((args, kwargs)):
+                return call(layer, *args, **kwargs)
+            return self.layer(layer, args, kwargs, call)
+
+        def operation_call(operation: Any, *args: Any, **kwargs: Any) -> Any:
+            out = symbolic(operation, *args, **kwargs)
+            if not self.quiet:
+                self.add(operation, args, kwargs, out, None)
+            return out
+
+        keras.Layer.__call__, keras.Operation.symbolic_call = layer_call, operation_call
+        try:
+            yield
+        finally:
+            keras.Layer.__call__, keras.Operation.symbolic_call = call, symbolic
+
+    def layer(self, layer: Any, args: Any, kwargs: Any, call: Any) -> Any:
+        """A layer of Keras's own is one call; one of the user's own is what its `call` does."""
+        given = kwargs.get("training")
+        training = self.places[-1][1] if given is None else given
+        takes = "training" in inspect.signature(layer.call).parameters
+        if type(layer).__module__.startswith("keras.") and not isinstance(layer, keras.Model):
+            self.quiet += 1
+            try:
+                out = call(layer, *args, **kwargs)
+            finally:
+                self.quiet -= 1
+            kwargs = {**kwargs, "training": training} if takes else kwargs
+            return self.add(layer, args, kwargs, out, training)
+        kept = len(self.events), self.count
+        self.places.append((self.subject.paths.get(id(layer), ""), training))
+        try:
+            return layer.call(*args, **({**kwargs, "training": training} if takes else kwargs))
+        except Exception:
+            # Code of one backend only (jnp, tf, torch) cannot take symbolic tensors: then the layer is one call.
+            if isinstance(layer, keras.Model) and len(self.places) == 2:
+                raise
+            del self.events[kept[0] :], self.repeats[kept[0] :]
+            self.count = kept[1]
+            self.quiet += 1
+            try:
+                out = call(layer, *args, **kwargs)
+            finally:
+                self.quiet -= 1
+            return self.add(layer, args, kwargs, out, training)
+        finally:
+            self.places.pop()
+
+    def add(self, operation: Any, args: Any, kwargs: Any, out: Any, training: bool | None) -> Any:
+        """Write one call down; a layer's own activation becomes a second one."""
+        symbols = _symbols((args, kwargs))
+        inputs = tuple(self.numbers[id(symbol)] for symbol in symbols if id(symbol) in self.numbers)
+        owners = [self.subject.owners[id(v)] for v in _variables_in((args, kwargs)) if id(v) in self.subject.owners]
+        path = self.subject.paths.get(id(operation), "")
+        leaf = path if path in self.subject.named else owners[0] if owners else ""
+        family, settings, text = describe(operation, symbols[0] if symbols else None, training)
+        label = f"keras.{'layers' if isinstance(operation, keras.Layer) else 'ops'}.{type(operation).__name__}"
+        where = _where()
+        results = [symbol for symbol in keras.tree.flatten(out) if isinstance(symbol, keras.KerasTensor)]
+        activation = getattr(operation, "activation", None)
+        splits = family in ("dense", "conv", "conv_transpose") and _function_name(activation) != "linear"
+        if not splits:
+            event = Event(
+                len(self.events), family, settings, label, path or self.places[-1][0], where, leaf, inputs,
+                tuple(map(self._new, results)), text,
+            )  # fmt: skip
+            self._append(event, lambda tensors: operation(*tensors[0], **tensors[1]), (args, kwargs), results)
+            return out
+        middle = keras.KerasTensor(results[0].shape, dtype=results[0].dtype)
+        first = Event(
+            len(self.events), family, settings, label, path, where, leaf, inputs, (self._new(middle),), text
+        )  # fmt: skip
+
+        def without(tensors: Any) -> Any:
+            operation.activation = keras.activations.linear
+            try:
+                return operation(*tensors[0], **tensors[1])
+            finally:
+                operation.activation = activation
+
+        self._append(first, without, (args, kwargs), [middle])
+        name, options = _activation(activation)
+        second = Event(
+            len(self.events), "activation", {"name": name, **options}, f"keras.activations.{name}", path, where, "",
+            first.outputs, (self._new(results[0]),), f"activation={name!r}",
+        )  # fmt: skip
+        self._append(second, lambda tensors: activation(tensors[0][0]), ((middle,), {}), results)
+        return out
+
+    def replay(self, tensors: Sequence[Any]) -> dict[int, Any]:
+        """Repeat every call on real tensors; number -> value."""
+        values = {id(symbol): tensor for symbol, tensor in zip(self.symbols, tensors, strict=True)}
+        for repeat, given, results in self.repeats:
+            concrete = keras.tree.map_structure(lambda each: values.get(id(each), each), given)
+            out = [value for value in keras.tree.flatten(repeat(concrete)) if value is not None]
+            values |= {id(symbol): value for symbol, value in zip(results, out, strict=False)}
+        return {number: values[symbol] for symbol, number in self.numbers.items() if symbol in values}
+
+    def _append(self, event: Event, repeat: Any, given: Any, results: list[Any]) -> None:
+        self.events.append(event)
+        self.repeats.append((repeat, given, results))
+        self.alive += results
+
+    def _new(self, symbol: Any) -> int:
+        number, self.count = self.count, self.count + 1
+        self.numbers[id(symbol)] = number
+        self.alive.append(symbol)
+        return number
+
+
+def describe(operation: Any, x: Any, training: bool | None) -> tuple[str, dict[str, Any], str]:
+    """A call's family, its settings in the words of twin.trace, and the call as one would write it."""
+    kind = type(operation).__name__
+    name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", re.sub(r"\d[dD]", "", kind)).lower()
+    name = {"re_lu": "relu", "leaky_re_lu": "leaky_relu", "prelu": "prelu", "batch_norm": "batch_normalization"}.get(
+        name, name
+    )
+    dims = max(len(x.shape) - 2, 0) if x is not None else 0
+    text = _written(operation)
+    if kind.startswith("Conv") and "Transpose" in kind and hasattr(operation, "kernel_size"):
+        settings = _spatial(operation, dims)
+        crop = [
+            _crop(operation.padding, k, s, d, o)
+            for k, s, d, o in zip(
+                _each(operation.kernel_size, dims),
+                settings["strides"],
+                settings["dilation"],
+                _each(getattr(operation, "output_padding", None), dims),
+                strict=True,
+            )
+        ]
+        return "conv_transpose", settings | {"crop": crop}, text
+    if kind.startswith(("Conv", "DepthwiseConv")) and hasattr(operation, "kernel_size"):
+        settings = _spatial(operation, dims)
+        sides = x.shape[1:-1] if getattr(operation, "data_format", "") != "channels_first" else x.shape[2:]
+        window = [d * (k - 1) + 1 for d, k in zip(settings["dilation"], _each(operation.kernel_size, dims), strict=True)]
+        settings["pads"] = _pads(operation.padding, sides, window, settings["strides"])
+        if kind.startswith("Depthwise"):
+            settings["groups"] = x.shape[-1]
+        return "conv", settings, text
+    if kind in ("Dense", "EinsumDense"):
+        return "dense", {}, text
+    if name == "batch_normalization" and hasattr(operation, "momentum"):
+        active = bool(training) and operation.trainable
+        return "batch_norm", {"epsilon": operation.epsilon, "keep": operation.momentum, "training": active}, text
+    if name in ("layer_normalization", "group_normalization", "rmsnormalization") and hasattr(operation, "epsilon"):
+        groups = {"groups": operation.groups} if hasattr(operation, "groups") else {}
+        return name.replace("ormalization", "orm"), {"epsilon": operation.epsilon, **groups}, text
+    if kind == "Embedding":
+        return "embedding", {}, text
+    if kind in ("LSTM", "GRU", "SimpleRNN", "Bidirectional"):
+        inner = operation.forward_layer if kind == "Bidirectional" else operation
+        settings = {
+            "reverse": bool(inner.go_backwards),
+            "bidirectional": kind == "Bidirectional",
+            "sequences": bool(inner.return_sequences),
+            "activation": _function_name(inner.activation),
+        }
+        if hasattr(inner, "recurrent_activation"):
+            settings["recurrent_activation"] = _function_name(inner.recurrent_activation)
+        if hasattr(inner, "reset_after"):
+            settings["reset_after"] = inner.reset_after
+        return {"LSTM": "lstm", "GRU": "gru"}.get(type(inner).__name__, "rnn"), settings, text
+    if name.startswith(("max_pool", "average_pool")) and hasattr(operation, "pool_size"):
+        window = _each(operation.pool_size, dims)
+        strides = _each(operation.strides or operation.pool_size, dims)
+        sides = x.shape[1:-1] if getattr(operation, "data_format", "") != "channels_first" else x.shape[2:]
+        settings = {"kind": "max" if name.startswith("max") else "mean", "window": window, "strides": strides}
+        settings |= {"pads": _pads(operation.padding, sides, window, strides), "ceil": False}
+        if settings["kind"] == "mean":
+            settings["counts_pads"] = False
+        return "pool", settings, text
+    if kind == "Activation":
+        name, options = _activation(operation.activation)
+        return "activation", {"name": name, **options}, text
+    if name in ACTIVATIONS:
+        return "activation", {"name": name, **_options(name, operation)}, text
+    if "dropout" in name and hasattr(operation, "rate"):
+        return "dropout", {"rate": operation.rate, "active": bool(training)}, text
+    if name in ("up_sampling", "resize", "resizing") and hasattr(operation, "interpolation"):
+        return "resize", {"mode": operation.interpolation, "align_corners": False}, text
+    if kind == "MultiHeadAttention":
+        return "attention", {"heads": operation.num_heads}, text
+    if name in SHAPES:
+        return "shape", {"name": name}, text
+    return "op", {"name": OPS.get(name, name)}, text
+
+
+def by_name(returned: Any) -> dict[str, Any]:
+    """A model's outputs by name; a single one is called `y`, several in a row by their number."""
+    if isinstance(returned, Mapping):
+        return {str(name): tensor for name, tensor in returned.items()}
+    tensors = keras.tree.flatten(returned)
+    return {"y": tensors[0]} if len(tensors) == 1 else {str(place): tensor for place, tensor in enumerate(tensors)}
+
+
+def _call(model: keras.Model, tensors: Sequence[Any], training: bool | None) -> Any:
+    """Call the model as `fit` does: the mode is given where `call` takes it."""
+    takes = training is not None and "training" in inspect.signature(model.call).parameters
+    options = {"training": training} if takes else {}
+    parameters = [
+        p for p in inspect.signature(model.call).parameters.values()
+        if p.kind is p.POSITIONAL_OR_KEYWORD and p.name not in ("training", "mask")
+    ]  # fmt: skip
+    if len(tensors) > 1 and len(parameters) <= 1:  # several inputs in a list, as in a functional model
+        return model(list(tensors), **options)
+    return model(*tensors, **options)
+
+
+def _written(operation: Any) -> str:
+    """The layer or operation with its arguments, defaults left out."""
+    if not isinstance(operation, keras.Layer):
+        shown = {n: v for n, v in vars(operation).items() if not n.startswith("_") and n != "name" and v is not None}
+        return f"{type(operation).__name__}({', '.join(f'{n}={v!r}' for n, v in shown.items())})"
+    try:
+        config = operation.get_config()
+        defaults = inspect.signature(type(operation).__init__).parameters
+    except Exception:  # a user's layer may not describe itself
+        return type(operation).__name__
+    shown = {
+        name: value
+        for name, value in config.items()
+        if name in defaults and not isinstance(value, dict) and value != defaults[name].default and value is not None
+    }
+    return f"{type(operation).__name__}({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
+
+
+def _activation(function: Any) -> tuple[str, dict[str, Any]]:
+    """An activation function's name and the settings that it has by default, or as an activation layer."""
+    if isinstance(function, keras.Layer):
+        family, settings, _ = describe(function, None, None)
+        return (settings.pop("name"), settings) if family == "activation" else (type(function).__name__, {})
+    name = _function_name(function)
+    try:
+        defaults = {n: p.default for n, p in inspect.signature(function).parameters.items() if p.default is not p.empty}
+    except (TypeError, ValueError):
+        defaults = {}
+    words = {"approximate": "approximate", "negative_slope": "slope", "alpha": "alpha", "axis": "axis"}
+    wanted = {"gelu": ("approximate",), "leaky_relu": ("negative_slope",), "elu": ("alpha",), "celu": ("alpha",)}
+    wanted |= {"softmax": ("axis",), "log_softmax": ("axis",)}
+    return name, {words[n]: defaults[n] for n in wanted.get(name, ()) if n in defaults}
+
+
+def _function_name(function: Any) -> str:
+    return "linear" if function is None else getattr(function, "__name__", type(function).__name__)
+
+
+def _options(name: str, operation: Any) -> dict[str, Any]:
+    words = {"approximate": "approximate", "negative_slope": "slope", "alpha": "alpha", "axis": "axis"}
+    wanted = {"gelu": ("approximate",), "leaky_relu": ("negative_slope",), "elu": ("alpha",), "celu": ("alpha",)}
+    wanted |= {"softmax": ("axis",), "log_softmax": ("axis",)}
+    return {words[n]: getattr(operation, n) for n in wanted.get(name, ()) if hasattr(operation, n)}
+
+
+def _spatial(operation: Any, dims: int) -> dict[str, Any]:
+    dilation = _each(getattr(operation, "dilation_rate", 1), dims)
+    return {"strides": _each(operation.strides, dims), "dilation": dilation, "groups": getattr(operation, "groups", 1)}
+
+
+def _pads(padding: str, sides: Sequence[int], window: Sequence[int], strides: Sequence[int]) -> list[list[int]]:
+    """What "same" adds before and after each axis: as TensorFlow does, the odd pixel after."""
+    if padding == "causal":
+        return [[w - 1, 0] for w in window]
+    if padding != "same":
+        return [[0, 0] for _ in window]
+    total = [max((-(-n // s) - 1) * s + w - n, 0) for n, w, s in zip(sides, window, strides, strict=True)]
+    return [[t // 2, t - t // 2] for t in total]
+
+
+def _crop(padding: str, kernel: int, stride: int, dilation: int, extra: int | None) -> list[int]:
+    """What a transposed convolution cuts off the full result, before and after."""
+    window = dilation * (kernel - 1) + 1
+    if padding == "valid":
+        after = min(window - stride, 0) if extra is None else -extra
+        return [0, after]
+    if extra is None:
+        total = max(window - stride, 0)
+        return [total // 2, total - total // 2] if window >= stride else [0, window - stride]
+    return [window // 2, window // 2 - extra]
+
+
+def _each(value: Any, dims: int) -> list[Any]:
+    values = list(value) if isinstance(value, list | tuple) else [value]
+    return values if len(values) == dims else values[:1] * dims
+
+
+def _symbols(values: Any) -> list[Any]:
+    return [each for each in keras.tree.flatten(values) if isinstance(each, keras.KerasTensor)]
+
+
+def _variables_in(values: Any) -> list[Any]:
+    return [each for each in keras.tree.flatten(values) if isinstance(each, keras.Variable)]
+
+
+def _variables(model: keras.Model) -> list[Any]:
+    return list(model.variables)
+
+
+def _dtype(array: np.ndarray) -> str:
+    return "int32" if array.dtype.kind in "iu" else str(array.dtype)
+
+
+def _array(tensor: Any) -> np.ndarray:
+    return np.array(ops.convert_to_numpy(tensor))
+
+
+def _where() -> str:
+    """File and line of the user's code that made the call; "" where a model was assembled beforehand."""
+    frame = sys._getframe(2)
+    here, library = str(Path(__file__)), str(Path(keras.__file__).parent)
+    while frame and (frame.f_code.co_filename == here or frame.f_code.co_filename.startswith(library)):
+        if frame.f_code.co_filename == here and frame.f_code.co_name == "trace":
+            return ""
+        frame = frame.f_back
+    return f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}" if frame else ""

@@ -1,0 +1,437 @@
+"""What a PyTorch model does to one input, call by call, and what it would do with one call changed.
+
+keras_impl/tracing.py writes the same down for Keras. Every function that PyTorch dispatches passes through a
+`TorchFunctionMode`, with the arguments that count, whether a module or the user's own line calls it: a BatchNorm2d
+arrives as `torch.nn.functional.batch_norm(..., eps=1e-05)`. So one mechanism sees modules and functions, and can
+repeat the pass with other arguments, other inputs or other outputs at any call.
+"""
+
+import inspect
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode, resolve_name
+
+from torch_impl.describe import leaves
+from twin.bridge import Leaf
+from twin.trace import Edit, Event, Trace
+
+CONV = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
+TRANSPOSED = ("input", "weight", "bias", "stride", "padding", "output_padding", "groups", "dilation")
+RECURRENT = ("input", "hx", "params", "has_biases", "num_layers", "dropout", "train", "bidirectional", "batch_first")
+ARGUMENTS = {  # of functions whose signature Python cannot read
+    **{f"conv{n}d": CONV for n in (1, 2, 3)},
+    **{f"conv_transpose{n}d": TRANSPOSED for n in (1, 2, 3)},
+    "linear": ("input", "weight", "bias"),
+    **{name: RECURRENT for name in ("lstm", "gru", "rnn_tanh", "rnn_relu")},
+    **{f"avg_pool{n}d": ("input", "kernel_size", "stride", "padding", "ceil_mode", "count_include_pad") for n in (1, 2, 3)},
+    **{f"max_pool{n}d": ("input", "kernel_size", "stride", "padding", "dilation", "ceil_mode") for n in (1, 2, 3)},
+    "softmax": ("input", "dim"),
+    "log_softmax": ("input", "dim"),
+    "gelu": ("input", "approximate"),
+    "scaled_dot_product_attention": ("query", "key", "value", "attn_mask", "dropout_p", "is_causal", "scale"),
+}
+ACTIVATIONS = {
+    "relu", "relu6", "gelu", "leaky_relu", "elu", "selu", "celu", "silu", "mish", "sigmoid", "tanh", "softplus",
+    "softsign", "softmax", "log_softmax", "logsigmoid", "hardtanh", "hardsigmoid", "hardswish", "prelu", "glu",
+}  # fmt: skip
+SHAPES = {
+    "view", "reshape", "flatten", "unflatten", "transpose", "permute", "movedim", "swapaxes", "squeeze", "unsqueeze",
+    "contiguous", "clone", "to", "float", "double", "view_as", "reshape_as", "T", "mT", "chunk", "split", "unbind",
+    "detach", "alias", "expand", "expand_as", "type", "cpu",
+}  # fmt: skip
+QUESTIONS = {  # about a tensor, which compute nothing
+    "dim", "ndim", "ndimension", "size", "shape", "numel", "nelement", "stride", "dtype", "device", "layout", "is_nested",
+    "is_contiguous", "is_floating_point", "is_complex", "is_sparse", "is_cuda", "is_quantized", "requires_grad", "grad_fn",
+    "is_leaf", "get_device", "element_size", "data_ptr", "item", "tolist", "equal", "allclose", "is_same_size",
+    "__len__", "__bool__", "__float__", "__int__", "__index__", "__repr__", "__format__", "__iter__", "__contains__",
+}  # fmt: skip
+OPS = {
+    "__add__": "add", "__radd__": "add", "__iadd__": "add", "__mul__": "multiply", "__rmul__": "multiply",
+    "__imul__": "multiply", "mul": "multiply", "__sub__": "subtract", "sub": "subtract", "__truediv__": "divide",
+    "div": "divide", "cat": "concatenate", "concat": "concatenate", "__matmul__": "matmul", "bmm": "matmul",
+    "__getitem__": "getitem", "amax": "max", "__pow__": "power", "pow": "power", "__neg__": "negative", "neg": "negative",
+}  # fmt: skip
+
+
+class Subject:
+    """A PyTorch model under examination.
+
+    Args:
+        model: any module.
+    """
+
+    def __init__(self, model: nn.Module):
+        self.model = model
+        self.found = list(leaves(model, ""))
+        owner = {leaf.full(name): leaf.path for leaf in self.found for name in leaf.shapes}
+        state = {**dict(model.named_parameters()), **dict(model.named_buffers())}
+        self.state = {name: tensor for name, tensor in state.items() if name in owner}
+        self.owners = {id(tensor): owner[name] for name, tensor in self.state.items()}
+        self.paths = {id(module): path for path, module in model.named_modules()}
+
+    def leaves(self) -> list[Leaf]:
+        """The layers that own weights, by attribute path."""
+        return self.found
+
+    def load(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Set weights from arrays under PyTorch's names; those not given stay."""
+        with torch.no_grad():
+            for name, array in arrays.items():
+                self.state[name].copy_(torch.from_numpy(np.ascontiguousarray(array)))
+
+    def dump(self) -> dict[str, np.ndarray]:
+        """Every weight under its PyTorch name."""
+        return {name: tensor.detach().cpu().numpy().copy() for name, tensor in self.state.items()}
+
+    def trace(
+        self,
+        inputs: Sequence[np.ndarray],
+        training: bool = False,
+        edits: Sequence[Edit] = (),
+        arrays: Mapping[str, np.ndarray] | None = None,
+        keep: Sequence[int] | None = None,
+    ) -> Trace:
+        """Run the model once and write down every call.
+
+        Args:
+            inputs: in PyTorch's layout.
+            training: the mode; running statistics are put back afterwards.
+            edits: calls to carry out differently: {"event": index, "do": ...} with "skip" (the output is the input),
+                "arguments" (a dictionary of changed ones), "function" (by its name in torch.nn.functional or torch),
+                "pad" (in the order of torch.nn.functional.pad), "crop" (so much off each spatial axis), "scale", "reverse",
+                "input" or "output" (other values, in `arrays` under INDEX/input/PLACE and INDEX/output/PLACE).
+            arrays: values for the edits.
+            keep: numbers of the values to return; all by default.
+        """
+        before = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
+        mode = self.model.training
+        self.model.train(training)
+        tensors = [to_tensor(array) for array in inputs]
+        recorder = _Recorder(self, tensors, edits, arrays or {}, keep)
+        stopped, outputs = "", {}
+        hooks = [
+            nn.modules.module.register_module_forward_pre_hook(recorder.enter),
+            nn.modules.module.register_module_forward_hook(recorder.leave, always_call=True),
+        ]
+        torch.manual_seed(0)
+        try:
+            with torch.no_grad(), recorder:
+                returned = self.model(*tensors)
+            outputs = {name: recorder.number(tensor) for name, tensor in by_name(returned).items()}
+        except Exception as error:  # the user's own code: how far it came is worth knowing
+            stopped = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        finally:
+            for hook in hooks:
+                hook.remove()
+            self.model.load_state_dict(before)
+            self.model.train(mode)
+        return Trace(tuple(recorder.events), recorder.values, outputs, stopped, recorder.computed)
+
+    def gradients(
+        self, inputs: Sequence[np.ndarray], cotangents: Mapping[str, np.ndarray], training: bool
+    ) -> dict[str, np.ndarray]:
+        """The gradient of sum(output * cotangent) by every weight that requires one, random layers switched off."""
+        before = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
+        mode, rates = self.model.training, {}
+        self.model.train(training)
+        for module in self.model.modules():
+            if isinstance(module, nn.modules.dropout._DropoutNd):
+                rates[module], module.p = module.p, 0.0
+        self.model.zero_grad()
+        try:
+            outputs = by_name(self.model(*map(to_tensor, inputs)))
+            total = sum((outputs[name] * torch.from_numpy(array)).sum() for name, array in cotangents.items())
+            if total.requires_grad:
+                total.backward()
+            wanted = {name: tensor for name, tensor in self.state.items() if tensor.requires_grad}
+            return {
+                name: (torch.zeros_like(tensor) if tensor.grad is None else tensor.grad).numpy().copy()
+                for name, tensor in wanted.items()
+            }
+        finally:
+            self.model.zero_grad()
+            for module, rate in rates.items():
+                module.p = rate
+            self.model.load_state_dict(before)
+            self.model.train(mode)
+
+    def statistics(self, inputs: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+        """Running statistics after one pass in training mode; they are put back afterwards."""
+        before = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
+        mode = self.model.training
+        self.model.train()
+        try:
+            with torch.no_grad():
+                self.model(*map(to_tensor, inputs))
+            return {name: array for name, array in self.dump().items() if not self.state[name].requires_grad}
+        finally:
+            self.model.load_state_dict(before)
+            self.model.train(mode)
+
+
+class _Recorder(TorchFunctionMode):
+    """Writes down each function call, and carries out the edited ones differently."""
+
+    def __init__(self, subject, tensors, edits, arrays, keep):
+        super().__init__()
+        self.subject, self.arrays = subject, arrays
+        self.keep = None if keep is None else set(keep)
+        self.edits: dict[int, list[Edit]] = {}
+        for edit in edits:
+            self.edits.setdefault(edit["event"], []).append(edit)
+        self.events: list[Event] = []
+        self.values: dict[int, np.ndarray] = {}
+        self.computed: dict[int, np.ndarray] = {}
+        self.numbers: dict[int, int] = {}
+        self.alive: list[torch.Tensor] = []  # a freed tensor's id would be given to another
+        self.count = 0
+        self.stack: list[str] = []
+        for tensor in tensors:
+            self._new(tensor)
+
+    def enter(self, module: nn.Module, inputs: Any) -> None:
+        self.stack.append(self.subject.paths.get(id(module), ""))
+
+    def leave(self, module: nn.Module, inputs: Any, outputs: Any) -> None:
+        self.stack.pop()
+
+    def number(self, tensor: torch.Tensor) -> int:
+        """A tensor's number; one that no recorded call made is a value of its own."""
+        return self.numbers[id(tensor)] if id(tensor) in self.numbers else self._new(tensor)
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        name = (resolve_name(function) or getattr(function, "__name__", "")).removesuffix(".__get__")
+        short = name.rsplit(".", 1)[-1]
+        given = [value for value in _flat((args, kwargs)) if torch.is_tensor(value)]
+        owned = [self.subject.owners[id(value)] for value in given if id(value) in self.subject.owners]
+        flowing = [value for value in given if id(value) in self.numbers]
+        if short in QUESTIONS or not (flowing or owned):
+            return function(*args, **kwargs)
+        index = len(self.events)
+        edits = self.edits.get(index, ())
+        out = _carry_out(function, short, args, kwargs, edits, self.arrays, index, flowing)
+        results = [value for value in _flat(out) if torch.is_tensor(value)]
+        if not results or not any(value.is_floating_point() or value.ndim for value in results):
+            return out
+        inputs = tuple(self.numbers[id(value)] for value in flowing)
+        family, settings, text = describe(short, args, kwargs)
+        path = self.stack[-1] if self.stack else ""
+        place = tuple(self._new(value) for value in results)
+        self.events.append(
+            Event(index, family, settings, name, path, _where(), owned[0] if owned else "", inputs, place, text)
+        )
+        for slot, value in enumerate(results):
+            if f"{index}/output/{slot}" in self.arrays and any(edit["do"] == "output" for edit in edits):
+                out = self._force(out, value, place[slot], self.arrays[f"{index}/output/{slot}"])
+        return out
+
+    def _force(self, out: Any, value: torch.Tensor, number: int, array: np.ndarray) -> Any:
+        """Let another value flow on; what was computed is kept beside it."""
+        wanted = torch.from_numpy(np.ascontiguousarray(array)).to(value.dtype)
+        if number in self.values:
+            self.computed[number], self.values[number] = self.values[number], wanted.numpy()
+        if wanted.shape == value.shape:
+            value.copy_(wanted)
+            return out
+        self.numbers[id(wanted)] = number
+        self.alive.append(wanted)
+        return wanted if out is value else out
+
+    def _new(self, tensor: torch.Tensor) -> int:
+        number, self.count = self.count, self.count + 1
+        self.numbers[id(tensor)] = number
+        self.alive.append(tensor)
+        if self.keep is None or number in self.keep:
+            self.values[number] = tensor.detach().cpu().numpy().copy()
+        return number
+
+
+def _carry_out(function, short, args, kwargs, edits, arrays, index, flowing):
+    """The call with its edits."""
+    after: list[Callable[[Any], Any]] = []
+    for edit in edits:
+        do = edit["do"]
+        if do == "skip":
+            function, args, kwargs = torch.clone, flowing[:1], {}
+        elif do == "function":
+            function = getattr(F, edit["name"], None) or getattr(torch, edit["name"])
+            args, kwargs = flowing[:1], edit.get("arguments", {})
+        elif do == "arguments":
+            bound = bind(short, function, args, kwargs)
+            changed = {name: tuple(v) if isinstance(v, list) else v for name, v in edit["arguments"].items()}
+            args, kwargs = (), bound | changed
+        elif do == "pad":
+            padded = F.pad(flowing[0], edit["pad"], value=edit.get("value", 0.0))
+            args, kwargs = _swap((args, kwargs), {id(flowing[0]): padded})
+        elif do == "input":
+            forced = {
+                id(tensor): torch.from_numpy(np.ascontiguousarray(arrays[key])).to(tensor.dtype)
+                for place, tensor in enumerate(flowing)
+                if (key := f"{index}/input/{place}") in arrays
+            }
+            args, kwargs = _swap((args, kwargs), forced)
+            flowing = [forced.get(id(tensor), tensor) for tensor in flowing]
+        elif do == "scale":
+            after.append(lambda out, edit=edit: out * edit["by"])
+        elif do == "crop":
+            after.append(lambda out, edit=edit: _crop(out, edit["crop"]))
+        elif do == "reverse":
+            args, kwargs = _swap((args, kwargs), {id(flowing[0]): flowing[0].flip(edit["axis"])})
+    out = function(*args, **kwargs)
+    for change in after:
+        out = change(out)
+    return out
+
+
+def _crop(out: torch.Tensor, crop: Sequence[Sequence[int]]) -> torch.Tensor:
+    """Cut so much off the spatial axes; a negative number adds zeros."""
+    return F.pad(out, [-side for axis in reversed(crop) for side in axis])
+
+
+def bind(short: str, function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """A call's arguments by name."""
+    if short not in ARGUMENTS:
+        try:
+            return dict(inspect.signature(function).bind(*args, **kwargs).arguments)
+        except (TypeError, ValueError):
+            return dict(kwargs)
+    return dict(zip(ARGUMENTS[short], args, strict=False)) | dict(kwargs)
+
+
+def describe(short: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[str, dict[str, Any], str]:
+    """A call's family, its settings in the words of twin.trace, and the call as one would write it."""
+    name = short.rstrip("_") if not short.startswith("__") else short
+    function = getattr(F, name, None) or getattr(torch, name, None)
+    bound = bind(name, function, args, kwargs)
+    shown = {n: v for n, v in bound.items() if not any(map(torch.is_tensor, _flat(v))) and v is not None}
+    text = f"{name}({', '.join(f'{n}={v!r}' for n, v in shown.items())})"
+    x = next((value for value in args if torch.is_tensor(value)), None)
+    dims = max(x.ndim - 2, 0) if x is not None else 0
+    if name.startswith("conv_transpose"):
+        pads, extra = _each(bound.get("padding", 0), dims), _each(bound.get("output_padding", 0), dims)
+        crop = [[p, p - e] for p, e in zip(pads, extra, strict=True)]
+        return "conv_transpose", _spatial(bound, dims) | {"crop": crop}, text
+    if name.startswith("conv") and name[4:5].isdigit():
+        return "conv", _spatial(bound, dims) | {"pads": _pads(bound, x, dims)}, text
+    if name == "linear":
+        return "dense", {}, text
+    if name == "batch_norm":
+        settings = {"epsilon": bound.get("eps", 1e-5), "keep": 1 - bound.get("momentum", 0.1)}
+        return "batch_norm", settings | {"training": bool(bound.get("training", False))}, text
+    if name in ("layer_norm", "group_norm", "rms_norm"):
+        groups = {"groups": bound["num_groups"]} if name == "group_norm" else {}
+        return name, {"epsilon": bound.get("eps") or 1e-5, **groups}, text
+    if name == "embedding":
+        return "embedding", {}, text
+    if name in ("lstm", "gru", "rnn_tanh", "rnn_relu"):
+        settings = {"reverse": False, "bidirectional": bool(bound["bidirectional"])}
+        if name.startswith("rnn"):
+            settings["activation"] = name[4:]
+        return name.split("_")[0], settings, text
+    if name in ("max_pool1d", "max_pool2d", "max_pool3d", "avg_pool1d", "avg_pool2d", "avg_pool3d"):
+        window = _each(bound["kernel_size"], dims)
+        pads = [[p, p] for p in _each(bound.get("padding", 0), dims)]
+        settings = {"kind": "max" if name.startswith("max") else "mean", "window": window, "pads": pads}
+        settings |= {"strides": _each(bound.get("stride") or window, dims), "ceil": bool(bound.get("ceil_mode", False))}
+        if settings["kind"] == "mean":
+            settings["counts_pads"] = bool(bound.get("count_include_pad", True))
+        return "pool", settings, text
+    if name in ACTIVATIONS:
+        return "activation", {"name": name, **_options(name, bound)}, text
+    if "dropout" in name:
+        settings = {"rate": bound.get("p", 0.5), "active": bool(bound.get("training", bound.get("train", True)))}
+        return "dropout", settings, text
+    if name == "interpolate":
+        return "resize", {"mode": bound.get("mode", "nearest"), "align_corners": bool(bound.get("align_corners"))}, text
+    if name in ("multi_head_attention_forward", "scaled_dot_product_attention"):
+        heads = {"heads": bound["num_heads"]} if "num_heads" in bound else {}
+        return "attention", heads, text
+    if name in SHAPES:
+        return "shape", {"name": name}, text
+    return "op", {"name": OPS.get(short, OPS.get(name, name))}, text
+
+
+def to_tensor(array: np.ndarray) -> torch.Tensor:
+    """An input as PyTorch takes it: whole numbers as int64."""
+    tensor = torch.from_numpy(np.array(array))
+    return tensor.long() if array.dtype.kind in "iu" else tensor
+
+
+def by_name(returned: Any) -> dict[str, torch.Tensor]:
+    """A model's outputs by name; a single one is called `y`, several in a row by their number."""
+    if torch.is_tensor(returned):
+        return {"y": returned}
+    if isinstance(returned, Mapping):
+        return {str(name): tensor for name, tensor in returned.items() if torch.is_tensor(tensor)}
+    tensors = [value for value in _flat(returned) if torch.is_tensor(value)]
+    return {str(place): tensor for place, tensor in enumerate(tensors)}
+
+
+def _spatial(bound: Mapping[str, Any], dims: int) -> dict[str, Any]:
+    settings = {"strides": _each(bound.get("stride", 1), dims), "dilation": _each(bound.get("dilation", 1), dims)}
+    return settings | {"groups": bound.get("groups", 1)}
+
+
+def _pads(bound: Mapping[str, Any], x: torch.Tensor, dims: int) -> list[list[int]]:
+    padding = bound.get("padding", 0)
+    if padding == "valid":
+        return [[0, 0]] * dims
+    if padding == "same":  # only with stride 1; an even kernel's odd pixel goes to the end
+        reach = [d * (k - 1) for d, k in zip(_each(bound.get("dilation", 1), dims), bound["weight"].shape[2:], strict=True)]
+        return [[r // 2, r - r // 2] for r in reach]
+    return [[p, p] for p in _each(padding, dims)]
+
+
+def _options(name: str, bound: Mapping[str, Any]) -> dict[str, Any]:
+    if name == "gelu":
+        return {"approximate": bound.get("approximate", "none") == "tanh"}
+    if name == "leaky_relu":
+        return {"slope": bound.get("negative_slope", 0.01)}
+    if name in ("elu", "celu"):
+        return {"alpha": bound.get("alpha", 1.0)}
+    if name in ("softmax", "log_softmax"):
+        return {"axis": bound.get("dim", -1)}
+    return {}
+
+
+def _each(value: Any, dims: int) -> list[int]:
+    values = list(value) if isinstance(value, list | tuple) else [value]
+    return [int(v) for v in (values if len(values) == dims else values[:1] * dims)]
+
+
+def _flat(values: Any) -> list[Any]:
+    if isinstance(values, list | tuple):
+        return [leaf for value in values for leaf in _flat(value)]
+    if isinstance(values, Mapping):
+        return [leaf for value in values.values() for leaf in _flat(value)]
+    return [values]
+
+
+def _swap(values: Any, new: Mapping[int, torch.Tensor]) -> Any:
+    """The same arguments with some tensors replaced."""
+    if torch.is_tensor(values):
+        return new.get(id(values), values)
+    if isinstance(values, tuple):
+        return tuple(_swap(value, new) for value in values)
+    if isinstance(values, list):
+        return [_swap(value, new) for value in values]
+    return {k: _swap(v, new) for k, v in values.items()} if isinstance(values, dict) else values
+
+
+def _where() -> str:
+    """File and line of the user's code that made the call."""
+    frame = sys._getframe(2)
+    here, library = str(Path(__file__)), str(Path(torch.__file__).parent)
+    while frame and (frame.f_code.co_filename == here or frame.f_code.co_filename.startswith(library)):
+        if frame.f_code.co_filename == here and frame.f_code.co_name == "trace":
+            return ""
+        frame = frame.f_back
+    return f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}" if frame else ""

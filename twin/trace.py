@@ -1,0 +1,107 @@
+"""What a model does to one input, call by call: the common form in which both sides write it down.
+
+A trace lists the calls of a forward pass in the order of execution: layers, and the functions between them. Each
+call has a family and settings in the words of the table below, so that the two frameworks can be compared, and the
+numbers of the values that go in and come out. Values 0, 1, ... are the model's inputs.
+
+| family | settings |
+|---|---|
+| conv | strides, pads [[before, after] per axis], dilation, groups |
+| conv_transpose | strides, crop [[before, after] per axis], dilation, groups |
+| batch_norm | epsilon, keep (the share of the running statistics that a step keeps), training |
+| layer_norm, group_norm, rms_norm | epsilon, groups |
+| activation | name, and slope, alpha, approximate or axis where it has one |
+| pool | kind (max or mean), window, strides, pads, counts_pads, ceil |
+| resize | mode, align_corners |
+| dropout | rate, active |
+| lstm, gru, rnn | reverse, bidirectional, sequences, activation, recurrent_activation, reset_after |
+| attention | heads, scale |
+| shape | name: the values stay, only their arrangement changes |
+| dense, embedding, op | name |
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+Edit = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Event:
+    """One call of a forward pass.
+
+    Args:
+        index: its place in the order of execution.
+        family: what it does, in the words of the table above.
+        settings: how.
+        call: what the framework calls it, such as `torch.nn.functional.relu` or `keras.layers.Dense`.
+        path: attribute path of the layer that makes the call; "" for the model itself.
+        where: file and line in the user's code, where there is one.
+        leaf: path of the layer whose weights it uses; "" for a call without weights.
+        inputs: numbers of the values that go in.
+        outputs: numbers of the values that come out.
+        text: the layer or function with its arguments, as one would write it.
+    """
+
+    index: int
+    family: str
+    settings: Mapping[str, Any]
+    call: str
+    path: str
+    where: str
+    leaf: str
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    text: str = ""
+
+    @property
+    def label(self) -> str:
+        """How a message calls it."""
+        name = self.path or self.leaf or self.call.rsplit(".", 1)[-1]
+        return f"{name} ({self.where})" if self.where and not self.path else name
+
+    @staticmethod
+    def from_json(fields: Mapping[str, Any]) -> "Event":
+        return Event(**{**fields, "inputs": tuple(fields["inputs"]), "outputs": tuple(fields["outputs"])})
+
+
+@dataclass(frozen=True)
+class Trace:
+    """The calls of one forward pass and their values.
+
+    Args:
+        events: in the order of execution.
+        values: number -> array, in the framework's own layout; what flowed on.
+        outputs: numbers of what the model returns, by name; a single output is called `y`.
+        stopped: the error that ended the pass early, in one line; "" when it went through.
+        computed: number -> what the call itself computed, where another value was made to flow on.
+    """
+
+    events: tuple[Event, ...]
+    values: Mapping[int, np.ndarray]
+    outputs: Mapping[str, int]
+    stopped: str = ""
+    computed: Mapping[int, np.ndarray] = field(default_factory=dict)
+    producers: Mapping[int, Event] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "producers", {number: e for e in self.events for number in e.outputs})
+
+    def to_json(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """The calls, and the arrays under their numbers."""
+        fields = {"events": [vars(e) for e in self.events], "outputs": dict(self.outputs), "stopped": self.stopped}
+        named = {f"value/{number}": array for number, array in self.values.items()}
+        return fields, named | {f"computed/{number}": array for number, array in self.computed.items()}
+
+    @staticmethod
+    def from_json(fields: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> "Trace":
+        """The inverse of `to_json`."""
+        events = tuple(Event.from_json(each) for each in fields["events"])
+        by_kind: dict[str, dict[int, np.ndarray]] = {"value": {}, "computed": {}}
+        for name, array in arrays.items():
+            kind, number = name.split("/")
+            by_kind[kind][int(number)] = array
+        return Trace(events, by_kind["value"], fields["outputs"], fields["stopped"], by_kind["computed"])
