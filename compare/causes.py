@@ -46,7 +46,12 @@ def neutral(event: Event) -> bool:
 
 
 def of_layer(
-    keras: Event, torch: Event, leaves: tuple[Leaf, Leaf], wanted: np.ndarray, got: np.ndarray | None
+    keras: Event,
+    torch: Event,
+    leaves: tuple[Leaf, Leaf],
+    wanted: np.ndarray,
+    got: np.ndarray | None,
+    pad: Event | None = None,
 ) -> list[Candidate]:
     """Causes within a layer that has weights, from equal inputs.
 
@@ -56,6 +61,7 @@ def of_layer(
         leaves: both layers.
         wanted: Keras's output.
         got: PyTorch's output from the same input.
+        pad: PyTorch's call that pads right before the layer, if there is one.
     """
     mine, theirs = keras.settings, torch.settings
     names = f"keras.layers.{leaves[0].kind}", f"torch.nn.{leaves[1].kind}"
@@ -93,15 +99,25 @@ def of_layer(
             edit = {"event": at, "do": "arguments", "arguments": {"num_groups": mine["groups"]}}
             found.append(one("groupnorm_groups", ("groups", mine["groups"], "num_groups", theirs["groups"]), [edit]))
     if keras.family == torch.family == "conv":
-        found += _of_convolution(mine, theirs, at, one)
+        found += _of_convolution(mine, theirs, at, one, pad)
     if keras.family == torch.family == "conv_transpose" and mine["crop"] != theirs["crop"]:
         zeros = {"padding": [0] * len(mine["crop"]), "output_padding": [0] * len(mine["crop"])}
         edits = [
             {"event": at, "do": "arguments", "arguments": zeros},
             {"event": at, "do": "crop", "crop": mine["crop"]},
         ]
-        found.append(one("conv_transpose_same", ("crop", mine["crop"], "crop", theirs["crop"]), edits))
+        says = f"Keras cuts {_tuples(mine['crop'])} off the full result, PyTorch {_tuples(theirs['crop'])} (before and after)"
+        fix = {
+            "torch": f"{names[1]}(..., padding=0, output_padding=0), then cut {_tuples(mine['crop'])} off its rows and columns",
+            "keras": f"{names[0]}(..., padding='valid'), then cut {_tuples(theirs['crop'])} off",
+        }
+        found.append(Candidate("conv_transpose_same", says, fix, edits))
     if keras.family == torch.family and keras.family in ("lstm", "gru", "rnn"):
+        if not theirs["batch_first"]:
+            says = "PyTorch takes the first axis for time (batch_first=False), Keras the second"
+            fix = {"torch": f"{names[1]}(..., batch_first=True)", "keras": "transpose the input"}
+            edits = [{"event": at, "do": "arguments", "arguments": {"batch_first": True}}]
+            found.append(Candidate("batch_first", says, fix, edits))
         found += _of_recurrence(mine, theirs, torch, names)
     if keras.family == torch.family == "attention" and mine.get("heads") != theirs.get("heads"):
         edit = {"event": at, "do": "arguments", "arguments": {"num_heads": mine["heads"]}}
@@ -109,62 +125,106 @@ def of_layer(
     return [*found, *_scaled(wanted, got, at)]
 
 
-def of_calls(
-    keras: Event | None,
-    torch: Event | None,
-    wanted: np.ndarray | None,
-    place: tuple[Event | None, np.ndarray | None],
-    source: np.ndarray | None,
-    follows: bool,
-    layer: Event | None,
-) -> list[Candidate]:
-    """Causes among the calls without weights between two layers.
+@dataclass(frozen=True)
+class Replacement:
+    """A PyTorch call made to give another value.
+
+    Args:
+        event: the call.
+        value: in PyTorch's layout.
+        instead: whether the call is the counterpart of Keras's, and not one before it.
+    """
+
+    event: Event
+    value: np.ndarray
+    instead: bool
+
+    def edits(self) -> tuple[list[Edit], dict[str, np.ndarray]]:
+        """What carries it out."""
+        return [{"event": self.event.index, "do": "output"}], {f"{self.event.index}/output/0": self.value}
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What lies between two pairs of layers where both sides part.
 
     Args:
         keras: the first call of Keras's whose result PyTorch has nowhere; None where there is none.
         torch: the first of PyTorch's whose result Keras has nowhere.
         wanted: the result of Keras's call.
-        place: PyTorch's call whose output has to become `wanted`, and `wanted` in PyTorch's layout.
         source: what enters PyTorch's call.
+        layer: the next layer's call in PyTorch; None before the output.
         follows: whether Keras makes PyTorch's call too, but after the next layer.
-        layer: the next layer's call in PyTorch.
+        replacements: PyTorch's calls that could be made to give `wanted`.
+        end: PyTorch's call made to give what enters Keras's next layer.
+        arranged: PyTorch's last call that only rearranges values.
+        picks: whether PyTorch's call picks from a sequence of which Keras passes on the last step.
+        rearranged: the shape in which Keras's call takes a value that PyTorch has in no such arrangement.
     """
+
+    keras: Event | None
+    torch: Event | None
+    wanted: np.ndarray | None
+    source: np.ndarray | None
+    layer: Event | None
+    follows: bool
+    replacements: Sequence[Replacement]
+    end: Replacement | None
+    arranged: Event | None
+    picks: bool
+    rearranged: tuple[int, ...] | None
+
+
+def of_calls(at: Situation) -> list[Candidate]:
+    """Causes among the calls without weights between two layers: first the particular ones, then the general."""
+    keras, torch = at.keras, at.torch
     found: list[Candidate] = []
-    at, native = place
-    replaced = [] if at is None or native is None else [{"event": at.index, "do": "output"}]
-    arrays = {} if at is None or native is None else {f"{at.index}/output/0": native}
+    instead: list[Candidate] = []
+    if at.rearranged is not None and keras is not None and at.end is not None:
+        says = f"Keras computes {_written(keras)} on the arrangement {at.rearranged}, which PyTorch has nowhere"
+        fix = {"torch": f"reshape and transpose to {at.rearranged} first", "keras": "split and transpose as PyTorch does"}
+        found.append(Candidate("arrangement", says, fix, *at.end.edits()))
     if keras is not None and torch is not None:
-        found += _of_pair(keras, torch, source)
-        if keras.family == torch.family or {keras.family, torch.family} <= {"activation", "op", "pool", "resize"}:
-            cause = {"activation": "wrong_activation", "pool": "pooling", "resize": "resize"}.get(keras.family, "other_operation")
-            if keras.settings.get("name") == torch.settings.get("name") and keras.family == torch.family:
-                cause = {"add": "other_operand", "multiply": "scale"}.get(str(keras.settings.get("name")), "arguments")
-            says = f"Keras computes {_written(keras)}, PyTorch {_written(torch)}{_at(torch)}"
-            fix = {"torch": f"{_in_torch(keras)}", "keras": f"{_in_keras(torch)}"}
-            found.append(Candidate(cause, says, fix, replaced, arrays))
-    if torch is not None:
-        what = _kind(torch)
-        says = f"PyTorch has {_written(torch)}{_at(torch)}, which Keras has not"
-        fix = {"torch": f"take {_written(torch)} out", "keras": f"add {_in_keras(torch)}"}
-        cause = f"extra_{what}"
-        if follows and layer is not None:
-            cause = "order"
-            says = f"PyTorch applies {_written(torch)} before {layer.leaf}, Keras after it"
-            fix = {"torch": f"move {_written(torch)} behind {layer.leaf}", "keras": f"move it before {layer.leaf}"}
-        if torch.family == "dropout":
-            says = f"PyTorch drops values here in a mode in which Keras does not{_at(torch)}"
-            fix = {"torch": "torch.nn.functional.dropout(x, p, training=self.training)", "keras": "add a Dropout layer"}
-            cause = "dropout_mode"
-        found.append(Candidate(cause, says, fix, [{"event": torch.index, "do": "skip"}]))
-    if keras is not None and torch is None:
-        what = _kind(keras)
-        says = f"Keras has {_written(keras)}{_at(keras)}, which PyTorch has not"
-        fix = {"torch": f"add {_in_torch(keras)}", "keras": f"take {_written(keras)} out"}
-        found.append(Candidate(f"missing_{what}", says, fix, replaced, arrays))
-    if keras is not None and torch is not None:
-        says = f"Keras has {_written(keras)} where PyTorch has {_written(torch)}{_at(torch)}"
+        found += _of_pair(keras, torch, at.source)
+        says = f"Keras computes {_written(keras)}, PyTorch {_written(torch)}{_at(torch)}"
         fix = {"torch": f"write {_in_torch(keras)}", "keras": f"write {_in_keras(torch)}"}
-        found.append(Candidate("other_operation", says, fix, replaced, arrays))
+        cause = "other_operation"
+        if keras.family == torch.family:
+            cause = {"activation": "wrong_activation", "pool": "pooling", "resize": "resize"}.get(keras.family, cause)
+            if keras.settings.get("name") == torch.settings.get("name"):
+                cause = "arguments" if keras.family == "op" else cause
+        instead = [Candidate(cause, says, fix, *each.edits()) for each in at.replacements if each.instead]
+        if keras.family == torch.family and keras.family != "op":
+            found += instead  # two of a kind: one in place of the other, before anything is called missing
+    if torch is not None:
+        cause, says = f"extra_{_kind(torch)}", f"PyTorch has {_written(torch)}{_at(torch)}, which Keras has not"
+        fix = {"torch": f"take {_written(torch)} out", "keras": f"add {_in_keras(torch)}"}
+        if at.follows and at.layer is not None:
+            cause, says = "order", f"PyTorch applies {_written(torch)} before {at.layer.leaf}, Keras after it"
+            fix = {"torch": f"move {_written(torch)} behind {at.layer.leaf}", "keras": f"move it before {at.layer.leaf}"}
+        if torch.family == "dropout":
+            cause, says = "dropout_mode", f"PyTorch drops values here in a mode in which Keras does not{_at(torch)}"
+            fix = {"torch": "torch.nn.functional.dropout(x, p, training=self.training)", "keras": "add a Dropout layer"}
+        found.append(Candidate(cause, says, fix, [{"event": torch.index, "do": "skip"}]))
+    if keras is not None:
+        for each in at.replacements:
+            if not each.instead:
+                says = f"Keras has {_written(keras)}{_at(keras)}, which PyTorch has not"
+                fix = {"torch": f"add {_in_torch(keras)}", "keras": f"take {_written(keras)} out"}
+                found.append(Candidate(f"missing_{_kind(keras)}", says, fix, *each.edits()))
+    if keras is not None and torch is not None and (keras.family != torch.family or keras.family == "op"):
+        found += instead
+    if torch is not None and keras is None and at.end is not None:
+        says = f"{_written(torch)}{_at(torch)} gives another value than what enters Keras's next layer"
+        cause = "sequence_step" if at.picks else "other_operation"
+        if at.picks:
+            says = f"Keras passes on the last step of the sequence, PyTorch takes {_written(torch)}{_at(torch)}"
+        fix = {"torch": "x[:, -1]" if at.picks else "see above", "keras": "return_sequences=True, and pick the same"}
+        found.append(Candidate(cause, says, fix, *at.end.edits()))
+    if torch is None and keras is None and at.end is not None and at.arranged is not None:
+        says = f"{_written(at.arranged)}{_at(at.arranged)} leaves the values in another order than Keras's reshape does"
+        fix = {"torch": "transpose before the reshape, as Keras does", "keras": "the same, backwards"}
+        found.append(Candidate("arrangement", says, fix, *at.end.edits()))
     return found
 
 
@@ -232,7 +292,9 @@ def of_weights(
     return None, "", None, tuple(dict.fromkeys([*tried, "scale"]))
 
 
-def _of_convolution(mine: Mapping[str, Any], theirs: Mapping[str, Any], at: int, one: Any) -> list[Candidate]:
+def _of_convolution(
+    mine: Mapping[str, Any], theirs: Mapping[str, Any], at: int, one: Any, pad: Event | None
+) -> list[Candidate]:
     """Padding, stride, dilation, each by itself and then together."""
     found = []
     edits: list[Edit] = []
@@ -243,13 +305,16 @@ def _of_convolution(mine: Mapping[str, Any], theirs: Mapping[str, Any], at: int,
             {"event": at, "do": "arguments", "arguments": {"padding": [0] * dims}},
             {"event": at, "do": "pad", "pad": order},
         ]
+        if pad is not None:
+            pads.append({"event": pad.index, "do": "skip"})
         uneven = any(before != after for before, after in mine["pads"])
         cause = "same_padding_stride" if uneven and max(mine["strides"]) > 1 else "padding"
         base = one(cause, ("pads", mine["pads"], "pads", theirs["pads"]), pads)
         dims_word = f"torch.nn.functional.pad(x, {tuple(order)}) before a convolution with padding=0"
         fix = {"torch": dims_word, "keras": f"keras.layers.ZeroPadding{dims}D({_tuples(theirs['pads'])}) before padding='valid'"}
         words = "before and after each axis"
-        says = f"Keras pads {_tuples(mine['pads'])}, PyTorch {_tuples(theirs['pads'])} ({words})"
+        before = f" after {_written(pad)}{_at(pad)}" if pad is not None else ""
+        says = f"Keras pads {_tuples(mine['pads'])}, PyTorch {_tuples(theirs['pads'])}{before} ({words})"
         found.append(Candidate(base.cause, says, fix, pads))
         edits += pads
     for word, keras_word, torch_word in (("strides", "strides", "stride"), ("dilation", "dilation_rate", "dilation")):

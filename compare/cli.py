@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from twin.catalogue import CHAPTERS, TWINS, find
-from twin.errors import INCOMPLETE, INTERRUPTED, USAGE, TwinError, unknown
+from twin.errors import AGREE, DIFFER, INCOMPLETE, INTERRUPTED, USAGE, TwinError, unknown
 from twin.spec import Twin
 
 app = typer.Typer(
@@ -156,6 +156,136 @@ def compare(
 
 
 @app.command()
+def differences(
+    names: Annotated[list[str] | None, typer.Argument(help="Differences to see in full; else a table.")] = None,
+    engine: Engines = None,
+    python: Pythons = None,
+    timeout: Timeout = 300,
+    jobs: Jobs = None,
+    as_json: Json = None,
+    md: Annotated[Path | None, typer.Option("--md", metavar="FILE", help="Write the findings as Markdown.")] = None,
+) -> None:
+    """Where same-looking lines of Keras and PyTorch part: run, with the way to write both so that they agree."""
+    from compare import check as checking
+    from compare import differences as measuring
+    from compare import differences_report as reporting
+    from compare import engines
+    from twin.differences import ROWS
+    from twin.differences import find as find_row
+
+    rows = [find_row(name) for name in dict.fromkeys(names or ROWS)]
+    if md:
+        _make_folder(md.parent, "--md")
+    chosen = engines.choose(engine or [], engines.parse_pythons(python or []))
+    settings = checking.Settings("cpu", 1, jobs or os.cpu_count() or 1, timeout)
+    found, versions = measuring.measure(rows, chosen, settings)
+    pages = "\n\n\n".join(reporting.page(name, found[name]) for name in dict.fromkeys(names or []))
+    _answer(reporting.to_json(found), pages or reporting.table(found), as_json)
+    if md:
+        reporting.write(md, reporting.markdown(found, versions))
+    raise typer.Exit(measuring.exit_code(found))
+
+
+@app.command()
+def pictures(
+    names: Names = None,
+    engine: Engines = None,
+    python: Pythons = None,
+    device: Device = "cpu",
+    timeout: Timeout = 300,
+    jobs: Jobs = None,
+    out: Annotated[Path, typer.Option("--out", help="Folder for the pictures.")] = Path("pictures"),
+) -> None:
+    """Draw what exercises draw, the engines side by side: a PNG per picture."""
+    from compare import check as checking
+    from compare import engines
+    from compare import pictures as drawing
+
+    _check_device(device)
+    twins = _choose(names, False, None)
+    chosen = engines.choose(engine or [], engines.parse_pythons(python or []))
+    _make_folder(out, "--out")
+    files = drawing.write(twins, chosen, checking.Settings(device, 1, jobs or os.cpu_count() or 1, timeout), out)
+    print(*files, sep="\n")
+    print(f"{len(files)} pictures in {out}")
+
+
+@app.command()
+def verify(
+    keras: Annotated[str, typer.Argument(metavar="KERAS", help="file.py:callable or package.module:callable.")],
+    torch: Annotated[str, typer.Argument(metavar="TORCH", help="The same for PyTorch.")],
+    shapes: Annotated[
+        list[str] | None, typer.Option("--input", metavar="SHAPE", help="As Keras takes it, without batch: 32,32,3. Repeat.")
+    ] = None,
+    backend: Annotated[Literal["tensorflow", "jax", "torch"], typer.Option(help="What Keras runs on.")] = "jax",
+    kinds: Annotated[list[str] | None, typer.Option("--input-dtype", metavar="float|int", help="Per input.")] = None,
+    torch_input: Annotated[
+        list[str] | None, typer.Option("--torch-input", metavar="SHAPE", help="As PyTorch takes it, where that is not clear.")
+    ] = None,
+    data: Annotated[Path | None, typer.Option("--data", metavar="FILE.npz", help="Real inputs instead of made ones.")] = None,
+    weights: Annotated[
+        list[str] | None, typer.Option("--weights", metavar="FILE", help="Of one side, or one file for each side.")
+    ] = None,
+    kwargs: Annotated[str, typer.Option(metavar="JSON", help="Arguments of both callables.")] = "{}",
+    keras_kwargs: Annotated[str, typer.Option(metavar="JSON", help="Of Keras's only.")] = "{}",
+    torch_kwargs: Annotated[str, typer.Option(metavar="JSON", help="Of PyTorch's only.")] = "{}",
+    mapping: Annotated[
+        list[str] | None, typer.Option("--map", metavar="KERAS=TORCH", help="Two layers that belong together. Repeat.")
+    ] = None,
+    training: Annotated[bool, typer.Option("--train-mode/--no-train-mode", help="Whether to examine training mode.")] = True,
+    python: Pythons = None,
+    seed: Seed = 0,
+    timeout: Timeout = 300,
+    as_json: Json = None,
+    html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write a page.")] = None,
+) -> None:
+    """Your own pair of models: where do they first differ, and why?"""
+    from compare import check as checking
+    from compare import engines, examination, page
+    from compare.pairing import Unpaired
+    from compare.verify import Verdict
+
+    if not shapes and not data:
+        raise TwinError("which inputs? give --input SHAPE, such as --input 32,32,3, or --data FILE.npz")
+    for kind in kinds or []:
+        if kind not in ("float", "int"):
+            raise unknown("--input-dtype", kind, ["float", "int"])
+    both = _json_object("--kwargs", kwargs)
+    request = examination.Request(
+        keras,
+        torch,
+        both | _json_object("--keras-kwargs", keras_kwargs),
+        both | _json_object("--torch-kwargs", torch_kwargs),
+        [_shape("--input", each) for each in shapes or []],
+        kinds or [],
+        [_shape("--torch-input", each) for each in torch_input or []],
+        data,
+        weights or [],
+        dict(_pair(each) for each in mapping or []),
+        training,
+        seed,
+    )
+    chosen = engines.choose([f"keras-{backend}", "torch"], engines.parse_pythons(python or []))
+    engine, native = sorted(chosen, key=lambda each: each.side)
+    settings = checking.Settings("cpu", os.cpu_count() or 1, 1, timeout)
+    failure: TwinError | None = None
+    try:
+        with examination.stage() as tell:
+            verdict = examination.verify(request, engine, native, settings, tell)
+    except TwinError as error:
+        failure = error
+        verdict = Verdict("unpaired" if isinstance(error, Unpaired) else "error", notes=(str(error),))
+    if html:
+        page.write(html, request, verdict)
+    if failure is not None:
+        if as_json:
+            _answer(verdict.to_json(), "", as_json)
+        raise failure
+    _answer(verdict.to_json(), examination.text(verdict), as_json)
+    raise typer.Exit(AGREE if verdict.verdict == "agree" else DIFFER)
+
+
+@app.command()
 def doctor(python: Pythons = None, device: Device = "cpu", as_json: Json = None) -> None:
     """What is installed, and which engines come up."""
     from compare import doctor as examining
@@ -219,6 +349,30 @@ def _choose(names: list[str] | None, everything: bool, chapter: str | None) -> l
         raise unknown("chapter", chapter, [f"{each.number}" for each in CHAPTERS] + [c.slug for c in CHAPTERS])
     wanted = {find(name).name for name in names or []}
     return [twin for twin in TWINS.values() if twin.name in wanted]
+
+
+def _json_object(option: str, text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise TwinError(f"{option} {text}: {error}; expected a JSON object, such as '{{\"width\": 64}}'") from error
+    if not isinstance(found, dict):
+        raise TwinError(f"{option} {text}: expected a JSON object, such as '{{\"width\": 64}}'")
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}
+
+
+def _shape(option: str, text: str) -> tuple[int, ...]:
+    parts = text.strip("()[] ").split(",")
+    if not all(part.strip().isdigit() and int(part) > 0 for part in parts if part.strip()) or not any(parts):
+        raise TwinError(f"{option} {text!r}: expected a shape without the batch, such as 32,32,3")
+    return tuple(int(part) for part in parts if part.strip())
+
+
+def _pair(text: str) -> tuple[str, str]:
+    keras, equals, torch = text.partition("=")
+    if not equals or not keras or not torch:
+        raise TwinError(f"--map {text!r}: expected KERAS_LAYER=TORCH_LAYER")
+    return keras, torch
 
 
 def _make_folder(folder: Path, option: str) -> None:

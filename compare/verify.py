@@ -143,6 +143,7 @@ class Anchor:
     path: str
     keras: Event
     torch: Event
+    end: Event  # the PyTorch call that gives what Keras's layer gives: the layer's own, or the one that crops it
 
 
 @dataclass
@@ -200,7 +201,7 @@ class Examination:
             self.tell(RUNGS[rung])
             found, worst = self._forward(rung, mode)
             if found or findings:
-                return Verdict("differ", self.pairs, (*found, *findings), rungs, tuple(notes))
+                return Verdict("differ", self.pairs, self._in_order(found, findings), rungs, tuple(notes))
             rungs[rung] = worst
         for rung, examine in (("statistics", self._statistics), ("gradients", self._gradients)):
             if rung == "statistics" and not self.training:
@@ -222,6 +223,15 @@ class Examination:
 
     def _shapes(self) -> str:
         return ", ".join(str(array.shape) for array in self.torch_inputs)
+
+    def _in_order(self, found: Sequence[Finding], misfits: Sequence[Finding]) -> tuple[Finding, ...]:
+        """A layer of another shape comes first, unless what differs before it explains its shape."""
+        if not misfits:
+            return tuple(found)
+        places = {path: place for place, path in enumerate(self.pairs)}
+        first = min(places[finding.keras] for finding in misfits)
+        before = [f for f in found if places.get(f.keras.split(" ")[0], len(places)) < first]
+        return (*before, *misfits)
 
     # Weights
 
@@ -356,7 +366,8 @@ class Examination:
             if event.family in ANCHORS and event.leaf in self.pairs:
                 rest = calls.get(self.pairs[event.leaf], [])
                 if rest:
-                    found.append(Anchor(event.leaf, event, rest.pop(0)))
+                    native = rest.pop(0)
+                    found.append(Anchor(event.leaf, event, native, _cropped(theirs, native, mine.values[event.outputs[0]])))
         return found
 
     def _forward(self, rung: str, training: bool) -> tuple[tuple[Finding, ...], float]:
@@ -518,9 +529,9 @@ class Comparison:
                     out[f"{anchor.torch.index}/input/{place}"] = value
             edits.append({"event": anchor.torch.index, "do": "input"})
             produced = self._produced(anchor)
-            out |= {f"{anchor.torch.index}/output/{place}": value for place, value in produced.items()}
+            out |= {f"{anchor.end.index}/output/{place}": value for place, value in produced.items()}
             if produced:
-                edits.append({"event": anchor.torch.index, "do": "output"})
+                edits.append({"event": anchor.end.index, "do": "output"})
         for mine, theirs in self.dropouts:
             if mine.settings["active"] and theirs.settings["active"]:
                 native = self.theirs.values.get(theirs.outputs[0])
@@ -557,12 +568,21 @@ class Comparison:
         """Keras's value for one input of the PyTorch call, in PyTorch's layout."""
         number = anchor.torch.inputs[place]
         native = self.theirs.values.get(number)
-        options = [self.mine.values[number] for number in anchor.keras.inputs]
         if native is None:
             return None
-        ranked = sorted(range(len(options)), key=lambda i: (alignment.distance(options[i], native)[0], abs(i - place)))
-        value = alignment.to_torch(options[ranked[0]], native, anchor.torch.family)
+        options = [(self.mine.values[n], abs(i - place)) for i, n in enumerate(anchor.keras.inputs)]
+        options += [(v, 9) for n in anchor.keras.inputs if (v := _before_padding(self.mine, n)) is not None]
+        # One side may pad in the layer, the other before it: then the value has another size, and its own flows on.
+        fitting = [each for each in options if each[0].size == native.size]
+        if not fitting:
+            return None if _before_padding(self.theirs, number) is not None else self._other_size(anchor, options[0][0])
+        best = min(fitting, key=lambda each: (alignment.distance(each[0], native)[0], each[1]))
+        value = alignment.to_torch(best[0], native, anchor.torch.family)
         return value if value.ndim == native.ndim else None
+
+    def _other_size(self, anchor: Anchor, value: np.ndarray) -> np.ndarray:
+        """Keras's value where PyTorch's has another shape, in the layout that is usual for the layer."""
+        return alignment.to_torch(value, None, anchor.torch.family)
 
     def entering(self, anchor: Anchor, theirs: Trace) -> float:
         """How far what enters the PyTorch layer is from what enters Keras's."""
@@ -604,7 +624,7 @@ class Comparison:
 
     def _results(self, anchor: Anchor, theirs: Trace) -> list[np.ndarray]:
         """The values in which a PyTorch layer may give what Keras's gives: a recurrent one has several."""
-        values = [theirs.computed.get(n, theirs.values[n]) for n in anchor.torch.outputs if n in theirs.values]
+        values = [theirs.computed.get(n, theirs.values[n]) for n in anchor.end.outputs if n in theirs.values]
         if anchor.torch.family not in ("lstm", "gru", "rnn") or not values:
             return values[:1]
         sequence, state = values[0], values[1]
@@ -615,7 +635,7 @@ class Comparison:
     def _produced(self, anchor: Anchor) -> dict[int, np.ndarray]:
         """Keras's output in PyTorch's layout, by place among the outputs."""
         wanted = self.mine.values[anchor.keras.outputs[0]]
-        natives = [self.theirs.values.get(number) for number in anchor.torch.outputs]
+        natives = [self.theirs.values.get(number) for number in anchor.end.outputs]
         if anchor.torch.family in ("lstm", "gru", "rnn"):
             return self._produced_sequence(anchor, wanted, natives)
         return {0: self._like(wanted, natives[0], anchor.torch.family)}
@@ -650,8 +670,10 @@ class Comparison:
     def trial(self, anchor: Anchor | None, edits: Sequence[dict[str, Any]], arrays: Mapping[str, np.ndarray], inside: bool) -> float:
         """The distance with some edits."""
         theirs = self.owner.torch.trace(self.owner.torch_inputs, self.training, **self.forced(edits, arrays))
+        if theirs.stopped:
+            return float("inf")
         if anchor is None:
-            return self.leaving_model(theirs) if not theirs.stopped else float("inf")
+            return self.leaving_model(theirs)
         return self.leaving(anchor, theirs) if inside else self.entering(anchor, theirs)
 
     def _settle(
@@ -681,7 +703,7 @@ class Comparison:
         if results and results[0].size != wanted.size:
             finding = replace(finding, what=f"its output has shape {results[0].shape}, Keras's {wanted.shape}", before=None)
         finding = self._settle(
-            causes.of_layer(anchor.keras, anchor.torch, leaf, wanted, results[0] if results else None),
+            causes.of_layer(anchor.keras, anchor.torch, leaf, wanted, results[0] if results else None, self._pad(anchor)),
             anchor, True, far if math.isfinite(far) else 1.0, finding,
         )  # fmt: skip
         if finding.cause is None:
@@ -690,13 +712,16 @@ class Comparison:
             finding = replace(finding, samples={n: [float(x) for x in v.ravel()[:6]] for n, v in samples.items()})
         return finding
 
+    def _pad(self, anchor: Anchor) -> Event | None:
+        """The PyTorch call that pads right before a layer."""
+        event = self.theirs.producers.get(anchor.torch.inputs[0]) if anchor.torch.inputs else None
+        return event if event is not None and event.settings.get("name") == "pad" else None
+
     def _between(self, anchor: Anchor | None, far: float) -> Finding:
         """Calls without weights that differ, before a layer or before the output."""
         ends = (anchor.keras.inputs, anchor.torch.inputs) if anchor else (self._output_numbers(), list(self.theirs.outputs.values()))
         a, b = _segment(self.mine, ends[0], self.anchored(0)), _segment(self.theirs, ends[1], self.anchored(1))
-        values = [self.theirs.values[n] for e in b for n in e.outputs] + [
-            self.theirs.values[n] for e in b for n in e.inputs if n in self.theirs.values
-        ]
+        values = list(self.theirs.values.values())
         matched = {e.index: self._found(self.mine.values[e.outputs[0]], values) for e in a}
         known = [self.mine.values[n] for e in a for n in (*e.outputs, *e.inputs)] + [self.mine.values[n] for n in ends[0]]
         first = next((e for e in a if not matched[e.index] and not causes.neutral(e)), None)
@@ -712,13 +737,26 @@ class Comparison:
         source = None
         if other is not None and other.inputs:
             source = self.theirs.values.get(other.inputs[0])
-        later = self._follows(anchor, other)
-        candidates = causes.of_calls(first, other, wanted, self._native_at(first, other, anchor), source, later, anchor.torch if anchor else None)
+        last = next((e for e in reversed(b) if e.family == "shape"), None)
+        situation = causes.Situation(
+            first,
+            other,
+            wanted,
+            source,
+            anchor.torch if anchor else None,
+            self._follows(anchor, other),
+            self._replacements(first, other, anchor),
+            self._end(self.theirs.producers.get(next(iter(ends[1]), -1)) if b else None, ends),
+            last,
+            self._after_sequence(other),
+            self._rearranged(first),
+        )
+        candidates = causes.of_calls(situation)
         return self._settle(candidates, anchor, False, far if math.isfinite(far) else 1.0, finding)
 
     def anchored(self, side: int) -> set[int]:
         """Numbers of the values that come out of paired layers."""
-        events = [anchor.keras if side == 0 else anchor.torch for anchor in self.anchors]
+        events = [anchor.keras if side == 0 else anchor.end for anchor in self.anchors]
         return {number for event in events for number in event.outputs}
 
     def _found(self, value: np.ndarray, values: Sequence[np.ndarray]) -> bool:
@@ -731,23 +769,58 @@ class Comparison:
             return "the output"
         return anchor.path if side == 0 else self.owner.pairs[anchor.path]
 
-    def _native_at(self, first: Event | None, other: Event | None, anchor: Anchor | None) -> tuple[Event | None, np.ndarray | None]:
-        """The PyTorch call whose output has to become Keras's, where only Keras makes a call; and that value."""
+    def _replacements(self, first: Event | None, other: Event | None, anchor: Anchor | None) -> list[causes.Replacement]:
+        """PyTorch's calls whose output could become what Keras's call gives: its counterpart, and those before it."""
         if first is None:
-            return None, None
+            return []
         wanted = self.mine.values[first.outputs[0]]
+        found = []
         if other is not None:
             native = self.theirs.values.get(other.outputs[0])
-            return other, self._like(wanted, native, self._origin(other))
-        for number in first.inputs:
-            source = self.mine.values[number]
-            for event in reversed(self.theirs.events):
-                if anchor is not None and event.index >= anchor.torch.index:
-                    continue
-                native = self.theirs.values.get(event.outputs[0])
-                if native is not None and native.size == source.size and alignment.distance(source, native)[0] <= LIMIT:
-                    return event, self._like(wanted, native, self._origin(event))
-        return None, None
+            found.append(causes.Replacement(other, self._like(wanted, native, self._origin(other)), instead=True))
+        sources = [self.mine.values[number] for number in first.inputs]
+        for event in reversed(self.theirs.events):
+            native = self.theirs.values.get(event.outputs[0])
+            if native is None or (anchor is not None and event.index >= anchor.torch.index):
+                continue
+            if any(s.size == native.size and alignment.distance(s, native)[0] <= LIMIT for s in sources):
+                value = self._like(wanted, native, self._origin(event))
+                found.append(causes.Replacement(event, value, instead=False))
+        return found
+
+    def _end(self, event: Event | None, ends: Any) -> causes.Replacement | None:
+        """PyTorch's call made to give what enters Keras's next layer."""
+        if event is None:
+            return None
+        native = self.theirs.values.get(event.outputs[0])
+        wanted = [self.mine.values[number] for number in ends[0]]
+        fitting = [value for value in wanted if native is not None and value.size == native.size]
+        if not fitting:
+            return None
+        return causes.Replacement(event, self._like(fitting[0], native, self._origin(event)), instead=True)
+
+    def _rearranged(self, event: Event | None) -> tuple[int, ...] | None:
+        """The shape in which Keras's call takes a value that PyTorch has, but in no such arrangement."""
+        values = list(self.theirs.values.values())
+        for number in event.inputs if event is not None else ():
+            producer = self.mine.producers.get(number)
+            if producer is None or producer.family != "shape" or self._found(self.mine.values[number], values):
+                continue
+            source = self.mine.values[producer.inputs[0]] if producer.inputs else None
+            while producer is not None and producer.family == "shape" and producer.inputs:
+                source = self.mine.values[producer.inputs[0]]
+                producer = self.mine.producers.get(producer.inputs[0])
+            if source is not None and self._found(source, values):
+                return self.mine.values[number].shape
+        return None
+
+    def _after_sequence(self, event: Event | None) -> bool:
+        """Whether a PyTorch call picks from a recurrent layer of which Keras passes on the last step."""
+        if event is None or not event.inputs:
+            return False
+        source = self.theirs.producers.get(event.inputs[0])
+        keras = next((a.keras for a in self.anchors if source is not None and a.torch.index == source.index), None)
+        return keras is not None and keras.family in ("lstm", "gru", "rnn") and not keras.settings["sequences"]
 
     def _follows(self, anchor: Anchor | None, other: Event | None) -> bool:
         """Whether Keras makes right after the layer the call that PyTorch makes right before it."""
@@ -763,6 +836,17 @@ class Comparison:
         return Finding(
             self.rung, mine.label, theirs.label, "the dropout rates are not equal", "dropout_rate", abs(rates[0] - rates[1]), 0.0, says, fix
         )  # fmt: skip
+
+
+def _cropped(trace: Trace, event: Event, wanted: np.ndarray) -> Event:
+    """The call that cuts a layer's output to the wanted size, or the layer's own."""
+    value = trace.values.get(event.outputs[0])
+    if event.family == "conv_transpose" and value is not None and value.size != wanted.size:
+        for later in trace.events[event.index + 1 :]:
+            cut = trace.values.get(later.outputs[0])
+            if later.inputs[:1] == event.outputs[:1] and cut is not None and cut.size == wanted.size:
+                return later
+    return event
 
 
 def _dropouts(mine: Trace, theirs: Trace, anchors: Sequence[Anchor]) -> list[tuple[Event, Event]]:

@@ -31,6 +31,7 @@ class Worker:
         self.side = "torch" if engine == "torch" else "keras"
         self.train = importlib.import_module(f"{self.side}_impl.train")
         self.run: Any = None
+        self.subject: Any = None
         self.device = "cpu"
 
     def hello(self, device: str) -> dict[str, Any]:
@@ -108,6 +109,42 @@ class Worker:
         """An exercise's named outputs."""
         arrays.write(out, self.train.exercise(catalogue.find(twin), arrays.read(inputs), dtype))
         return {}
+
+    def probe(self, topic: str, function: str, inputs: str, out: str) -> dict[str, Any]:
+        """What a function of the catalogue of differences returns."""
+        differences = importlib.import_module(f"{self.side}_impl.differences")
+        arrays.write(out, {"y": differences.probe(topic, function, arrays.read(inputs))})
+        return {}
+
+    def open(self, model: str, kwargs: dict[str, Any], inputs: str) -> dict[str, Any]:
+        """Build a user's own model to examine it."""
+        from compare import user_code
+
+        given = user_code.listed(arrays.read(inputs))
+        tracing = importlib.import_module(f"{self.side}_impl.tracing")
+        self.subject = tracing.Subject(user_code.model(self.side, model, kwargs), given)
+        return {"leaves": [vars(leaf) for leaf in self.subject.leaves()]}
+
+    def read_weights(self, file: str) -> dict[str, Any]:
+        """Set the opened model's weights from a file."""
+        from compare import user_code
+
+        user_code.load_weights(self.side, self.subject, file)
+        return {}
+
+    def examine(self, method: str, fields: dict[str, Any], files: dict[str, str], out: str) -> dict[str, Any]:
+        """One method of the opened model's Subject; its arrays come and go in files."""
+        from compare import user_code
+
+        given = {name: arrays.read(file) for name, file in files.items()}
+        if "inputs" in given:
+            given["inputs"] = user_code.listed(given["inputs"])
+        found = getattr(self.subject, method)(**fields, **given)
+        if method == "load":
+            return {}
+        packed, values = found.pack() if method == "trace" else ({}, found)
+        arrays.write(out, values)
+        return packed
 
     def fit(self, epochs: int) -> dict[str, Any]:
         """Train with the stock optimizer, on batches in an order that the seed fixes; measure what was learned."""

@@ -13,31 +13,37 @@ FUNCTIONAL = type(keras.Model(x := keras.Input((1,)), x))
 LEAVES = {keras_kind for keras_kind, _ in RULES}
 
 
-def leaves(layer: Any, path: str) -> Iterator[tuple[Leaf, dict[str, Any]]]:
-    """Walk the attributes of a layer; yield those that own weights, with their variables."""
+def leaves(layer: Any, path: str, named: bool = False) -> Iterator[tuple[Leaf, dict[str, Any]]]:
+    """Walk the attributes of a layer; yield those that own weights, with their variables.
+
+    Args:
+        layer: a layer or model.
+        path: its attribute path; "" for the model itself.
+        named: call the layers of a sequential model by their names, not by their places.
+    """
     kind = _kind(layer)
     if kind in LEAVES:
-        named = {_own_name(layer, variable): variable for variable in layer.weights}
-        named = {name: variable for name, variable in named.items() if "seed_generator" not in name}
-        if named:
-            yield _leaf(path, kind, named, _options(layer)), named
+        own = {_own_name(layer, variable): variable for variable in layer.weights}
+        own = {name: variable for name, variable in own.items() if "seed_generator" not in name}
+        if own:
+            yield _leaf(path, kind, own, _options(layer)), own
         return
-    for name, value in _children(layer):
+    for name, value in _children(layer, named):
         below = f"{path}.{name}" if path else name
         if isinstance(value, keras.Variable):
             yield _leaf(below, "Parameter", {"": value}, {}), {"": value}
         else:
-            yield from leaves(value, below)
+            yield from leaves(value, below, named)
 
 
-def every_layer(layer: Any, path: str) -> Iterator[tuple[str, Any]]:
+def every_layer(layer: Any, path: str, named: bool = False) -> Iterator[tuple[str, Any]]:
     """Every layer below this one, by attribute path; what is inside a leaf is its own business."""
-    for name, child in _children(layer):
+    for name, child in _children(layer, named):
         if isinstance(child, keras.Layer):
             below = f"{path}.{name}" if path else name
             yield below, child
             if _kind(child) not in LEAVES:
-                yield from every_layer(child, below)
+                yield from every_layer(child, below, named)
 
 
 def record(layer: Any, path: str, order: list[str], values: dict[str, np.ndarray]) -> None:
@@ -54,10 +60,10 @@ def record(layer: Any, path: str, order: list[str], values: dict[str, np.ndarray
     object.__setattr__(layer, "call", recording)  # past Keras's tracking of attributes
 
 
-def _children(layer: Any) -> Iterator[tuple[str, Any]]:
+def _children(layer: Any, named: bool) -> Iterator[tuple[str, Any]]:
     """Attributes that are layers or variables, lists of layers unrolled by index."""
     if isinstance(layer, keras.Sequential):
-        yield from ((str(index), child) for index, child in enumerate(layer.layers))
+        yield from ((child.name if named else str(index), child) for index, child in enumerate(layer.layers))
         return
     if type(layer) is FUNCTIONAL:  # its layers are no attributes
         yield from ((child.name, child) for child in layer.layers)

@@ -49,8 +49,8 @@ class Subject:
         self.model = model
         if not _variables(model) or not model.built:
             _call(model, [ops.convert_to_tensor(array) for array in inputs], training=None)
-        self.named = {leaf.path: (leaf, own) for leaf, own in leaves(model, "")}
-        self.paths = {id(layer): path for path, layer in every_layer(model, "")}
+        self.named = {leaf.path: (leaf, own) for leaf, own in leaves(model, "", named=True)}
+        self.paths = {id(layer): path for path, layer in every_layer(model, "", named=True)}
         self.owners = {id(v): path for path, (_, own) in self.named.items() for v in own.values()}
 
     def leaves(self) -> list[Leaf]:
@@ -215,6 +215,7 @@ class _Recorder:
         path = self.subject.paths.get(id(operation), "")
         leaf = path if path in self.subject.named else owners[0] if owners else ""
         family, settings, text = describe(operation, symbols[0] if symbols else None, training)
+        own = bool(path)
         label = f"keras.{'layers' if isinstance(operation, keras.Layer) else 'ops'}.{type(operation).__name__}"
         where = _where()
         results = [symbol for symbol in keras.tree.flatten(out) if isinstance(symbol, keras.KerasTensor)]
@@ -223,13 +224,13 @@ class _Recorder:
         if not splits:
             event = Event(
                 len(self.events), family, settings, label, path or self.places[-1][0], where, leaf, inputs,
-                tuple(map(self._new, results)), text,
+                tuple(map(self._new, results)), text, own,
             )  # fmt: skip
             self._append(event, lambda tensors: operation(*tensors[0], **tensors[1]), (args, kwargs), results)
             return out
         middle = keras.KerasTensor(results[0].shape, dtype=results[0].dtype)
         first = Event(
-            len(self.events), family, settings, label, path, where, leaf, inputs, (self._new(middle),), text
+            len(self.events), family, settings, label, path, where, leaf, inputs, (self._new(middle),), text, own
         )  # fmt: skip
 
         def without(tensors: Any) -> Any:
@@ -243,7 +244,7 @@ class _Recorder:
         name, options = _activation(activation)
         second = Event(
             len(self.events), "activation", {"name": name, **options}, f"keras.activations.{name}", path, where, "",
-            first.outputs, (self._new(results[0]),), f"activation={name!r}",
+            first.outputs, (self._new(results[0]),), f"activation={name!r}", own,
         )  # fmt: skip
         self._append(second, lambda tensors: activation(tensors[0][0]), ((middle,), {}), results)
         return out

@@ -65,16 +65,21 @@ class Subject:
 
     Args:
         model: any module.
+        inputs: one input of each kind, which builds what is not built yet.
     """
 
-    def __init__(self, model: nn.Module):
+    def __init__(self, model: nn.Module, inputs: Sequence[np.ndarray]):
         self.model = model
+        if any(isinstance(module, nn.modules.lazy.LazyModuleMixin) for module in model.modules()):
+            with torch.no_grad():
+                model(*map(to_tensor, inputs))
         self.found = list(leaves(model, ""))
         owner = {leaf.full(name): leaf.path for leaf in self.found for name in leaf.shapes}
         state = {**dict(model.named_parameters()), **dict(model.named_buffers())}
         self.state = {name: tensor for name, tensor in state.items() if name in owner}
         self.owners = {id(tensor): owner[name] for name, tensor in self.state.items()}
         self.paths = {id(module): path for path, module in model.named_modules()}
+        self.own = {path for path, module in model.named_modules() if not any(module.children())}
 
     def leaves(self) -> list[Leaf]:
         """The layers that own weights, by attribute path."""
@@ -139,14 +144,12 @@ class Subject:
     ) -> dict[str, np.ndarray]:
         """The gradient of sum(output * cotangent) by every weight that requires one, random layers switched off."""
         before = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
-        mode, rates = self.model.training, {}
+        mode = self.model.training
         self.model.train(training)
-        for module in self.model.modules():
-            if isinstance(module, nn.modules.dropout._DropoutNd):
-                rates[module], module.p = module.p, 0.0
         self.model.zero_grad()
         try:
-            outputs = by_name(self.model(*map(to_tensor, inputs)))
+            with _NoDropout():
+                outputs = by_name(self.model(*map(to_tensor, inputs)))
             total = sum((outputs[name] * torch.from_numpy(array)).sum() for name, array in cotangents.items())
             if total.requires_grad:
                 total.backward()
@@ -157,8 +160,6 @@ class Subject:
             }
         finally:
             self.model.zero_grad()
-            for module, rate in rates.items():
-                module.p = rate
             self.model.load_state_dict(before)
             self.model.train(mode)
 
@@ -174,6 +175,14 @@ class Subject:
         finally:
             self.model.load_state_dict(before)
             self.model.train(mode)
+
+
+class _NoDropout(TorchFunctionMode):
+    """Lets every dropout pass its input on."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        name = getattr(function, "__name__", "")
+        return args[0] if "dropout" in name else function(*args, **(kwargs or {}))
 
 
 class _Recorder(TorchFunctionMode):
@@ -226,7 +235,7 @@ class _Recorder(TorchFunctionMode):
         path = self.stack[-1] if self.stack else ""
         place = tuple(self._new(value) for value in results)
         self.events.append(
-            Event(index, family, settings, name, path, _where(), owned[0] if owned else "", inputs, place, text)
+            Event(index, family, settings, name, path, _where(), owned[0] if owned else "", inputs, place, text, path in self.subject.own)
         )
         for slot, value in enumerate(results):
             if f"{index}/output/{slot}" in self.arrays and any(edit["do"] == "output" for edit in edits):
@@ -333,6 +342,7 @@ def describe(short: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tupl
         return "embedding", {}, text
     if name in ("lstm", "gru", "rnn_tanh", "rnn_relu"):
         settings = {"reverse": False, "bidirectional": bool(bound["bidirectional"])}
+        settings["batch_first"] = bool(bound["batch_first"])
         if name.startswith("rnn"):
             settings["activation"] = name[4:]
         return name.split("_")[0], settings, text

@@ -44,6 +44,7 @@ class Event:
         inputs: numbers of the values that go in.
         outputs: numbers of the values that come out.
         text: the layer or function with its arguments, as one would write it.
+        own: whether the layer at `path` is this very call, and not a larger one that makes it.
     """
 
     index: int
@@ -56,12 +57,16 @@ class Event:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     text: str = ""
+    own: bool = False
 
     @property
     def label(self) -> str:
-        """How a message calls it."""
-        name = self.path or self.leaf or self.call.rsplit(".", 1)[-1]
-        return f"{name} ({self.where})" if self.where and not self.path else name
+        """How a message calls it: the layer's path, or function and line."""
+        if self.own or (self.leaf and self.family not in ("op", "shape")):
+            return self.path or self.leaf
+        name = str(self.settings.get("name", self.family)) if self.family in ("op", "activation") else self.family
+        inside = ".".join(part for part in (self.path, name) if part)
+        return f"{inside} ({self.where})" if self.where else inside
 
     @staticmethod
     def from_json(fields: Mapping[str, Any]) -> "Event":
@@ -90,15 +95,15 @@ class Trace:
     def __post_init__(self) -> None:
         object.__setattr__(self, "producers", {number: e for e in self.events for number in e.outputs})
 
-    def to_json(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """The calls, and the arrays under their numbers."""
+    def pack(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """The calls in JSON's types, and the arrays under their numbers."""
         fields = {"events": [vars(e) for e in self.events], "outputs": dict(self.outputs), "stopped": self.stopped}
         named = {f"value/{number}": array for number, array in self.values.items()}
         return fields, named | {f"computed/{number}": array for number, array in self.computed.items()}
 
     @staticmethod
-    def from_json(fields: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> "Trace":
-        """The inverse of `to_json`."""
+    def unpack(fields: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> "Trace":
+        """The inverse of `pack`."""
         events = tuple(Event.from_json(each) for each in fields["events"])
         by_kind: dict[str, dict[int, np.ndarray]] = {"value": {}, "computed": {}}
         for name, array in arrays.items():

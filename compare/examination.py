@@ -1,0 +1,172 @@
+"""`twin verify` from the command line: two models of the user's own in two workers, and the verdict as text, JSON, HTML."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from compare import user_code
+from compare.check import Pool, Settings
+from compare.engines import Engine
+from compare.process import WorkerFailed
+from compare.subjects import Remote, layouts, make_inputs
+from compare.verify import Examination, Verdict
+from twin.bridge import Leaf
+from twin.errors import TwinError
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to verify.
+
+    Args:
+        keras, torch: references, `file.py:callable` or `package.module:callable`.
+        keras_kwargs, torch_kwargs: their arguments.
+        shapes: of the inputs in Keras's layout, without the batch.
+        kinds: 'float' or 'int' per input.
+        torch_shapes: of the inputs in PyTorch's layout, where they cannot be told.
+        data: a .npz file with inputs, instead of made ones.
+        weights: files; one for either side crosses to the other, one for each side stay, and are compared.
+        pairs: layers that belong together, Keras path -> PyTorch path.
+        training: whether to examine training mode.
+        seed: of the made inputs.
+    """
+
+    keras: str
+    torch: str
+    keras_kwargs: Mapping[str, object] = field(default_factory=dict)
+    torch_kwargs: Mapping[str, object] = field(default_factory=dict)
+    shapes: Sequence[Sequence[int]] = ()
+    kinds: Sequence[str] = ()
+    torch_shapes: Sequence[Sequence[int]] = ()
+    data: Path | None = None
+    weights: Sequence[str] = ()
+    pairs: Mapping[str, str] = field(default_factory=dict)
+    training: bool = True
+    seed: int = 0
+
+
+def verify(request: Request, engine: Engine, native: Engine, settings: Settings, tell: Callable[[str], None]) -> Verdict:
+    """Examine a pair in two workers.
+
+    Args:
+        request: what.
+        engine: Keras's, with its backend.
+        native: PyTorch's.
+        settings: threads and timeout.
+        tell: called with a word on what happens.
+
+    Raises:
+        TwinError: when a model cannot be made, does not run on the inputs, or layers do not pair up.
+    """
+    inputs = _inputs(request)
+    pool = Pool(settings)
+    out: list[Verdict] = []
+
+    def examine() -> None:
+        tell("starting")
+        try:
+            workers = [pool.start(each, settings.device) for each in (engine, native)]
+        except WorkerFailed as failure:
+            raise TwinError(f"{engine.name} or {native.name} does not start: {failure.reason}; see twin doctor") from failure
+        tell("building the models")
+        keras = Remote(workers[0], settings.timeout, request.keras, request.keras_kwargs, inputs)
+        given = inputs
+        if not request.data:
+            given = [_within_vocabulary(array, keras.leaves()) for array in inputs]
+        torch = Remote(workers[1], settings.timeout, request.torch, request.torch_kwargs, given)
+        mode = _load(request, keras, torch)
+        native_inputs = _native(request, torch, given)
+        examination = Examination(keras, torch, given, native_inputs, mode, request.pairs, request.training, tell)
+        out.append(examination.run())
+
+    pool.run([examine])
+    return out[0]
+
+
+def _inputs(request: Request) -> list[np.ndarray]:
+    if not request.data:
+        return make_inputs(request.shapes, request.kinds, request.seed)
+    try:
+        with np.load(request.data, allow_pickle=False) as file:
+            names = [name for name in file.files if name != "y"]
+            found = [file[name] for name in names]
+    except (OSError, ValueError) as error:
+        raise TwinError(f"--data {request.data}: {error}; expected a .npz file of plain arrays") from error
+    if not found:
+        raise TwinError(f"--data {request.data}: no arrays; expected one per input, such as x")
+    kinds = {"f": np.float32, "i": np.int32, "u": np.int32, "b": np.float32}
+    for name, array in zip(names, found, strict=True):
+        if array.dtype.kind not in kinds:
+            raise TwinError(f"--data {request.data}: {name} is of type {array.dtype}; expected numbers")
+    return [array[:16].astype(kinds[array.dtype.kind]) for array in found]
+
+
+def _within_vocabulary(array: np.ndarray, leaves: Sequence[Leaf]) -> np.ndarray:
+    sizes = [leaf.shapes["embeddings"][0] for leaf in leaves if leaf.kind == "Embedding"]
+    if array.dtype.kind != "i" or not sizes:
+        return array
+    return np.random.default_rng(0).integers(0, min(sizes), array.shape).astype(np.int32)
+
+
+def _load(request: Request, keras: Remote, torch: Remote) -> str:
+    """Read the files of weights; say which way weights cross."""
+    sides = {}
+    for file in request.weights:
+        if not Path(file).is_file():
+            raise TwinError(f"--weights {file}: no such file")
+        side = user_code.side_of(file, keras.dump(), torch.dump())
+        if side in sides:
+            raise TwinError(f"--weights {file}: a second file for {side}; give at most one for each side")
+        sides[side] = file
+        (keras if side == "keras" else torch).read(file)
+    return "own" if len(sides) == 2 else "back" if "torch" in sides else "cross"
+
+
+def _native(request: Request, torch: Remote, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """The inputs in the first layout in which the PyTorch model runs."""
+    shapes = list(request.torch_shapes) or [None] * len(inputs)
+    if len(shapes) != len(inputs):
+        raise TwinError(f"--torch-input is given {len(shapes)} times for {len(inputs)} inputs")
+    options = [layouts(array, shape) for array, shape in zip(inputs, shapes, strict=True)]
+    for number in range(max(map(len, options))):
+        chosen = [each[min(number, len(each) - 1)] for each in options]
+        if not torch.trace(chosen, keep=()).stopped:
+            return chosen
+    return [each[0] for each in options]  # the examination says why it stops
+
+
+@contextlib.contextmanager
+def stage() -> Iterator[Callable[[str], None]]:
+    """Says on a terminal's stderr what is going on."""
+    import sys
+
+    if not sys.stderr.isatty():
+        yield lambda word: None
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status("starting") as status:
+        yield lambda word: status.update(word)
+
+
+def text(verdict: Verdict) -> str:
+    """The verdict for a terminal."""
+    from tabulate import tabulate
+
+    rows = [[keras, torch] for keras, torch in verdict.pairs.items()]
+    parts = [tabulate(rows, ["Keras", "PyTorch"], tablefmt="simple", disable_numparse=True)] if rows else []
+    if verdict.rungs:
+        held = [f"{rung} ({far:.1e})" if far else rung for rung, far in verdict.rungs.items()]
+        parts.append(f"agree: {', '.join(held)}")
+    if verdict.verdict == "agree":
+        parts.append("The two models agree on every rung.")
+    for number, finding in enumerate(verdict.findings):
+        line = finding.line()
+        parts.append(line if number == 0 else line.replace("first difference", "also differs"))
+        if finding.samples:
+            parts.append("\n".join(f"  {name}: {', '.join(f'{v:.5g}' for v in values)} ..." for name, values in finding.samples.items()))
+    return "\n\n".join([*parts, *verdict.notes])
+

@@ -1,0 +1,177 @@
+"""Models of the user's own: found by `file.py:callable` or `package.module:callable`, and their weights read."""
+
+import importlib
+import importlib.util
+import sys
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from twin import arrays
+from twin.bridge import check_names
+from twin.errors import TwinError, unknown
+
+
+def find(reference: str) -> Any:
+    """What a reference names.
+
+    Args:
+        reference: 'path/to/file.py:name' or 'package.module:name'.
+
+    Raises:
+        TwinError: when there is no such file, module or name, or the code does not import; with file and line.
+    """
+    place, colon, name = reference.rpartition(":")
+    if not colon or not place or not name:
+        raise TwinError(f"{reference!r} names no model; expected file.py:callable or package.module:callable")
+    module = _import(place)
+    if not hasattr(module, name):
+        raise unknown(f"name in {place}:", name, [each for each in vars(module) if not each.startswith("_")])
+    return getattr(module, name)
+
+
+def model(side: str, reference: str, kwargs: Mapping[str, Any]) -> Any:
+    """The model that a reference's class or function makes.
+
+    Args:
+        side: 'keras' or 'torch'.
+        reference: what to call, or a model itself.
+        kwargs: the arguments.
+
+    Raises:
+        TwinError: when it cannot be called so, or returns no model.
+    """
+    if side == "keras":
+        import keras
+
+        kind: Any = keras.Model
+        name = "keras.Model"
+    else:
+        import torch
+
+        kind, name = torch.nn.Module, "torch.nn.Module"
+    found = find(reference)
+    if not isinstance(found, kind):
+        if not callable(found):
+            raise TwinError(f"{reference} is a {type(found).__name__}; expected a function or class that returns a {name}")
+        try:
+            found = found(**kwargs)
+        except Exception as error:
+            raise TwinError(f"{reference}({_written(kwargs)}) fails: {_told(error, reference)}") from error
+    if not isinstance(found, kind):
+        raise TwinError(f"{reference} returned a {type(found).__name__}; expected a {name}")
+    return found
+
+
+def load_weights(side: str, subject: Any, file: str) -> None:
+    """Read weights into an opened model; nothing is ever unpickled.
+
+    Args:
+        side: 'keras' or 'torch'.
+        subject: the opened model.
+        file: `.keras` or `.weights.h5` for Keras, `.pt` or `.pth` with a state dict for PyTorch, `.safetensors` for both.
+
+    Raises:
+        TwinError: when the file is missing, of another model, or wants to run code.
+    """
+    if not Path(file).is_file():
+        raise TwinError(f"--weights {file}: no such file")
+    if file.endswith(".safetensors"):
+        found = arrays.read(file)
+    elif side == "keras":
+        try:
+            subject.model.load_weights(file)
+        except Exception as error:
+            raise TwinError(f"--weights {file}: {' '.join(str(error).split())[:300]}") from error
+        return
+    else:
+        found = _state_dict(file)
+    own = {name: array.shape for name, array in subject.dump().items()}
+    found = {name: array for name, array in found.items() if not name.endswith("num_batches_tracked")}
+    check_names({name: array.shape for name, array in found.items()}, own, file, "the model")
+    subject.load(found)
+
+
+def side_of(file: str, keras: Mapping[str, Any], torch: Mapping[str, Any]) -> str:
+    """Whose weights a file holds: told by its ending, or by the names in it.
+
+    Raises:
+        TwinError: when the ending is none that is known.
+    """
+    path = Path(file)
+    if path.suffix in (".keras", ".h5"):
+        return "keras"
+    if path.suffix in (".pt", ".pth", ".bin"):
+        return "torch"
+    if path.suffix == ".safetensors":
+        names = set(arrays.read(path))
+        return "keras" if len(names & set(keras)) > len(names & set(torch)) else "torch"
+    raise TwinError(f"--weights {file}: expected .keras, .weights.h5, .safetensors, or .pt with a state dict")
+
+
+def listed(named: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+    """Inputs in order, from arrays named by their place."""
+    return [named[name] for name in sorted(named, key=int)]
+
+
+def _import(place: str) -> ModuleType:
+    try:
+        if not place.endswith(".py"):
+            sys.path.insert(0, str(Path.cwd()))
+            return importlib.import_module(place)
+        path = Path(place)
+        if not path.is_file():
+            raise TwinError(f"no file {place}; expected file.py:callable")
+        sys.path.insert(0, str(path.parent.resolve()))
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules.setdefault(path.stem, module)
+        spec.loader.exec_module(module)
+        return module
+    except TwinError:
+        raise
+    except ModuleNotFoundError as error:
+        if error.name and place.split(".")[0] == error.name:
+            raise TwinError(f"no module {place!r}; expected file.py:callable or package.module:callable") from error
+        raise TwinError(f"{place} does not import: {_told(error, place)}") from error
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        raise TwinError(f"{place} does not import: {_told(error, place)}") from error
+
+
+def _told(error: BaseException, reference: str) -> str:
+    """The error with the last line of the user's own code that it passed through."""
+    text = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+    if isinstance(error, SyntaxError):
+        return f"{text} at {error.filename}:{error.lineno}"
+    own = Path(reference.rpartition(":")[0] or reference).name
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).name == own]
+    return f"{text} at {frames[-1].filename}:{frames[-1].lineno}" if frames else text
+
+
+def _state_dict(file: str) -> dict[str, np.ndarray]:
+    import torch
+
+    try:
+        found = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise TwinError(
+            f"--weights {file}: not a plain state dict, and nothing else is unpickled, because a pickle can run code; "
+            "write it with torch.save(model.state_dict(), FILE)"
+        ) from error
+    if isinstance(found, dict) and isinstance(found.get("state_dict"), dict):
+        found = found["state_dict"]
+    if not isinstance(found, dict) or not all(torch.is_tensor(value) for value in found.values()):
+        raise TwinError(f"--weights {file}: expected a state dict of tensors; write it with torch.save(model.state_dict(), FILE)")
+    return {name: tensor.numpy() for name, tensor in found.items()}
+
+
+def _written(kwargs: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={value!r}" for name, value in kwargs.items())
