@@ -1,0 +1,99 @@
+"""Convolution, pooling, and the order in which maps become vectors."""
+
+from twin.differences.row import Drawn, Row
+
+EVEN, ODD = Drawn((2, 8, 8, 3)), Drawn((2, 7, 7, 3))
+
+ROWS = (
+    Row(
+        name="same_padding_stride",
+        title='"same" padding at stride 2',
+        keras="Pads by what the strides need: for a 3x3 kernel and an even size, one row below and one column right.",
+        torch="`padding=1` pads evenly all round, so that every window lies one pixel higher and further left.",
+        source="keras issue 19291; tensorflow.org/api_docs/python/tf/nn, notes on padding; pytorch issue 67551",
+        remedy="Pad explicitly on one side, then convolve without padding.",
+        hides="An odd height and width, where both pad evenly.",
+        gap=22.9,
+        inputs={"x": EVEN, "kernel": Drawn((3, 3, 3, 4))},
+        hiding={"x": ODD},
+    ),
+    Row(
+        name="conv_transpose_same",
+        title='"same" transposed convolution at stride 2',
+        keras="Cuts the full result at the bottom and right, to exactly twice the size.",
+        torch="`padding=1, output_padding=1` gives the same shape, but cuts one row at the top and one column at the "
+        "left as well.",
+        source="keras/src/backend/common/backend_utils.py, compute_conv_transpose_padding_args_for_torch",
+        remedy="Compute the full transposed convolution and cut it explicitly.",
+        hides="Nothing: the results are shifted by one pixel, at every size.",
+        gap=8.8,
+        inputs={"x": Drawn((2, 4, 4, 3)), "kernel": Drawn((3, 3, 4, 3))},
+    ),
+    Row(
+        name="average_pool_padding",
+        title="Padding in the mean of average pooling",
+        keras='"same" leaves the padding out of the mean: each window is divided by the pixels that it has.',
+        torch="`padding=1` counts the zeros: each window is divided by nine.",
+        source="torch/nn/modules/pooling.py, count_include_pad; tensorflow.org/api_docs/python/tf/nn/avg_pool",
+        remedy="`count_include_pad=False` in PyTorch, or `ZeroPadding2D` before the pooling in Keras.",
+        hides="Images whose border is zero.",
+        gap=0.366,
+        inputs={"x": Drawn((1, 4, 4, 1), "uniform")},
+        hiding={
+            "x": [
+                [[[0.0], [0.0], [0.0], [0.0], [0.0]]] * 2
+                + [[[0.0], [0.0], [1.0], [0.0], [0.0]]]
+                + [[[0.0], [0.0], [0.0], [0.0], [0.0]]] * 2
+            ]
+        },
+    ),
+    Row(
+        name="max_pool_same",
+        title='"same" maximum pooling at stride 2',
+        keras="Pads below and right where the size is even.",
+        torch="`padding=1` pads evenly all round; the windows of ResNet's stem lie one pixel off.",
+        source="tensorflow.org/api_docs/python/tf/nn, notes on padding; torch/nn/modules/pooling.py",
+        remedy="Pad explicitly with minus infinity, then pool without padding.",
+        hides="An odd height and width.",
+        gap=2.6,
+        inputs={"x": EVEN},
+        hiding={"x": ODD},
+    ),
+    Row(
+        name="flatten_order",
+        title="Order of a flattened map",
+        keras="Channels last: H, W, C.",
+        torch="Channels first: C, H, W. A Dense kernel after it, copied over, meets its inputs in another order.",
+        source="keras/src/layers/reshaping/flatten.py; torch/nn/modules/flatten.py",
+        remedy="Permute before the flatten, or permute the rows of the Dense kernel once, as the bridge does.",
+        hides="Maps of one pixel, or of one channel.",
+        gap=3.02,
+        inputs={"x": Drawn((2, 4, 4, 3))},
+        hiding={"x": Drawn((2, 1, 1, 3))},
+    ),
+    Row(
+        name="patch_order",
+        title="Order of the numbers in a patch",
+        keras="`ops.image.extract_patches`: row, column, channel.",
+        torch="`F.unfold`: channel, row, column.",
+        source="keras/src/ops/image.py, extract_patches; torch/nn/modules/fold.py, Unfold",
+        remedy="Reshape to separate the channels and swap the axes.",
+        hides="Grey images of one channel, and patches of one number.",
+        gap=4.41,
+        inputs={"x": Drawn((2, 8, 8, 3))},
+        hiding={"x": [[[[1.0] * 3] * 8] * 8]},
+    ),
+    Row(
+        name="dense_kernel_layout",
+        title="Layout of a dense kernel",
+        keras="`Dense` keeps (inputs, outputs) and computes x W.",
+        torch="`nn.Linear` keeps (outputs, inputs) and computes x W^T: a square kernel copied straight fits, "
+        "transposed.",
+        source="keras/src/layers/core/dense.py; torch/nn/modules/linear.py",
+        remedy="Transpose the kernel when it crosses.",
+        hides="A symmetric kernel; one that is not square does not fit and is noticed.",
+        gap=2.89,
+        inputs={"x": Drawn((3, 4)), "square": Drawn((4, 4))},
+        hiding={"square": [[2.0, 1.0, 0.0, 0.0], [1.0, 2.0, 1.0, 0.0], [0.0, 1.0, 2.0, 1.0], [0.0, 0.0, 1.0, 2.0]]},
+    ),
+)

@@ -1,0 +1,108 @@
+"""Initial values, as statistics of large seeded draws: how far they spread, and how often they are extreme."""
+
+from twin.differences.row import Row
+
+NEVER = "Nothing but weights that are copied over."
+LIMIT, BAND = 0.02, 0.05  # the figures are estimates from random numbers
+
+ROWS = (
+    Row(
+        name="dense_init",
+        title="A dense layer's first weights",
+        keras="Kernel glorot-uniform, which looks at inputs and outputs; bias zero.",
+        torch="Kernel and bias uniform within 1 / sqrt(inputs), written as kaiming-uniform with a = sqrt(5).",
+        source="keras/src/layers/core/dense.py; torch/nn/modules/linear.py, reset_parameters",
+        remedy="`nn.init.xavier_uniform_` and `zeros_` in PyTorch, or a `RandomUniform` in Keras.",
+        hides=NEVER,
+        gap=0.018,
+        limit=LIMIT,
+        band=BAND,
+    ),
+    Row(
+        name="conv_init",
+        title="A convolution's first kernel",
+        keras="Glorot-uniform.",
+        torch="Uniform within 1 / sqrt(inputs of one filter).",
+        source="keras/src/layers/convolutional/base_conv.py; torch/nn/modules/conv.py, reset_parameters",
+        remedy='`nn.init.xavier_uniform_` in PyTorch, or `VarianceScaling(1 / 3, "fan_in", "uniform")` in Keras.',
+        hides=NEVER,
+        gap=0.00229,
+        limit=LIMIT,
+        band=BAND,
+    ),
+    Row(
+        name="embedding_init",
+        title="An embedding's first vectors",
+        keras="Uniform within 0.05.",
+        torch="Normal with deviation 1: 35 times as large.",
+        source="keras/src/layers/core/embedding.py; torch/nn/modules/sparse.py, reset_parameters",
+        remedy="State the initializer on one side.",
+        hides=NEVER,
+        gap=0.971,
+        limit=LIMIT,
+        band=BAND,
+    ),
+    Row(
+        name="lstm_init",
+        title="An LSTM's first weights",
+        keras="Input kernel glorot-uniform, recurrent kernel orthogonal, bias zero but 1 for the forget gate.",
+        torch="Everything uniform within 1 / sqrt(units). The figures: deviation of the input kernel, how far the "
+        "recurrent one is from orthogonal, mean forget bias.",
+        source="keras/src/layers/rnn/lstm.py, unit_forget_bias; torch/nn/modules/rnn.py, reset_parameters; keras "
+        "issue 9773",
+        remedy="Initialize each weight in PyTorch; the remedy's lines show how.",
+        hides=NEVER,
+        gap=0.994,
+        limit=LIMIT,
+        band=BAND,
+    ),
+    Row(
+        name="he_normal_truncation",
+        title="He's normal initializer",
+        keras="Cut at two deviations, and widened so that the deviation is right.",
+        torch="Not cut. The figures: deviation, and share of the weights beyond 2.5 deviations.",
+        source="keras/src/initializers/random_initializers.py, VarianceScaling; torch/nn/init.py, kaiming_normal_",
+        remedy="`trunc_normal_` with a widened deviation in PyTorch, or a plain `RandomNormal` in Keras.",
+        hides="A look at the deviation alone.",
+        gap=0.0124,
+        limit=LIMIT,
+        band=BAND,
+    ),
+    Row(
+        name="truncated_normal_bounds",
+        title="Where a truncated normal is cut",
+        keras="At two deviations.",
+        torch="At -2 and 2, whatever the deviation: with std=0.02, never.",
+        source="keras/src/initializers/random_initializers.py, TruncatedNormal; torch/nn/init.py, trunc_normal_",
+        remedy="`a=-2 * std, b=2 * std` in PyTorch.",
+        hides="A deviation of 1, the default of PyTorch.",
+        gap=0.0452,
+        limit=LIMIT,
+        band=BAND,
+    ),
+    Row(
+        name="normal_initializer_std",
+        title="A normal initializer's deviation",
+        keras="0.05.",
+        torch="1.",
+        source="keras/src/initializers/random_initializers.py, RandomNormal; torch/nn/init.py, normal_",
+        remedy="State it.",
+        hides=NEVER,
+        gap=0.95,
+        limit=LIMIT,
+        band=BAND,
+    ),
+    Row(
+        name="attention_init",
+        title="First projections of attention",
+        keras="Glorot-uniform, query, key and value each for itself.",
+        torch="Xavier-uniform of query, key and value as one matrix of three times the width.",
+        source="keras/src/initializers/random_initializers.py, compute_fans; torch/nn/modules/activation.py, "
+        "MultiheadAttention",
+        remedy="Write attention with separate dense layers, and state their initializer.",
+        hides=NEVER,
+        gap=0.0181,
+        limit=LIMIT,
+        band=BAND,
+    ),
+)
