@@ -126,17 +126,20 @@ if BACKEND != "tensorflow":
     class _Batches(keras.utils.PyDataset):
         def __init__(self, pairs, orders, batch_size):
             super().__init__()
-            self.pairs, self.orders, self.batch_size, self.epoch = pairs, orders, batch_size, 0
+            self.pairs, self.orders, self.batch_size = pairs, orders, batch_size
+            self.epoch, self.complete = 0, False
 
         def __len__(self):
             return -(-len(self.orders[0]) // self.batch_size)
 
         def __getitem__(self, index):
+            self.complete = index == len(self) - 1
             rows = self.orders[self.epoch][index * self.batch_size : (index + 1) * self.batch_size]
             return keras.tree.map_structure(lambda array: array[rows], self.pairs)
 
         def on_epoch_end(self):
-            self.epoch = min(self.epoch + 1, len(self.orders) - 1)
+            if self.complete:  # fit takes a first batch before it starts, to see shapes, and calls this then too
+                self.epoch = min(self.epoch + 1, len(self.orders) - 1)
 
     def batches(pairs, orders, batch_size):
         return _Batches(pairs, orders, batch_size), None

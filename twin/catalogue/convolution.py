@@ -1,6 +1,6 @@
 """Chapter 2: convolution."""
 
-from twin.spec import Twin
+from twin.spec import Difference, Twin
 
 TWINS: tuple[Twin, ...] = (
     Twin(
@@ -57,6 +57,32 @@ TWINS: tuple[Twin, ...] = (
         },
     ),
     Twin(
+        name="conv_shapes",
+        title="Convolutions of every kind: shapes and values",
+        kind="exercise",
+        deck="B",
+        topic="Conv1D, Conv2D, Conv3D; Torch.nn.Convolution Layers",
+        paper="Dumoulin and Visin, A guide to convolution arithmetic for deep learning, 2016, chapters 2, 4 and 5",
+        data="random_signals",
+        differences=(
+            Difference(
+                "a stride together with a dilation is left out",
+                "Keras refuses it in its layers; PyTorch has it",
+            ),
+            Difference(
+                "the dilation of a transposed convolution is left out",
+                "on a CPU, TensorFlow has it in float32 through oneDNN only",
+            ),
+            Difference(
+                'margins of a given width, and "reflect", "replicate" and "circular" ones, are made by hand in Keras',
+                'its layers know "valid", "same" and, in one dimension, "causal", all with zeros',
+            ),
+            Difference('"same" at a stride is padded by hand in PyTorch', 'torch.nn.Conv2d(padding="same") refuses it'),
+            Difference('"same" of a transposed convolution is cut by hand in PyTorch', "it cuts equal margins only"),
+            Difference("a transposed convolution in groups is several layers in Keras", "its layer has no groups"),
+        ),
+    ),
+    Twin(
         name="pooling",
         title="Maximum and average pooling",
         kind="exercise",
@@ -82,6 +108,26 @@ TWINS: tuple[Twin, ...] = (
                 ),
             ),
         },
+    ),
+    Twin(
+        name="feature_maps",
+        title="What each layer sees",
+        kind="exercise",
+        deck="B",
+        topic="Feature map",
+        paper="Zeiler and Fergus, Visualizing and understanding convolutional networks, 2014, sections 2 and 4.1",
+        data="learned_filters",
+    ),
+    Twin(
+        name="edge_filters",
+        title="Laplace, Sobel, Canny and Harris beside learned filters",
+        kind="exercise",
+        deck="E",
+        topic="ML vs DL: features by hand against learned",
+        paper="Canny, A computational approach to edge detection, 1986; Harris and Stephens, A combined corner and "
+        "edge detector, 1988",
+        data="learned_filters",
+        data_options={"only": ("image", "kernel1")},
     ),
     Twin(
         name="why_deep",

@@ -21,7 +21,7 @@ class Dataset:
         provenance: one line that every report prints: 'real, shipped in PACKAGE', 'real, downloaded from
             ...' or 'made here (seed ...)', and of what.
         train: named arrays with the same number of rows.
-        test: the same, never trained on.
+        test: the same, never trained on; where the data is for an exercise, its inputs, of any lengths.
     """
 
     provenance: str
