@@ -1,0 +1,72 @@
+"""Ensemble of epochs: one training, several networks, and the average of what they say.
+
+Xie, Xu and Chuang, "Horizontal and vertical ensemble with deep representation for classification" (2013), section
+3.1. Between one epoch and the next the error on new pictures goes up and down, and nobody knows beforehand which
+epoch is the best. So the networks of the last few epochs are all kept, and the probabilities that they give are
+averaged: the average is surer than its members where they agree, and less sure where they do not.
+
+Departures: none. Huang et al., "Snapshot ensembles: train 1, get M for free" (2017) drive the network into a new
+valley before each snapshot by a schedule that restarts; here the rate is constant, as on the slides.
+
+Slides: deck D, "Ensemble learning": three epochs, a model of each, and the average as final output.
+"""
+
+import math
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from torch_impl import train
+from torch_impl.models.classification.digit_cnn import DigitCNN
+from twin import data
+from twin.spec import Phase
+
+
+class Ensemble(nn.Module):
+    """A network that learns, and the networks that it was after earlier epochs.
+
+    Args:
+        image_shape: height, width and channels; height and width divisible by four.
+        num_classes: width of the output.
+        num_members: how many epochs are averaged.
+    """
+
+    def __init__(self, image_shape, num_classes, num_members):
+        super().__init__()
+        self.learner = DigitCNN(image_shape, num_classes)
+        self.members = nn.ModuleList([DigitCNN(image_shape, num_classes) for _ in range(num_members)])
+        for member in self.members:
+            member.requires_grad_(False)
+
+    def forward(self, x):
+        """(B, C, H, W) images to (B, num_classes) logarithms of the members' mean probabilities."""
+        logits = torch.stack([member(x) for member in self.members])  # (members, B, num_classes)
+        return torch.logsumexp(F.log_softmax(logits, dim=-1), dim=0) - math.log(len(self.members))
+
+    def keep(self, place):
+        """Make that member equal to the learner."""
+        self.members[place].load_state_dict(self.learner.state_dict())
+
+
+def learner_loss(model, batch):
+    """Cross-entropy of the learner alone."""
+    return F.cross_entropy(model.learner(batch["x"]), batch["y"])
+
+
+PHASES = (Phase("learner", loss=learner_loss),)
+
+
+def fit(run, epochs, report):
+    """Train the learner, and keep it after each of the last epochs, as many as there are members."""
+    rows = data.load(run.twin.data, run.twin.data_options).train
+    rng = np.random.default_rng(run.seed)
+    for epoch in range(epochs):
+        order = rng.permutation(len(rows["y"]))
+        batches = np.split(order, range(run.twin.batch_size, len(order), run.twin.batch_size))
+        losses = [train.step(run, {name: array[chosen] for name, array in rows.items()}) for chosen in batches]
+        place = epoch - (epochs - len(run.model.members))
+        if place >= 0:
+            run.model.keep(place)
+        report(epoch, {"learner": float(np.mean([loss["learner"] for loss in losses]))})
