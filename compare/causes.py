@@ -69,9 +69,10 @@ def of_layer(
     def one(cause: str, words: tuple[str, Any, str, Any], edits: Sequence[Edit]) -> Candidate:
         keras_word, keras_value, torch_word, torch_value = words
         says = f"PyTorch has {torch_word}={_short(torch_value)}, Keras {keras_word}={_short(keras_value)}"
+        sizes = _sizes(leaves[1])
         fix = {
-            "torch": f"{names[1]}(..., {torch_word}={_short(keras_value)})",
-            "keras": f"{names[0]}(..., {keras_word}={_short(torch_value)})",
+            "torch": f"{names[1]}({sizes}{torch_word}={_short(keras_value)})",
+            "keras": f"{names[0]}({'..., ' if leaves[0].kind.startswith('Conv') else ''}{keras_word}={_short(torch_value)})",
         }
         return Candidate(cause, says, fix, edits)
 
@@ -514,6 +515,16 @@ def _in_keras(event: Event) -> str:
     if event.family == "resize":
         return f"interpolation={settings['mode']!r}"
     return f"keras.ops.{name}" if name else event.call
+
+
+def _sizes(leaf: Leaf) -> str:
+    """The first arguments of a PyTorch layer's constructor, as far as its weights tell them."""
+    if leaf.kind.startswith("BatchNorm") and "weight" in leaf.shapes:
+        return f"{leaf.shapes['weight'][0]}, "
+    if leaf.kind == "LayerNorm" and "weight" in leaf.shapes:
+        shape = leaf.shapes["weight"]
+        return f"{shape[0] if len(shape) == 1 else tuple(shape)}, "
+    return "..., "
 
 
 def _short(value: Any) -> str:

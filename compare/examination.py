@@ -1,7 +1,9 @@
 """`twin verify` from the command line: two models of the user's own in two workers, and the verdict as text, JSON, HTML."""
 
 import contextlib
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import numpy as np
 from compare import user_code
 from compare.check import Pool, Settings
 from compare.engines import Engine
-from compare.process import WorkerFailed
+from compare.process import Worker, WorkerFailed
 from compare.subjects import Remote, layouts, make_inputs
 from compare.verify import Examination, Verdict
 from twin.bridge import Leaf
@@ -61,29 +63,39 @@ def verify(request: Request, engine: Engine, native: Engine, settings: Settings,
     Raises:
         TwinError: when a model cannot be made, does not run on the inputs, or layers do not pair up.
     """
-    inputs = _inputs(request)
     pool = Pool(settings)
     out: list[Verdict] = []
 
-    def examine() -> None:
-        tell("starting")
+    def start(each: Engine) -> Worker:
         try:
-            workers = [pool.start(each, settings.device) for each in (engine, native)]
+            return pool.start(each, settings.device)
         except WorkerFailed as failure:
-            raise TwinError(f"{engine.name} or {native.name} does not start: {failure.reason}; see twin doctor") from failure
-        tell("building the models")
-        keras = Remote(workers[0], settings.timeout, request.keras, request.keras_kwargs, inputs)
-        given = inputs
-        if not request.data:
-            given = [_within_vocabulary(array, keras.leaves()) for array in inputs]
-        torch = Remote(workers[1], settings.timeout, request.torch, request.torch_kwargs, given)
-        mode = _load(request, keras, torch)
-        native_inputs = _native(request, torch, given)
-        examination = Examination(keras, torch, given, native_inputs, mode, request.pairs, request.training, tell)
-        out.append(examination.run())
+            raise TwinError(f"{each.name} does not start: {failure.reason}; see twin doctor") from failure
 
-    pool.run([examine])
+    def run() -> None:
+        tell("starting")
+        with ThreadPoolExecutor(2) as threads:
+            keras, torch = threads.map(start, (engine, native))
+        out.append(examine(request, keras, torch, settings.timeout, tell))
+
+    pool.run([run])
     return out[0]
+
+
+def examine(
+    request: Request, keras_worker: Worker, torch_worker: Worker, timeout: float, tell: Callable[[str], None]
+) -> Verdict:
+    """Examine a pair in workers that are there already; raises as `verify` does."""
+    inputs = _inputs(request)
+    tell("building the models")
+    with tempfile.TemporaryDirectory(prefix="twin-") as folder:
+        place = Path(folder)
+        keras = Remote(keras_worker, timeout, request.keras, request.keras_kwargs, inputs, place / "keras")
+        given = inputs if request.data else [_within_vocabulary(array, keras.leaves()) for array in inputs]
+        torch = Remote(torch_worker, timeout, request.torch, request.torch_kwargs, given, place / "torch")
+        mode = _load(request, keras, torch)
+        native = _native(request, torch, given)
+        return Examination(keras, torch, given, native, mode, request.pairs, request.training, tell).run()
 
 
 def _inputs(request: Request) -> list[np.ndarray]:

@@ -38,6 +38,8 @@ class Rung:
         status: 'ok' or 'failed'.
         worst: the distance that uses most of what is allowed.
         message: one line, for a person.
+        distances: all that were measured.
+        late: whether it failed only after the first training step.
     """
 
     rung: str
@@ -45,6 +47,7 @@ class Rung:
     worst: Distance | None = None
     message: str = ""
     distances: tuple[Distance, ...] = ()
+    late: bool = False
 
     def to_json(self) -> dict[str, Any]:
         far = self.worst
@@ -169,7 +172,8 @@ def optimizer(got: Mapping[str, Arrays], ref: Reference, limits: Limits) -> Rung
     for part in (updates, moments):  # the first step before the later ones, which only repeat its error
         if part and not worst(part).ok:
             return judge("optimizer", part)
-    return judge("optimizer", [*updates, *moments, *later], f"{step} of {SNAPSHOTS[-1]} steps compared")
+    found = judge("optimizer", [*updates, *moments, *later], f"{step} of {SNAPSHOTS[-1]} steps compared")
+    return replace(found, late=step > 1)
 
 
 def trajectory(curve: Sequence[Mapping[str, float]], ref: Reference, limits: Limits) -> Rung:

@@ -1,6 +1,5 @@
 """A model in a worker process, examined as if it were here; and the inputs that both models get."""
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from itertools import permutations
 from pathlib import Path
@@ -26,6 +25,7 @@ class Remote:
         reference: the user's model, `file.py:callable`.
         kwargs: its arguments.
         inputs: one input of each kind.
+        folder: made here, for the arrays on their way.
 
     Raises:
         TwinError: when the model cannot be made.
@@ -38,9 +38,10 @@ class Remote:
         reference: str,
         kwargs: Mapping[str, Any],
         inputs: Sequence[np.ndarray],
+        folder: Path,
     ):
-        self.worker, self.timeout = worker, timeout
-        self.folder = tempfile.TemporaryDirectory(prefix="twin-")
+        self.worker, self.timeout, self.folder = worker, timeout, folder
+        folder.mkdir()
         file = self._file(inputs)
         answer = self._ask("open", model=reference, kwargs=dict(kwargs), inputs=file)
         self.found = [Leaf.from_json(leaf) for leaf in answer["leaves"]]
@@ -79,19 +80,18 @@ class Remote:
         return {str(place): array for place, array in enumerate(inputs)}
 
     def _file(self, inputs: Sequence[np.ndarray]) -> str:
-        path = Path(self.folder.name) / "inputs"
+        path = self.folder / "inputs"
         arrays.write(path, self._numbered(inputs))
         return str(path)
 
     def _examine(
         self, method: str, fields: Mapping[str, Any], given: Mapping[str, Mapping[str, np.ndarray]]
     ) -> tuple[dict[str, Any], Arrays]:
-        folder = Path(self.folder.name)
         files = {}
         for name, named in given.items():
-            arrays.write(folder / name, named)
-            files[name] = str(folder / name)
-        out = folder / "out"
+            arrays.write(self.folder / name, named)
+            files[name] = str(self.folder / name)
+        out = self.folder / "out"
         answer = self._ask("examine", method=method, fields=dict(fields), files=files, out=str(out))
         return answer, arrays.read(out) if method != "load" else {}
 

@@ -425,12 +425,13 @@ class Examination:
             share = (1 - keep) * moved[1] / moved[0] if moved[0] > 0 else 0.0
             after = alignment.relative((theirs[name] - old[name]) * (moved[0] / max(moved[1], 1e-30)), mine[name] - old[name])
             confirmed = after <= 1e-3
+            native = self.native[self.pairs[path]]
             says = (
                 f"Keras keeps {keep:g} of the running mean at each step, PyTorch replaces {share:.3g} of it: "
                 "Keras's momentum is the share kept, PyTorch's the share replaced"
             )
             fix = {
-                "torch": f"{_torch_layer(self.native[self.pairs[path]])}(..., momentum={1 - keep:.3g})",
+                "torch": f"torch.nn.{native.kind}({native.shapes['running_mean'][0]}, momentum={1 - keep:.3g})",
                 "keras": f"keras.layers.BatchNormalization(momentum={1 - share:.3g})",
             }
             cause = "batchnorm_momentum" if confirmed else None
@@ -911,6 +912,3 @@ def _added(arrays: Arrays, redundant_in: set[str]) -> Arrays:
 def _far(far: float) -> str:
     return f"{far:.2g} away (relative L2)" if math.isfinite(far) else "of another shape or order"
 
-
-def _torch_layer(leaf: Leaf) -> str:
-    return f"torch.nn.{leaf.kind}"

@@ -1,0 +1,294 @@
+"""`twin verify`: 146 pairs with one defect each, equal pairs, the user's own files, and everything that can be wrong with them."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import save_file
+
+from compare import examination
+from compare.engines import ENGINES
+from compare.process import Worker
+from twin.errors import TwinError
+
+ROOT = Path(__file__).parent.parent
+
+KERAS = """
+import keras
+from keras import layers
+
+
+def make(width=4):
+    return keras.Sequential([
+        keras.Input((8, 8, 3)),
+        layers.Conv2D(width, 3, padding="same", activation="relu", name="conv"),
+        layers.BatchNormalization(name="norm"),
+        layers.Flatten(),
+        layers.Dense(5, name="head"),
+    ])
+
+
+def deeper():
+    return keras.Sequential([keras.Input((8, 8, 3)), layers.Conv2D(4, 3), layers.Conv2D(4, 3), layers.Flatten(), layers.Dense(5)])
+
+
+def branching():
+    class Branching(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.head = layers.Dense(5)
+
+        def call(self, x):
+            return self.head(x) if x[0, 0] > 0 else -self.head(x)
+
+    return Branching()
+
+
+nothing = 3
+"""
+TORCH = """
+import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self, width=4, eps=1e-3):
+        super().__init__()
+        print("a model that talks")
+        self.conv = nn.Conv2d(3, width, 3, padding=1)
+        self.norm = nn.BatchNorm2d(width, eps=eps, momentum=0.01)
+        self.head = nn.Linear(64 * width, 5)
+
+    def forward(self, x):
+        x = self.norm(torch.relu(self.conv(x)))
+        return self.head(torch.flatten(x, 1))
+
+
+class Flat(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(8, 5)
+
+    def forward(self, x):
+        return self.head(x)
+
+
+def broken():
+    return 1 / 0
+
+
+def text():
+    return "no model"
+"""
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models")
+    (folder / "mine.py").write_text(KERAS)
+    (folder / "theirs.py").write_text(TORCH)
+    (folder / "wrong.py").write_text("def make(:\n    pass\n")
+    return folder
+
+
+def run(folder, *arguments, keras="mine.py:make", torch_="theirs.py:Net", shape=("--input", "8,8,3")):
+    """The command line in a process of its own."""
+    command = [sys.executable, "-m", "compare.cli", "verify", keras, torch_, *shape, "--backend", "torch", *arguments]
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, capture_output=True, text=True, cwd=folder, env=env, timeout=300)
+
+
+@pytest.fixture(scope="module")
+def workers():
+    """One worker per side for all the pairs of this file."""
+    started = [Worker(ENGINES[name]) for name in ("keras-torch", "torch")]
+    for worker in started:
+        worker.ask("hello", 300, device="cpu")
+    yield started
+    for worker in started:
+        worker.close()
+
+
+@pytest.fixture
+def verify(files, workers):
+    """Examine a pair of `files` in the running workers."""
+
+    def examine(keras="mine.py:make", torch_="theirs.py:Net", shape=(8, 8, 3), **options):
+        request = examination.Request(f"{files}/{keras}", f"{files}/{torch_}", shapes=[shape], **options)
+        return examination.examine(request, *workers, 300, lambda word: None)
+
+    return examine
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    """Every pair, examined in one process on Keras's torch backend."""
+    out = tmp_path_factory.mktemp("pairs") / "pairs.json"
+    command = [sys.executable, "tests/pairs.py", "--seeds", "4", "--json", str(out), "--quiet"]
+    env = os.environ | {"KERAS_BACKEND": "torch", "OMP_NUM_THREADS": "1"}
+    answer = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=env, timeout=900)
+    assert answer.returncode == 0, answer.stderr
+    return json.loads(out.read_text())
+
+
+def test_there_are_at_least_120_pairs_of_30_kinds(corpus):
+    assert len(corpus["pairs"]) >= 120
+    assert len({name.split("-", 1)[1] for name in corpus["pairs"]}) >= 30
+    assert {row["style"] for row in corpus["pairs"].values()} == {"functional", "sequential", "subclassed"}
+
+
+def test_rates_of_the_planted_defects(corpus):
+    detected, located, explained = np.array([row["marks"] for row in corpus["pairs"].values()]).mean(0)
+    missed = [name for name, row in corpus["pairs"].items() if not all(row["marks"])]
+    assert (detected >= 0.99, located >= 0.95, explained >= 0.9) == (True, True, True), missed
+
+
+def test_equal_pairs_raise_no_alarm(corpus):
+    assert corpus["equal"] == 16
+    assert corpus["alarms"] == []
+
+
+def test_a_cause_is_a_measurement(corpus):
+    for name, row in corpus["pairs"].items():
+        after = row["evidence"]["after"]
+        assert after is None or after <= 1e-5 or row["rung"] == "statistics", name
+
+
+def test_equal_models_agree(verify):
+    found = verify().to_json()
+    assert found["verdict"] == "agree"
+    assert found["pairs"] == [{"keras": n, "torch": n} for n in ("conv", "norm", "head")]
+    assert set(found["rungs"]) == {"weights", "forward", "training", "statistics", "gradients"}
+
+
+def test_a_difference_has_cause_evidence_and_fix(files, tmp_path):
+    page = tmp_path / "page.html"
+    answer = run(files, "--torch-kwargs", '{"eps": 1e-5}', "--json", "-", "--html", str(page))
+    found = json.loads(answer.stdout)
+    assert answer.returncode == 1
+    assert (found["schema"], found["verdict"], found["rung"]) == (1, "differ", "forward")
+    assert found["cause"] == "batchnorm_epsilon"
+    assert found["layer"] == {"keras": "norm", "torch": "norm"}
+    assert found["evidence"]["before"] > 1e-4 > 1e-6 > found["evidence"]["after"]
+    assert "eps=0.001" in found["fix"]["torch"]
+    assert "batchnorm_epsilon" in page.read_text()
+
+
+def test_the_answer_in_words_names_layer_values_and_fix(verify):
+    text = examination.text(verify(torch_kwargs={"eps": 1e-5}))
+    assert "norm: first difference (forward, inference mode)" in text
+    assert "PyTorch has eps=1e-05, Keras epsilon=0.001" in text
+    assert "Fix: torch.nn.BatchNorm2d(4, eps=0.001)" in text
+
+
+@pytest.fixture(scope="module")
+def weights(files):
+    """Files of weights, written by either framework."""
+    code = """
+import torch, mine, theirs
+from safetensors.torch import save_file
+mine.make().save_weights("keras.weights.h5")
+mine.make().save("keras.keras")
+state = theirs.Net().state_dict()
+state["conv.bias"] += 3
+torch.save(state, "torch.pt")
+save_file(state, "torch.safetensors")
+"""
+    env = os.environ | {"KERAS_BACKEND": "torch"}
+    subprocess.run([sys.executable, "-c", code], cwd=files, check=True, env=env, capture_output=True)
+    return files
+
+
+@pytest.mark.parametrize("name", ["keras.weights.h5", "keras.keras", "torch.pt", "torch.safetensors"])
+def test_weights_come_from_a_file_of_either_side(verify, weights, name):
+    assert verify(weights=[str(weights / name)]).verdict == "agree"
+
+
+def test_weights_of_both_sides_stay_and_are_compared(verify, weights):
+    verdict = verify(weights=[str(weights / "keras.weights.h5"), str(weights / "torch.pt")])
+    assert verdict.findings[0].rung == "weights"
+
+
+BAD = {
+    "a file that does not parse": ({"keras": "wrong.py:make"}, "SyntaxError", "wrong.py:1"),
+    "no such file": ({"keras": "none.py:make"}, "none.py", "file.py:callable"),
+    "no such name": ({"keras": "mine.py:mak"}, "did you mean make"),
+    "a callable that fails": ({"torch_": "theirs.py:broken"}, "ZeroDivisionError", "theirs.py:"),
+    "a callable that returns no model": ({"torch_": "theirs.py:text"}, "returned a str", "torch.nn.Module"),
+    "no callable": ({"keras": "mine.py:nothing"}, "is a int"),
+    "a shape that does not fit": ({"shape": (8, 8, 4)}, "Keras model"),
+    "unknown arguments": ({"keras_kwargs": {"depth": 3}}, "depth"),
+    "models of different depth": ({"keras": "mine.py:deeper"}, "do not pair up", "--map"),
+    "control flow that depends on the data": (
+        {"keras": "mine.py:branching", "torch_": "theirs.py:Flat", "shape": (8,)},
+        "control flow",
+    ),
+    "a layer that is not there": ({"pairs": {"conv": "covn"}}, "no layer 'covn'"),
+    "no weights file": ({"weights": ["none.pt"]}, "none.pt: no such file"),
+}
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_bad_input_is_one_clear_line(verify, what):
+    options, *expected = BAD[what]
+    with pytest.raises(TwinError) as error:
+        verify(**options)
+    assert "\n" not in str(error.value)
+    for words in expected:
+        assert words in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"shape": ()}, "--input"),
+        ({"shape": ("--input", "8,x")}, "expected a shape"),
+        ({"keras": "mine.py"}, "file.py:callable"),
+    ],
+)
+def test_a_wrong_command_ends_with_2_and_one_line(files, options, expected):
+    answer = run(files, **options)
+    assert answer.returncode == 2
+    assert answer.stderr.startswith("twin: ")
+    assert len(answer.stderr.strip().splitlines()) == 1
+    assert expected in answer.stderr
+
+
+def test_a_pickle_that_runs_code_is_refused(verify, tmp_path):
+    class Harmful:
+        def __reduce__(self):
+            return (Path.touch, (tmp_path / "ran",))
+
+    torch.save({"conv.weight": Harmful()}, tmp_path / "harmful.pt")
+    with pytest.raises(TwinError, match="can run code"):
+        verify(weights=[str(tmp_path / "harmful.pt")])
+    assert not (tmp_path / "ran").exists()
+
+
+def test_weights_of_another_model_name_what_does_not_fit(verify, tmp_path):
+    arrays = {"conv.weight": np.zeros((4, 3, 3, 3), np.float32), "extra": np.zeros(3, np.float32)}
+    save_file(arrays, tmp_path / "w.safetensors")
+    with pytest.raises(TwinError, match=r"only in .*: extra; only in the model: conv.bias"):
+        verify(weights=[str(tmp_path / "w.safetensors")])
+
+
+def test_the_assertion_for_other_test_suites(files):
+    code = """
+import numpy as np, pytest, twin, mine, theirs
+x = np.random.default_rng(0).standard_normal((4, 8, 8, 3))
+model, net = mine.make(), theirs.Net()
+before = net.conv.weight.detach().clone()
+twin.assert_twins(model, net, x)
+assert (net.conv.weight == before).all()
+with pytest.raises(AssertionError, match="PyTorch has eps=1e-05"):
+    twin.assert_twins(model, theirs.Net(eps=1e-5), x)
+assert twin.verify(model, theirs.Net(eps=1e-5), x).findings[0].cause == "batchnorm_epsilon"
+"""
+    env = os.environ | {"KERAS_BACKEND": "torch", "PYTHONPATH": str(ROOT)}
+    answer = subprocess.run([sys.executable, "-c", code], cwd=files, env=env, capture_output=True, text=True, timeout=300)
+    assert answer.returncode == 0, answer.stderr
