@@ -102,9 +102,16 @@ def test_an_ulp_is_the_smallest_move():
     assert moved_by_an_ulp(np.array([3]), np.random.default_rng(0))[0] == 3
 
 
-def test_noise_floor_is_the_root_mean_square_over_draws():
-    wanted = np.zeros(4)
-    assert noise_floor([wanted + 3.0, wanted + 4.0], wanted) == pytest.approx(np.sqrt(12.5))
+def test_noise_floor_is_the_root_mean_square_over_draws_of_a_large_tensor():
+    wanted = np.zeros(400_000)
+    assert noise_floor([wanted + 3.0, wanted + 4.0], wanted) == pytest.approx(np.sqrt(12.5), rel=0.01)
+
+
+def test_noise_floor_of_a_scalar_is_seldom_exceeded_by_the_noise():
+    rng = np.random.default_rng(0)
+    floors = [noise_floor(list(rng.standard_normal((5, 1))), np.zeros(1)) for _ in range(3000)]
+    assert 0 < np.mean(np.array(floors) < 1.0) < 0.004  # one in a thousand is meant
+    assert np.median(floors) < 6  # and it is no blank cheque
 
 
 def test_a_damaged_array_file_is_one_clear_line(tmp_path):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+CHANCE = 1e-3  # that the noise of a tensor is larger than it is taken to be
 HALF_ULP = 2.0**-24  # relative rounding error of float32: no error can be expected to be smaller
 
 
@@ -104,9 +105,18 @@ def rmse(got: np.ndarray, wanted: np.ndarray) -> float:
 def noise_floor(draws: Sequence[np.ndarray], wanted: np.ndarray) -> float:
     """The rounding noise of native float32: root mean square over several draws of its error.
 
-    One native run in one memory layout is only one draw: another order of summation has another error.
+    One native run in one memory layout is only one draw: another order of summation has another error. The few
+    errors of a small tensor tell its noise badly (five of a scalar may all be small by luck), so what is returned
+    is the bound that the noise exceeds once in a thousand times, if errors are normal; for a large tensor that
+    is the root mean square itself.
     """
-    return float(np.sqrt(np.mean([rmse(draw, wanted) ** 2 for draw in draws])))
+    from scipy.special import gammaincinv  # here, because it takes longer to import than all the rest
+
+    count = len(draws) * wanted.size
+    if not count:
+        return 0.0
+    square = float(np.mean([rmse(draw, wanted) ** 2 for draw in draws]))
+    return math.sqrt(square * count / (2 * gammaincinv(count / 2, CHANCE)))
 
 
 def moved_by_an_ulp(array: np.ndarray, rng: np.random.Generator) -> np.ndarray:

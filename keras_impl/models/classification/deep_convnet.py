@@ -15,6 +15,8 @@ Slides: deck D, the network for handwriting, in NumPy; He's start, Adam and drop
 import keras
 from keras import layers
 
+from twin.shapes import check_shapes
+
 
 class DeepConvNet(keras.Model):
     """Three pairs of 3x3 convolutions with max pooling after each, a hidden dense layer and the output.
@@ -27,6 +29,7 @@ class DeepConvNet(keras.Model):
     """
 
     def __init__(self, image_shape, hidden_width, rate, num_classes):
+        check_shapes(image_shape, num_classes, smallest=4)
         super().__init__()
         he = "he_normal"  # differs: Keras cuts this normal distribution off at two standard deviations
         self.conv1 = layers.Conv2D(16, kernel_size=3, padding="same", kernel_initializer=he)

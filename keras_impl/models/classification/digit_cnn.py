@@ -16,6 +16,8 @@ cross-entropy.
 import keras
 from keras import layers
 
+from twin.shapes import check_shapes
+
 
 class DigitCNN(keras.Model):
     """Two 3x3 convolutions with max pooling after each, and two dense layers.
@@ -26,6 +28,7 @@ class DigitCNN(keras.Model):
     """
 
     def __init__(self, image_shape, num_classes):
+        check_shapes(image_shape, num_classes, smallest=4)
         super().__init__()
         self.conv1 = layers.Conv2D(16, kernel_size=3, padding="same")
         self.pool1 = layers.MaxPooling2D(2)

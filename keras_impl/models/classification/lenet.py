@@ -14,6 +14,8 @@ Slides: deck B, the network of 1998; deck E, "LeNet style", which speaks of 7x7 
 import keras
 from keras import layers
 
+from twin.shapes import check_shapes
+
 
 class LeNet(keras.Model):
     """Three 5x5 convolutions with average pooling between them, and two dense layers.
@@ -24,6 +26,7 @@ class LeNet(keras.Model):
     """
 
     def __init__(self, image_shape, num_classes):
+        check_shapes(image_shape, num_classes, smallest=32, largest=35)
         super().__init__()
         self.conv1 = layers.Conv2D(6, kernel_size=5)
         self.pool1 = layers.AveragePooling2D(2)

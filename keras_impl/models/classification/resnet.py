@@ -7,7 +7,7 @@ convolution narrows the channels, the 3x3 one works on few of them, and a 1x1 wi
 (3, 4, 6, 3) and width 64 this is ResNet-50.
 
 Departures: none in the architecture. The stride of a stage is in its first 1x1 convolution, as in the paper and
-on the slides; later versions move it into the 3x3 one ("v1.5"), with the same parameters.
+on the slides; `resnet50` moves it into the 3x3 one.
 
 Slides: deck D, "Bottleneck". There the shapes are compared with `is not`, which holds for any two objects, so that
 every shortcut goes through a convolution. Here a shortcut is the identity wherever the shapes agree.
@@ -16,24 +16,10 @@ every shortcut goes through a convolution. Here a shortcut is the identity where
 import keras
 from keras import layers
 
+from keras_impl.models.classification.resnet_style import batch_norm, convolution
+from twin.shapes import check_shapes
+
 EXPANSION = 4  # the last convolution of a block has four times the channels of the others (table 1)
-
-
-def convolution(in_channels, channels, kernel_size, stride):
-    """A convolution without bias, since a BatchNorm follows, and with He's start."""
-    return layers.Conv2D(
-        channels,
-        kernel_size,
-        strides=stride,
-        padding="same" if stride == 1 else "valid",  # differs: "same" with a stride pads unevenly
-        use_bias=False,
-        kernel_initializer="he_normal",  # differs: cut off at two standard deviations
-    )
-
-
-def batch_norm(channels):
-    """A BatchNorm that keeps nine tenths of its running statistics at each step."""
-    return layers.BatchNormalization(momentum=0.9, epsilon=1e-5)  # differs: momentum is the share kept
 
 
 class Bottleneck(layers.Layer):
@@ -42,29 +28,36 @@ class Bottleneck(layers.Layer):
     Args:
         in_channels: channels of the input.
         width: channels of the first two convolutions.
-        stride: 2 halves height and width.
+        strides: of the first two convolutions; one of them is 2 where height and width are halved.
     """
 
-    def __init__(self, in_channels, width, stride):
+    def __init__(self, in_channels, width, strides):
         super().__init__()
-        self.conv1 = convolution(in_channels, width, kernel_size=1, stride=stride)
+        self.strides = strides
+        self.conv1 = convolution(in_channels, width, kernel_size=1, stride=strides[0])
         self.norm1 = batch_norm(width)
-        self.conv2 = convolution(width, width, kernel_size=3, stride=1)
+        self.conv2 = convolution(width, width, kernel_size=3, stride=strides[1])
         self.norm2 = batch_norm(width)
         self.conv3 = convolution(width, EXPANSION * width, kernel_size=1, stride=1)
         self.norm3 = batch_norm(EXPANSION * width)
-        self.projects = stride != 1 or in_channels != EXPANSION * width
+        self.projects = strides != (1, 1) or in_channels != EXPANSION * width
         if self.projects:
-            self.conv4 = convolution(in_channels, EXPANSION * width, kernel_size=1, stride=stride)
+            self.conv4 = convolution(in_channels, EXPANSION * width, kernel_size=1, stride=max(strides))
             self.norm4 = batch_norm(EXPANSION * width)
 
     def call(self, x):
-        """(B, H, W, in_channels) to (B, H / stride, W / stride, 4 * width)."""
-        residual = keras.ops.relu(self.norm1(self.conv1(x)))  # (B, H / stride, W / stride, width)
-        residual = keras.ops.relu(self.norm2(self.conv2(residual)))
-        residual = self.norm3(self.conv3(residual))  # (B, H / stride, W / stride, 4 * width)
+        """(B, H, W, in_channels) to (B, H / 2, W / 2, 4 * width), or to (B, H, W, 4 * width) without a stride."""
+        residual = self.residual(x)
         shortcut = self.norm4(self.conv4(x)) if self.projects else x
         return keras.ops.relu(residual + shortcut)
+
+    def residual(self, x):
+        """What is added to the shortcut."""
+        x = keras.ops.relu(self.norm1(self.conv1(x)))
+        if self.strides[1] != 1:
+            x = keras.ops.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))  # differs: PyTorch's convolution pads itself
+        x = keras.ops.relu(self.norm2(self.conv2(x)))
+        return self.norm3(self.conv3(x))
 
 
 class ResNet(keras.Model):
@@ -77,7 +70,11 @@ class ResNet(keras.Model):
         num_classes: width of the output.
     """
 
+    block = Bottleneck
+    halving = (2, 1)  # strides of the first two convolutions of a stage, where it halves the picture
+
     def __init__(self, image_shape, width, stages, num_classes):
+        check_shapes(image_shape, num_classes, smallest=1)
         super().__init__()
         self.conv1 = convolution(image_shape[-1], width, kernel_size=7, stride=2)
         self.norm1 = batch_norm(width)
@@ -86,8 +83,8 @@ class ResNet(keras.Model):
         channels = width
         for stage, num_blocks in enumerate(stages):
             for block in range(num_blocks):
-                stride = 2 if stage > 0 and block == 0 else 1
-                self.blocks.append(Bottleneck(channels, width * 2**stage, stride))
+                strides = self.halving if stage > 0 and block == 0 else (1, 1)
+                self.blocks.append(self.block(channels, width * 2**stage, strides))
                 channels = EXPANSION * width * 2**stage
         self.dense = layers.Dense(num_classes)
         self(keras.Input(image_shape))  # differs: Keras creates its weights when it first sees a shape

@@ -17,6 +17,8 @@ Slides: deck D, "simple version", with the base width as its argument.
 import keras
 from keras import layers
 
+from twin.shapes import check_shapes
+
 
 class ConvBlock(layers.Layer):
     """A few 3x3 convolutions with ReLU, then max pooling.
@@ -42,25 +44,31 @@ class ConvBlock(layers.Layer):
         return self.pool(x)
 
 
+def conv_blocks(in_channels, base_width):
+    """The thirteen convolutions of column D, in five blocks."""
+    return [
+        ConvBlock(in_channels, base_width, num_convs=2),
+        ConvBlock(base_width, 2 * base_width, num_convs=2),
+        ConvBlock(2 * base_width, 4 * base_width, num_convs=3),
+        ConvBlock(4 * base_width, 8 * base_width, num_convs=3),
+        ConvBlock(8 * base_width, 8 * base_width, num_convs=3),
+    ]
+
+
 class VGG(keras.Model):
     """Two blocks of two convolutions, three blocks of three, and three dense layers.
 
     Args:
-        image_shape: height, width and channels; height and width divisible by 32.
+        image_shape: height, width and channels; five poolings need 32 by 32 at least.
         base_width: channels of the first block.
         num_classes: width of the output.
     """
 
     def __init__(self, image_shape, base_width, num_classes):
+        check_shapes(image_shape, num_classes, smallest=32)
         super().__init__()
         he = "he_normal"  # differs: Keras cuts this normal distribution off at two standard deviations
-        self.blocks = [
-            ConvBlock(image_shape[-1], base_width, num_convs=2),
-            ConvBlock(base_width, 2 * base_width, num_convs=2),
-            ConvBlock(2 * base_width, 4 * base_width, num_convs=3),
-            ConvBlock(4 * base_width, 8 * base_width, num_convs=3),
-            ConvBlock(8 * base_width, 8 * base_width, num_convs=3),
-        ]
+        self.blocks = conv_blocks(image_shape[-1], base_width)
         self.flatten = layers.Flatten()
         self.dense1 = layers.Dense(100, kernel_initializer=he)
         self.dense2 = layers.Dense(20, kernel_initializer=he)

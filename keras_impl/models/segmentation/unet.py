@@ -17,6 +17,8 @@ from itertools import pairwise
 import keras
 from keras import layers
 
+from twin.shapes import check_shapes
+
 
 class DoubleConv(layers.Layer):
     """Two 3x3 convolutions that keep the sides.
@@ -67,6 +69,7 @@ class UNet(keras.Model):
     """
 
     def __init__(self, image_shape, num_classes, base, depth):
+        check_shapes(image_shape, num_classes, smallest=2**depth, multiple=2**depth)
         super().__init__()
         widths = [base * 2**scale for scale in range(depth + 1)]
         blocks = [DoubleConv(before, after) for before, after in pairwise([image_shape[-1], *widths])]

@@ -15,6 +15,8 @@ Slides: deck D, the network for handwriting, in NumPy; He's start, Adam and drop
 import torch
 from torch import nn
 
+from twin.shapes import check_shapes
+
 
 class DeepConvNet(nn.Module):
     """Three pairs of 3x3 convolutions with max pooling after each, a hidden dense layer and the output.
@@ -27,6 +29,7 @@ class DeepConvNet(nn.Module):
     """
 
     def __init__(self, image_shape, hidden_width, rate, num_classes):
+        check_shapes(image_shape, num_classes, smallest=4)
         super().__init__()
         height, width, channels = image_shape
         self.conv1 = nn.Conv2d(channels, 16, kernel_size=3, padding=1)

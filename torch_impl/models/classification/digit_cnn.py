@@ -16,6 +16,8 @@ cross-entropy.
 import torch
 from torch import nn
 
+from twin.shapes import check_shapes
+
 
 class DigitCNN(nn.Module):
     """Two 3x3 convolutions with max pooling after each, and two dense layers.
@@ -26,6 +28,7 @@ class DigitCNN(nn.Module):
     """
 
     def __init__(self, image_shape, num_classes):
+        check_shapes(image_shape, num_classes, smallest=4)
         super().__init__()
         height, width, channels = image_shape
         self.conv1 = nn.Conv2d(channels, 16, kernel_size=3, padding=1)

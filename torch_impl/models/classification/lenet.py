@@ -14,6 +14,8 @@ Slides: deck B, the network of 1998; deck E, "LeNet style", which speaks of 7x7 
 import torch
 from torch import nn
 
+from twin.shapes import check_shapes
+
 
 class LeNet(nn.Module):
     """Three 5x5 convolutions with average pooling between them, and two dense layers.
@@ -24,6 +26,7 @@ class LeNet(nn.Module):
     """
 
     def __init__(self, image_shape, num_classes):
+        check_shapes(image_shape, num_classes, smallest=32, largest=35)
         super().__init__()
         self.conv1 = nn.Conv2d(image_shape[-1], 6, kernel_size=5)
         self.pool1 = nn.AvgPool2d(2)

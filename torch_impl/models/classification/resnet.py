@@ -7,7 +7,7 @@ convolution narrows the channels, the 3x3 one works on few of them, and a 1x1 wi
 (3, 4, 6, 3) and width 64 this is ResNet-50.
 
 Departures: none in the architecture. The stride of a stage is in its first 1x1 convolution, as in the paper and
-on the slides; later versions move it into the 3x3 one ("v1.5"), with the same parameters.
+on the slides; `resnet50` moves it into the 3x3 one.
 
 Slides: deck D, "Bottleneck". There the shapes are compared with `is not`, which holds for any two objects, so that
 every shortcut goes through a convolution. Here a shortcut is the identity wherever the shapes agree.
@@ -16,26 +16,10 @@ every shortcut goes through a convolution. Here a shortcut is the identity where
 import torch
 from torch import nn
 
+from torch_impl.models.classification.resnet_style import batch_norm, convolution
+from twin.shapes import check_shapes
+
 EXPANSION = 4  # the last convolution of a block has four times the channels of the others (table 1)
-
-
-def convolution(in_channels, channels, kernel_size, stride):
-    """A convolution without bias, since a BatchNorm follows, and with He's start."""
-    conv = nn.Conv2d(
-        in_channels,
-        channels,
-        kernel_size,
-        stride=stride,
-        padding=kernel_size // 2,  # differs: even on all sides, with a stride too
-        bias=False,
-    )
-    nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")  # differs: the tails stay on
-    return conv
-
-
-def batch_norm(channels):
-    """A BatchNorm that keeps nine tenths of its running statistics at each step."""
-    return nn.BatchNorm2d(channels, eps=1e-5, momentum=0.1)  # differs: momentum is the share replaced
 
 
 class Bottleneck(nn.Module):
@@ -44,29 +28,34 @@ class Bottleneck(nn.Module):
     Args:
         in_channels: channels of the input.
         width: channels of the first two convolutions.
-        stride: 2 halves height and width.
+        strides: of the first two convolutions; one of them is 2 where height and width are halved.
     """
 
-    def __init__(self, in_channels, width, stride):
+    def __init__(self, in_channels, width, strides):
         super().__init__()
-        self.conv1 = convolution(in_channels, width, kernel_size=1, stride=stride)
+        self.strides = strides
+        self.conv1 = convolution(in_channels, width, kernel_size=1, stride=strides[0])
         self.norm1 = batch_norm(width)
-        self.conv2 = convolution(width, width, kernel_size=3, stride=1)
+        self.conv2 = convolution(width, width, kernel_size=3, stride=strides[1])
         self.norm2 = batch_norm(width)
         self.conv3 = convolution(width, EXPANSION * width, kernel_size=1, stride=1)
         self.norm3 = batch_norm(EXPANSION * width)
-        self.projects = stride != 1 or in_channels != EXPANSION * width
+        self.projects = strides != (1, 1) or in_channels != EXPANSION * width
         if self.projects:
-            self.conv4 = convolution(in_channels, EXPANSION * width, kernel_size=1, stride=stride)
+            self.conv4 = convolution(in_channels, EXPANSION * width, kernel_size=1, stride=max(strides))
             self.norm4 = batch_norm(EXPANSION * width)
 
     def forward(self, x):
-        """(B, in_channels, H, W) to (B, 4 * width, H / stride, W / stride)."""
-        residual = torch.relu(self.norm1(self.conv1(x)))  # (B, width, H / stride, W / stride)
-        residual = torch.relu(self.norm2(self.conv2(residual)))
-        residual = self.norm3(self.conv3(residual))  # (B, 4 * width, H / stride, W / stride)
+        """(B, in_channels, H, W) to (B, 4 * width, H / 2, W / 2), or to (B, 4 * width, H, W) without a stride."""
+        residual = self.residual(x)
         shortcut = self.norm4(self.conv4(x)) if self.projects else x
         return torch.relu(residual + shortcut)
+
+    def residual(self, x):
+        """What is added to the shortcut."""
+        x = torch.relu(self.norm1(self.conv1(x)))
+        x = torch.relu(self.norm2(self.conv2(x)))
+        return self.norm3(self.conv3(x))
 
 
 class ResNet(nn.Module):
@@ -79,7 +68,11 @@ class ResNet(nn.Module):
         num_classes: width of the output.
     """
 
+    block = Bottleneck
+    halving = (2, 1)  # strides of the first two convolutions of a stage, where it halves the picture
+
     def __init__(self, image_shape, width, stages, num_classes):
+        check_shapes(image_shape, num_classes, smallest=1)
         super().__init__()
         self.conv1 = convolution(image_shape[-1], width, kernel_size=7, stride=2)
         self.norm1 = batch_norm(width)
@@ -88,8 +81,8 @@ class ResNet(nn.Module):
         channels = width
         for stage, num_blocks in enumerate(stages):
             for block in range(num_blocks):
-                stride = 2 if stage > 0 and block == 0 else 1
-                self.blocks.append(Bottleneck(channels, width * 2**stage, stride))
+                strides = self.halving if stage > 0 and block == 0 else (1, 1)
+                self.blocks.append(self.block(channels, width * 2**stage, strides))
                 channels = EXPANSION * width * 2**stage
         self.dense = nn.Linear(channels, num_classes)
 

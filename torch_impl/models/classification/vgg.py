@@ -17,6 +17,8 @@ Slides: deck D, "simple version", with the base width as its argument.
 import torch
 from torch import nn
 
+from twin.shapes import check_shapes
+
 
 class ConvBlock(nn.Module):
     """A few 3x3 convolutions with ReLU, then max pooling.
@@ -41,27 +43,31 @@ class ConvBlock(nn.Module):
         return self.pool(x)
 
 
+def conv_blocks(in_channels, base_width):
+    """The thirteen convolutions of column D, in five blocks."""
+    return [
+        ConvBlock(in_channels, base_width, num_convs=2),
+        ConvBlock(base_width, 2 * base_width, num_convs=2),
+        ConvBlock(2 * base_width, 4 * base_width, num_convs=3),
+        ConvBlock(4 * base_width, 8 * base_width, num_convs=3),
+        ConvBlock(8 * base_width, 8 * base_width, num_convs=3),
+    ]
+
+
 class VGG(nn.Module):
     """Two blocks of two convolutions, three blocks of three, and three dense layers.
 
     Args:
-        image_shape: height, width and channels; height and width divisible by 32.
+        image_shape: height, width and channels; five poolings need 32 by 32 at least.
         base_width: channels of the first block.
         num_classes: width of the output.
     """
 
     def __init__(self, image_shape, base_width, num_classes):
+        check_shapes(image_shape, num_classes, smallest=32)
         super().__init__()
         height, width = image_shape[:2]
-        self.blocks = nn.ModuleList(
-            [
-                ConvBlock(image_shape[-1], base_width, num_convs=2),
-                ConvBlock(base_width, 2 * base_width, num_convs=2),
-                ConvBlock(2 * base_width, 4 * base_width, num_convs=3),
-                ConvBlock(4 * base_width, 8 * base_width, num_convs=3),
-                ConvBlock(8 * base_width, 8 * base_width, num_convs=3),
-            ]
-        )
+        self.blocks = nn.ModuleList(conv_blocks(image_shape[-1], base_width))
         self.flatten = nn.Flatten()
         self.dense1 = nn.Linear(8 * base_width * (height // 32) * (width // 32), 100)
         self.dense2 = nn.Linear(100, 20)
