@@ -156,6 +156,48 @@ def compare(
 
 
 @app.command()
+def line(
+    data: Annotated[
+        str | None,
+        typer.Option(metavar="fashion_mnist|digits", help="Default: fashion_mnist where installed, else digits."),
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Two epochs on few pictures: a trial, with no goals.")] = False,
+    engine: Annotated[
+        list[str] | None, typer.Option("--engine", help="Repeat for several. Default: torch and keras-jax.")
+    ] = None,
+    python: Pythons = None,
+    device: Device = "cpu",
+    seed: Seed = 0,
+    epochs: Epochs = None,
+    threads: Threads = 1,
+    timeout: Timeout = 300,
+    as_json: Json = None,
+    out: Out = Path("runs"),
+    resume: Resume = None,
+) -> None:
+    """LeNet, VGG, ResNet, MBConv, ViT: what each costs, how fast it learns, and how well, on the same pictures."""
+    from compare import check as checking
+    from compare import engines, training
+    from compare import line as progress_line
+    from twin.catalogue.line import QUICK_EPOCHS, variants
+
+    _check_device(device)
+    installed = engines.choose(engine or [], engines.parse_pythons(python or []))
+    chosen = installed if engine else progress_line.choose_engines(installed)
+    data = progress_line.choose_data(data)
+    twins = variants(data, quick)
+    epochs = epochs or (QUICK_EPOCHS if quick else None)
+    settings = checking.Settings(device, threads, 1, timeout)
+    cells = training.plan(twins, chosen, device, seed, size="line")
+    recorded = {"data": data, "epochs": epochs, "quick": quick, "threads": threads}
+
+    def run(record: Any, tell: Any) -> None:
+        progress_line.run(record, twins, chosen, settings, epochs, tell)
+
+    _measure("line", cells, out, resume, recorded, as_json, run)
+
+
+@app.command()
 def differences(
     names: Annotated[list[str] | None, typer.Argument(help="Differences to see in full; else a table.")] = None,
     engine: Engines = None,
@@ -232,6 +274,12 @@ def verify(
     mapping: Annotated[
         list[str] | None, typer.Option("--map", metavar="KERAS=TORCH", help="Two layers that belong together. Repeat.")
     ] = None,
+    loss: Annotated[
+        list[str] | None, typer.Option("--loss", help="A stock name, or twice file.py:callable: Keras's, PyTorch's.")
+    ] = None,
+    optimizer: Annotated[
+        list[str] | None, typer.Option("--optimizer", help="A stock name, or twice file.py:callable, likewise.")
+    ] = None,
     training: Annotated[bool, typer.Option("--train-mode/--no-train-mode", help="Whether to examine training mode.")] = True,
     python: Pythons = None,
     seed: Seed = 0,
@@ -264,6 +312,8 @@ def verify(
         dict(_pair(each) for each in mapping or []),
         training,
         seed,
+        loss or [],
+        optimizer or [],
     )
     chosen = engines.choose([f"keras-{backend}", "torch"], engines.parse_pythons(python or []))
     engine, native = sorted(chosen, key=lambda each: each.side)

@@ -4,12 +4,12 @@ import contextlib
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from compare import user_code
+from compare import criteria, user_code
 from compare.check import Pool, Settings
 from compare.engines import Engine
 from compare.process import Worker, WorkerFailed
@@ -17,6 +17,9 @@ from compare.subjects import Remote, layouts, make_inputs
 from compare.verify import Examination, Verdict
 from twin.bridge import Leaf
 from twin.errors import TwinError
+
+STOCK_LOSSES = ("cross_entropy", "binary_cross_entropy", "mean_squared_error")
+STOCK_OPTIMIZERS = ("sgd", "adam", "adamw")
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,8 @@ class Request:
         pairs: layers that belong together, Keras path -> PyTorch path.
         training: whether to examine training mode.
         seed: of the made inputs.
+        loss: nothing, a stock name for both sides, or Keras's and PyTorch's own.
+        optimizer: the same.
     """
 
     keras: str
@@ -48,6 +53,8 @@ class Request:
     pairs: Mapping[str, str] = field(default_factory=dict)
     training: bool = True
     seed: int = 0
+    loss: Sequence[str] = ()
+    optimizer: Sequence[str] = ()
 
 
 def verify(request: Request, engine: Engine, native: Engine, settings: Settings, tell: Callable[[str], None]) -> Verdict:
@@ -95,7 +102,52 @@ def examine(
         torch = Remote(torch_worker, timeout, request.torch, request.torch_kwargs, given, place / "torch")
         mode = _load(request, keras, torch)
         native = _native(request, torch, given)
-        return Examination(keras, torch, given, native, mode, request.pairs, request.training, tell).run()
+        verdict = Examination(keras, torch, given, native, mode, request.pairs, request.training, tell).run()
+        return _with_criteria(request, keras, torch, given, verdict) if verdict.verdict == "agree" else verdict
+
+
+def _with_criteria(
+    request: Request, keras: Remote, torch: Remote, inputs: Sequence[np.ndarray], verdict: Verdict
+) -> Verdict:
+    """The rungs of the loss and of the optimizer, where they are asked for."""
+    rungs = dict(verdict.rungs)
+    if request.loss:
+        keras.loss_reference, torch.loss_reference = _both("--loss", request.loss, STOCK_LOSSES)
+        trace = keras.trace(inputs)
+        outputs = trace.values[next(iter(trace.outputs.values()))]
+        finding, rungs["loss"] = criteria.compare_losses(keras, torch, outputs, _target(request, outputs))
+        if finding:
+            return replace(verdict, verdict="differ", findings=(finding,))
+    if request.optimizer:
+        keras.optimizer_reference, torch.optimizer_reference = _both("--optimizer", request.optimizer, STOCK_OPTIMIZERS)
+        finding, rungs["optimizer"] = criteria.compare_optimizers(keras, torch)
+        if finding:
+            return replace(verdict, verdict="differ", findings=(finding,))
+    return replace(verdict, rungs=rungs)
+
+
+def _both(option: str, given: Sequence[str], stock: Sequence[str]) -> tuple[str, str]:
+    """Keras's and PyTorch's: a stock name for both, or two references."""
+    if len(given) == 1 and given[0] in stock:
+        return given[0], given[0]
+    if len(given) == 2 and all(":" in each or each in stock for each in given):
+        return given[0], given[1]
+    raise TwinError(
+        f"{option} {' '.join(given)}: expected one of {', '.join(stock)}, or {option} twice: Keras's file.py:callable, then PyTorch's"
+    )
+
+
+def _target(request: Request, outputs: np.ndarray) -> np.ndarray:
+    """The targets: `y` of the data, or made ones that suit a stock loss."""
+    if request.data:
+        with np.load(request.data, allow_pickle=False) as file:
+            if "y" in file.files:
+                target = file["y"][: len(outputs)]
+                return target.astype(np.int32 if target.dtype.kind in "iu" else np.float32)
+    stock = next((each for each in request.loss if each in STOCK_LOSSES), "")
+    if not stock:
+        raise TwinError(f"--loss {request.loss[0]}: which targets? give --data FILE.npz with the inputs and an array y")
+    return criteria.make_target(outputs, stock)
 
 
 def _inputs(request: Request) -> list[np.ndarray]:

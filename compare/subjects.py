@@ -41,6 +41,7 @@ class Remote:
         folder: Path,
     ):
         self.worker, self.timeout, self.folder = worker, timeout, folder
+        self.loss_reference = self.optimizer_reference = ""
         folder.mkdir()
         file = self._file(inputs)
         answer = self._ask("open", model=reference, kwargs=dict(kwargs), inputs=file)
@@ -75,6 +76,28 @@ class Remote:
 
     def statistics(self, inputs: Sequence[np.ndarray]) -> Arrays:
         return self._examine("statistics", {}, {"inputs": self._numbered(inputs)})[1]
+
+    def loss(self, outputs: np.ndarray, target: np.ndarray, transform: str = "") -> tuple[float, np.ndarray]:
+        arrays.write(self.folder / "given", {"outputs": outputs, "target": target})
+        fields = {"reference": self.loss_reference, "given": str(self.folder / "given"), "transform": transform}
+        try:
+            answer = self.worker.ask("loss", self.timeout, out=str(self.folder / "out"), **fields)
+        except WorkerFailed as failure:
+            if not transform:
+                raise TwinError(f"--loss {self.loss_reference}: {failure.reason}") from failure
+            return float("nan"), np.zeros_like(outputs)  # what takes logits may refuse anything else
+        return answer["value"], arrays.read(self.folder / "out")["gradient"]
+
+    def updates(
+        self, weights: np.ndarray, gradients: np.ndarray, changes: Mapping[str, Any] | None = None
+    ) -> tuple[dict[str, Any], np.ndarray]:
+        arrays.write(self.folder / "given", {"weights": weights, "gradients": gradients})
+        fields = {"reference": self.optimizer_reference, "given": str(self.folder / "given"), "changes": dict(changes or {})}
+        try:
+            answer = self.worker.ask("updates", self.timeout, out=str(self.folder / "out"), **fields)
+        except WorkerFailed as failure:
+            raise TwinError(f"--optimizer {self.optimizer_reference}: {failure.reason}") from failure
+        return answer, arrays.read(self.folder / "out")["after"]
 
     def _numbered(self, inputs: Sequence[np.ndarray]) -> Arrays:
         return {str(place): array for place, array in enumerate(inputs)}

@@ -146,15 +146,42 @@ class Worker:
         arrays.write(out, values)
         return packed
 
-    def fit(self, epochs: int) -> dict[str, Any]:
+    def multiply_adds(self, image_shape: list[int]) -> dict[str, Any]:
+        """What one picture of that shape costs the model; native PyTorch only."""
+        counting = importlib.import_module("torch_impl.counting")
+        return {"multiply_adds": counting.multiply_adds(self.run, np.zeros((1, *image_shape), np.float32))}
+
+    def loss(self, reference: str, given: str, transform: str, out: str) -> dict[str, Any]:
+        """A user's own loss, or a stock one, on given outputs."""
+        from compare import user_code
+
+        criteria, values = importlib.import_module(f"{self.side}_impl.criteria"), arrays.read(given)
+        found = user_code.find(reference) if ":" in reference else reference
+        value, gradient = criteria.loss(found, values["outputs"], values["target"], transform)
+        arrays.write(out, {"gradient": gradient})
+        return {"value": value}
+
+    def updates(self, reference: str, given: str, changes: dict[str, Any], out: str) -> dict[str, Any]:
+        """A user's own optimizer, or a stock one, on given gradients."""
+        from compare import user_code
+
+        criteria, values = importlib.import_module(f"{self.side}_impl.criteria"), arrays.read(given)
+        found = user_code.find(reference) if ":" in reference else reference
+        told, after = criteria.updates(found, values["weights"], list(values["gradients"]), changes)
+        arrays.write(out, {"after": after})
+        return told
+
+    def fit(self, epochs: int, data_name: str, data_options: dict[str, Any]) -> dict[str, Any]:
         """Train with the stock optimizer, on batches in an order that the seed fixes; measure what was learned."""
         twin, rng = self.run.twin, np.random.default_rng(self.run.seed)
-        dataset = data.load(twin.data, twin.data_options)
+        dataset = data.load(data_name, data_options)
         rows = len(next(iter(dataset.train.values())))
         orders = [rng.permutation(rows) for _ in range(epochs)]
         losses: dict[str, list[float]] = {}
+        marks: list[float] = []
 
         def report(epoch: int, values: dict[str, float]) -> None:
+            marks.append(time.perf_counter())
             for name, value in values.items():
                 losses.setdefault(name, []).append(value)
                 if not math.isfinite(value):
@@ -162,7 +189,7 @@ class Worker:
             self.send({"event": "epoch", "epoch": epoch + 1, "epochs": epochs, "losses": values})
 
         self.train.prepare(self.run, steps=epochs * math.ceil(rows / twin.batch_size))
-        found: dict[str, Any] = {"losses": losses, "provenance": dataset.provenance}
+        found: dict[str, Any] = {"losses": losses, "provenance": dataset.provenance, "rows": rows}
         start = time.perf_counter()
         try:
             self.train.fit(self.run, dataset.train, orders, report)
@@ -170,6 +197,7 @@ class Worker:
         except Stopped as stop:
             found["stopped"] = str(stop)
         found["seconds"] = time.perf_counter() - start
+        found["epoch_seconds"] = np.diff([start, *marks]).tolist()
         if "stopped" not in found:
             measure = getattr(metrics, twin.metric.name)
             found["value"] = measure(lambda x: self.train.predict(self.run, x), dataset.test)

@@ -49,6 +49,12 @@ def branching():
     return Branching()
 
 
+def probabilities(y, outputs):
+    return keras.losses.SparseCategoricalCrossentropy(from_logits=False)(y, keras.ops.softmax(outputs))
+
+
+summed = keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction="sum")
+decaying = lambda: keras.optimizers.Adam(1e-2, weight_decay=0.1, epsilon=1e-8)
 nothing = 3
 """
 TORCH = """
@@ -76,6 +82,18 @@ class Flat(nn.Module):
 
     def forward(self, x):
         return self.head(x)
+
+
+def slow(parameters):
+    return torch.optim.SGD(parameters, 1e-4)
+
+
+def decaying(parameters):
+    return torch.optim.Adam(parameters, 1e-2, weight_decay=0.1)
+
+
+def of_probabilities(outputs, target):
+    return nn.functional.nll_loss(outputs, target)
 
 
 def broken():
@@ -186,6 +204,44 @@ def test_the_answer_in_words_names_layer_values_and_fix(verify):
     assert "Fix: torch.nn.BatchNorm2d(4, eps=0.001)" in text
 
 
+@pytest.fixture
+def data(tmp_path):
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "data.npz", x=rng.standard_normal((6, 8, 8, 3)), y=rng.integers(0, 5, 6))
+    return tmp_path / "data.npz"
+
+
+@pytest.mark.parametrize(
+    ("loss", "cause"),
+    [
+        (("cross_entropy",), None),
+        (("mine.py:summed", "cross_entropy"), "loss_reduction"),
+        (("mine.py:probabilities", "cross_entropy"), None),
+        (("mine.py:probabilities", "theirs.py:of_probabilities"), "cross_entropy_logits"),
+    ],
+)
+def test_losses_on_equal_outputs(verify, files, data, loss, cause):
+    verdict = verify(data=data, loss=[f"{files}/{each}" if ":" in each else each for each in loss])
+    assert verdict.verdict == ("differ" if cause else "agree")
+    assert [finding.cause for finding in verdict.findings] == ([cause] if cause else [])
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "cause"),
+    [
+        (("sgd",), None),
+        (("sgd", "theirs.py:slow"), "learning_rate"),
+        (("adam",), "adam_epsilon"),  # 1e-7 and 1e-8, at different places
+        (("mine.py:decaying", "theirs.py:decaying"), "adam_weight_decay"),
+    ],
+)
+def test_optimizers_on_equal_gradients(verify, files, optimizer, cause):
+    verdict = verify(optimizer=[f"{files}/{each}" if ":" in each else each for each in optimizer])
+    assert verdict.verdict == ("differ" if cause else "agree")
+    assert [finding.cause for finding in verdict.findings] == ([cause] if cause else [])
+    assert all(finding.rung == "optimizer" for finding in verdict.findings)
+
+
 @pytest.fixture(scope="module")
 def weights(files):
     """Files of weights, written by either framework."""
@@ -229,6 +285,8 @@ BAD = {
         "control flow",
     ),
     "a layer that is not there": ({"pairs": {"conv": "covn"}}, "no layer 'covn'"),
+    "an own loss without targets": ({"loss": ["a.py:f", "b.py:g"]}, "which targets"),
+    "no loss": ({"loss": ["hinge"]}, "expected one of cross_entropy"),
     "no weights file": ({"weights": ["none.pt"]}, "none.pt: no such file"),
 }
 
