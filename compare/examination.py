@@ -220,8 +220,12 @@ def text(verdict: Verdict) -> str:
     """The verdict for a terminal."""
     from tabulate import tabulate
 
-    rows = [[keras, torch] for keras, torch in verdict.pairs.items()]
-    parts = [tabulate(rows, ["Keras", "PyTorch"], tablefmt="simple", disable_numparse=True)] if rows else []
+    other = [[keras, torch] for keras, torch in verdict.pairs.items() if keras != torch]
+    parts = [f"{len(verdict.pairs)} pairs of layers; {len(verdict.pairs) - len(other)} have the same name on both sides."]
+    if other:
+        parts.append(tabulate(other, ["Keras", "PyTorch"], tablefmt="simple", disable_numparse=True))
+    if not verdict.pairs:
+        parts = []
     if verdict.rungs:
         held = [f"{rung} ({far:.1e})" if far else rung for rung, far in verdict.rungs.items()]
         parts.append(f"agree: {', '.join(held)}")

@@ -190,8 +190,9 @@ class _Recorder:
             return self.add(layer, args, kwargs, out, training)
         kept = len(self.events), self.count
         self.places.append((self.subject.paths.get(id(layer), ""), training))
+        rest = {name: value for name, value in kwargs.items() if name != "training"}
         try:
-            return layer.call(*args, **({**kwargs, "training": training} if takes else kwargs))
+            return layer.call(*args, **rest, **({"training": training} if takes else {}))
         except Exception:
             # Code of one backend only (jnp, tf, torch) cannot take symbolic tensors: then the layer is one call.
             if isinstance(layer, keras.Model) and len(self.places) == 2:
