@@ -1,0 +1,82 @@
+"""EfficientNet-B0: inverted bottlenecks in sizes that a search found, and a rule to scale them all at once.
+
+Tan and Le, "EfficientNet: rethinking model scaling for convolutional neural networks" (2019), section 4 and table 1.
+The blocks are those of `mbconv`; how many, how wide and with which filters was found by a search that weighs accuracy
+against multiply-adds. To make the network larger one multiplies width and depth (and the picture) together, by
+numbers that belong together: width 1 and depth 1 are B0, with 5,288,548 parameters, 1.1 and 1.2 are B2.
+
+Departures: none in the architecture. At stride 2 it pads as TensorFlow does, unevenly where sides are even, as in the
+authors' code and in keras.applications; torchvision pads evenly, so that its weights give slightly other answers. The
+pictures come in as they are, where keras.applications normalizes them within the network.
+
+Slides: deck E, "MBConv style", of which this is the best known network.
+"""
+
+import math
+
+import keras
+from keras import layers
+
+from keras_impl.models.classification.mbconv import MBConv, batch_norm, padded
+from twin.shapes import check_shapes
+
+STAGES = (  # table 1: channels, number of blocks, size of the filters, stride of the first block, expansion
+    (16, 1, 3, 1, 1),
+    (24, 2, 3, 2, 6),
+    (40, 2, 5, 2, 6),
+    (80, 3, 3, 2, 6),
+    (112, 3, 5, 1, 6),
+    (192, 4, 5, 2, 6),
+    (320, 1, 3, 1, 6),
+)
+
+
+def scaled(channels, width):
+    """The nearest multiple of 8 to `width * channels`, at least 8, and not more than a tenth below."""
+    nearest = max(8, int(width * channels + 4) // 8 * 8)
+    return nearest if nearest >= 0.9 * width * channels else nearest + 8
+
+
+class EfficientNet(keras.Model):
+    """A 3x3 convolution, seven stages of MBConv, a 1x1 convolution, and a dense layer on the mean over the picture.
+
+    Args:
+        image_shape: height, width and channels.
+        width: factor on all channels.
+        depth: factor on the number of blocks in a stage.
+        rate: share of the last values that dropout silences.
+        path_rate: share of the pictures for which training leaves out the last residual; less for those before.
+        momentum: share of BatchNorm's running statistics that each step keeps; the authors' 0.99 needs long training.
+        num_classes: width of the output.
+    """
+
+    def __init__(self, image_shape, width, depth, rate, path_rate, momentum, num_classes):
+        check_shapes(image_shape, num_classes, smallest=1)
+        super().__init__()
+        channels, last = scaled(32, width), scaled(1280, width)
+        total = sum(math.ceil(depth * num_blocks) for _, num_blocks, *_ in STAGES)
+        self.conv1 = layers.Conv2D(channels, kernel_size=3, strides=2, padding="valid", use_bias=False)
+        self.norm1 = batch_norm(channels, momentum)
+        self.blocks = []
+        for out_channels, num_blocks, kernel_size, stride, expansion in STAGES:
+            for block in range(math.ceil(depth * num_blocks)):
+                block_stride = stride if block == 0 else 1
+                block_rate = path_rate * len(self.blocks) / total
+                out = scaled(out_channels, width)
+                self.blocks.append(MBConv(channels, out, kernel_size, block_stride, expansion, block_rate, momentum))
+                channels = out
+        self.conv2 = layers.Conv2D(last, kernel_size=1, use_bias=False)
+        self.norm2 = batch_norm(last, momentum)
+        self.dropout = layers.Dropout(rate)
+        self.dense = layers.Dense(num_classes)
+        self(keras.Input(image_shape))  # differs: Keras creates its weights when it first sees a shape
+
+    def call(self, x, training=None):  # differs: Keras passes the mode in, and on JAX does not hand it on
+        """(B, H, W, C) images to (B, num_classes) logits."""
+        x = self.conv1(padded(x, kernel_size=3))
+        x = keras.ops.silu(self.norm1(x, training=training))  # (B, H / 2, W / 2, 32 width)
+        for block in self.blocks:
+            x = block(x, training=training)  # at last (B, H / 32, W / 32, 320 width)
+        x = keras.ops.silu(self.norm2(self.conv2(x), training=training))  # (B, H / 32, W / 32, 1280 width)
+        x = keras.ops.mean(x, axis=(1, 2))  # (B, 1280 width)
+        return self.dense(self.dropout(x, training=training))

@@ -1,0 +1,112 @@
+"""Inception: filters of several sizes side by side, and 1x1 convolutions that make them affordable.
+
+Szegedy et al., "Going deeper with convolutions" (2015), section 4 and figure 2. What matters in a picture comes in
+several sizes, so that one module looks through windows of 1x1, 3x3 and 5x5 at once, pools as well, and lays all
+that it found side by side. Built naively (figure 2a) that is dear, and since pooling keeps its channels every module is
+wider than the one before. The reduced module (2b) narrows the channels by 1x1 convolutions before the large
+filters and after the pooling, and each of these bends too.
+
+Departures: the network around the modules is small, one of each kind, to compare them; the paper's own is
+`googlenet`. All convolutions have He's start.
+
+Slides: deck D, the basic module and the one with fewer dimensions.
+"""
+
+import keras
+from keras import layers
+
+from twin.shapes import check_shapes
+
+
+def convolution(in_channels, channels, kernel_size):
+    """A convolution that keeps height and width, with He's start."""
+    he = "he_normal"  # differs: Keras cuts this normal distribution off at two standard deviations
+    return layers.Conv2D(channels, kernel_size, padding="same", kernel_initializer=he)
+
+
+class NaiveInception(layers.Layer):
+    """Three sizes of filters, and max pooling, side by side.
+
+    Args:
+        in_channels: channels of the input, and of what is pooled.
+        conv1: channels of the 1x1 convolution.
+        conv3: channels of the 3x3 convolution.
+        conv5: channels of the 5x5 convolution.
+    """
+
+    def __init__(self, in_channels, conv1, conv3, conv5):
+        super().__init__()
+        self.conv1 = convolution(in_channels, conv1, kernel_size=1)
+        self.conv3 = convolution(in_channels, conv3, kernel_size=3)
+        self.conv5 = convolution(in_channels, conv5, kernel_size=5)
+        self.pool = layers.MaxPooling2D(pool_size=3, strides=1, padding="same")
+
+    def call(self, x):
+        """(B, H, W, in_channels) to (B, H, W, conv1 + conv3 + conv5 + in_channels)."""
+        one = keras.ops.relu(self.conv1(x))
+        three = keras.ops.relu(self.conv3(x))
+        five = keras.ops.relu(self.conv5(x))
+        pooled = self.pool(x)
+        return keras.ops.concatenate([one, three, five, pooled], axis=-1)
+
+
+class Inception(layers.Layer):
+    """The same with 1x1 convolutions that narrow; the arguments are a row of the paper's table 1.
+
+    Args:
+        in_channels: channels of the input.
+        conv1: channels of the 1x1 convolution.
+        reduce3: channels that are left for the 3x3 convolution.
+        conv3: channels of the 3x3 convolution.
+        reduce5: channels that are left for the 5x5 convolution.
+        conv5: channels of the 5x5 convolution.
+        project: channels that are left of what was pooled.
+    """
+
+    def __init__(self, in_channels, conv1, reduce3, conv3, reduce5, conv5, project):
+        super().__init__()
+        self.conv1 = convolution(in_channels, conv1, kernel_size=1)
+        self.reduce3 = convolution(in_channels, reduce3, kernel_size=1)
+        self.conv3 = convolution(reduce3, conv3, kernel_size=3)
+        self.reduce5 = convolution(in_channels, reduce5, kernel_size=1)
+        self.conv5 = convolution(reduce5, conv5, kernel_size=5)
+        self.pool = layers.MaxPooling2D(pool_size=3, strides=1, padding="same")
+        self.project = convolution(in_channels, project, kernel_size=1)
+
+    def call(self, x):
+        """(B, H, W, in_channels) to (B, H, W, conv1 + conv3 + conv5 + project)."""
+        one = keras.ops.relu(self.conv1(x))
+        three = keras.ops.relu(self.conv3(keras.ops.relu(self.reduce3(x))))
+        five = keras.ops.relu(self.conv5(keras.ops.relu(self.reduce5(x))))
+        pooled = keras.ops.relu(self.project(self.pool(x)))
+        return keras.ops.concatenate([one, three, five, pooled], axis=-1)
+
+
+class InceptionNet(keras.Model):
+    """A convolution, a naive module, a reduced one, and a dense layer on what is left of the picture's mean.
+
+    Args:
+        image_shape: height, width and channels; two poolings need 4 by 4 at least.
+        width: channels of the first convolution.
+        naive: the naive module's conv1, conv3 and conv5.
+        reduced: the reduced module's conv1, reduce3, conv3, reduce5, conv5 and project.
+        num_classes: width of the output.
+    """
+
+    def __init__(self, image_shape, width, naive, reduced, num_classes):
+        check_shapes(image_shape, num_classes, smallest=4)
+        super().__init__()
+        self.conv1 = convolution(image_shape[-1], width, kernel_size=3)
+        self.pool = layers.MaxPooling2D(2)
+        self.naive = NaiveInception(width, *naive)
+        self.reduced = Inception(sum(naive) + width, *reduced)
+        self.dense = layers.Dense(num_classes)
+        self(keras.Input(image_shape))  # differs: Keras creates its weights when it first sees a shape
+
+    def call(self, x):
+        """(B, H, W, C) images to (B, num_classes) logits."""
+        x = self.pool(keras.ops.relu(self.conv1(x)))  # (B, H / 2, W / 2, width)
+        x = self.pool(self.naive(x))  # (B, H / 4, W / 4, sum(naive) + width)
+        x = self.reduced(x)  # (B, H / 4, W / 4, conv1 + conv3 + conv5 + project)
+        x = keras.ops.mean(x, axis=(1, 2))
+        return self.dense(x)

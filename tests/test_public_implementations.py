@@ -1,0 +1,259 @@
+"""Public implementations as referees: their weights cross into our twins and give the same answers on both sides.
+
+`keras.applications` and transformers have some of our networks. Each is made with random weights (nothing is
+downloaded), its constant arrays are shaken so that biases and running statistics count, and a readable table says
+which of its layers is which of ours. The twin gets the weights on its own side and, over the bridge, on the other.
+"""
+
+import os
+import re
+
+os.environ.setdefault("KERAS_BACKEND", "torch")
+
+import keras
+import numpy as np
+import pytest
+import torch
+
+from compare.reference import shaken
+from keras_impl import train as keras_train
+from torch_impl import train as torch_train
+from twin.bridge import Bridge
+from twin.catalogue import find
+
+STAGES = (3, 4, 6, 3)  # of ResNet-50
+BLOCKS = (1, 2, 2, 3, 3, 4, 1)  # of EfficientNet-B0
+EPSILON_OF_RESNET = 1.001e-5  # in keras.applications; ours is 1e-5
+LIMIT = 1e-5  # relative L2, the ladder's
+
+
+@pytest.fixture(autouse=True)
+def _same_start():
+    keras.utils.set_random_seed(0)  # seeds PyTorch too
+
+
+def agree(name, arguments, theirs, pictures, expected):
+    """Give our twin their weights, under our Keras or our PyTorch names, and compare both sides' outputs.
+
+    Args:
+        name: of the twin.
+        arguments: what replaces the paper's size.
+        theirs: their arrays under our names.
+        pictures: (B, H, W, C).
+        expected: their logits.
+    """
+    twin = find(name)
+    arguments = {**twin.paper_size.arguments, "image_shape": pictures.shape[1:], **arguments}
+    ours = keras_train.build(twin, arguments), torch_train.build(twin, arguments)
+    bridge = Bridge(keras_train.describe(ours[0]), torch_train.describe(ours[1]), twin.flatten)
+    native = theirs.keys() == torch_train.dump_weights(ours[1]).keys()
+    by_side = (bridge.to_keras(theirs), theirs) if native else (theirs, bridge.to_torch(theirs))
+    assert np.linalg.norm(expected[0] - expected[1]) > 1e-2 * np.linalg.norm(expected)  # the picture matters
+    for train, run, weights in zip((keras_train, torch_train), ours, by_side, strict=True):
+        assert weights.keys() == train.dump_weights(run).keys()
+        train.load_weights(run, weights)
+        got = train.forward(run, {"x": pictures})["y"]
+        assert np.linalg.norm(got - expected) < LIMIT * np.linalg.norm(expected), train.__name__
+
+
+def pictures(height, width):
+    return np.random.default_rng(0).standard_normal((2, height, width, 3)).astype(np.float32)
+
+
+def from_keras(model, table, gain=1.0):
+    """A Keras model's shaken weights under our Keras names.
+
+    Args:
+        model: theirs.
+        table: patterns of its layers' names, and our paths.
+        gain: factor on the kernels, so that the pictures' signal neither fades nor grows on its way.
+    """
+    rng = np.random.default_rng(1)
+    out = {}
+    for layer in model.layers:
+        if not layer.weights or isinstance(layer, keras.layers.Normalization):
+            continue
+        fresh = {weight.name: keras.ops.convert_to_numpy(weight.value) for weight in layer.weights}
+        arrays = {name: (gain if array.ndim > 1 else 1) * array for name, array in shaken(fresh, rng).items()}
+        for weight in layer.weights:
+            weight.assign(arrays[weight.name])
+        out |= {f"{ours(layer.name, table)}.{name}": array for name, array in arrays.items()}
+    return out
+
+
+def from_torch(model, table):
+    """The same of a PyTorch model, under our PyTorch names."""
+    named = {name: tensor for name, tensor in model.state_dict().items() if "num_batches_tracked" not in name}
+    arrays = shaken({name: tensor.numpy() for name, tensor in named.items()}, np.random.default_rng(1))
+    for name, tensor in named.items():
+        tensor.copy_(torch.from_numpy(arrays[name]))
+    model.eval()
+    return {ours(name, table): array for name, array in arrays.items()}
+
+
+def ours(name, table):
+    """`name` rewritten by the first pattern that fits it whole."""
+    for pattern, replacement in table.items():
+        if found := re.fullmatch(pattern, name):
+            return replacement(*found.groups()) if callable(replacement) else found.expand(replacement)
+    raise AssertionError(f"no pattern fits {name}")
+
+
+def block(counts, stage, number):
+    """The place of a stage's block in the whole list."""
+    return f"blocks.{sum(counts[: int(stage)]) + int(number)}"
+
+
+def test_vgg16_of_keras_applications():
+    x = pictures(32, 64)  # two positions are flattened
+    theirs = keras.applications.VGG16(weights=None, input_shape=x.shape[1:], classes=10, classifier_activation=None)
+    table = {
+        r"block(\d)_conv(\d)": lambda stage, conv: f"blocks.{int(stage) - 1}.convs.{int(conv) - 1}",
+        r"fc(\d)": r"dense\1",
+        "predictions": "dense3",
+    }
+    weights = from_keras(theirs, table, gain=1.5)
+    agree("vgg16", {"num_classes": 10}, weights, x, theirs.predict_on_batch(x))
+
+
+def test_resnet50_of_keras_applications():
+    x = pictures(64, 47)
+    theirs = keras.applications.ResNet50(weights=None, input_shape=x.shape[1:], classes=10, classifier_activation=None)
+    kinds = {"conv": "conv", "bn": "norm"}
+    table = {
+        r"conv1_(conv|bn)": lambda kind: f"{kinds[kind]}1",
+        r"conv(\d)_block(\d)_(\d)_(conv|bn)": lambda stage, number, layer, kind: (
+            f"{block(STAGES, int(stage) - 2, int(number) - 1)}.{kinds[kind]}{int(layer) or 4}"  # theirs projects first
+        ),
+        "predictions": "dense",
+    }
+    weights = from_keras(theirs, table, gain=1.3)
+    expected = theirs.predict_on_batch(x)
+    for name in [name for name in weights if name.endswith("moving_mean")]:
+        norm = name.removesuffix("moving_mean")
+        weights[name] = weights[name] - weights.pop(f"{norm.replace('norm', 'conv')}bias")  # ours have no biases
+        weights[f"{norm}moving_variance"] = weights[f"{norm}moving_variance"] + np.float32(EPSILON_OF_RESNET - 1e-5)
+    agree("resnet", {"num_classes": 10}, weights, x, expected)
+
+
+def test_efficientnet_b0_of_keras_applications():
+    x = pictures(64, 47)
+    theirs = keras.applications.EfficientNetB0(
+        weights=None, input_shape=x.shape[1:], classes=10, classifier_activation=None
+    )
+    layers = {
+        "expand_conv": "conv1",
+        "expand_bn": "norm1",
+        "dwconv": "depthwise",
+        "bn": "norm2",
+        "se_reduce": "gate.dense1",
+        "se_expand": "gate.dense2",
+        "project_conv": "conv2",
+        "project_bn": "norm3",
+    }
+    table = {
+        "stem_conv": "conv1",
+        "stem_bn": "norm1",
+        r"block(\d)(\w)_(\w+)": lambda stage, letter, layer: (
+            f"{block(BLOCKS, int(stage) - 1, ord(letter) - ord('a'))}.{layers[layer]}"
+        ),
+        "top_conv": "conv2",
+        "top_bn": "norm2",
+        "predictions": "dense",
+    }
+    weights = from_keras(theirs, table, gain=1.3)
+    weights = {
+        n: a.reshape(a.shape[2:]) if n.endswith(("dense1.kernel", "dense2.kernel")) else a for n, a in weights.items()
+    }
+    agree("efficientnet_b0", {"num_classes": 10}, weights, x, theirs.predict_on_batch(255 * x))  # theirs divides by 255
+
+
+def test_resnet50_of_transformers():
+    transformers = pytest.importorskip("transformers")
+    x = pictures(64, 47)
+    theirs = transformers.ResNetForImageClassification(transformers.ResNetConfig(num_labels=10))
+    kinds = {"convolution": "conv", "normalization": "norm"}
+    inside = r"resnet\.encoder\.stages\.(\d)\.layers\.(\d)\."
+    table = {
+        r"resnet\.embedder\.embedder\.(convolution|normalization)\.(\w+)": lambda kind, own: f"{kinds[kind]}1.{own}",
+        inside + r"layer\.(\d)\.(convolution|normalization)\.(\w+)": lambda stage, number, layer, kind, own: (
+            f"{block(STAGES, stage, number)}.{kinds[kind]}{int(layer) + 1}.{own}"
+        ),
+        inside + r"shortcut\.(convolution|normalization)\.(\w+)": lambda stage, number, kind, own: (
+            f"{block(STAGES, stage, number)}.{kinds[kind]}4.{own}"
+        ),
+        r"classifier\.1\.(\w+)": r"dense.\1",
+    }
+    weights = from_torch(theirs, table)
+    agree("resnet50", {"num_classes": 10}, weights, x, logits(theirs, x))
+
+
+def test_efficientnet_b0_of_transformers():
+    transformers = pytest.importorskip("transformers")
+    x = pictures(64, 64)  # its padding is right for even sides only
+    config = transformers.EfficientNetConfig(
+        width_coefficient=1.0, depth_coefficient=1.0, hidden_dim=1280, num_labels=10
+    )
+    theirs = transformers.EfficientNetForImageClassification(config)
+    for parameter in theirs.parameters():  # from their own start, the signal fades
+        torch.nn.init.kaiming_normal_(parameter) if parameter.ndim > 1 else torch.nn.init.ones_(parameter)
+    layers = {
+        "expansion.expand_conv": "conv1",
+        "expansion.expand_bn": "norm1",
+        "depthwise_conv.depthwise_conv": "depthwise",
+        "depthwise_conv.depthwise_norm": "norm2",
+        "squeeze_excite.reduce": "gate.dense1",
+        "squeeze_excite.expand": "gate.dense2",
+        "projection.project_conv": "conv2",
+        "projection.project_bn": "norm3",
+    }
+    table = {
+        r"efficientnet\.embeddings\.convolution\.(\w+)": r"conv1.\1",
+        r"efficientnet\.embeddings\.batchnorm\.(\w+)": r"norm1.\1",
+        r"efficientnet\.encoder\.blocks\.(\d+)\.(\w+\.\w+)\.(\w+)": lambda number, layer, own: (
+            f"blocks.{number}.{layers[layer]}.{own}"
+        ),
+        r"efficientnet\.encoder\.top_conv\.(\w+)": r"conv2.\1",
+        r"efficientnet\.encoder\.top_bn\.(\w+)": r"norm2.\1",
+        r"classifier\.(\w+)": r"dense.\1",
+    }
+    weights = from_torch(theirs, table)
+    weights = {
+        n: a.reshape(a.shape[:2]) if n.endswith(("dense1.weight", "dense2.weight")) else a for n, a in weights.items()
+    }
+    agree("efficientnet_b0", {"num_classes": 10}, weights, x, logits(theirs, x))
+
+
+def test_vit_of_transformers():
+    transformers = pytest.importorskip("transformers")
+    x = pictures(32, 32)
+    sizes = {"image_size": 32, "patch_size": 8, "hidden_size": 96, "num_hidden_layers": 3, "num_attention_heads": 4}
+    config = transformers.ViTConfig(**sizes, intermediate_size=200, layer_norm_eps=1e-6, num_labels=10)
+    theirs = transformers.ViTForImageClassification(config)
+    projections = {"q_proj": "query", "k_proj": "key", "v_proj": "value", "o_proj": "projection"}
+    layers = {"layernorm_before": "norm1", "layernorm_after": "norm2", "mlp.fc1": "dense1", "mlp.fc2": "dense2"}
+    table = {
+        r"vit\.embeddings\.cls_token": "class_token",
+        r"vit\.embeddings\.position_embeddings": "positions",
+        r"vit\.embeddings\.patch_embeddings\.projection\.(\w+)": r"patches.\1",
+        r"vit\.layers\.(\d+)\.attention\.(\w+)\.(\w+)": lambda number, layer, own: (
+            f"blocks.{number}.attention.{projections[layer]}.{own}"
+        ),
+        r"vit\.layers\.(\d+)\.([\w.]+)\.(\w+)": lambda number, layer, own: f"blocks.{number}.{layers[layer]}.{own}",
+        r"vit\.layernorm\.(\w+)": r"norm.\1",
+        r"classifier\.(\w+)": r"dense.\1",
+    }
+    weights = from_torch(theirs, table)
+    arguments = {"patch": 8, "width": 96, "depth": 3, "heads": 4, "mlp_width": 200, "rate": 0.0, "num_classes": 10}
+    agree("vit", arguments, weights, x, logits(theirs, x))
+
+
+def logits(model, x):
+    """What a model of transformers says of pictures (B, H, W, C)."""
+    with torch.no_grad():
+        return model(pixel_values=native(x)).logits.numpy()
+
+
+def native(x):
+    """(B, H, W, C) in NumPy to (B, C, H, W) in PyTorch."""
+    return torch.from_numpy(x).movedim(-1, 1)

@@ -1,0 +1,131 @@
+"""GoogLeNet: nine Inception modules, and two small classifiers that help while it learns.
+
+Szegedy et al., "Going deeper with convolutions" (2015), section 5, table 1 and figure 3. The modules are those of
+`inception`, in three stages with a pooling between them. There are no large dense layers at the end, only the mean
+over the picture. In training, two auxiliary classifiers read the middle of the network, and their losses are added
+with weight 0.3, so that the gradient reaches the lower layers with strength; for inference they are thrown away.
+
+Departures: all convolutions and dense layers have He's start, where the paper's start is not told. The widths can be
+divided by a number, to train on small pictures. The parameters are 6,998,552 without the auxiliary classifiers, which
+is table 1 (in round thousands), and 13,378,280 with them, as in the authors' contest entry and in Caffe's model.
+
+Slides: deck D, "GoogLeNet architecture".
+"""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from torch_impl.models.classification.inception import Inception, convolution
+from twin.shapes import check_shapes
+
+STAGE3 = ((192, 64, 96, 128, 16, 32, 32), (256, 128, 128, 192, 32, 96, 64))  # table 1: (3a) and (3b)
+STAGE4 = (
+    (480, 192, 96, 208, 16, 48, 64),
+    (512, 160, 112, 224, 24, 64, 64),
+    (512, 128, 128, 256, 24, 64, 64),
+    (512, 112, 144, 288, 32, 64, 64),
+    (528, 256, 160, 320, 32, 128, 128),
+)
+STAGE5 = ((832, 256, 160, 320, 32, 128, 128), (832, 384, 192, 384, 48, 128, 128))
+AUXILIARY_WEIGHT = 0.3
+
+
+def halve(x):
+    """(B, C, H, W) to (B, C, H / 2, W / 2), rounded down: 3x3 windows, two apart, the last of which may overhang."""
+    return F.max_pool2d(x, kernel_size=3, stride=2, ceil_mode=True)
+
+
+class Auxiliary(nn.Module):
+    """A small classifier on the middle of the network: pooling, a 1x1 convolution, two dense layers.
+
+    Args:
+        in_shape: height, width and channels of the input; height and width at least 5.
+        channels: channels of the convolution.
+        hidden_width: units in the hidden dense layer.
+        rate: share of the hidden units that dropout silences.
+        num_classes: width of the output.
+    """
+
+    def __init__(self, in_shape, channels, hidden_width, rate, num_classes):
+        super().__init__()
+        height, width = ((side - 2) // 3 for side in in_shape[:2])  # after pooling
+        self.pool = nn.AvgPool2d(kernel_size=5, stride=3)
+        self.conv = convolution(in_shape[-1], channels, kernel_size=1)
+        self.flatten = nn.Flatten()
+        self.dense1 = nn.Linear(height * width * channels, hidden_width)
+        self.dropout = nn.Dropout(rate)
+        self.dense2 = nn.Linear(hidden_width, num_classes)
+
+    def forward(self, x):
+        """(B, C, H, W) to (B, num_classes) logits."""
+        x = self.pool(x)  # (B, C, (H - 2) / 3, (W - 2) / 3)
+        x = torch.relu(self.conv(x))
+        x = torch.relu(self.dense1(self.flatten(x)))  # (B, hidden_width)
+        return self.dense2(self.dropout(x))
+
+
+class GoogLeNet(nn.Module):
+    """Three convolutions, nine Inception modules in three stages, and a dense layer on the mean over the picture.
+
+    Args:
+        image_shape: height, width and channels; with less than 79 by 79 the auxiliary pooling has no window.
+        divisor: every width of the paper is divided by it; 1, 2, 4 or 8.
+        rate: share of the last values that dropout silences.
+        auxiliary_rate: the same for the hidden units of the auxiliary classifiers.
+        num_classes: width of the output.
+    """
+
+    def __init__(self, image_shape, divisor, rate, auxiliary_rate, num_classes):
+        check_shapes(image_shape, num_classes, smallest=79)
+        super().__init__()
+        sides = [(side + 1) // 2 // 8 for side in image_shape[:2]]  # of stage 4
+        thin = lambda *widths: [width // divisor for width in widths]
+        self.conv1 = nn.Conv2d(image_shape[-1], *thin(64), kernel_size=7, stride=2, padding=3)
+        self.norm1 = nn.LocalResponseNorm(size=5, alpha=1e-4, beta=0.75, k=1.0)
+        self.conv2 = convolution(*thin(64, 64), kernel_size=1)
+        self.conv3 = convolution(*thin(64, 192), kernel_size=3)
+        self.norm2 = nn.LocalResponseNorm(size=5, alpha=1e-4, beta=0.75, k=1.0)
+        self.stage3 = nn.ModuleList(Inception(*thin(*row)) for row in STAGE3)
+        self.stage4 = nn.ModuleList(Inception(*thin(*row)) for row in STAGE4)
+        self.auxiliary1 = Auxiliary((*sides, *thin(512)), *thin(128, 1024), auxiliary_rate, num_classes)
+        self.auxiliary2 = Auxiliary((*sides, *thin(528)), *thin(128, 1024), auxiliary_rate, num_classes)
+        self.stage5 = nn.ModuleList(Inception(*thin(*row)) for row in STAGE5)
+        self.dropout = nn.Dropout(rate)
+        self.dense = nn.Linear(*thin(1024), num_classes)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")  # differs: the tails stay on
+                nn.init.zeros_(module.bias)
+
+    def forward(self, x):  # differs: the mode is the model's own, set by train() and eval()
+        """(B, C, H, W) images to `y`, (B, num_classes) logits, and in training `auxiliary1` and `auxiliary2` too."""
+        out = {}
+        x = self.norm1(halve(torch.relu(self.conv1(x))))  # (B, 64, H / 4, W / 4)
+        x = torch.relu(self.conv2(x))
+        x = halve(self.norm2(torch.relu(self.conv3(x))))  # (B, 192, H / 8, W / 8)
+
+        for module in self.stage3:
+            x = module(x)
+        x = halve(x)  # (B, 480, H / 16, W / 16)
+
+        x = self.stage4[0](x)
+        if self.training:
+            out["auxiliary1"] = self.auxiliary1(x)
+        for module in self.stage4[1:4]:
+            x = module(x)
+        if self.training:
+            out["auxiliary2"] = self.auxiliary2(x)
+        x = halve(self.stage4[4](x))  # (B, 832, H / 32, W / 32)
+
+        for module in self.stage5:
+            x = module(x)
+        x = x.mean(dim=(2, 3))  # (B, 1024)
+        out["y"] = self.dense(self.dropout(x))
+        return out
+
+    def compute_loss(self, x, y, y_pred):  # differs: Keras's fit passes more
+        """Cross-entropy, and 0.3 of that of each auxiliary classifier; mean over the batch."""
+        loss = lambda logits: F.cross_entropy(logits, y)
+        auxiliary = loss(y_pred["auxiliary1"]) + loss(y_pred["auxiliary2"])
+        return loss(y_pred["y"]) + AUXILIARY_WEIGHT * auxiliary

@@ -1,0 +1,114 @@
+"""Inception: filters of several sizes side by side, and 1x1 convolutions that make them affordable.
+
+Szegedy et al., "Going deeper with convolutions" (2015), section 4 and figure 2. What matters in a picture comes in
+several sizes, so that one module looks through windows of 1x1, 3x3 and 5x5 at once, pools as well, and lays all
+that it found side by side. Built naively (figure 2a) that is dear, and since pooling keeps its channels every module is
+wider than the one before. The reduced module (2b) narrows the channels by 1x1 convolutions before the large
+filters and after the pooling, and each of these bends too.
+
+Departures: the network around the modules is small, one of each kind, to compare them; the paper's own is
+`googlenet`. All convolutions have He's start.
+
+Slides: deck D, the basic module and the one with fewer dimensions.
+"""
+
+import torch
+from torch import nn
+
+from twin.shapes import check_shapes
+
+
+def convolution(in_channels, channels, kernel_size):
+    """A convolution that keeps height and width, with He's start."""
+    conv = nn.Conv2d(in_channels, channels, kernel_size, padding=kernel_size // 2)
+    nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")  # differs: the tails stay on
+    nn.init.zeros_(conv.bias)
+    return conv
+
+
+class NaiveInception(nn.Module):
+    """Three sizes of filters, and max pooling, side by side.
+
+    Args:
+        in_channels: channels of the input, and of what is pooled.
+        conv1: channels of the 1x1 convolution.
+        conv3: channels of the 3x3 convolution.
+        conv5: channels of the 5x5 convolution.
+    """
+
+    def __init__(self, in_channels, conv1, conv3, conv5):
+        super().__init__()
+        self.conv1 = convolution(in_channels, conv1, kernel_size=1)
+        self.conv3 = convolution(in_channels, conv3, kernel_size=3)
+        self.conv5 = convolution(in_channels, conv5, kernel_size=5)
+        self.pool = nn.MaxPool2d(kernel_size=3, stride=1, padding=1)
+
+    def forward(self, x):
+        """(B, in_channels, H, W) to (B, conv1 + conv3 + conv5 + in_channels, H, W)."""
+        one = torch.relu(self.conv1(x))
+        three = torch.relu(self.conv3(x))
+        five = torch.relu(self.conv5(x))
+        pooled = self.pool(x)
+        return torch.cat([one, three, five, pooled], dim=1)
+
+
+class Inception(nn.Module):
+    """The same with 1x1 convolutions that narrow; the arguments are a row of the paper's table 1.
+
+    Args:
+        in_channels: channels of the input.
+        conv1: channels of the 1x1 convolution.
+        reduce3: channels that are left for the 3x3 convolution.
+        conv3: channels of the 3x3 convolution.
+        reduce5: channels that are left for the 5x5 convolution.
+        conv5: channels of the 5x5 convolution.
+        project: channels that are left of what was pooled.
+    """
+
+    def __init__(self, in_channels, conv1, reduce3, conv3, reduce5, conv5, project):
+        super().__init__()
+        self.conv1 = convolution(in_channels, conv1, kernel_size=1)
+        self.reduce3 = convolution(in_channels, reduce3, kernel_size=1)
+        self.conv3 = convolution(reduce3, conv3, kernel_size=3)
+        self.reduce5 = convolution(in_channels, reduce5, kernel_size=1)
+        self.conv5 = convolution(reduce5, conv5, kernel_size=5)
+        self.pool = nn.MaxPool2d(kernel_size=3, stride=1, padding=1)
+        self.project = convolution(in_channels, project, kernel_size=1)
+
+    def forward(self, x):
+        """(B, in_channels, H, W) to (B, conv1 + conv3 + conv5 + project, H, W)."""
+        one = torch.relu(self.conv1(x))
+        three = torch.relu(self.conv3(torch.relu(self.reduce3(x))))
+        five = torch.relu(self.conv5(torch.relu(self.reduce5(x))))
+        pooled = torch.relu(self.project(self.pool(x)))
+        return torch.cat([one, three, five, pooled], dim=1)
+
+
+class InceptionNet(nn.Module):
+    """A convolution, a naive module, a reduced one, and a dense layer on what is left of the picture's mean.
+
+    Args:
+        image_shape: height, width and channels; two poolings need 4 by 4 at least.
+        width: channels of the first convolution.
+        naive: the naive module's conv1, conv3 and conv5.
+        reduced: the reduced module's conv1, reduce3, conv3, reduce5, conv5 and project.
+        num_classes: width of the output.
+    """
+
+    def __init__(self, image_shape, width, naive, reduced, num_classes):
+        check_shapes(image_shape, num_classes, smallest=4)
+        super().__init__()
+        conv1, _, conv3, _, conv5, project = reduced
+        self.conv1 = convolution(image_shape[-1], width, kernel_size=3)
+        self.pool = nn.MaxPool2d(2)
+        self.naive = NaiveInception(width, *naive)
+        self.reduced = Inception(sum(naive) + width, *reduced)
+        self.dense = nn.Linear(conv1 + conv3 + conv5 + project, num_classes)
+
+    def forward(self, x):
+        """(B, C, H, W) images to (B, num_classes) logits."""
+        x = self.pool(torch.relu(self.conv1(x)))  # (B, width, H / 2, W / 2)
+        x = self.pool(self.naive(x))  # (B, sum(naive) + width, H / 4, W / 4)
+        x = self.reduced(x)  # (B, conv1 + conv3 + conv5 + project, H / 4, W / 4)
+        x = x.mean(dim=(2, 3))
+        return self.dense(x)
