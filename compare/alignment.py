@@ -38,7 +38,7 @@ def relative(got: np.ndarray, wanted: np.ndarray) -> float:
 
 
 def arrangements(torch: Sequence[int], keras: Sequence[int]) -> list[tuple[int, ...]]:
-    """Orders of the axes of `torch` that give the shape of `keras`; the batch stays in front unless nothing else fits."""
+    """Orders of the axes of `torch` that give the shape of `keras`; the batch stays in front if it can."""
     if len(torch) != len(keras):
         return []
     orders = [o for o in permutations(range(len(torch))) if tuple(torch[axis] for axis in o) == tuple(keras)]
@@ -60,7 +60,7 @@ def to_torch(keras: np.ndarray, torch: np.ndarray | None, family: str) -> np.nda
         torch: PyTorch's value at the same place, if there is one.
         family: of the call, for where the values do not tell.
     """
-    order: tuple[int, ...] | None = usual(family, keras.ndim)
+    order = usual(family, keras.ndim)
     if torch is not None:
         far, close = distance(keras, torch)
         if keras.ndim == torch.ndim:

@@ -69,10 +69,10 @@ def of_layer(
     def one(cause: str, words: tuple[str, Any, str, Any], edits: Sequence[Edit]) -> Candidate:
         keras_word, keras_value, torch_word, torch_value = words
         says = f"PyTorch has {torch_word}={_short(torch_value)}, Keras {keras_word}={_short(keras_value)}"
-        sizes = _sizes(leaves[1])
+        sizes, before = _sizes(leaves[1]), "..., " if leaves[0].kind.startswith("Conv") else ""
         fix = {
             "torch": f"{names[1]}({sizes}{torch_word}={_short(keras_value)})",
-            "keras": f"{names[0]}({'..., ' if leaves[0].kind.startswith('Conv') else ''}{keras_word}={_short(torch_value)})",
+            "keras": f"{names[0]}({before}{keras_word}={_short(torch_value)})",
         }
         return Candidate(cause, says, fix, edits)
 
@@ -107,10 +107,11 @@ def of_layer(
             {"event": at, "do": "arguments", "arguments": zeros},
             {"event": at, "do": "crop", "crop": mine["crop"]},
         ]
-        says = f"Keras cuts {_tuples(mine['crop'])} off the full result, PyTorch {_tuples(theirs['crop'])} (before and after)"
+        own, other = _tuples(mine["crop"]), _tuples(theirs["crop"])
+        says = f"Keras cuts {own} off the full result, PyTorch {other} (before and after)"
         fix = {
-            "torch": f"{names[1]}(..., padding=0, output_padding=0), then cut {_tuples(mine['crop'])} off its rows and columns",
-            "keras": f"{names[0]}(..., padding='valid'), then cut {_tuples(theirs['crop'])} off",
+            "torch": f"{names[1]}(..., padding=0, output_padding=0), then cut {own} off its rows and columns",
+            "keras": f"{names[0]}(..., padding='valid'), then cut {other} off",
         }
         found.append(Candidate("conv_transpose_same", says, fix, edits))
     if keras.family == torch.family and keras.family in ("lstm", "gru", "rnn"):
@@ -183,7 +184,10 @@ def of_calls(at: Situation) -> list[Candidate]:
     instead: list[Candidate] = []
     if at.rearranged is not None and keras is not None and at.end is not None:
         says = f"Keras computes {_written(keras)} on the arrangement {at.rearranged}, which PyTorch has nowhere"
-        fix = {"torch": f"reshape and transpose to {at.rearranged} first", "keras": "split and transpose as PyTorch does"}
+        fix = {
+            "torch": f"reshape and transpose to {at.rearranged} first",
+            "keras": "split and transpose as PyTorch does",
+        }
         found.append(Candidate("arrangement", says, fix, *at.end.edits()))
     if keras is not None and torch is not None:
         found += _of_pair(keras, torch, at.source)
@@ -202,7 +206,10 @@ def of_calls(at: Situation) -> list[Candidate]:
         fix = {"torch": f"take {_written(torch)} out", "keras": f"add {_in_keras(torch)}"}
         if at.follows and at.layer is not None:
             cause, says = "order", f"PyTorch applies {_written(torch)} before {at.layer.leaf}, Keras after it"
-            fix = {"torch": f"move {_written(torch)} behind {at.layer.leaf}", "keras": f"move it before {at.layer.leaf}"}
+            fix = {
+                "torch": f"move {_written(torch)} behind {at.layer.leaf}",
+                "keras": f"move it before {at.layer.leaf}",
+            }
         if torch.family == "dropout":
             cause, says = "dropout_mode", f"PyTorch drops values here in a mode in which Keras does not{_at(torch)}"
             fix = {"torch": "torch.nn.functional.dropout(x, p, training=self.training)", "keras": "add a Dropout layer"}
@@ -257,7 +264,9 @@ def of_weights(
     matrices = [n for n, a in given.items() if a.ndim >= 2 and a.shape[0] == a.shape[1]]
     if matrices:
         swapped = {n: a.swapaxes(0, 1) if n in matrices else a for n, a in given.items()}
-        options.append(("transposed_kernel", "Keras's kernel is (in, out), PyTorch's weight (out, in): transpose it", swapped))
+        options.append(
+            ("transposed_kernel", "Keras's kernel is (in, out), PyTorch's weight (out, in): transpose it", swapped)
+        )
     square = [n for n, a in given.items() if a.ndim == 4 and a.shape[2] == a.shape[3]]
     if square:
         turned = {n: a.swapaxes(2, 3) if n in square else a for n, a in given.items()}
@@ -266,11 +275,16 @@ def of_weights(
         options.append(("flipped_kernel", "the kernel is turned round: neither framework does that", both))
     gates = {"LSTM": 4, "GRU": 3}.get(kind)
     if gates:
-        words = {"LSTM": "i, f, c, o in Keras and i, f, g, o in PyTorch", "GRU": "z, r, h in Keras and r, z, n in PyTorch"}
+        words = {
+            "LSTM": "i, f, c, o in Keras and i, f, g, o in PyTorch",
+            "GRU": "z, r, h in Keras and r, z, n in PyTorch",
+        }
         for order in itertools.permutations(range(gates)):
             if order != tuple(range(gates)):
                 moved = {n: np.concatenate([np.split(a, gates)[i] for i in order]) for n, a in given.items()}
-                options.append((f"{kind.lower()}_gate_order", f"the gates stand in another order: {words[kind]}", moved))
+                options.append(
+                    (f"{kind.lower()}_gate_order", f"the gates stand in another order: {words[kind]}", moved)
+                )
     names = set(given)
     for pair_, cause, says in (
         (("weight", "bias"), "swapped_scale_and_shift", "gamma and beta are exchanged"),
@@ -280,7 +294,9 @@ def of_weights(
             options.append((cause, says, given | {pair_[0]: given[pair_[1]], pair_[1]: given[pair_[0]]}))
     zeros = [n for n, a in given.items() if "bias" in n and not a.any() and wanted.get(n, a).any()]
     if zeros:
-        options.append(("missing_bias", "PyTorch's bias is zero: it was not carried over", given | {n: wanted[n] for n in zeros}))
+        options.append(
+            ("missing_bias", "PyTorch's bias is zero: it was not carried over", given | {n: wanted[n] for n in zeros})
+        )
     for cause, says, changed in options:
         done = settle(cause, says, changed)
         if done:
@@ -312,7 +328,10 @@ def _of_convolution(
         cause = "same_padding_stride" if uneven and max(mine["strides"]) > 1 else "padding"
         base = one(cause, ("pads", mine["pads"], "pads", theirs["pads"]), pads)
         dims_word = f"torch.nn.functional.pad(x, {tuple(order)}) before a convolution with padding=0"
-        fix = {"torch": dims_word, "keras": f"keras.layers.ZeroPadding{dims}D({_tuples(theirs['pads'])}) before padding='valid'"}
+        fix = {
+            "torch": dims_word,
+            "keras": f"keras.layers.ZeroPadding{dims}D({_tuples(theirs['pads'])}) before padding='valid'",
+        }
         words = "before and after each axis"
         before = f" after {_written(pad)}{_at(pad)}" if pad is not None else ""
         says = f"Keras pads {_tuples(mine['pads'])}, PyTorch {_tuples(theirs['pads'])}{before} ({words})"
@@ -342,7 +361,9 @@ def _of_recurrence(
         found.append(Candidate("direction", says, fix, [{"event": torch.index, "do": "reverse", "axis": axis}]))
     if mine["bidirectional"] != theirs["bidirectional"]:
         says = "only one of the two goes in both directions"
-        found.append(Candidate("direction", says, {"torch": "bidirectional=True", "keras": "keras.layers.Bidirectional"}))
+        found.append(
+            Candidate("direction", says, {"torch": "bidirectional=True", "keras": "keras.layers.Bidirectional"})
+        )
     usual = {"activation": "tanh", "recurrent_activation": "sigmoid"}
     for word, value in usual.items():
         if word in mine and mine[word] != theirs.get(word, value):
@@ -368,16 +389,17 @@ def _of_pair(keras: Event, torch: Event, source: np.ndarray | None) -> list[Cand
             if word in mine and mine[word] != theirs.get(word):
                 value = ("tanh" if mine[word] else "none") if word == "approximate" else mine[word]
                 rank = source.ndim if source is not None else 2
+                own = "negative_slope" if word == "slope" else word
                 options = [value]
                 if word == "axis":  # channels are last in Keras and second in PyTorch
                     options = [value % rank, 1, rank - 1, rank - 2]
                 for option in dict.fromkeys(options):
                     edit = {"event": at, "do": "arguments", "arguments": {argument: option}}
                     had = ("tanh" if theirs[word] else "none") if word == "approximate" else theirs[word]
-                    says = f"PyTorch has {argument}={had!r}, Keras {word if word != 'slope' else 'negative_slope'}={mine[word]!r}"
+                    says = f"PyTorch has {argument}={had!r}, Keras {own}={mine[word]!r}"
                     fix = {
                         "torch": f"torch.nn.functional.{theirs['name']}(x, {argument}={option!r})",
-                        "keras": f"keras.ops.{mine['name']}(x, {word if word != 'slope' else 'negative_slope'}={theirs[word]!r})",
+                        "keras": f"keras.ops.{mine['name']}(x, {own}={theirs[word]!r})",
                     }
                     found.append(Candidate(cause, says, fix, [edit]))
     if keras.family == torch.family == "pool":
@@ -393,7 +415,9 @@ def _of_pair(keras: Event, torch: Event, source: np.ndarray | None) -> list[Cand
             arguments = {"mode": modes[mine["mode"]]} | ({} if mine["mode"] == "nearest" else {"align_corners": False})
             fix = {"torch": f"mode={mine['mode']!r}", "keras": f"interpolation={theirs['mode']!r}"}
             says = f"PyTorch interpolates {theirs['mode']!r}, Keras {mine['mode']!r}"
-            found.append(Candidate("resize_mode", says, fix, [{"event": at, "do": "arguments", "arguments": arguments}]))
+            found.append(
+                Candidate("resize_mode", says, fix, [{"event": at, "do": "arguments", "arguments": arguments}])
+            )
     return found
 
 
@@ -409,16 +433,21 @@ def _of_pooling(keras: Event, torch: Event) -> list[Candidate]:
     found = []
     if mine["kind"] != theirs["kind"]:
         names = {"max": f"max_pool{dims}d", "mean": f"avg_pool{dims}d"}
-        given = {n: v for n, v in arguments.items()} | ({"padding": [p[0] for p in mine["pads"]]} if even else {})
+        given = dict(arguments.items()) | ({"padding": [p[0] for p in mine["pads"]]} if even else {})
         if mine["kind"] == "mean":
             given["count_include_pad"] = False
         edit = {"event": at, "do": "function", "name": names[mine["kind"]], "arguments": given}
-        found.append(Candidate("pooling_kind", f"Keras pools by {mine['kind']}, PyTorch by {theirs['kind']}", fix, [edit]))
+        found.append(
+            Candidate("pooling_kind", f"Keras pools by {mine['kind']}, PyTorch by {theirs['kind']}", fix, [edit])
+        )
         return found
     if mine["kind"] == "mean" and theirs.get("counts_pads") and mine["pads"] == theirs["pads"] and any(order):
         edit = {"event": at, "do": "arguments", "arguments": {"count_include_pad": False}}
         says = "Keras leaves the padding out of the mean, PyTorch counts it"
-        how = {"torch": "count_include_pad=False", "keras": "nothing in Keras counts it; pad with zeros before padding='valid'"}
+        how = {
+            "torch": "count_include_pad=False",
+            "keras": "nothing in Keras counts it; pad with zeros before padding='valid'",
+        }
         found.append(Candidate("average_pool_padding", says, how, [edit]))
     if mine["kind"] == "max":
         changed = [{"event": at, "do": "arguments", "arguments": arguments}, *padding]
@@ -428,7 +457,11 @@ def _of_pooling(keras: Event, torch: Event) -> list[Candidate]:
         found.append(Candidate(cause, f"Keras pools with {words[0]}, PyTorch with {words[1]}", fix, changed))
     elif even:
         given = arguments | {"padding": [p[0] for p in mine["pads"]], "count_include_pad": False}
-        cause = "pooling_window" if mine["window"] != theirs["window"] or mine["strides"] != theirs["strides"] else "average_pool_padding"
+        cause = (
+            "pooling_window"
+            if mine["window"] != theirs["window"] or mine["strides"] != theirs["strides"]
+            else "average_pool_padding"
+        )
         says = f"Keras pools with {words[0]}, PyTorch with {words[1]}"
         found.append(Candidate(cause, says, fix, [{"event": at, "do": "arguments", "arguments": given}]))
     return found
@@ -437,7 +470,7 @@ def _of_pooling(keras: Event, torch: Event) -> list[Candidate]:
 def _scaled(wanted: np.ndarray, got: np.ndarray | None, at: int) -> list[Candidate]:
     if got is None or got.size != wanted.size:
         return []
-    far, order = alignment.distance(wanted, got)
+    _far, order = alignment.distance(wanted, got)
     if order is None:
         return []
     factor = _factor(np.squeeze(got).transpose(order) if got.ndim != wanted.ndim else got.transpose(order), wanted)
@@ -486,12 +519,15 @@ def _in_torch(event: Event) -> str:
         return f"torch.nn.functional.{name}(x{options.get(name, lambda: '')()})"
     if event.family == "pool":
         kind = "max" if settings["kind"] == "max" else "avg"
-        return f"torch.nn.functional.{kind}_pool{len(settings['window'])}d(x, {tuple(settings['window'])}, {tuple(settings['strides'])})"
+        window, strides = tuple(settings["window"]), tuple(settings["strides"])
+        return f"torch.nn.functional.{kind}_pool{len(window)}d(x, {window}, {strides})"
     if event.family == "dropout":
         return f"torch.nn.Dropout({settings['rate']:g})"
     if event.family == "resize":
         return f"torch.nn.functional.interpolate(x, mode={settings['mode']!r})"
-    return {"add": "x + y", "multiply": "x * y", "subtract": "x - y", "concatenate": "torch.cat"}.get(name, f"torch.{name}")
+    return {"add": "x + y", "multiply": "x * y", "subtract": "x - y", "concatenate": "torch.cat"}.get(
+        name, f"torch.{name}"
+    )
 
 
 def _in_keras(event: Event) -> str:

@@ -1,4 +1,4 @@
-"""The last rungs of `twin verify`, where asked for: two losses on the same outputs, two optimizers on the same gradients."""
+"""The last rungs of `twin verify`: two losses on the same outputs, two optimizers on the same gradients."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from compare import alignment
-from compare.verify import GRADIENT_LIMIT, LIMIT, Finding
+from compare.verdict import GRADIENT_LIMIT, LIMIT, Finding
 
 STEPS = 5
 
@@ -30,7 +30,9 @@ def make_target(outputs: np.ndarray, name: str) -> np.ndarray:
     return rng.standard_normal(outputs.shape).astype(np.float32)
 
 
-def compare_losses(keras: Criteria, torch: Criteria, outputs: np.ndarray, target: np.ndarray) -> tuple[Finding | None, float]:
+def compare_losses(
+    keras: Criteria, torch: Criteria, outputs: np.ndarray, target: np.ndarray
+) -> tuple[Finding | None, float]:
     """Both losses and their gradients on the same outputs; a finding when they differ."""
     wanted, got = keras.loss(outputs, target), torch.loss(outputs, target)
     far = _apart(got, wanted)
@@ -43,18 +45,30 @@ def compare_losses(keras: Criteria, torch: Criteria, outputs: np.ndarray, target
     rows, values = len(outputs), outputs.size
     counts = {"rows": rows, "values": values, "values per row": values // rows, "targets": target.size}
     for word, count in counts.items():
-        for factor, says in ((float(count), f"PyTorch averages over the {word}, Keras adds up"), (1 / count, f"Keras averages over the {word}, PyTorch adds up")):
+        for factor, says in (
+            (float(count), f"PyTorch averages over the {word}, Keras adds up"),
+            (1 / count, f"Keras averages over the {word}, PyTorch adds up"),
+        ):
             if count > 1 and np.isclose(ratio, factor, rtol=1e-4):
                 after = _apart((got[0] * factor, got[1] * factor), wanted)
                 if after <= GRADIENT_LIMIT:
-                    fix = {"torch": f"reduction={'sum' if factor > 1 else 'mean'!r}", "keras": f"reduction={'sum_over_batch_size' if factor > 1 else 'sum'!r}"}
+                    fix = {
+                        "torch": f"reduction={'sum' if factor > 1 else 'mean'!r}",
+                        "keras": f"reduction={'sum_over_batch_size' if factor > 1 else 'sum'!r}",
+                    }
                     return _with(finding, "loss_reduction", says, after, fix), far
     tried.append("loss_reduction")
-    for transform, words in (("softmax", "probabilities"), ("log_softmax", "their logarithms"), ("sigmoid", "probabilities")):
+    for transform, words in (
+        ("softmax", "probabilities"),
+        ("log_softmax", "their logarithms"),
+        ("sigmoid", "probabilities"),
+    ):
         for side, name in ((torch, "PyTorch"), (keras, "Keras")):
             after = _apart(side.loss(outputs, target, transform), wanted if side is torch else got)
             if after <= GRADIENT_LIMIT:
-                says = f"{name}'s loss takes the outputs for {words}, the other for logits: after {transform} they agree"
+                says = (
+                    f"{name}'s loss takes the outputs for {words}, the other for logits: after {transform} they agree"
+                )
                 fix = {
                     "torch": "CrossEntropyLoss and BCEWithLogitsLoss take logits; NLLLoss and BCELoss do not",
                     "keras": "from_logits=True for logits, from_logits=False after a softmax or sigmoid",
@@ -89,7 +103,13 @@ def compare_optimizers(keras: Criteria, torch: Criteria) -> tuple[Finding | None
         for name, value in mine["settings"].items()
         if name in theirs["settings"] and theirs["settings"][name] != value
     }
-    causes = {"lr": "learning_rate", "eps": "adam_epsilon", "betas": "adam_betas", "momentum": "momentum", "alpha": "rmsprop_rho"}
+    causes = {
+        "lr": "learning_rate",
+        "eps": "adam_epsilon",
+        "betas": "adam_betas",
+        "momentum": "momentum",
+        "alpha": "rmsprop_rho",
+    }
     trials: list[tuple[str, dict[str, Any]]] = [(causes.get(n, n), {n: v}) for n, v in apart_settings.items()]
     trials += [("adam_epsilon_hat", {"epsilon_hat": True}), ("adam_weight_decay", {"decoupled": True})]
     trials.append(("adam_weight_decay", {"decoupled": True, "epsilon_hat": True}))
@@ -112,7 +132,9 @@ def compare_optimizers(keras: Criteria, torch: Criteria) -> tuple[Finding | None
 
 def _words(mine: Mapping[str, Any], theirs: Mapping[str, Any], changes: Mapping[str, Any]) -> str:
     parts = [
-        f"PyTorch has {name}={theirs['settings'][name]}, Keras {value}" for name, value in changes.items() if name in theirs["settings"]
+        f"PyTorch has {name}={theirs['settings'][name]}, Keras {value}"
+        for name, value in changes.items()
+        if name in theirs["settings"]
     ]
     if changes.get("epsilon_hat"):
         parts.append("Keras adds epsilon before the bias correction of the second moment, PyTorch after it")

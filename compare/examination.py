@@ -1,4 +1,4 @@
-"""`twin verify` from the command line: two models of the user's own in two workers, and the verdict as text, JSON, HTML."""
+"""`twin verify` from the command line: two models of the user's own in two workers, and the verdict as text."""
 
 import contextlib
 import tempfile
@@ -14,7 +14,8 @@ from compare.check import Pool, Settings
 from compare.engines import Engine
 from compare.process import Worker, WorkerFailed
 from compare.subjects import Remote, layouts, make_inputs
-from compare.verify import Examination, Verdict
+from compare.verdict import Verdict
+from compare.verify import Examination
 from twin.bridge import Leaf
 from twin.errors import TwinError
 
@@ -57,7 +58,9 @@ class Request:
     optimizer: Sequence[str] = ()
 
 
-def verify(request: Request, engine: Engine, native: Engine, settings: Settings, tell: Callable[[str], None]) -> Verdict:
+def verify(
+    request: Request, engine: Engine, native: Engine, settings: Settings, tell: Callable[[str], None]
+) -> Verdict:
     """Examine a pair in two workers.
 
     Args:
@@ -133,7 +136,8 @@ def _both(option: str, given: Sequence[str], stock: Sequence[str]) -> tuple[str,
     if len(given) == 2 and all(":" in each or each in stock for each in given):
         return given[0], given[1]
     raise TwinError(
-        f"{option} {' '.join(given)}: expected one of {', '.join(stock)}, or {option} twice: Keras's file.py:callable, then PyTorch's"
+        f"{option} {' '.join(given)}: expected one of {', '.join(stock)}, or {option} twice: Keras's file.py:callable, "
+        "then PyTorch's"
     )
 
 
@@ -191,7 +195,7 @@ def _load(request: Request, keras: Remote, torch: Remote) -> str:
 
 def _native(request: Request, torch: Remote, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
     """The inputs in the first layout in which the PyTorch model runs."""
-    shapes = list(request.torch_shapes) or [None] * len(inputs)
+    shapes: list[Sequence[int] | None] = list(request.torch_shapes) or [None] * len(inputs)
     if len(shapes) != len(inputs):
         raise TwinError(f"--torch-input is given {len(shapes)} times for {len(inputs)} inputs")
     options = [layouts(array, shape) for array, shape in zip(inputs, shapes, strict=True)]
@@ -221,7 +225,9 @@ def text(verdict: Verdict) -> str:
     from tabulate import tabulate
 
     other = [[keras, torch] for keras, torch in verdict.pairs.items() if keras != torch]
-    parts = [f"{len(verdict.pairs)} pairs of layers; {len(verdict.pairs) - len(other)} have the same name on both sides."]
+    parts = [
+        f"{len(verdict.pairs)} pairs of layers; {len(verdict.pairs) - len(other)} have the same name on both sides."
+    ]
     if other:
         parts.append(tabulate(other, ["Keras", "PyTorch"], tablefmt="simple", disable_numparse=True))
     if not verdict.pairs:
@@ -235,6 +241,9 @@ def text(verdict: Verdict) -> str:
         line = finding.line()
         parts.append(line if number == 0 else line.replace("first difference", "also differs"))
         if finding.samples:
-            parts.append("\n".join(f"  {name}: {', '.join(f'{v:.5g}' for v in values)} ..." for name, values in finding.samples.items()))
+            parts.append(
+                "\n".join(
+                    f"  {name}: {', '.join(f'{v:.5g}' for v in values)} ..." for name, values in finding.samples.items()
+                )
+            )
     return "\n\n".join([*parts, *verdict.notes])
-

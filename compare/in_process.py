@@ -10,7 +10,8 @@ import numpy as np
 
 from compare.examination import text
 from compare.subjects import layouts
-from compare.verify import Examination, Verdict
+from compare.verdict import Verdict
+from compare.verify import Examination
 
 
 def verify(
@@ -43,10 +44,10 @@ def verify(
 
     given = [inputs] if isinstance(inputs, np.ndarray) else list(inputs)
     given = [array.astype(np.int32 if array.dtype.kind in "iu" else np.float32) for array in given]
-    mine = KerasSubject(keras_model, given)
+    mine: Any = KerasSubject(keras_model, given)  # the protocol's edits are PyTorch's only
     options = [[each] for each in torch_inputs] if torch_inputs else [layouts(array, None) for array in given]
     first = [each[0] for each in options]
-    theirs = TorchSubject(torch_model, first)
+    theirs: Any = TorchSubject(torch_model, first)
     for number in range(max(map(len, options))):
         chosen = [each[min(number, len(each) - 1)] for each in options]
         if not theirs.trace(chosen, keep=()).stopped:

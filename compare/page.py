@@ -4,7 +4,7 @@ from html import escape
 from pathlib import Path
 
 from compare.examination import Request
-from compare.verify import RUNGS, Verdict
+from compare.verdict import RUNGS, Verdict
 from twin.errors import TwinError
 
 STYLE = """
@@ -12,7 +12,8 @@ STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
 code, td, th { font-family: ui-monospace, monospace; font-size: .9rem; }
-table { border-collapse: collapse; width: 100%; } td, th { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid var(--line); }
+table { border-collapse: collapse; width: 100%; }
+td, th { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid var(--line); }
 .agree { color: var(--good); } .differ { color: var(--bad); }
 .finding { border-left: .3rem solid var(--bad); padding: .1rem 1rem; margin: 1rem 0; }
 dt { font-weight: 600; } dd { margin: 0 0 .5rem 0; overflow-wrap: anywhere; }
@@ -35,7 +36,11 @@ def write(path: Path, request: Request, verdict: Verdict) -> None:
 
 def render(request: Request, verdict: Verdict) -> str:
     """The page's HTML."""
-    words = {"agree": "The two models agree", "differ": "The two models differ", "unpaired": "The layers do not pair up"}
+    words = {
+        "agree": "The two models agree",
+        "differ": "The two models differ",
+        "unpaired": "The layers do not pair up",
+    }
     title = words.get(verdict.verdict, "The models could not be compared")
     parts = [
         f'<h1 class="{verdict.verdict}">{title}</h1>',
@@ -59,7 +64,9 @@ def render(request: Request, verdict: Verdict) -> str:
             **{name: ", ".join(f"{v:.5g}" for v in values) + " ..." for name, values in finding.samples.items()},
         }
         listed = "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in facts.items() if value)
-        parts.append(f'<div class="finding"><h3>{escape(finding.keras)} / {escape(finding.torch)}</h3><dl>{listed}</dl></div>')
+        parts.append(
+            f'<div class="finding"><h3>{escape(finding.keras)} / {escape(finding.torch)}</h3><dl>{listed}</dl></div>'
+        )
     if verdict.pairs:
         marked = {finding.keras for finding in verdict.findings}
         rows = "".join(

@@ -70,6 +70,9 @@ class Remote:
             fields["keep"] = list(edited["keep"])
         return Trace.unpack(*self._examine("trace", fields, given))
 
+    def outputs(self, inputs: Sequence[np.ndarray], training: bool) -> Arrays:
+        return self._examine("outputs", {"training": training}, {"inputs": self._numbered(inputs)})[1]
+
     def gradients(self, inputs: Sequence[np.ndarray], cotangents: Mapping[str, np.ndarray], training: bool) -> Arrays:
         given = {"inputs": self._numbered(inputs), "cotangents": cotangents}
         return self._examine("gradients", {"training": training}, given)[1]
@@ -79,7 +82,11 @@ class Remote:
 
     def loss(self, outputs: np.ndarray, target: np.ndarray, transform: str = "") -> tuple[float, np.ndarray]:
         arrays.write(self.folder / "given", {"outputs": outputs, "target": target})
-        fields = {"reference": self.loss_reference, "given": str(self.folder / "given"), "transform": transform}
+        fields: dict[str, Any] = {
+            "reference": self.loss_reference,
+            "given": str(self.folder / "given"),
+            "transform": transform,
+        }
         try:
             answer = self.worker.ask("loss", self.timeout, out=str(self.folder / "out"), **fields)
         except WorkerFailed as failure:
@@ -92,7 +99,11 @@ class Remote:
         self, weights: np.ndarray, gradients: np.ndarray, changes: Mapping[str, Any] | None = None
     ) -> tuple[dict[str, Any], np.ndarray]:
         arrays.write(self.folder / "given", {"weights": weights, "gradients": gradients})
-        fields = {"reference": self.optimizer_reference, "given": str(self.folder / "given"), "changes": dict(changes or {})}
+        fields: dict[str, Any] = {
+            "reference": self.optimizer_reference,
+            "given": str(self.folder / "given"),
+            "changes": dict(changes or {}),
+        }
         try:
             answer = self.worker.ask("updates", self.timeout, out=str(self.folder / "out"), **fields)
         except WorkerFailed as failure:
@@ -127,13 +138,15 @@ class Remote:
 
 
 def make_inputs(shapes: Sequence[Sequence[int]], kinds: Sequence[str], seed: int, rows: int = ROWS) -> list[np.ndarray]:
-    """Made inputs of the given shapes, without the batch: normal floats, or whole numbers that every embedding knows."""
+    """Made inputs of the given shapes, without the batch: normal floats, or small whole numbers."""
     rng = np.random.default_rng(seed)
     out = []
     for place, shape in enumerate(shapes):
         kind = kinds[min(place, len(kinds) - 1)] if kinds else "float"
         size = (rows, *shape)
-        out.append(rng.integers(0, 8, size).astype(np.int32) if kind == "int" else rng.standard_normal(size).astype(np.float32))
+        out.append(
+            rng.integers(0, 8, size).astype(np.int32) if kind == "int" else rng.standard_normal(size).astype(np.float32)
+        )
     return out
 
 
@@ -150,9 +163,15 @@ def layouts(array: np.ndarray, shape: Sequence[int] | None) -> list[np.ndarray]:
     first = (0, array.ndim - 1, *range(1, array.ndim - 1))
     if shape is not None:
         rest = [(0, *order) for order in permutations(range(1, array.ndim))]
-        orders = [o for o in (tuple(range(array.ndim)), first, *rest) if tuple(array.shape[axis] for axis in o[1:]) == tuple(shape)]
+        orders = [
+            o
+            for o in (tuple(range(array.ndim)), first, *rest)
+            if tuple(array.shape[axis] for axis in o[1:]) == tuple(shape)
+        ]
         if not orders:
-            raise TwinError(f"--torch-input {','.join(map(str, shape))}: no order of the axes of {array.shape[1:]} gives that")
+            raise TwinError(
+                f"--torch-input {','.join(map(str, shape))}: no order of the axes of {array.shape[1:]} gives that"
+            )
         orders = orders[:1]
     elif array.ndim >= 4:
         orders = [first, tuple(range(array.ndim))]

@@ -21,13 +21,10 @@ def make_loss(found: Any) -> Any:
     found = LOSSES[found] if isinstance(found, str) else found
     if isinstance(found, keras.losses.Loss):
         return found
-    made = found() if isinstance(found, type) or found in LOSSES.values() else found
-    return made
+    return found() if isinstance(found, type) or found in LOSSES.values() else found
 
 
-def loss(
-    found: Any, outputs: np.ndarray, target: np.ndarray, transform: str = ""
-) -> tuple[float, np.ndarray]:
+def loss(found: Any, outputs: np.ndarray, target: np.ndarray, transform: str = "") -> tuple[float, np.ndarray]:
     """The loss and its gradient by the outputs.
 
     Args:
@@ -74,10 +71,14 @@ def updates(
         optimizer.apply([ops.convert_to_tensor(gradient)], [variable])
         after.append(np.array(ops.convert_to_numpy(variable.value)))
     config = optimizer.get_config()
-    words = {"learning_rate": "lr", "epsilon": "eps", "weight_decay": "weight_decay", "momentum": "momentum", "rho": "alpha"}
-    told = {
-        torch: float(config[mine]) for mine, torch in words.items() if isinstance(config.get(mine), int | float)
+    words = {
+        "learning_rate": "lr",
+        "epsilon": "eps",
+        "weight_decay": "weight_decay",
+        "momentum": "momentum",
+        "rho": "alpha",
     }
+    told = {torch: float(config[mine]) for mine, torch in words.items() if isinstance(config.get(mine), int | float)}
     if "beta_1" in config:
         told["betas"] = [float(config["beta_1"]), float(config["beta_2"])]
     told |= {name: bool(config[name]) for name in ("amsgrad", "nesterov", "centered") if name in config}

@@ -29,7 +29,8 @@ ACTIVATIONS = {
 }  # fmt: skip
 SHAPES = {
     "reshape", "flatten", "permute", "transpose", "squeeze", "expand_dims", "swapaxes", "moveaxis", "identity", "cast",
-    "split", "broadcast_to", "input_layer", "repeat_vector", "ravel", "unstack", "stop_gradient", "copy", "convert_to_tensor",
+    "split", "broadcast_to", "input_layer", "repeat_vector", "ravel", "unstack", "stop_gradient", "copy",
+    "convert_to_tensor",
 }  # fmt: skip
 OPS = {
     "true_divide": "divide", "concatenate": "concatenate", "get_item": "getitem", "global_average_pooling": "mean",
@@ -254,7 +255,7 @@ class _Recorder:
         """Repeat every call on real tensors; number -> value."""
         values = {id(symbol): tensor for symbol, tensor in zip(self.symbols, tensors, strict=True)}
         for repeat, given, results in self.repeats:
-            concrete = keras.tree.map_structure(lambda each: values.get(id(each), each), given)
+            concrete = keras.tree.map_structure(lambda each, known=values: known.get(id(each), each), given)
             out = [value for value in keras.tree.flatten(repeat(concrete)) if value is not None]
             values |= {id(symbol): value for symbol, value in zip(results, out, strict=False)}
         return {number: values[symbol] for symbol, number in self.numbers.items() if symbol in values}
@@ -296,7 +297,9 @@ def describe(operation: Any, x: Any, training: bool | None) -> tuple[str, dict[s
     if kind.startswith(("Conv", "DepthwiseConv")) and hasattr(operation, "kernel_size"):
         settings = _spatial(operation, dims)
         sides = x.shape[1:-1] if getattr(operation, "data_format", "") != "channels_first" else x.shape[2:]
-        window = [d * (k - 1) + 1 for d, k in zip(settings["dilation"], _each(operation.kernel_size, dims), strict=True)]
+        window = [
+            d * (k - 1) + 1 for d, k in zip(settings["dilation"], _each(operation.kernel_size, dims), strict=True)
+        ]
         settings["pads"] = _pads(operation.padding, sides, window, settings["strides"])
         if kind.startswith("Depthwise"):
             settings["groups"] = x.shape[-1]

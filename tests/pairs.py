@@ -15,17 +15,18 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-import numpy as np  # noqa: E402
-import torch  # noqa: E402, I001  # before TensorFlow, where both are in one process
-import keras  # noqa: E402
-from keras import layers, ops  # noqa: E402
-from torch import nn  # noqa: E402
-from torch.nn import functional as F  # noqa: E402
+import numpy as np
+import torch  # isort: skip  # before TensorFlow, where both are in one process
+import keras
+from keras import layers, ops
+from torch import nn
+from torch.nn import functional as F
 
-from compare.verify import Examination, Verdict  # noqa: E402
-from keras_impl.tracing import Subject as KerasSubject  # noqa: E402
-from torch_impl.tracing import Subject as TorchSubject  # noqa: E402
-from twin.errors import TwinError  # noqa: E402
+from compare.verdict import Verdict
+from compare.verify import Examination
+from keras_impl.tracing import Subject as KerasSubject
+from torch_impl.tracing import Subject as TorchSubject
+from twin.errors import TwinError
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,9 @@ class ConvTorch(nn.Module):
         self.d = d
         self.conv1 = nn.Conv2d(3, 8, 3, stride=2, padding=d.get("padding1", 0))
         self.bn1 = nn.BatchNorm2d(8, eps=d.get("eps1", 1e-3), momentum=d.get("momentum1", 0.1))
-        self.conv2 = nn.Conv2d(8, 8, 3, padding=d.get("padding2", 1), dilation=d.get("dilation2", 1), bias=d.get("bias2", True))
+        self.conv2 = nn.Conv2d(
+            8, 8, 3, padding=d.get("padding2", 1), dilation=d.get("dilation2", 1), bias=d.get("bias2", True)
+        )
         self.bn2 = nn.BatchNorm2d(8, eps=d.get("eps2", 1e-3), momentum=d.get("momentum2", 0.1))
         self.dense1 = nn.Linear(32, 16)
         self.dense2 = nn.Linear(16, 16, bias=d.get("bias_dense2", True))
@@ -165,9 +168,19 @@ CONV = [
     Defect("gelu_form", ("dense1", "gelu"), ("gelu_approximate",), {"approximate": "tanh"}),
     Defect("order", ("bn1", "relu"), ("order",), {"order": True}),
     Defect("pool_kind", ("pool1",), ("pooling_kind",), {"pool1": lambda x: F.avg_pool2d(x, 2)}),
-    Defect("pool_window", ("pool1",), ("pooling_window",), {"pool1": lambda x: F.max_pool2d(x, 3, 2, padding=1)[:, :, :3, :3]}),
+    Defect(
+        "pool_window",
+        ("pool1",),
+        ("pooling_window",),
+        {"pool1": lambda x: F.max_pool2d(x, 3, 2, padding=1)[:, :, :3, :3]},
+    ),
     Defect("pool_counts", ("pool2",), ("average_pool_padding",), {"pool2": lambda x: F.avg_pool2d(x, 3, 2, padding=1)}),
-    Defect("softmax_twice", ("softmax", "output"), ("extra_activation",), {"last": lambda x: F.softmax(F.softmax(x, -1), -1)}),
+    Defect(
+        "softmax_twice",
+        ("softmax", "output"),
+        ("extra_activation",),
+        {"last": lambda x: F.softmax(F.softmax(x, -1), -1)},
+    ),
     Defect("softmax_missing", ("dense3", "output", "softmax"), ("missing_activation",), {"last": lambda x: x}),
     Defect("softmax_extra", ("softmax", "output"), ("extra_activation",), {}, {"logits": True}),
     Defect("log_softmax", ("dense3", "softmax"), ("wrong_activation",), {"last": lambda x: F.log_softmax(x, -1)}),
@@ -181,11 +194,26 @@ CONV = [
     Defect("no_bias", ("dense2",), ("missing_bias",), {"bias_dense2": False}),
     Defect("flatten_order", ("dense1",), ("flatten_order",), weights=lambda s: shuffle_columns(s, "dense1.weight")),
     Defect("transposed", ("dense2",), ("transposed_kernel",), weights=lambda s: put(s, "dense2.weight", lambda a: a.T)),
-    Defect("kernel_axes", ("conv2",), ("transposed_kernel",), weights=lambda s: put(s, "conv2.weight", lambda a: a.swapaxes(2, 3))),
-    Defect("kernel_turned", ("conv1",), ("flipped_kernel",), weights=lambda s: put(s, "conv1.weight", lambda a: a[:, :, ::-1, ::-1])),
+    Defect(
+        "kernel_axes",
+        ("conv2",),
+        ("transposed_kernel",),
+        weights=lambda s: put(s, "conv2.weight", lambda a: a.swapaxes(2, 3)),
+    ),
+    Defect(
+        "kernel_turned",
+        ("conv1",),
+        ("flipped_kernel",),
+        weights=lambda s: put(s, "conv1.weight", lambda a: a[:, :, ::-1, ::-1]),
+    ),
     Defect("zero_bias", ("dense2",), ("missing_bias",), weights=lambda s: put(s, "dense2.bias", np.zeros_like)),
     Defect("gamma_beta", ("bn1",), ("swapped_scale_and_shift",), weights=lambda s: swap(s, "bn1.weight", "bn1.bias")),
-    Defect("statistics", ("bn2",), ("swapped_statistics",), weights=lambda s: swap(s, "bn2.running_mean", "bn2.running_var")),
+    Defect(
+        "statistics",
+        ("bn2",),
+        ("swapped_statistics",),
+        weights=lambda s: swap(s, "bn2.running_mean", "bn2.running_var"),
+    ),
 ]
 
 
@@ -201,7 +229,9 @@ def shuffle_columns(state, name):
     """The columns as they stand in Keras, H, W, C."""
     weight = state[name]
     channels = 8
-    return state | {name: np.ascontiguousarray(weight.reshape(len(weight), channels, -1).swapaxes(1, 2).reshape(weight.shape))}
+    return state | {
+        name: np.ascontiguousarray(weight.reshape(len(weight), channels, -1).swapaxes(1, 2).reshape(weight.shape))
+    }
 
 
 # Recurrent
@@ -242,7 +272,7 @@ class RecurrentTorch(nn.Module):
         x, _ = self.lstm(x)
         x = x.detach() if d.get("detach") else x
         x = self.norm(d.get("between", lambda x: x)(x))
-        x, state = self.gru(x)
+        x, _state = self.gru(x)
         x = d.get("pick", lambda x: x[:, -1])(x)
         x = F.gelu(self.dense1(x), approximate=d.get("approximate", "none"))
         x = F.dropout(x, d.get("rate", 0.2), training=d.get("always", self.training)) if d.get("dropout", True) else x
@@ -270,7 +300,12 @@ RECURRENT = [
     Defect("lstm_direction", ("lstm",), ("direction",), keras={"lstm": {"go_backwards": True}}),
     Defect("gru_direction", ("gru",), ("direction",), keras={"gru": {"go_backwards": True}}),
     Defect("lstm_activation", ("lstm",), ("recurrent_activation",), keras={"lstm": {"activation": "relu"}}),
-    Defect("lstm_hard_gates", ("lstm",), ("recurrent_activation",), keras={"lstm": {"recurrent_activation": "hard_sigmoid"}}),
+    Defect(
+        "lstm_hard_gates",
+        ("lstm",),
+        ("recurrent_activation",),
+        keras={"lstm": {"recurrent_activation": "hard_sigmoid"}},
+    ),
     Defect("gru_activation", ("gru",), ("recurrent_activation",), keras={"gru": {"activation": "softsign"}}),
     Defect("time_first", ("lstm",), ("batch_first",), {"time_first": True}),
     Defect("first_step", ("getitem", "dense1"), ("sequence_step",), {"pick": lambda x: x[:, 0]}),
@@ -288,7 +323,12 @@ RECURRENT = [
     Defect("dropout_rate", ("drop",), ("dropout_rate",), {"rate": 0.4}),
     Defect("dropout_missing", ("drop",), ("missing_dropout",), {"dropout": False}),
     Defect("dropout_always", ("drop",), ("dropout_mode", "extra_dropout"), {"always": True}),
-    Defect("softmax_twice", ("softmax", "output"), ("extra_activation",), {"last": lambda x: F.softmax(F.softmax(x, -1), -1)}),
+    Defect(
+        "softmax_twice",
+        ("softmax", "output"),
+        ("extra_activation",),
+        {"last": lambda x: F.softmax(F.softmax(x, -1), -1)},
+    ),
     Defect("softmax_missing", ("dense3", "output", "softmax"), ("missing_activation",), {"last": lambda x: x}),
     Defect("softmax_extra", ("softmax", "output"), ("extra_activation",), keras={"logits": True}),
     Defect("softmax_axis", ("dense3", "softmax"), ("softmax_axis",), {"last": lambda x: F.softmax(x, 0)}),
@@ -296,8 +336,12 @@ RECURRENT = [
     Defect("no_bias", ("dense2",), ("missing_bias",), {"bias": False}),
     Defect("transposed", ("dense1",), ("transposed_kernel",), weights=lambda s: put(s, "dense1.weight", lambda a: a.T)),
     Defect("zero_bias", ("dense2",), ("missing_bias",), weights=lambda s: put(s, "dense2.bias", np.zeros_like)),
-    Defect("gamma_beta", ("norm",), ("swapped_scale_and_shift",), weights=lambda s: swap(s, "norm.weight", "norm.bias")),
-    Defect("embedding_weights", ("embedding",), ("scale",), weights=lambda s: put(s, "embedding.weight", lambda a: 2 * a)),
+    Defect(
+        "gamma_beta", ("norm",), ("swapped_scale_and_shift",), weights=lambda s: swap(s, "norm.weight", "norm.bias")
+    ),
+    Defect(
+        "embedding_weights", ("embedding",), ("scale",), weights=lambda s: put(s, "embedding.weight", lambda a: 2 * a)
+    ),
 ]
 
 
@@ -360,14 +404,16 @@ class AttentionTorchBlock(nn.Module):
         rows, tokens, width = x.shape
         h = self.norm1(x)
         heads = d.get("heads", self.heads)
-        q, k, v = (
-            part(h).view(rows, tokens, heads, -1).transpose(1, 2) for part in (self.query, self.key, self.value)
-        )
+        q, k, v = (part(h).view(rows, tokens, heads, -1).transpose(1, 2) for part in (self.query, self.key, self.value))
         scores = q @ k.transpose(-2, -1)
         scores = d.get("scale", lambda s: s / (width // heads) ** 0.5)(scores)
         scores = d.get("mask", lambda s: s)(scores)
         mixed = F.softmax(scores, dim=d.get("axis", -1)) @ v
-        mixed = mixed.transpose(1, 2).reshape(rows, tokens, width) if not d.get("mixed_up") else mixed.reshape(rows, tokens, width)
+        mixed = (
+            mixed.transpose(1, 2).reshape(rows, tokens, width)
+            if not d.get("mixed_up")
+            else mixed.reshape(rows, tokens, width)
+        )
         mixed = mixed.detach() if d.get("detach") else mixed
         mixed = d.get("after_mix", lambda x: x)(mixed)
         y = self.project(mixed)
@@ -408,10 +454,20 @@ ATTENTION = [
     Defect("heads_mixed_up", ("block", "project"), ("arrangement",), {"mixed_up": True}),
     Defect("residual_missing", ("block", "add"), ("missing_add",), {"residual": lambda x, y: y}),
     Defect("residual_missing_later", ("block", "add"), ("missing_add",), {"residual2": lambda x, y: y}),
-    Defect("residual_scaled", ("block", "add"), ("scale", "extra_multiply", "other_operand", "arguments"), {"residual": lambda x, y: x + 0.5 * y}),
+    Defect(
+        "residual_scaled",
+        ("block", "add"),
+        ("scale", "extra_multiply", "other_operand", "arguments"),
+        {"residual": lambda x, y: x + 0.5 * y},
+    ),
     Defect("residual_subtracted", ("block", "sub", "add"), ("other_operation",), {"residual": lambda x, y: x - y}),
     Defect("positions_missing", ("positions", "add", "embed"), ("missing_add",), {"place": lambda x, p: x}),
-    Defect("positions_twice", ("positions", "add", "embed"), ("extra_add", "other_operand", "arguments"), {"place": lambda x, p: x + p + p}),
+    Defect(
+        "positions_twice",
+        ("positions", "add", "embed"),
+        ("extra_add", "other_operand", "arguments"),
+        {"place": lambda x, p: x + p + p},
+    ),
     Defect("ln_epsilon", ("norm1",), ("layernorm_epsilon",), {"eps1": 1e-5}),
     Defect("ln_epsilon_second", ("norm2",), ("layernorm_epsilon",), {"eps2": 1e-5}),
     Defect("ln_epsilon_last", ("norm",), ("layernorm_epsilon",), {"eps3": 1e-5}),
@@ -426,14 +482,31 @@ ATTENTION = [
     Defect("dropout_missing", ("drop",), ("missing_dropout",), {"dropout": False}),
     Defect("dropout_always", ("drop",), ("dropout_mode", "extra_dropout"), {"always": True}),
     Defect("detach", ("block",), ("stopped_gradient",), {"detach": True}),
-    Defect("softmax_twice", ("softmax", "output"), ("extra_activation",), {"last": lambda x: F.softmax(F.softmax(x, -1), -1)}),
+    Defect(
+        "softmax_twice",
+        ("softmax", "output"),
+        ("extra_activation",),
+        {"last": lambda x: F.softmax(F.softmax(x, -1), -1)},
+    ),
     Defect("softmax_missing", ("head", "output", "softmax"), ("missing_activation",), {"last": lambda x: x}),
     Defect("softmax_extra", ("softmax", "output"), ("extra_activation",), keras={"logits": True}),
     Defect("no_bias", ("project",), ("missing_bias",), {"bias": False}),
-    Defect("transposed", ("query",), ("transposed_kernel",), weights=lambda s: put(s, "block.query.weight", lambda a: a.T)),
+    Defect(
+        "transposed", ("query",), ("transposed_kernel",), weights=lambda s: put(s, "block.query.weight", lambda a: a.T)
+    ),
     Defect("zero_bias", ("narrow",), ("missing_bias",), weights=lambda s: put(s, "block.narrow.bias", np.zeros_like)),
-    Defect("gamma_beta", ("norm2",), ("swapped_scale_and_shift",), weights=lambda s: swap(s, "block.norm2.weight", "block.norm2.bias")),
-    Defect("key_scaled", ("key",), ("scale",), weights=lambda s: put(put(s, "block.key.weight", lambda a: 0.5 * a), "block.key.bias", lambda a: 0.5 * a)),
+    Defect(
+        "gamma_beta",
+        ("norm2",),
+        ("swapped_scale_and_shift",),
+        weights=lambda s: swap(s, "block.norm2.weight", "block.norm2.bias"),
+    ),
+    Defect(
+        "key_scaled",
+        ("key",),
+        ("scale",),
+        weights=lambda s: put(put(s, "block.key.weight", lambda a: 0.5 * a), "block.key.bias", lambda a: 0.5 * a),
+    ),
 ]
 
 
@@ -464,7 +537,9 @@ class UnetTorch(nn.Module):
         self.conv1 = nn.Conv2d(2, 6, 3, padding=1)
         self.conv2 = nn.Conv2d(6, 8, 3, padding=d.get("padding", 1), dilation=d.get("dilation", 1), bias=False)
         self.bn = nn.BatchNorm2d(8, eps=d.get("eps", 1e-3), momentum=d.get("momentum", 0.1))
-        self.up1 = nn.ConvTranspose2d(8, 6, 3, stride=2, padding=d.get("up_padding", 0), output_padding=d.get("up_extra", 0))
+        self.up1 = nn.ConvTranspose2d(
+            8, 6, 3, stride=2, padding=d.get("up_padding", 0), output_padding=d.get("up_extra", 0)
+        )
         self.conv3 = nn.Conv2d(12, 8, 3, padding=1)
         self.conv4 = nn.Conv2d(8, 3, 1, bias=d.get("bias", True))
 
@@ -493,10 +568,20 @@ class UnetTorch(nn.Module):
 
 UNET = [
     Defect("transpose_padding", ("up1",), ("conv_transpose_same",), {"up_padding": 1, "up_extra": 1}),
-    Defect("align_corners", ("up2", "interpolate"), ("bilinear_resize",), {"resize": lambda x: F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True)}),
+    Defect(
+        "align_corners",
+        ("up2", "interpolate"),
+        ("bilinear_resize",),
+        {"resize": lambda x: F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True)},
+    ),
     Defect("nearest", ("up2", "interpolate"), ("resize_mode",), {"resize": lambda x: F.interpolate(x, scale_factor=2)}),
     Defect("skip_order", ("skip", "cat"), ("arguments", "operand_order"), {"skip": lambda u, a: torch.cat([a, u], 1)}),
-    Defect("skip_zero", ("skip", "cat"), ("extra_zeros_like", "arguments", "extra_multiply", "other_operand"), {"skip": lambda u, a: torch.cat([u, 0 * a], 1)}),
+    Defect(
+        "skip_zero",
+        ("skip", "cat"),
+        ("extra_zeros_like", "arguments", "extra_multiply", "other_operand"),
+        {"skip": lambda u, a: torch.cat([u, 0 * a], 1)},
+    ),
     Defect("skip_detached", ("conv1", "conv2", "skip", "conv3", "act1"), ("stopped_gradient",), {"detach": True}),
     Defect("sum_missing", ("sum",), ("missing_add",), {"sum": lambda x, w: x}),
     Defect("sum_product", ("sum", "mul"), ("other_operation",), {"sum": lambda x, w: x * w}),
@@ -505,7 +590,9 @@ UNET = [
     Defect("bn_momentum", ("bn",), ("batchnorm_momentum",), {"momentum": 0.9}),
     Defect("bn_frozen", ("bn",), ("batchnorm_mode",), {"frozen": True}),
     Defect("order", ("bn", "elu"), ("order",), {"order": True}),
-    Defect("padding", ("conv2",), ("padding",), {"padding": 0, "down": lambda x: F.pad(F.max_pool2d(x, 2), (0, 2, 0, 2))}),
+    Defect(
+        "padding", ("conv2",), ("padding",), {"padding": 0, "down": lambda x: F.pad(F.max_pool2d(x, 2), (0, 2, 0, 2))}
+    ),
     Defect("dilation", ("conv2",), ("dilation", "padding"), {"dilation": 2, "padding": 2}),
     Defect("missing_activation", ("act1",), ("missing_activation",), {"act1": lambda x: x}),
     Defect("wrong_activation", ("act1", "leaky_relu"), ("wrong_activation",), {"act1": lambda x: F.leaky_relu(x, 0.2)}),
@@ -520,15 +607,32 @@ UNET = [
     Defect("dropout_missing", ("drop",), ("missing_dropout",), {"dropout": False}),
     Defect("dropout_always", ("drop",), ("dropout_mode", "extra_dropout"), {"always": True}),
     Defect("sigmoid_missing", ("conv4", "output", "sigmoid"), ("missing_activation",), {"last": lambda x: x}),
-    Defect("sigmoid_twice", ("sigmoid", "output"), ("extra_activation",), {"last": lambda x: torch.sigmoid(torch.sigmoid(x))}),
+    Defect(
+        "sigmoid_twice",
+        ("sigmoid", "output"),
+        ("extra_activation",),
+        {"last": lambda x: torch.sigmoid(torch.sigmoid(x))},
+    ),
     Defect("sigmoid_extra", ("sigmoid", "output"), ("extra_activation",), keras={"logits": True}),
     Defect("tanh_for_sigmoid", ("conv4", "tanh"), ("wrong_activation",), {"last": torch.tanh}),
     Defect("input_scale", ("div", "conv1"), ("extra_divide",), {"input": lambda x: x / 255}),
     Defect("flipped_input", ("flip", "conv1"), ("extra_flip",), {"input": lambda x: x.flip(3)}),
     Defect("no_bias", ("conv4",), ("missing_bias",), {"bias": False}),
-    Defect("kernel_axes", ("conv3",), ("transposed_kernel",), weights=lambda s: put(s, "conv3.weight", lambda a: a.swapaxes(2, 3))),
-    Defect("kernel_turned", ("up1",), ("flipped_kernel",), weights=lambda s: put(s, "up1.weight", lambda a: a[:, :, ::-1, ::-1])),
-    Defect("statistics", ("bn",), ("swapped_statistics",), weights=lambda s: swap(s, "bn.running_mean", "bn.running_var")),
+    Defect(
+        "kernel_axes",
+        ("conv3",),
+        ("transposed_kernel",),
+        weights=lambda s: put(s, "conv3.weight", lambda a: a.swapaxes(2, 3)),
+    ),
+    Defect(
+        "kernel_turned",
+        ("up1",),
+        ("flipped_kernel",),
+        weights=lambda s: put(s, "up1.weight", lambda a: a[:, :, ::-1, ::-1]),
+    ),
+    Defect(
+        "statistics", ("bn",), ("swapped_statistics",), weights=lambda s: swap(s, "bn.running_mean", "bn.running_var")
+    ),
     Defect("zero_bias", ("conv1",), ("missing_bias",), weights=lambda s: put(s, "conv1.bias", np.zeros_like)),
 ]
 
@@ -539,7 +643,9 @@ ARCHITECTURES = {
     "unet": (unet_keras, UnetTorch, UNET, (12, 12, 2)),
 }
 STYLES = ("functional", "sequential", "subclassed")
-PAIRS = {f"{name}-{defect.kind}": (name, defect) for name, (*_, defects, _) in ARCHITECTURES.items() for defect in defects}
+PAIRS = {
+    f"{name}-{defect.kind}": (name, defect) for name, (*_, defects, _) in ARCHITECTURES.items() for defect in defects
+}
 
 
 def build(architecture, style, seed, keras_options, torch_options):
@@ -548,7 +654,11 @@ def build(architecture, style, seed, keras_options, torch_options):
     rng = np.random.default_rng(seed)
     keras.utils.set_random_seed(seed)
     torch.manual_seed(seed)
-    x = rng.integers(0, 20, (4, *shape)).astype(np.int32) if len(shape) == 1 else rng.standard_normal((4, *shape)).astype(np.float32)
+    x = (
+        rng.integers(0, 20, (4, *shape)).astype(np.int32)
+        if len(shape) == 1
+        else rng.standard_normal((4, *shape)).astype(np.float32)
+    )
     model = make(style, keras_options)
     subject = KerasSubject(model, [x])
     shaken = {}
@@ -615,7 +725,8 @@ def main() -> None:
                 alarms.append(f"{architecture} seed {seed}: {[finding.line() for finding in verdict.findings]}")
     rates = np.array([row["marks"] for row in rows.values()]).mean(0) if rows else [0, 0, 0]
     print(
-        f"keras-{keras.backend.backend()}: {len(rows)} pairs with a defect of {len({d.kind for _, d in PAIRS.values()})} kinds: "
+        f"keras-{keras.backend.backend()}: {len(rows)} pairs with one of "
+        f"{len({defect.kind for _, defect in PAIRS.values()})} defects: "
         f"detected {rates[0]:.1%}, located {rates[1]:.1%}, cause {rates[2]:.1%}; "
         f"{len(alarms)} false alarms in {equal} equal pairs; {time.perf_counter() - start:.0f} s"
     )

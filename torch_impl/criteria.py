@@ -23,9 +23,7 @@ def make_loss(found: Any) -> Any:
     return found() if isinstance(found, type) else found
 
 
-def loss(
-    found: Any, outputs: np.ndarray, target: np.ndarray, transform: str = ""
-) -> tuple[float, np.ndarray]:
+def loss(found: Any, outputs: np.ndarray, target: np.ndarray, transform: str = "") -> tuple[float, np.ndarray]:
     """The loss and its gradient by the outputs.
 
     Args:
@@ -63,10 +61,8 @@ def updates(
         TwinError: when there is no PyTorch optimizer.
     """
     parameter = nn.Parameter(torch.from_numpy(np.array(weights)))
-    if isinstance(found, str):
-        made = make_optimizer(Optimizer(found, 1e-3), [parameter])  # type: ignore[arg-type]
-    else:
-        made = found([parameter])
+    stock = isinstance(found, str)
+    made = make_optimizer(Optimizer(found, 1e-3), [parameter]) if stock else found([parameter])
     if not isinstance(made, torch.optim.Optimizer):
         raise TwinError(f"expected a function of parameters that returns a torch.optim.Optimizer; it returned {made!r}")
     if changes.get("decoupled"):

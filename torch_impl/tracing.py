@@ -29,8 +29,11 @@ ARGUMENTS = {  # of functions whose signature Python cannot read
     **{f"conv{n}d": CONV for n in (1, 2, 3)},
     **{f"conv_transpose{n}d": TRANSPOSED for n in (1, 2, 3)},
     "linear": ("input", "weight", "bias"),
-    **{name: RECURRENT for name in ("lstm", "gru", "rnn_tanh", "rnn_relu")},
-    **{f"avg_pool{n}d": ("input", "kernel_size", "stride", "padding", "ceil_mode", "count_include_pad") for n in (1, 2, 3)},
+    **dict.fromkeys(("lstm", "gru", "rnn_tanh", "rnn_relu"), RECURRENT),
+    **{
+        f"avg_pool{n}d": ("input", "kernel_size", "stride", "padding", "ceil_mode", "count_include_pad")
+        for n in (1, 2, 3)
+    },
     **{f"max_pool{n}d": ("input", "kernel_size", "stride", "padding", "dilation", "ceil_mode") for n in (1, 2, 3)},
     "softmax": ("input", "dim"),
     "log_softmax": ("input", "dim"),
@@ -47,8 +50,9 @@ SHAPES = {
     "detach", "alias", "expand", "expand_as", "type", "cpu",
 }  # fmt: skip
 QUESTIONS = {  # about a tensor, which compute nothing
-    "dim", "ndim", "ndimension", "size", "shape", "numel", "nelement", "stride", "dtype", "device", "layout", "is_nested",
-    "is_contiguous", "is_floating_point", "is_complex", "is_sparse", "is_cuda", "is_quantized", "requires_grad", "grad_fn",
+    "dim", "ndim", "ndimension", "size", "shape", "numel", "nelement", "stride", "dtype", "device", "layout",
+    "is_nested", "is_contiguous", "is_floating_point", "is_complex", "is_sparse", "is_cuda", "is_quantized",
+    "requires_grad", "grad_fn",
     "is_leaf", "get_device", "element_size", "data_ptr", "item", "tolist", "equal", "allclose", "is_same_size",
     "__len__", "__bool__", "__float__", "__int__", "__index__", "__repr__", "__format__", "__iter__", "__contains__",
 }  # fmt: skip
@@ -56,7 +60,8 @@ OPS = {
     "__add__": "add", "__radd__": "add", "__iadd__": "add", "__mul__": "multiply", "__rmul__": "multiply",
     "__imul__": "multiply", "mul": "multiply", "__sub__": "subtract", "sub": "subtract", "__truediv__": "divide",
     "div": "divide", "cat": "concatenate", "concat": "concatenate", "__matmul__": "matmul", "bmm": "matmul",
-    "__getitem__": "getitem", "amax": "max", "__pow__": "power", "pow": "power", "__neg__": "negative", "neg": "negative",
+    "__getitem__": "getitem", "amax": "max", "__pow__": "power", "pow": "power",
+    "__neg__": "negative", "neg": "negative",
 }  # fmt: skip
 
 
@@ -110,8 +115,9 @@ class Subject:
             training: the mode; running statistics are put back afterwards.
             edits: calls to carry out differently: {"event": index, "do": ...} with "skip" (the output is the input),
                 "arguments" (a dictionary of changed ones), "function" (by its name in torch.nn.functional or torch),
-                "pad" (in the order of torch.nn.functional.pad), "crop" (so much off each spatial axis), "scale", "reverse",
-                "input" or "output" (other values, in `arrays` under INDEX/input/PLACE and INDEX/output/PLACE).
+                "pad" (in the order of torch.nn.functional.pad), "crop" (so much off each spatial axis), "scale",
+                "reverse", "input" or "output" (other values, in `arrays` under INDEX/input/PLACE or
+                INDEX/output/PLACE).
             arrays: values for the edits.
             keep: numbers of the values to return; all by default.
         """
@@ -138,6 +144,11 @@ class Subject:
             self.model.load_state_dict(before)
             self.model.train(mode)
         return Trace(tuple(recorder.events), recorder.values, outputs, stopped, recorder.computed)
+
+    def outputs(self, inputs: Sequence[np.ndarray], training: bool) -> dict[str, np.ndarray]:
+        """What the model returns."""
+        trace = self.trace(inputs, training)
+        return {name: trace.values[number] for name, number in trace.outputs.items()}
 
     def gradients(
         self, inputs: Sequence[np.ndarray], cotangents: Mapping[str, np.ndarray], training: bool
@@ -235,7 +246,19 @@ class _Recorder(TorchFunctionMode):
         path = self.stack[-1] if self.stack else ""
         place = tuple(self._new(value) for value in results)
         self.events.append(
-            Event(index, family, settings, name, path, _where(), owned[0] if owned else "", inputs, place, text, path in self.subject.own)
+            Event(
+                index,
+                family,
+                settings,
+                name,
+                path,
+                _where(),
+                owned[0] if owned else "",
+                inputs,
+                place,
+                text,
+                path in self.subject.own,
+            )
         )
         for slot, value in enumerate(results):
             if f"{index}/output/{slot}" in self.arrays and any(edit["do"] == "output" for edit in edits):
@@ -395,7 +418,9 @@ def _pads(bound: Mapping[str, Any], x: torch.Tensor, dims: int) -> list[list[int
     if padding == "valid":
         return [[0, 0]] * dims
     if padding == "same":  # only with stride 1; an even kernel's odd pixel goes to the end
-        reach = [d * (k - 1) for d, k in zip(_each(bound.get("dilation", 1), dims), bound["weight"].shape[2:], strict=True)]
+        reach = [
+            d * (k - 1) for d, k in zip(_each(bound.get("dilation", 1), dims), bound["weight"].shape[2:], strict=True)
+        ]
         return [[r // 2, r - r // 2] for r in reach]
     return [[p, p] for p in _each(padding, dims)]
 
