@@ -16,6 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import numpy as np
+
 import torch  # isort: skip  # before TensorFlow, where both are in one process
 import keras
 from keras import layers, ops
