@@ -257,14 +257,18 @@ def verify(
     keras: Annotated[str, typer.Argument(metavar="KERAS", help="file.py:callable or package.module:callable.")],
     torch: Annotated[str, typer.Argument(metavar="TORCH", help="The same for PyTorch.")],
     shapes: Annotated[
-        list[str] | None, typer.Option("--input", metavar="SHAPE", help="As Keras takes it, without batch: 32,32,3. Repeat.")
+        list[str] | None,
+        typer.Option("--input", metavar="SHAPE", help="As Keras takes it, without batch: 32,32,3. Repeat."),
     ] = None,
     backend: Annotated[Literal["tensorflow", "jax", "torch"], typer.Option(help="What Keras runs on.")] = "jax",
     kinds: Annotated[list[str] | None, typer.Option("--input-dtype", metavar="float|int", help="Per input.")] = None,
     torch_input: Annotated[
-        list[str] | None, typer.Option("--torch-input", metavar="SHAPE", help="As PyTorch takes it, where that is not clear.")
+        list[str] | None,
+        typer.Option("--torch-input", metavar="SHAPE", help="As PyTorch takes it, where that is not clear."),
     ] = None,
-    data: Annotated[Path | None, typer.Option("--data", metavar="FILE.npz", help="Real inputs instead of made ones.")] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="FILE.npz", help="Real inputs instead of made ones.")
+    ] = None,
     weights: Annotated[
         list[str] | None, typer.Option("--weights", metavar="FILE", help="Of one side, or one file for each side.")
     ] = None,
@@ -280,7 +284,9 @@ def verify(
     optimizer: Annotated[
         list[str] | None, typer.Option("--optimizer", help="A stock name, or twice file.py:callable, likewise.")
     ] = None,
-    training: Annotated[bool, typer.Option("--train-mode/--no-train-mode", help="Whether to examine training mode.")] = True,
+    training: Annotated[
+        bool, typer.Option("--train-mode/--no-train-mode", help="Whether to examine training mode.")
+    ] = True,
     python: Pythons = None,
     seed: Seed = 0,
     timeout: Timeout = 300,
@@ -291,7 +297,7 @@ def verify(
     from compare import check as checking
     from compare import engines, examination, page
     from compare.pairing import Unpaired
-    from compare.verify import Verdict
+    from compare.verdict import Verdict
 
     if not shapes and not data:
         raise TwinError("which inputs? give --input SHAPE, such as --input 32,32,3, or --data FILE.npz")
@@ -333,6 +339,57 @@ def verify(
         raise failure
     _answer(verdict.to_json(), examination.text(verdict), as_json)
     raise typer.Exit(AGREE if verdict.verdict == "agree" else DIFFER)
+
+
+@app.command()
+def weights(
+    name: Annotated[str | None, typer.Argument(help="A twin; see `twin list`. Or give --keras and --torch.")] = None,
+    source: Annotated[Path, typer.Option("--from", metavar="FILE", help="What to read.")] = Path(),
+    target: Annotated[Path, typer.Option("--to", metavar="FILE", help="What to write.")] = Path(),
+    layout: Annotated[
+        Literal["twin", "applications", "torchvision"], typer.Option(help="Whose names the written file has.")
+    ] = "twin",
+    size: SizeName = "paper",
+    force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
+    keras: Annotated[str | None, typer.Option(metavar="FILE.py:CALLABLE", help="Your own model, with --torch.")] = None,
+    torch: Annotated[str | None, typer.Option(metavar="FILE.py:CALLABLE", help="The same in PyTorch.")] = None,
+    shapes: Annotated[
+        list[str] | None, typer.Option("--input", metavar="SHAPE", help="Of your own model: 32,32,3. Repeat.")
+    ] = None,
+    kinds: Annotated[list[str] | None, typer.Option("--input-dtype", metavar="float|int", help="Per input.")] = None,
+    kwargs: Annotated[str, typer.Option(metavar="JSON", help="Arguments of both callables.")] = "{}",
+    mapping: Annotated[
+        list[str] | None, typer.Option("--map", metavar="KERAS=TORCH", help="Two layers that belong together. Repeat.")
+    ] = None,
+    backend: Annotated[Literal["tensorflow", "jax", "torch"], typer.Option(help="What Keras runs on.")] = "torch",
+    python: Pythons = None,
+    timeout: Timeout = 300,
+    as_json: Json = None,
+) -> None:
+    """Weights between Keras and PyTorch, a twin's or your own: written, read back, and both files' models compared."""
+    from compare import check as checking
+    from compare import engines, examination
+    from compare import weights as crossing
+
+    if (name is None) == (keras is None) or (keras is None) != (torch is None):
+        raise TwinError("whose weights? name a twin, or give both --keras and --torch")
+    if source == Path() or target == Path():
+        raise TwinError("from where to where? give --from FILE and --to FILE")
+    crossing.check_paths(source, target, force)
+    chosen = engines.choose([f"keras-{backend}", "torch"], engines.parse_pythons(python or []))
+    settings = checking.Settings("cpu", os.cpu_count() or 1, 1, timeout)
+    if name is not None:
+        found: Any = crossing.of_twin(find(name), size, source, target, layout, chosen, settings)
+    else:
+        if not shapes:
+            raise TwinError("which inputs? give --input SHAPE, such as --input 32,32,3")
+        both, inputs = _json_object("--kwargs", kwargs), [_shape("--input", each) for each in shapes]
+        pairs = dict(_pair(each) for each in mapping or [])
+        request = examination.Request(keras or "", torch or "", both, both, inputs, kinds or [], pairs=pairs)
+        found = crossing.of_pair(request, source, target, chosen, settings)
+    agrees = isinstance(found, crossing.Crossing) and found.agrees
+    _answer(found.to_json(), found.text() if isinstance(found, crossing.Crossing) else examination.text(found), as_json)
+    raise typer.Exit(AGREE if agrees else DIFFER)
 
 
 @app.command()

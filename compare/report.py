@@ -1,6 +1,8 @@
 """Tables for people, from records only: nothing here measures."""
 
-from collections.abc import Iterable
+import statistics
+import textwrap
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tabulate import tabulate
@@ -24,16 +26,13 @@ def of_record(record: Record) -> str:
     parts = []
     checks = [cell for cell in record.cells if cell.measure == "check"]
     trains = [cell for cell in record.cells if cell.measure == "train"]
+    if record.command == "line":
+        return "\n\n".join([line_table(trains), line_summary(trains), *_troubles(record.cells)])
     if checks:
         parts += [check_table(checks), check_summary(checks)]
     if trains:
         parts += [train_table(trains), *provenances(trains), train_summary(trains)]
-    troubles = [
-        f"{c.twin} on {c.engine} ({c.dtype}): {c.status.replace('_', ' ')}. {c.reason}"
-        for c in record.cells
-        if c.status not in ("ok", "skipped", "not_run")
-    ]
-    return "\n\n".join([*parts, *troubles])
+    return "\n\n".join([*parts, *_troubles(record.cells)])
 
 
 def check_table(cells: Iterable[Cell]) -> str:
@@ -109,6 +108,43 @@ def provenances(cells: Iterable[Cell]) -> list[str]:
     return ["\n".join(f"data of {twin}: {provenance}" for twin, provenance in found.items())] if found else []
 
 
+def line_table(cells: Iterable[Cell]) -> str:
+    """One row per twin and engine of the line of progress: what it costs, how fast it learns, and how well."""
+    rows = []
+    for cell in cells:
+        result = cell.result
+        value, speed = result.get("value"), pictures_per_second(result)
+        rows.append(
+            [
+                cell.twin,
+                cell.engine,
+                *(f"{result[name]:,}" if name in result else "" for name in ("parameters", "multiply_adds")),
+                "" if speed is None else f"{speed:,.0f}",
+                cell.status.replace("_", " ") if value is None else f"{value:.4f}",
+            ]
+        )
+    heads = ["twin", "engine", "parameters", "mult-adds", "pics/s", "accuracy"]
+    return tabulate(rows, heads, tablefmt="simple", disable_numparse=True, colalign=("left", "left", *("right",) * 4))
+
+
+def line_summary(cells: list[Cell]) -> str:
+    """Where the pictures came from, what the columns mean, and what they do not."""
+    provenances = dict.fromkeys(cell.result["provenance"] for cell in cells if cell.result)
+    lines = [
+        *(f"Pictures: {provenance}; brought to 32x32 pixels." for provenance in provenances),
+        "mult-adds: multiply-adds of one picture, in convolutions and matrix products.",
+        "pics/s: pictures learned from, in the median epoch after the first, in which Keras compiles.",
+        "One seed, one process at a time, one machine: no verdict on which framework is faster or learns better.",
+    ]
+    return "\n".join(textwrap.fill(line, 80) for line in lines)
+
+
+def pictures_per_second(result: Mapping[str, Any]) -> float | None:
+    """The speed of training in the median epoch; None where only the first was run, which also compiles."""
+    after_the_first = result.get("epoch_seconds", [])[1:]
+    return result["rows"] / statistics.median(after_the_first) if after_the_first else None
+
+
 def catalogue_rows() -> list[dict[str, Any]]:
     """The catalogue as `twin list --json` gives it."""
     return [_row(chapter.number, twin) for chapter, twins in CHAPTERS.items() for twin in twins]
@@ -139,6 +175,15 @@ def _row(chapter: int, twin: Twin) -> dict[str, Any]:
         "deck": twin.deck,
         "paper": twin.paper,
     }
+
+
+def _troubles(cells: Iterable[Cell]) -> list[str]:
+    """A line for each cell that was to be measured and was not, or is not as it should be."""
+    return [
+        f"{c.twin} on {c.engine} ({c.dtype}): {c.status.replace('_', ' ')}. {c.reason}"
+        for c in cells
+        if c.status not in ("ok", "skipped", "not_run")
+    ]
 
 
 def _count(row: dict[str, Any], size: str) -> str:

@@ -6,8 +6,8 @@ hyperparameters, and its own random numbers for dropout and noise.
 
 import math
 import tempfile
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,12 +31,15 @@ class Options:
         init: 'shared' for the weights that native PyTorch draws, on every engine; 'own' for each its own.
         weights: a file of initial weights under PyTorch names, instead of either.
         save: a folder for the trained weights, one file per cell, under PyTorch names.
+        variants: name -> the catalogue's twin with another `small` size, data, epochs or metric, to train in its
+            place; the worker takes the rest from the catalogue.
     """
 
     epochs: int | None = None
     init: Literal["shared", "own"] = "shared"
     weights: Path | None = None
     save: Path | None = None
+    variants: Mapping[str, Twin] = field(default_factory=dict)
 
     @property
     def needs_native(self) -> bool:
@@ -44,13 +47,13 @@ class Options:
         return self.init == "shared" or self.weights is not None or self.save is not None
 
 
-def plan(twins: Iterable[Twin], engines: Iterable[Engine], device: str, seed: int) -> list[Cell]:
+def plan(twins: Iterable[Twin], engines: Iterable[Engine], device: str, seed: int, size: str = "small") -> list[Cell]:
     """A cell per model twin and engine; exercises have nothing to train."""
     engines = list(engines)
     cells = []
     for twin in twins:
         for engine in engines:
-            cell = Cell("train", twin.name, engine.name, device, "float32", seed, "small")
+            cell = Cell("train", twin.name, engine.name, device, "float32", seed, size)
             if twin.kind == "exercise":
                 cell.status, cell.reason = "skipped", f"{twin.name} is an exercise: it has no weights to train"
             cells.append(cell)
@@ -133,7 +136,7 @@ def _train(
     progress: Callable[[Cell, str], None],
 ) -> None:
     """Train one cell and write its result into it."""
-    twin = find(cell.twin)
+    twin = options.variants.get(cell.twin) or find(cell.twin)
     assert twin.metric is not None
     build: dict[str, Any] = {
         "twin": twin.name,
@@ -165,7 +168,8 @@ def _train(
         losses = ", ".join(f"{name} {value:.4g}" for name, value in event["losses"].items())
         progress(cell, f"epoch {event['epoch']} of {event['epochs']}, {losses}")
 
-    answer = worker.ask("fit", max(timeout, 1800.0), on_event, epochs=count)
+    data = {"data_name": twin.data, "data_options": dict(twin.data_options)}
+    answer = worker.ask("fit", max(timeout, 1800.0), on_event, epochs=count, **data)
     cell.result = {
         "metric": twin.metric.name,
         "value": answer.get("value"),
@@ -175,8 +179,12 @@ def _train(
         "init": "given" if given else options.init,
         "loss": answer["losses"],
         "provenance": answer["provenance"],
+        "rows": answer["rows"],
         "seconds": answer["seconds"],
+        "epoch_seconds": answer["epoch_seconds"],
     }
+    if cross:
+        cell.result["parameters"] = cross.trainable
     if "stopped" in answer:
         cell.status, cell.reason = "failed", answer["stopped"]
     elif not math.isfinite(answer["value"]):

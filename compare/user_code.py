@@ -57,7 +57,9 @@ def model(side: str, reference: str, kwargs: Mapping[str, Any]) -> Any:
     found = find(reference)
     if not isinstance(found, kind):
         if not callable(found):
-            raise TwinError(f"{reference} is a {type(found).__name__}; expected a function or class that returns a {name}")
+            raise TwinError(
+                f"{reference} is a {type(found).__name__}; expected a function or class that returns a {name}"
+            )
         try:
             found = found(**kwargs)
         except Exception as error:
@@ -73,7 +75,8 @@ def load_weights(side: str, subject: Any, file: str) -> None:
     Args:
         side: 'keras' or 'torch'.
         subject: the opened model.
-        file: `.keras` or `.weights.h5` for Keras, `.pt` or `.pth` with a state dict for PyTorch, `.safetensors` for both.
+        file: `.keras` or `.weights.h5` for Keras, `.pt` or `.pth` with a state dict for PyTorch, `.safetensors` for
+            both.
 
     Raises:
         TwinError: when the file is missing, of another model, or wants to run code.
@@ -89,7 +92,7 @@ def load_weights(side: str, subject: Any, file: str) -> None:
             raise TwinError(f"--weights {file}: {' '.join(str(error).split())[:300]}") from error
         return
     else:
-        found = _state_dict(file)
+        found = state_dict(file, "--weights ")
     own = {name: array.shape for name, array in subject.dump().items()}
     found = {name: array for name, array in found.items() if not name.endswith("num_batches_tracked")}
     check_names({name: array.shape for name, array in found.items()}, own, file, "the model")
@@ -111,6 +114,34 @@ def side_of(file: str, keras: Mapping[str, Any], torch: Mapping[str, Any]) -> st
         names = set(arrays.read(path))
         return "keras" if len(names & set(keras)) > len(names & set(torch)) else "torch"
     raise TwinError(f"--weights {file}: expected .keras, .weights.h5, .safetensors, or .pt with a state dict")
+
+
+def state_dict(file: str, option: str = "") -> dict[str, np.ndarray]:
+    """The arrays of a PyTorch state dict, by name.
+
+    Args:
+        file: .pt or .pth.
+        option: what an error message begins with.
+
+    Raises:
+        TwinError: when it holds anything but tensors.
+    """
+    import torch
+
+    try:
+        found = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise TwinError(
+            f"{option}{file}: not a plain state dict, and nothing else is unpickled, because a pickle can run code; "
+            "write it with torch.save(model.state_dict(), FILE)"
+        ) from error
+    if isinstance(found, dict) and isinstance(found.get("state_dict"), dict):
+        found = found["state_dict"]
+    if not isinstance(found, dict) or not all(torch.is_tensor(value) for value in found.values()):
+        raise TwinError(
+            f"{option}{file}: expected a state dict of tensors; write it with torch.save(model.state_dict(), FILE)"
+        )
+    return {name: tensor.numpy() for name, tensor in found.items()}
 
 
 def listed(named: Mapping[str, np.ndarray]) -> list[np.ndarray]:
@@ -154,23 +185,6 @@ def _told(error: BaseException, reference: str) -> str:
     own = Path(reference.rpartition(":")[0] or reference).name
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).name == own]
     return f"{text} at {frames[-1].filename}:{frames[-1].lineno}" if frames else text
-
-
-def _state_dict(file: str) -> dict[str, np.ndarray]:
-    import torch
-
-    try:
-        found = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise TwinError(
-            f"--weights {file}: not a plain state dict, and nothing else is unpickled, because a pickle can run code; "
-            "write it with torch.save(model.state_dict(), FILE)"
-        ) from error
-    if isinstance(found, dict) and isinstance(found.get("state_dict"), dict):
-        found = found["state_dict"]
-    if not isinstance(found, dict) or not all(torch.is_tensor(value) for value in found.values()):
-        raise TwinError(f"--weights {file}: expected a state dict of tensors; write it with torch.save(model.state_dict(), FILE)")
-    return {name: tensor.numpy() for name, tensor in found.items()}
 
 
 def _written(kwargs: Mapping[str, Any]) -> str:

@@ -132,11 +132,40 @@ class Worker:
         user_code.load_weights(self.side, self.subject, file)
         return {}
 
+    def read_file(self, arguments: dict[str, Any], file: str, out: str) -> dict[str, Any]:
+        """The arrays of a file of weights that fits the built twin, or its public implementation."""
+        from compare import weight_files
+
+        arrays.write(out, weight_files.read(self.train, self.run, arguments, file))
+        return {}
+
+    def write_file(self, arguments: dict[str, Any], file: str, layout: str, given: str) -> dict[str, Any]:
+        """Write arrays to a file of the built twin, or of its public implementation."""
+        from compare import weight_files
+
+        weight_files.write(self.train, self.run, arguments, file, layout, arrays.read(given))
+        return {}
+
+    def answer_of_applications(self, arguments: dict[str, Any], file: str, batch: str, out: str) -> dict[str, Any]:
+        """What keras.applications' own model says of a batch with the weights of a file."""
+        from compare import weight_files
+
+        name, x = self.run.twin.name, arrays.read(batch)["x"]
+        arrays.write(out, weight_files.answer_of_applications(name, arguments, file, x))
+        return {}
+
+    def save_weights(self, file: str) -> dict[str, Any]:
+        """Write the opened model's weights."""
+        from compare import weight_files
+
+        weight_files.save(self.subject, file)
+        return {}
+
     def examine(self, method: str, fields: dict[str, Any], files: dict[str, str], out: str) -> dict[str, Any]:
         """One method of the opened model's Subject; its arrays come and go in files."""
         from compare import user_code
 
-        given = {name: arrays.read(file) for name, file in files.items()}
+        given: dict[str, Any] = {name: arrays.read(file) for name, file in files.items()}
         if "inputs" in given:
             given["inputs"] = user_code.listed(given["inputs"])
         found = getattr(self.subject, method)(**fields, **given)

@@ -1,0 +1,111 @@
+"""The line of progress that the slides tell: five networks, at sizes at which all take the same 32x32 pictures.
+
+They are the "styles" of deck E in the slides' order. But for VGG, whose widths are LeNet's, each has 60 to 75 thousand
+parameters, so that what differs is how they are used. Optimizer, batch size and loss are the twins' own.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from twin.catalogue import find
+from twin.spec import Metric, Size, Twin
+
+
+@dataclass(frozen=True)
+class Step:
+    """One network of the line.
+
+    Args:
+        twin: its name in the catalogue.
+        size: at which it takes the line's pictures.
+        goals: data set -> the accuracy that both sides must reach.
+    """
+
+    twin: str
+    size: Size
+    goals: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Training:
+    """How the line learns from a data set.
+
+    Args:
+        options: of the data set's `load`.
+        quick_options: the same for a trial.
+        epochs: for every network alike.
+    """
+
+    options: Mapping[str, Any]
+    quick_options: Mapping[str, Any]
+    epochs: int
+
+
+QUICK_EPOCHS = 2
+TRAININGS = {
+    "fashion_mnist": Training(
+        options={"size": 32, "train_count": 6000},
+        quick_options={"size": 32, "train_count": 512, "test_count": 500},
+        epochs=5,
+    ),
+    "digits": Training(options={"size": 32}, quick_options={"size": 32}, epochs=12),
+}
+LINE = (
+    Step(
+        "lenet",
+        Size({"image_shape": (32, 32, 1), "num_classes": 10}, parameters=61_706),
+        goals={"fashion_mnist": 0.75, "digits": 0.93},
+    ),
+    Step(
+        "vgg_style",
+        Size({"image_shape": (32, 32, 1), "num_classes": 10}, parameters=161_724),
+        goals={"fashion_mnist": 0.75, "digits": 0.95},
+    ),
+    Step(
+        "resnet_style",
+        Size({"image_shape": (32, 32, 1), "width": 16, "num_blocks": 1, "num_classes": 10}, parameters=75_002),
+        goals={"fashion_mnist": 0.8, "digits": 0.97},
+    ),
+    Step(
+        "mbconv",
+        Size(
+            {"image_shape": (32, 32, 1), "width": 12, "expansion": 6, "rate": 0.1, "momentum": 0.9, "num_classes": 10},
+            parameters=74_719,
+        ),
+        goals={"fashion_mnist": 0.8, "digits": 0.97},
+    ),
+    Step(
+        "vit",
+        Size(
+            {
+                "image_shape": (32, 32, 1),
+                "patch": 4,
+                "width": 64,
+                "depth": 2,
+                "heads": 4,
+                "mlp_width": 128,
+                "rate": 0.1,
+                "num_classes": 10,
+            },
+            parameters=73_034,
+        ),
+        goals={"fashion_mnist": 0.75, "digits": 0.9},
+    ),
+)
+
+
+def variants(data: str, quick: bool) -> list[Twin]:
+    """The line's twins in order, each at the line's size and with that data set as its own."""
+    training = TRAININGS[data]
+    return [
+        replace(
+            find(step.twin),
+            small=step.size,
+            data=data,
+            data_options=training.quick_options if quick else training.options,
+            epochs=training.epochs,
+            metric=Metric("accuracy", goal=step.goals[data], chance=0.1),
+        )
+        for step in LINE
+    ]
