@@ -1,8 +1,9 @@
 """Public implementations as referees: their weights cross into our twins and give the same answers on both sides.
 
 `keras.applications` and transformers have some of our networks. Each is made with random weights (nothing is
-downloaded), its constant arrays are shaken so that biases and running statistics count, and a readable table says
-which of its layers is which of ours. The twin gets the weights on its own side and, over the bridge, on the other.
+downloaded), and its constant arrays are shaken so that biases and running statistics count. Which of its layers is
+which of ours is said by twin.layouts for `keras.applications`, and by a table here for transformers. The twin gets the
+weights on its own side and, over the bridge, on the other.
 """
 
 import os
@@ -20,10 +21,9 @@ from keras_impl import train as keras_train
 from torch_impl import train as torch_train
 from twin.bridge import Bridge
 from twin.catalogue import find
+from twin.layouts import LAYOUTS
 
 STAGES = (3, 4, 6, 3)  # of ResNet-50
-BLOCKS = (1, 2, 2, 3, 3, 4, 1)  # of EfficientNet-B0
-EPSILON_OF_RESNET = 1.001e-5  # in keras.applications; ours is 1e-5
 LIMIT = 1e-5  # relative L2, the ladder's
 
 
@@ -60,12 +60,11 @@ def pictures(height, width):
     return np.random.default_rng(0).standard_normal((2, height, width, 3)).astype(np.float32)
 
 
-def from_keras(model, table, gain=1.0):
-    """A Keras model's shaken weights under our Keras names.
+def from_keras(model, gain):
+    """A Keras model's shaken weights under its own names.
 
     Args:
         model: theirs.
-        table: patterns of its layers' names, and our paths.
         gain: factor on the kernels, so that the pictures' signal neither fades nor grows on its way.
     """
     rng = np.random.default_rng(1)
@@ -77,7 +76,7 @@ def from_keras(model, table, gain=1.0):
         arrays = {name: (gain if array.ndim > 1 else 1) * array for name, array in shaken(fresh, rng).items()}
         for weight in layer.weights:
             weight.assign(arrays[weight.name])
-        out |= {f"{ours(layer.name, table)}.{name}": array for name, array in arrays.items()}
+        out |= {f"{layer.name}.{name}": array for name, array in arrays.items()}
     return out
 
 
@@ -104,68 +103,21 @@ def block(counts, stage, number):
     return f"blocks.{sum(counts[: int(stage)]) + int(number)}"
 
 
-def test_vgg16_of_keras_applications():
-    x = pictures(32, 64)  # two positions are flattened
-    theirs = keras.applications.VGG16(weights=None, input_shape=x.shape[1:], classes=10, classifier_activation=None)
-    table = {
-        r"block(\d)_conv(\d)": lambda stage, conv: f"blocks.{int(stage) - 1}.convs.{int(conv) - 1}",
-        r"fc(\d)": r"dense\1",
-        "predictions": "dense3",
-    }
-    weights = from_keras(theirs, table, gain=1.5)
-    agree("vgg16", {"num_classes": 10}, weights, x, theirs.predict_on_batch(x))
-
-
-def test_resnet50_of_keras_applications():
-    x = pictures(64, 47)
-    theirs = keras.applications.ResNet50(weights=None, input_shape=x.shape[1:], classes=10, classifier_activation=None)
-    kinds = {"conv": "conv", "bn": "norm"}
-    table = {
-        r"conv1_(conv|bn)": lambda kind: f"{kinds[kind]}1",
-        r"conv(\d)_block(\d)_(\d)_(conv|bn)": lambda stage, number, layer, kind: (
-            f"{block(STAGES, int(stage) - 2, int(number) - 1)}.{kinds[kind]}{int(layer) or 4}"  # theirs projects first
-        ),
-        "predictions": "dense",
-    }
-    weights = from_keras(theirs, table, gain=1.3)
-    expected = theirs.predict_on_batch(x)
-    for name in [name for name in weights if name.endswith("moving_mean")]:
-        norm = name.removesuffix("moving_mean")
-        weights[name] = weights[name] - weights.pop(f"{norm.replace('norm', 'conv')}bias")  # ours have no biases
-        weights[f"{norm}moving_variance"] = weights[f"{norm}moving_variance"] + np.float32(EPSILON_OF_RESNET - 1e-5)
-    agree("resnet", {"num_classes": 10}, weights, x, expected)
-
-
-def test_efficientnet_b0_of_keras_applications():
-    x = pictures(64, 47)
-    theirs = keras.applications.EfficientNetB0(
-        weights=None, input_shape=x.shape[1:], classes=10, classifier_activation=None
-    )
-    layers = {
-        "expand_conv": "conv1",
-        "expand_bn": "norm1",
-        "dwconv": "depthwise",
-        "bn": "norm2",
-        "se_reduce": "gate.dense1",
-        "se_expand": "gate.dense2",
-        "project_conv": "conv2",
-        "project_bn": "norm3",
-    }
-    table = {
-        "stem_conv": "conv1",
-        "stem_bn": "norm1",
-        r"block(\d)(\w)_(\w+)": lambda stage, letter, layer: (
-            f"{block(BLOCKS, int(stage) - 1, ord(letter) - ord('a'))}.{layers[layer]}"
-        ),
-        "top_conv": "conv2",
-        "top_bn": "norm2",
-        "predictions": "dense",
-    }
-    weights = from_keras(theirs, table, gain=1.3)
-    weights = {
-        n: a.reshape(a.shape[2:]) if n.endswith(("dense1.kernel", "dense2.kernel")) else a for n, a in weights.items()
-    }
-    agree("efficientnet_b0", {"num_classes": 10}, weights, x, theirs.predict_on_batch(255 * x))  # theirs divides by 255
+@pytest.mark.parametrize(
+    ("name", "make", "shape", "gain"),
+    [
+        ("vgg16", keras.applications.VGG16, (32, 64, 3), 1.5),  # two positions are flattened
+        ("resnet", keras.applications.ResNet50, (64, 47, 3), 1.3),
+        ("efficientnet_b0", keras.applications.EfficientNetB0, (64, 47, 3), 1.3),
+    ],
+)
+def test_of_keras_applications(name, make, shape, gain):
+    x = pictures(*shape[:2])
+    theirs = make(weights=None, input_shape=shape, classes=10, classifier_activation=None)
+    (layout,) = (each for each in LAYOUTS[name] if each.name == "applications")
+    weights = layout.to_twin(from_keras(theirs, gain), find(name).paper_size.arguments)
+    scale = 255 if name == "efficientnet_b0" else 1  # by which theirs divides
+    agree(name, {"num_classes": 10}, weights, x, theirs.predict_on_batch(scale * x))
 
 
 def test_resnet50_of_transformers():
