@@ -6,8 +6,8 @@ over the picture. In training, two auxiliary classifiers read the middle of the 
 with weight 0.3, so that the gradient reaches the lower layers with strength; for inference they are thrown away.
 
 Departures: all convolutions and dense layers have He's start, where the paper's start is not told. The widths can be
-divided by a number, to train on small pictures. The parameters are 6,998,552 without the auxiliary classifiers, which
-is table 1 (in round thousands), and 13,378,280 with them, as in the authors' contest entry and in Caffe's model.
+divided by a number, and the auxiliary pooling made smaller, to train on small pictures. The parameters are 6,998,552
+without the auxiliary classifiers, which is table 1 (in round thousands), and 13,378,280 with them.
 
 Slides: deck D, "GoogLeNet architecture".
 """
@@ -51,17 +51,18 @@ class Auxiliary(layers.Layer):
     """A small classifier on the middle of the network: pooling, a 1x1 convolution, two dense layers.
 
     Args:
-        in_shape: height, width and channels of the input; height and width at least 5.
+        in_shape: height, width and channels of the input.
+        window: height and width of what is pooled, every three pixels.
         channels: channels of the convolution.
         hidden_width: units in the hidden dense layer.
         rate: share of the hidden units that dropout silences.
         num_classes: width of the output.
     """
 
-    def __init__(self, in_shape, channels, hidden_width, rate, num_classes):
+    def __init__(self, in_shape, window, channels, hidden_width, rate, num_classes):
         super().__init__()
         he = "he_normal"  # differs: Keras cuts this normal distribution off at two standard deviations
-        self.pool = layers.AveragePooling2D(pool_size=5, strides=3)
+        self.pool = layers.AveragePooling2D(pool_size=window, strides=3)
         self.conv = convolution(in_shape[-1], channels, kernel_size=1)
         self.flatten = layers.Flatten()
         self.dense1 = layers.Dense(hidden_width, kernel_initializer=he)
@@ -70,7 +71,7 @@ class Auxiliary(layers.Layer):
 
     def call(self, x):
         """(B, H, W, C) to (B, num_classes) logits."""
-        x = self.pool(x)  # (B, (H - 2) / 3, (W - 2) / 3, C)
+        x = self.pool(x)  # (B, (H - window) / 3 + 1, (W - window) / 3 + 1, C)
         x = keras.ops.relu(self.conv(x))
         x = keras.ops.relu(self.dense1(self.flatten(x)))  # (B, hidden_width)
         return self.dense2(self.dropout(x))
@@ -80,15 +81,16 @@ class GoogLeNet(keras.Model):
     """Three convolutions, nine Inception modules in three stages, and a dense layer on the mean over the picture.
 
     Args:
-        image_shape: height, width and channels; with less than 79 by 79 the auxiliary pooling has no window.
+        image_shape: height, width and channels; a sixteenth of it must hold a window, a thirty-second one pixel.
         divisor: every width of the paper is divided by it; 1, 2, 4 or 8.
+        window: height and width of what the auxiliary classifiers pool; 5 in the paper.
         rate: share of the last values that dropout silences.
         auxiliary_rate: the same for the hidden units of the auxiliary classifiers.
         num_classes: width of the output.
     """
 
-    def __init__(self, image_shape, divisor, rate, auxiliary_rate, num_classes):
-        check_shapes(image_shape, num_classes, smallest=79)
+    def __init__(self, image_shape, divisor, window, rate, auxiliary_rate, num_classes):
+        check_shapes(image_shape, num_classes, smallest=max(31, 16 * window - 1))
         super().__init__()
         sides = [(side + 1) // 2 // 8 for side in image_shape[:2]]  # of stage 4
         thin = lambda *widths: [width // divisor for width in widths]
@@ -100,8 +102,8 @@ class GoogLeNet(keras.Model):
         self.norm2 = LocalResponseNorm()
         self.stage3 = [Inception(*thin(*row)) for row in STAGE3]
         self.stage4 = [Inception(*thin(*row)) for row in STAGE4]
-        self.auxiliary1 = Auxiliary((*sides, *thin(512)), *thin(128, 1024), auxiliary_rate, num_classes)
-        self.auxiliary2 = Auxiliary((*sides, *thin(528)), *thin(128, 1024), auxiliary_rate, num_classes)
+        self.auxiliary1 = Auxiliary((*sides, *thin(512)), window, *thin(128, 1024), auxiliary_rate, num_classes)
+        self.auxiliary2 = Auxiliary((*sides, *thin(528)), window, *thin(128, 1024), auxiliary_rate, num_classes)
         self.stage5 = [Inception(*thin(*row)) for row in STAGE5]
         self.dropout = layers.Dropout(rate)
         self.dense = layers.Dense(num_classes, kernel_initializer=he)

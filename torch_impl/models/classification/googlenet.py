@@ -6,8 +6,8 @@ over the picture. In training, two auxiliary classifiers read the middle of the 
 with weight 0.3, so that the gradient reaches the lower layers with strength; for inference they are thrown away.
 
 Departures: all convolutions and dense layers have He's start, where the paper's start is not told. The widths can be
-divided by a number, to train on small pictures. The parameters are 6,998,552 without the auxiliary classifiers, which
-is table 1 (in round thousands), and 13,378,280 with them, as in the authors' contest entry and in Caffe's model.
+divided by a number, and the auxiliary pooling made smaller, to train on small pictures. The parameters are 6,998,552
+without the auxiliary classifiers, which is table 1 (in round thousands), and 13,378,280 with them.
 
 Slides: deck D, "GoogLeNet architecture".
 """
@@ -40,17 +40,18 @@ class Auxiliary(nn.Module):
     """A small classifier on the middle of the network: pooling, a 1x1 convolution, two dense layers.
 
     Args:
-        in_shape: height, width and channels of the input; height and width at least 5.
+        in_shape: height, width and channels of the input.
+        window: height and width of what is pooled, every three pixels.
         channels: channels of the convolution.
         hidden_width: units in the hidden dense layer.
         rate: share of the hidden units that dropout silences.
         num_classes: width of the output.
     """
 
-    def __init__(self, in_shape, channels, hidden_width, rate, num_classes):
+    def __init__(self, in_shape, window, channels, hidden_width, rate, num_classes):
         super().__init__()
-        height, width = ((side - 2) // 3 for side in in_shape[:2])  # after pooling
-        self.pool = nn.AvgPool2d(kernel_size=5, stride=3)
+        height, width = ((side - window) // 3 + 1 for side in in_shape[:2])  # after pooling
+        self.pool = nn.AvgPool2d(kernel_size=window, stride=3)
         self.conv = convolution(in_shape[-1], channels, kernel_size=1)
         self.flatten = nn.Flatten()
         self.dense1 = nn.Linear(height * width * channels, hidden_width)
@@ -59,7 +60,7 @@ class Auxiliary(nn.Module):
 
     def forward(self, x):
         """(B, C, H, W) to (B, num_classes) logits."""
-        x = self.pool(x)  # (B, C, (H - 2) / 3, (W - 2) / 3)
+        x = self.pool(x)  # (B, C, (H - window) / 3 + 1, (W - window) / 3 + 1)
         x = torch.relu(self.conv(x))
         x = torch.relu(self.dense1(self.flatten(x)))  # (B, hidden_width)
         return self.dense2(self.dropout(x))
@@ -69,15 +70,16 @@ class GoogLeNet(nn.Module):
     """Three convolutions, nine Inception modules in three stages, and a dense layer on the mean over the picture.
 
     Args:
-        image_shape: height, width and channels; with less than 79 by 79 the auxiliary pooling has no window.
+        image_shape: height, width and channels; a sixteenth of it must hold a window, a thirty-second one pixel.
         divisor: every width of the paper is divided by it; 1, 2, 4 or 8.
+        window: height and width of what the auxiliary classifiers pool; 5 in the paper.
         rate: share of the last values that dropout silences.
         auxiliary_rate: the same for the hidden units of the auxiliary classifiers.
         num_classes: width of the output.
     """
 
-    def __init__(self, image_shape, divisor, rate, auxiliary_rate, num_classes):
-        check_shapes(image_shape, num_classes, smallest=79)
+    def __init__(self, image_shape, divisor, window, rate, auxiliary_rate, num_classes):
+        check_shapes(image_shape, num_classes, smallest=max(31, 16 * window - 1))
         super().__init__()
         sides = [(side + 1) // 2 // 8 for side in image_shape[:2]]  # of stage 4
         thin = lambda *widths: [width // divisor for width in widths]
@@ -88,8 +90,8 @@ class GoogLeNet(nn.Module):
         self.norm2 = nn.LocalResponseNorm(size=5, alpha=1e-4, beta=0.75, k=1.0)
         self.stage3 = nn.ModuleList(Inception(*thin(*row)) for row in STAGE3)
         self.stage4 = nn.ModuleList(Inception(*thin(*row)) for row in STAGE4)
-        self.auxiliary1 = Auxiliary((*sides, *thin(512)), *thin(128, 1024), auxiliary_rate, num_classes)
-        self.auxiliary2 = Auxiliary((*sides, *thin(528)), *thin(128, 1024), auxiliary_rate, num_classes)
+        self.auxiliary1 = Auxiliary((*sides, *thin(512)), window, *thin(128, 1024), auxiliary_rate, num_classes)
+        self.auxiliary2 = Auxiliary((*sides, *thin(528)), window, *thin(128, 1024), auxiliary_rate, num_classes)
         self.stage5 = nn.ModuleList(Inception(*thin(*row)) for row in STAGE5)
         self.dropout = nn.Dropout(rate)
         self.dense = nn.Linear(*thin(1024), num_classes)
