@@ -1,6 +1,6 @@
 """How often the ladder fails a twin with which nothing is wrong, over seeds.
 
-    python benchmarks/false_failures.py [--seeds 10] [--engine keras-jax ...]
+    python benchmarks/false_failures.py [--first 0] [--seeds 10] [--engine keras-jax ...] [--twin gan ...]
 
 Every seed draws other weights, batches and one-ulp moves. Prints each failure, and a count per rung.
 """
@@ -18,14 +18,21 @@ from twin.catalogue import TWINS
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--first", type=int, default=0, help="seed, to go on with an earlier run")
+    parser.add_argument("--seeds", type=int, default=10, help="how many, counted from 0")
     parser.add_argument("--engine", action="append", default=[])
     parser.add_argument("--twin", action="append", choices=list(TWINS), default=[])
     options = parser.parse_args()
     engines = choose(options.engine)
     twins = [twin for twin in TWINS.values() if not options.twin or twin.name in options.twin]
-    cells = [cell for seed in range(options.seeds) for cell in check.plan(twins, engines, "cpu", seed, "small")]
-    cells = [cell for cell in cells if cell.seed == 0 or TWINS[cell.twin].kind == "model"]  # exercises have no seed
+    cells = [
+        cell
+        for seed in range(options.first, options.seeds)
+        for cell in check.plan(twins, engines, "cpu", seed, "small")
+    ]
+    cells = [
+        cell for cell in cells if cell.seed == options.first or TWINS[cell.twin].kind == "model"
+    ]  # exercises have no seed
 
     def tell(cell, word):
         if cell.status not in ("not_run", "ok"):

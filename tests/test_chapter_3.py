@@ -236,7 +236,7 @@ def test_stochastic_depth_leaves_out_whole_pictures():
 
 
 def test_auxiliary_classifiers_work_in_training_only():
-    model, x = built("googlenet"), torch.randn(2, 1, 32, 32)
+    model, x = built("googlenet"), torch.randn(2, 1, 48, 48)
     assert list(model.eval()(x)) == ["y"]
     before = model(x)["y"]
     for head in (model.auxiliary1, model.auxiliary2):
@@ -246,7 +246,7 @@ def test_auxiliary_classifiers_work_in_training_only():
 
 
 def test_auxiliary_losses_weigh_three_tenths_and_teach_the_lower_layers():
-    model, x, y = built("googlenet").train(), torch.randn(4, 1, 32, 32), torch.arange(4)
+    model, x, y = built("googlenet").train(), torch.randn(4, 1, 48, 48), torch.arange(4)
     out = model(x)
     losses = {name: F.cross_entropy(logits, y) for name, logits in out.items()}
     total = losses["y"] + 0.3 * losses["auxiliary1"] + 0.3 * losses["auxiliary2"]
