@@ -198,6 +198,9 @@ def of_calls(at: Situation) -> list[Candidate]:
             cause = {"activation": "wrong_activation", "pool": "pooling", "resize": "resize"}.get(keras.family, cause)
             if keras.settings.get("name") == torch.settings.get("name"):
                 cause = "arguments" if keras.family == "op" else cause
+            if keras.settings.get("name") == torch.settings.get("name") == "concatenate":
+                cause, says = "operand_order", f"the parts of {_written(torch)}{_at(torch)} stand in another order"
+                fix = {"torch": "torch.cat with its parts in Keras's order", "keras": "Concatenate in PyTorch's order"}
         instead = [Candidate(cause, says, fix, *each.edits()) for each in at.replacements if each.instead]
         if keras.family == torch.family and keras.family != "op":
             found += instead  # two of a kind: one in place of the other, before anything is called missing

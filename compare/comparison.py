@@ -97,8 +97,8 @@ class Comparison:
         far = self.leaving_model(self.theirs)
         if far > LIMIT:
             found.append(self._between(None, far))
-        places = {id(f): i for i, f in enumerate(found)}
-        return sorted(found, key=lambda f: places[id(f)]), max(worst, far if far <= LIMIT else 0.0)
+        once = {(finding.keras, finding.torch, finding.cause): finding for finding in reversed(found)}
+        return [each for each in found if each in once.values()], max(worst, far if far <= LIMIT else 0.0)
 
     # What enters and leaves
 

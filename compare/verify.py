@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 
 from compare import alignment, causes
 from compare.comparison import Anchor, Comparison, before_flatten, cropped, dropout_pairs
@@ -274,21 +275,18 @@ class Examination:
     # Forward
 
     def _anchors(self, mine: Trace, theirs: Trace) -> list[Anchor]:
-        """The calls of paired layers, in order; a shared layer's first call with its partner's first, and so on."""
-        calls: dict[str, list[Event]] = {}
-        for event in theirs.events:
-            if event.family in ANCHORS and event.leaf:
-                calls.setdefault(event.leaf, []).append(event)
-        found = []
-        for event in mine.events:
-            if event.family in ANCHORS and event.leaf in self.pairs:
-                rest = calls.get(self.pairs[event.leaf], [])
-                if rest:
-                    native = rest.pop(0)
-                    found.append(
-                        Anchor(event.leaf, event, native, cropped(theirs, native, mine.values[event.outputs[0]]))
-                    )
-        return found
+        """The calls of paired layers, in Keras's order of execution."""
+        calls: tuple[dict[str, list[Event]], ...] = ({}, {})
+        for found, trace in zip(calls, (mine, theirs), strict=True):
+            for event in trace.events:
+                if event.family in ANCHORS and event.leaf:
+                    found.setdefault(event.leaf, []).append(event)
+        anchors = [
+            Anchor(path, keras, torch, cropped(theirs, torch, mine.values[keras.outputs[0]]))
+            for path, other in self.pairs.items()
+            for keras, torch in _same_calls(mine, theirs, calls[0].get(path, []), calls[1].get(other, []))
+        ]
+        return sorted(anchors, key=lambda anchor: anchor.keras.index)
 
     def _forward(self, rung: str, training: bool) -> tuple[tuple[Finding, ...], float]:
         """Differences in one mode, and the worst distance of a layer by itself."""
@@ -443,3 +441,21 @@ def _added(arrays: Arrays, redundant_in: set[str]) -> Arrays:
         if name.startswith("bias_hh") and any(each.endswith(name) for each in redundant_in):
             out[name.replace("_hh", "_ih")] = arrays[name.replace("_hh", "_ih")] + out.pop(name)
     return out
+
+
+def _same_calls(
+    mine: Trace, theirs: Trace, keras: Sequence[Event], torch: Sequence[Event]
+) -> list[tuple[Event, Event]]:
+    """A shared layer's calls on both sides: those belong together that get the nearest values."""
+    if len(keras) == len(torch) == 1:
+        return [(keras[0], torch[0])]
+
+    def far(one: Event, other: Event) -> float:
+        if not one.inputs or not other.inputs or other.inputs[0] not in theirs.values:
+            return 10.0
+        return min(alignment.distance(mine.values[one.inputs[0]], theirs.values[other.inputs[0]])[0], 10.0)
+
+    order = 1e-6  # decides where the values do not
+    costs = [[far(k, t) + order * abs(i - j) for j, t in enumerate(torch)] for i, k in enumerate(keras)]
+    rows, columns = linear_sum_assignment(np.array(costs)) if keras and torch else ((), ())
+    return [(keras[i], torch[j]) for i, j in zip(rows, columns, strict=True)]

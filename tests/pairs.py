@@ -576,7 +576,7 @@ UNET = [
         {"resize": lambda x: F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True)},
     ),
     Defect("nearest", ("up2", "interpolate"), ("resize_mode",), {"resize": lambda x: F.interpolate(x, scale_factor=2)}),
-    Defect("skip_order", ("skip", "cat"), ("arguments", "operand_order"), {"skip": lambda u, a: torch.cat([a, u], 1)}),
+    Defect("skip_order", ("skip", "cat"), ("operand_order",), {"skip": lambda u, a: torch.cat([a, u], 1)}),
     Defect(
         "skip_zero",
         ("skip", "cat"),

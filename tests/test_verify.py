@@ -51,6 +51,17 @@ def branching():
     return Branching()
 
 
+def joined():
+    a, b = keras.Input((12,)), keras.Input((5,), dtype="int32")
+    shared = layers.Dense(8, activation="relu", name="shared")
+    inside = keras.Input((8,))
+    inner = keras.Model(inside, layers.Dense(6, activation="tanh", name="inside")(inside), name="inner")
+    words = layers.Bidirectional(layers.LSTM(6), name="words")(layers.Embedding(9, 12, name="embedding")(b))
+    both = layers.Concatenate()([inner(shared(a)), inner(shared(words))])
+    heads = {name: layers.Dense(units, name=name)(both) for name, units in (("score", 1), ("kind", 3))}
+    return keras.Model([a, b], heads)
+
+
 def straight():
     return keras.Sequential([keras.Input((8,)), layers.Dense(5)])
 
@@ -79,6 +90,24 @@ class Net(nn.Module):
     def forward(self, x):
         x = self.norm(torch.relu(self.conv(x)))
         return self.head(torch.flatten(x, 1))
+
+
+class Joined(nn.Module):
+    def __init__(self, slope=0.0, swapped=False):
+        super().__init__()
+        self.embedding, self.words = nn.Embedding(9, 12), nn.LSTM(12, 6, batch_first=True, bidirectional=True)
+        self.shared, self.inner = nn.Linear(12, 8), nn.Sequential(nn.Linear(8, 6))
+        self.score, self.kind = nn.Linear(12, 1), nn.Linear(12, 3)
+        self.slope, self.swapped = slope, swapped
+
+    def forward(self, a, b):
+        _, (last, _) = self.words(self.embedding(b))
+        parts = [self.branch(torch.cat([last[0], last[1]], -1)), self.branch(a)]
+        both = torch.cat(parts if self.swapped else parts[::-1], 1)
+        return {"kind": self.kind(both), "score": self.score(both)}
+
+    def branch(self, x):
+        return torch.tanh(self.inner(nn.functional.leaky_relu(self.shared(x), self.slope)))
 
 
 class Branching(nn.Module):
@@ -163,7 +192,8 @@ def verify(files, workers):
     """Examine a pair of `files` in the running workers."""
 
     def examine(keras="mine.py:make", torch_="theirs.py:Net", shape=(8, 8, 3), **options):
-        request = examination.Request(f"{files}/{keras}", f"{files}/{torch_}", shapes=[shape], **options)
+        options = {"shapes": [shape], **options}
+        request = examination.Request(f"{files}/{keras}", f"{files}/{torch_}", **options)
         return examination.examine(request, *workers, 300, lambda word: None)
 
     return examine
@@ -321,6 +351,17 @@ def test_bad_input_is_one_clear_line(verify, what):
     assert "\n" not in str(error.value)
     for words in expected:
         assert words in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "causes"),
+    [({}, []), ({"slope": 0.1}, ["wrong_activation"]), ({"swapped": True}, ["operand_order"])],
+)
+def test_shared_layers_nested_models_and_several_inputs_and_outputs(verify, kwargs, causes):
+    shapes = {"shapes": [(12,), (5,)], "kinds": ["float", "int"]}
+    verdict = verify(keras="mine.py:joined", torch_="theirs.py:Joined", torch_kwargs=kwargs, **shapes)
+    assert [finding.cause for finding in verdict.findings] == causes
+    assert verdict.pairs["inner.inside"] == "inner.0"
 
 
 def test_control_flow_that_depends_on_the_data_is_said_and_the_ladder_still_runs(verify):
