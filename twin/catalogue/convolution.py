@@ -120,7 +120,7 @@ TWINS: tuple[Twin, ...] = (
     ),
     Twin(
         name="edge_filters",
-        title="Laplace, Sobel, Canny and Harris beside learned filters",
+        title="Laplace, Sobel, Canny, Harris and learned filters",
         kind="exercise",
         deck="E",
         topic="ML vs DL: features by hand against learned",
