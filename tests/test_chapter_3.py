@@ -185,7 +185,7 @@ def test_a_residual_block_that_says_nothing_passes_its_input_on():
 
 def test_a_depthwise_filter_sees_one_channel():
     block = built("mbconv").blocks[0]
-    x = torch.randn(1, 48, 6, 6)
+    x = torch.randn(1, 32, 6, 6)
     moved = x.clone()
     moved[:, 7] += 1
     changed = (block.depthwise(moved) - block.depthwise(x)).abs().amax((0, 2, 3)) > 0

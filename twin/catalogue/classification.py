@@ -201,14 +201,14 @@ TWINS = (
         model="GoogLeNet",
         small=Size(
             {
-                "image_shape": (48, 48, 1),
-                "divisor": 8,
+                "image_shape": (32, 32, 1),
+                "divisor": 4,
                 "window": 2,
-                "rate": 0.2,
+                "rate": 0.4,
                 "auxiliary_rate": 0.4,
                 "num_classes": 10,
             },
-            parameters=104_712,
+            parameters=407_898,
         ),
         paper_size=Size(
             {
@@ -224,11 +224,11 @@ TWINS = (
         ),
         ladder={"rate": 0.0, "auxiliary_rate": 0.0},
         data="digits",
-        data_options={"size": 48},
+        data_options={"size": 32},
         loss="own",
-        optimizer=Optimizer("adam", learning_rate=3e-3, schedule="cosine"),
+        optimizer=Optimizer("adam", learning_rate=1e-3, schedule="cosine"),
         metric=Metric("accuracy", goal=0.97, chance=0.1),
-        epochs=14,
+        epochs=15,
         batch_size=32,
         flatten={"auxiliary1.dense1": "auxiliary1.conv", "auxiliary2.dense1": "auxiliary2.conv"},
         differences=(HE_NORMAL,),
@@ -339,8 +339,8 @@ TWINS = (
         "MnasNet, 2019, figure 7",
         model="MBConvNet",
         small=Size(
-            {"image_shape": (16, 16, 1), "width": 8, "expansion": 6, "rate": 0.1, "momentum": 0.9, "num_classes": 10},
-            parameters=35_896,
+            {"image_shape": (16, 16, 1), "width": 8, "expansion": 4, "rate": 0.1, "momentum": 0.9, "num_classes": 10},
+            parameters=24_152,
         ),
         ladder={"rate": 0.0},
         data="digits",
@@ -348,7 +348,7 @@ TWINS = (
         loss="cross_entropy",
         optimizer=Optimizer("adam", learning_rate=5e-3, schedule="cosine"),
         metric=Metric("accuracy", goal=0.97, chance=0.1),
-        epochs=10,
+        epochs=8,
         batch_size=32,
     ),
     Twin(
