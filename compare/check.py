@@ -187,8 +187,12 @@ class References:
                 self.worker = self.pool.start(self.engine, "cpu")
             if twin.kind == "exercise":
                 return reference.of_exercise(self.worker, twin, folder, timeout)
-            with_steps = cell.size == "small"
-            return reference.of_model(self.worker, twin, cell.size, cell.seed, folder, timeout, with_steps)
+            small = cell.size == "small"
+            found = reference.of_model(self.worker, twin, cell.size, cell.seed, folder, timeout, with_steps=small)
+            if not small:  # the engines need its memory
+                self.worker.close()
+                self.worker = None
+            return found
         except WorkerFailed as failure:
             if not failure.alive:
                 self.worker = None
@@ -237,6 +241,8 @@ class _Climber:
             with self.pool.lock:
                 self.record.save()
             self.progress(cell, cell.status)
+        if self.worker:
+            self.worker.close()
 
     def _climb(self, cell: Cell) -> list[Rung]:
         """Take one cell up the ladder, in this engine's worker."""

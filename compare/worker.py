@@ -45,6 +45,7 @@ class Worker:
 
     def build(self, twin: str, arguments: dict[str, Any], dtype: str, seed: int, layout: str = "") -> dict[str, Any]:
         """Make a fresh model; describe its leaves."""
+        self.run = None  # two models of a published size at a time would be one too many
         self.run = self.train.build(catalogue.find(twin), _tuples(arguments), dtype, seed, self.device)
         if self.side == "torch":
             self.train.match.layout(self.run.model, layout)

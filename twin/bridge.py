@@ -327,7 +327,8 @@ class Bridge:
 
     def _check_shapes(self) -> None:
         """Every array has a partner of the same shape, once carried over."""
-        zeros = {leaf.full(n): np.zeros(shape) for leaf in self.keras.values() for n, shape in leaf.shapes.items()}
+        # A byte a value: only shapes count here, and a published size has a hundred million values.
+        zeros = {leaf.full(n): np.zeros(s, bool) for leaf in self.keras.values() for n, s in leaf.shapes.items()}
         try:
             carried = {name: array.shape for name, array in self.to_torch(zeros).items()}
         except ValueError as error:
