@@ -1,5 +1,6 @@
 """A model in a worker process, examined as if it were here; and the inputs that both models get."""
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import permutations
 from pathlib import Path
@@ -13,7 +14,8 @@ from twin.bridge import Arrays, Leaf
 from twin.errors import TwinError
 from twin.trace import Trace
 
-ROWS = 4  # of a made input; BatchNorm needs more than one
+ROWS, FEW = 4, 2  # of a made input; BatchNorm needs more than one
+LARGE = 50_000  # values in a row, above which a few rows are enough
 
 
 class Remote:
@@ -137,9 +139,10 @@ class Remote:
             raise TwinError(f"the {side} model: {failure.reason}") from failure
 
 
-def make_inputs(shapes: Sequence[Sequence[int]], kinds: Sequence[str], seed: int, rows: int = ROWS) -> list[np.ndarray]:
+def make_inputs(shapes: Sequence[Sequence[int]], kinds: Sequence[str], seed: int) -> list[np.ndarray]:
     """Made inputs of the given shapes, without the batch: normal floats, or small whole numbers."""
     rng = np.random.default_rng(seed)
+    rows = FEW if max(math.prod(shape) for shape in shapes) > LARGE else ROWS
     out = []
     for place, shape in enumerate(shapes):
         kind = kinds[min(place, len(kinds) - 1)] if kinds else "float"
