@@ -153,11 +153,10 @@ class Situation:
     Args:
         keras: the first call of Keras's whose result PyTorch has nowhere; None where there is none.
         torch: the first of PyTorch's whose result Keras has nowhere.
-        wanted: the result of Keras's call.
         source: what enters PyTorch's call.
         layer: the next layer's call in PyTorch; None before the output.
         follows: whether Keras makes PyTorch's call too, but after the next layer.
-        replacements: PyTorch's calls that could be made to give `wanted`.
+        replacements: PyTorch's calls that could be made to give the result of Keras's.
         end: PyTorch's call made to give what enters Keras's next layer.
         arranged: PyTorch's last call that only rearranges values.
         picks: whether PyTorch's call picks from a sequence of which Keras passes on the last step.
@@ -166,7 +165,6 @@ class Situation:
 
     keras: Event | None
     torch: Event | None
-    wanted: np.ndarray | None
     source: np.ndarray | None
     layer: Event | None
     follows: bool

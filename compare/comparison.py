@@ -70,7 +70,7 @@ class Comparison:
             if mine.settings["active"] and theirs.settings["active"]:
                 native = self.theirs.values.get(theirs.outputs[0])
                 source = self.mine.values[mine.outputs[0]]
-                out[f"{theirs.index}/output/0"] = self._like(source, native, self._origin(theirs))
+                out[f"{theirs.index}/output/0"] = alignment.to_torch(source, native, self._origin(theirs))
                 edits.append({"event": theirs.index, "do": "output"})
         return {"edits": [*edits, *extra], "arrays": out | dict(arrays or {})}
 
@@ -113,14 +113,11 @@ class Comparison:
         # One side may pad in the layer, the other before it: then the value has another size, and its own flows on.
         fitting = [each for each in options if each[0].size == native.size]
         if not fitting:
-            return None if _before_padding(self.theirs, number) is not None else self._other_size(anchor, options[0][0])
+            padded = _before_padding(self.theirs, number) is not None
+            return None if padded else alignment.to_torch(options[0][0], None, anchor.torch.family)
         best = min(fitting, key=lambda each: (alignment.distance(each[0], native)[0], each[1]))
         value = alignment.to_torch(best[0], native, anchor.torch.family)
         return value if value.ndim == native.ndim else None
-
-    def _other_size(self, anchor: Anchor, value: np.ndarray) -> np.ndarray:
-        """Keras's value where PyTorch's has another shape, in the layout that is usual for the layer."""
-        return alignment.to_torch(value, None, anchor.torch.family)
 
     def entering(self, anchor: Anchor, theirs: Trace) -> float:
         """How far what enters the PyTorch layer is from what enters Keras's."""
@@ -180,23 +177,20 @@ class Comparison:
         natives = [self.theirs.values.get(number) for number in anchor.end.outputs]
         if anchor.torch.family in ("lstm", "gru", "rnn"):
             return self._produced_sequence(anchor, wanted, natives)
-        return {0: self._like(wanted, natives[0], anchor.torch.family)}
+        return {0: alignment.to_torch(wanted, natives[0], anchor.torch.family)}
 
     def _produced_sequence(self, anchor: Anchor, wanted: np.ndarray, natives: list[Any]) -> dict[int, np.ndarray]:
         sequence, state = natives[0], natives[1]
         if sequence is None or state is None:
             return {}
         if anchor.keras.settings.get("sequences"):
-            value = self._like(wanted, sequence, anchor.torch.family)
+            value = alignment.to_torch(wanted, sequence, anchor.torch.family)
             return {0: value} if value.shape == sequence.shape else {}
         directions = state.shape[0]
         if wanted.size != state.size:
             return {}
         last = wanted.reshape(wanted.shape[0], directions, -1).swapaxes(0, 1)
         return {1: np.ascontiguousarray(last)}
-
-    def _like(self, keras: np.ndarray, torch: np.ndarray | None, family: str) -> np.ndarray:
-        return alignment.to_torch(keras, torch, family)
 
     def _origin(self, event: Event) -> str:
         """The family of the call whose layout a value has."""
@@ -224,13 +218,10 @@ class Comparison:
         self, candidates: Sequence[Candidate], anchor: Anchor | None, inside: bool, before: float, finding: Finding
     ) -> Finding:
         """The finding with the first cause that makes both agree, or with all that were tried."""
-        tried = []
+        tried: list[str] = []
         for candidate in candidates:
             after = self.trial(anchor, candidate.edits, candidate.arrays, inside) if candidate.edits else None
-            if after is None or after <= max(LIMIT, 0.01 * before):
-                if after is not None and after > LIMIT:
-                    tried.append(f"{candidate.cause} ({after:.1g} left)")
-                    continue
+            if after is None or after <= LIMIT:
                 return replace(
                     finding,
                     cause=candidate.cause,
@@ -239,7 +230,8 @@ class Comparison:
                     fix=candidate.fix,
                     tried=tuple(tried),
                 )
-            tried.append(candidate.cause)
+            most = after <= 0.01 * before
+            tried.append(f"{candidate.cause} ({after:.1g} left)" if most else candidate.cause)
         return replace(finding, tried=tuple(tried))
 
     def _inside(self, anchor: Anchor, far: float) -> Finding:
@@ -289,9 +281,6 @@ class Comparison:
         at = anchor.path if anchor else "the output"
         names = [self._name(event, side, anchor) for side, event in ((0, first), (1, other))]
         finding = Finding(self.rung, names[0], names[1], f"what enters {at} is {far_in_words(far)}", before=far)
-        wanted = None
-        if first is not None:
-            wanted = self.mine.values[first.outputs[0]]
         source = None
         if other is not None and other.inputs:
             source = self.theirs.values.get(other.inputs[0])
@@ -299,7 +288,6 @@ class Comparison:
         situation = causes.Situation(
             first,
             other,
-            wanted,
             source,
             anchor.torch if anchor else None,
             self._follows(anchor, other),
@@ -337,14 +325,16 @@ class Comparison:
         found = []
         if other is not None:
             native = self.theirs.values.get(other.outputs[0])
-            found.append(causes.Replacement(other, self._like(wanted, native, self._origin(other)), instead=True))
+            found.append(
+                causes.Replacement(other, alignment.to_torch(wanted, native, self._origin(other)), instead=True)
+            )
         sources = [self.mine.values[number] for number in first.inputs]
         for event in reversed(self.theirs.events):
             native = self.theirs.values.get(event.outputs[0])
             if native is None or (anchor is not None and event.index >= anchor.torch.index):
                 continue
             if any(s.size == native.size and alignment.distance(s, native)[0] <= LIMIT for s in sources):
-                value = self._like(wanted, native, self._origin(event))
+                value = alignment.to_torch(wanted, native, self._origin(event))
                 found.append(causes.Replacement(event, value, instead=False))
         return found
 
@@ -357,7 +347,7 @@ class Comparison:
         fitting = [value for value in wanted if native is not None and value.size == native.size]
         if not fitting:
             return None
-        return causes.Replacement(event, self._like(fitting[0], native, self._origin(event)), instead=True)
+        return causes.Replacement(event, alignment.to_torch(fitting[0], native, self._origin(event)), instead=True)
 
     def _rearranged(self, event: Event | None) -> tuple[int, ...] | None:
         """The shape in which Keras's call takes a value that PyTorch has, but in no such arrangement."""
@@ -395,7 +385,7 @@ class Comparison:
         fix = {"torch": f"torch.nn.Dropout({rates[0]:g})", "keras": f"keras.layers.Dropout({rates[1]:g})"}
         return Finding(
             self.rung, mine.label, theirs.label, "the dropout rates are not equal", "dropout_rate",
-            abs(rates[0] - rates[1]), 0.0, says, fix,
+            says=says, fix=fix,
         )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """The last rungs of `twin verify`: two losses on the same outputs, two optimizers on the same gradients."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -40,7 +41,6 @@ def compare_losses(
         return None, far
     what = f"on equal outputs Keras's loss is {wanted[0]:.6g}, PyTorch's {got[0]:.6g}"
     finding = Finding("loss", "loss", "loss", what, None, far)
-    tried = []
     ratio = wanted[0] / got[0] if got[0] else 0.0
     rows, values = len(outputs), outputs.size
     counts = {"rows": rows, "values": values, "values per row": values // rows, "targets": target.size}
@@ -49,15 +49,14 @@ def compare_losses(
             (float(count), f"PyTorch averages over the {word}, Keras adds up"),
             (1 / count, f"Keras averages over the {word}, PyTorch adds up"),
         ):
-            if count > 1 and np.isclose(ratio, factor, rtol=1e-4):
+            if count > 1 and np.isclose(ratio, factor, rtol=1e-4):  # worth a trial, which decides
                 after = _apart((got[0] * factor, got[1] * factor), wanted)
                 if after <= GRADIENT_LIMIT:
                     fix = {
                         "torch": f"reduction={'sum' if factor > 1 else 'mean'!r}",
                         "keras": f"reduction={'sum_over_batch_size' if factor > 1 else 'sum'!r}",
                     }
-                    return _with(finding, "loss_reduction", says, after, fix), far
-    tried.append("loss_reduction")
+                    return replace(finding, cause="loss_reduction", after=after, says=says, fix=fix), far
     for transform, words in (
         ("softmax", "probabilities"),
         ("log_softmax", "their logarithms"),
@@ -73,9 +72,8 @@ def compare_losses(
                     "torch": "CrossEntropyLoss and BCEWithLogitsLoss take logits; NLLLoss and BCELoss do not",
                     "keras": "from_logits=True for logits, from_logits=False after a softmax or sigmoid",
                 }
-                return _with(finding, "cross_entropy_logits", says, after, fix), far
-    tried.append("cross_entropy_logits")
-    return Finding("loss", "loss", "loss", what, None, far, tried=tuple(tried)), far
+                return replace(finding, cause="cross_entropy_logits", after=after, says=says, fix=fix), far
+    return replace(finding, tried=("loss_reduction", "cross_entropy_logits")), far
 
 
 def compare_optimizers(keras: Criteria, torch: Criteria) -> tuple[Finding | None, float]:
@@ -125,12 +123,13 @@ def compare_optimizers(keras: Criteria, torch: Criteria) -> tuple[Finding | None
             continue
         after = apart(torch.updates(weights, gradients, changes)[1])
         if after <= limit:
-            return _with(finding, cause, _words(mine, theirs, changes), after, _fix(mine, theirs, changes)), far
+            says, fix = _words(theirs, changes), _fix(mine, theirs, changes)
+            return replace(finding, cause=cause, after=after, says=says, fix=fix), far
         tried.append(cause)
-    return Finding("optimizer", mine["kind"], theirs["kind"], what, None, far, tried=tuple(dict.fromkeys(tried))), far
+    return replace(finding, tried=tuple(dict.fromkeys(tried))), far
 
 
-def _words(mine: Mapping[str, Any], theirs: Mapping[str, Any], changes: Mapping[str, Any]) -> str:
+def _words(theirs: Mapping[str, Any], changes: Mapping[str, Any]) -> str:
     parts = [
         f"PyTorch has {name}={theirs['settings'][name]}, Keras {value}"
         for name, value in changes.items()
@@ -153,12 +152,6 @@ def _fix(mine: Mapping[str, Any], theirs: Mapping[str, Any], changes: Mapping[st
         native = f"{native}{', ' if native else ''}eps=Keras's epsilon / sqrt(1 - beta_2^t) at step t".strip()
         other = f"{other}{', ' if other else ''}an epsilon so small that it does not matter"
     return {"torch": f"torch.optim.{theirs['kind']}({native})", "keras": f"keras.optimizers.{mine['kind']}({other})"}
-
-
-def _with(finding: Finding, cause: str, says: str, after: float, fix: Mapping[str, str]) -> Finding:
-    return Finding(
-        finding.rung, finding.keras, finding.torch, finding.what, cause, finding.before, after, says, fix, finding.tried
-    )
 
 
 def _apart(got: tuple[float, np.ndarray], wanted: tuple[float, np.ndarray]) -> float:

@@ -18,10 +18,9 @@ from twin.spec import Optimizer
 
 def make_loss(found: Any) -> Any:
     """A loss from its stock name, a loss, a class of losses, or a function of targets and outputs."""
-    found = LOSSES[found] if isinstance(found, str) else found
-    if isinstance(found, keras.losses.Loss):
-        return found
-    return found() if isinstance(found, type) or found in LOSSES.values() else found
+    if isinstance(found, str):
+        return LOSSES[found]()
+    return found() if isinstance(found, type) else found
 
 
 def loss(found: Any, outputs: np.ndarray, target: np.ndarray, transform: str = "") -> tuple[float, np.ndarray]:
