@@ -8,7 +8,8 @@ repeat the pass with other arguments, other inputs or other outputs at any call.
 
 import inspect
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -121,9 +122,6 @@ class Subject:
             arrays: values for the edits.
             keep: numbers of the values to return; all by default.
         """
-        before = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
-        mode = self.model.training
-        self.model.train(training)
         tensors = [to_tensor(array) for array in inputs]
         recorder = _Recorder(self, tensors, edits, arrays or {}, keep)
         stopped, outputs = "", {}
@@ -133,7 +131,7 @@ class Subject:
         ]
         torch.manual_seed(0)
         try:
-            with torch.no_grad(), recorder:
+            with self._unchanged(training), torch.no_grad(), recorder:
                 returned = self.model(*tensors)
             outputs = {name: recorder.number(tensor) for name, tensor in by_name(returned).items()}
         except Exception as error:  # the user's own code: how far it came is worth knowing
@@ -141,8 +139,6 @@ class Subject:
         finally:
             for hook in hooks:
                 hook.remove()
-            self.model.load_state_dict(before)
-            self.model.train(mode)
         return Trace(tuple(recorder.events), recorder.values, outputs, stopped, recorder.computed)
 
     def outputs(self, inputs: Sequence[np.ndarray], training: bool) -> dict[str, np.ndarray]:
@@ -154,35 +150,36 @@ class Subject:
         self, inputs: Sequence[np.ndarray], cotangents: Mapping[str, np.ndarray], training: bool
     ) -> dict[str, np.ndarray]:
         """The gradient of sum(output * cotangent) by every weight that requires one, random layers switched off."""
-        before = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
-        mode = self.model.training
-        self.model.train(training)
         self.model.zero_grad()
-        try:
+        with self._unchanged(training):
             with _NoDropout():
                 outputs = by_name(self.model(*map(to_tensor, inputs)))
             total = sum((outputs[name] * torch.from_numpy(array)).sum() for name, array in cotangents.items())
             if total.requires_grad:
                 total.backward()
             wanted = {name: tensor for name, tensor in self.state.items() if tensor.requires_grad}
-            return {
+            found = {
                 name: (torch.zeros_like(tensor) if tensor.grad is None else tensor.grad).numpy().copy()
                 for name, tensor in wanted.items()
             }
-        finally:
-            self.model.zero_grad()
-            self.model.load_state_dict(before)
-            self.model.train(mode)
+        self.model.zero_grad()
+        return found
 
     def statistics(self, inputs: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
         """Running statistics after one pass in training mode; they are put back afterwards."""
-        before = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
-        mode = self.model.training
-        self.model.train()
-        try:
+        with self._unchanged(training=True):
             with torch.no_grad():
                 self.model(*map(to_tensor, inputs))
             return {name: array for name, array in self.dump().items() if not self.state[name].requires_grad}
+
+    @contextmanager
+    def _unchanged(self, training: bool) -> Iterator[None]:
+        """Change to that mode for a while; put the mode and the running statistics back."""
+        before = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
+        mode = self.model.training
+        self.model.train(training)
+        try:
+            yield
         finally:
             self.model.load_state_dict(before)
             self.model.train(mode)
