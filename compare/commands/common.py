@@ -1,0 +1,141 @@
+"""What several commands do alike: choose twins, carry out a plan, answer."""
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from twin.catalogue import CHAPTERS, TWINS, find
+from twin.errors import INTERRUPTED, TwinError, unknown
+from twin.spec import Twin
+
+
+def measure(
+    command: str,
+    cells: list[Any],
+    out: Path,
+    resume: Path | None,
+    options: dict[str, Any],
+    as_json: str | None,
+    run: Any,
+) -> None:
+    """Carry out a plan, keep its record whatever happens, and report."""
+    from compare import report
+    from compare.cells import Record
+    from compare.progress import showing
+
+    path = resume or out / f"{command}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.json"
+    record = Record(command, cells, None, options)
+    if resume:
+        kept = record.adopt(resume)
+        print(f"{kept} of {len(cells)} cells taken over from {resume}", file=sys.stderr)
+    record.path = path
+    record.save()
+    interrupted = False
+    try:
+        with showing(record) as tell:
+            run(record, tell)
+    except KeyboardInterrupt:
+        interrupted = True
+    answer(record.to_json(), report.of_record(record), as_json)
+    done = sum(cell.status != "not_run" for cell in record.cells)
+    if interrupted:
+        print(
+            f"twin: interrupted; {done} of {len(cells)} cells are in {path}; go on with --resume {path}",
+            file=sys.stderr,
+        )
+        raise typer.Exit(INTERRUPTED)
+    print(f"record: {path}", file=sys.stderr)
+    raise typer.Exit(record.exit_code())
+
+
+def select(
+    names: list[str] | None,
+    everything: bool,
+    chapter: str | None,
+    engine: list[str] | None,
+    python: list[str] | None,
+    device: str,
+) -> tuple[list[Twin], list[Any]]:
+    """The twins and the engines that the arguments name.
+
+    Raises:
+        TwinError: for one that does not exist or is not installed, or a device that is not here.
+    """
+    from compare import engines
+
+    check_device(device)
+    twins = choose(names, everything, chapter)
+    return twins, engines.choose(engine or [], engines.parse_pythons(python or []))
+
+
+def choose(names: list[str] | None, everything: bool, chapter: str | None) -> list[Twin]:
+    """The twins that the arguments name, in the course's order."""
+    if sum([bool(names), everything, chapter is not None]) != 1:
+        raise TwinError("which twins? name some, or give --all or --chapter; see `twin list`")
+    if everything:
+        return list(TWINS.values())
+    if chapter is not None:
+        for each, twins in CHAPTERS.items():
+            if chapter in (str(each.number), each.slug):
+                return list(twins)
+        raise unknown("chapter", chapter, [f"{each.number}" for each in CHAPTERS] + [c.slug for c in CHAPTERS])
+    wanted = {find(name).name for name in names or []}
+    return [twin for twin in TWINS.values() if twin.name in wanted]
+
+
+def json_object(option: str, text: str) -> dict[str, Any]:
+    """An option that is a JSON object, such as the arguments of a callable."""
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise TwinError(f"{option} {text}: {error}; expected a JSON object, such as '{{\"width\": 64}}'") from error
+    if not isinstance(found, dict):
+        raise TwinError(f"{option} {text}: expected a JSON object, such as '{{\"width\": 64}}'")
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}
+
+
+def shape(option: str, text: str) -> tuple[int, ...]:
+    """An option that is a shape without the batch, such as 32,32,3."""
+    parts = text.strip("()[] ").split(",")
+    if not all(part.strip().isdigit() and int(part) > 0 for part in parts if part.strip()) or not any(parts):
+        raise TwinError(f"{option} {text!r}: expected a shape without the batch, such as 32,32,3")
+    return tuple(int(part) for part in parts if part.strip())
+
+
+def pair(text: str) -> tuple[str, str]:
+    """An option that names a layer on either side: KERAS=TORCH."""
+    keras, equals, torch = text.partition("=")
+    if not equals or not keras or not torch:
+        raise TwinError(f"--map {text!r}: expected KERAS_LAYER=TORCH_LAYER")
+    return keras, torch
+
+
+def make_folder(folder: Path, option: str) -> None:
+    """See that the folder of an option exists."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TwinError(f"{option} {folder}: {error.strerror}; choose a folder that can be written") from error
+
+
+def check_device(device: str) -> None:
+    """Refuse a device that this machine does not have."""
+    if device == "cuda" and not any(Path("/dev").glob("nvidia[0-9]*")):
+        raise TwinError("--device cuda: this machine has no NVIDIA device; use --device cpu")
+
+
+def answer(content: Any, table: str, as_json: str | None) -> None:
+    """The table to stdout, or JSON to stdout or a file."""
+    from compare.cells import write_json
+
+    if as_json == "-":
+        print(json.dumps(content, indent=1))
+        return
+    print(table)
+    if as_json:
+        write_json(Path(as_json), content)

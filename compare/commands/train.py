@@ -1,0 +1,63 @@
+"""`twin train`."""
+
+from pathlib import Path
+from typing import Any
+
+from compare.commands.common import make_folder, measure, select
+from compare.commands.options import (
+    All,
+    Device,
+    Engines,
+    Epochs,
+    InChapter,
+    Init,
+    Json,
+    Names,
+    Out,
+    Pythons,
+    Resume,
+    Save,
+    Seed,
+    Threads,
+    Timeout,
+    Weights,
+)
+from twin.errors import TwinError
+
+
+def train(
+    names: Names = None,
+    everything: All = False,
+    chapter: InChapter = None,
+    engine: Engines = None,
+    python: Pythons = None,
+    device: Device = "cpu",
+    seed: Seed = 0,
+    epochs: Epochs = None,
+    init: Init = "shared",
+    weights: Weights = None,
+    save: Save = None,
+    threads: Threads = 1,
+    timeout: Timeout = 300,
+    as_json: Json = None,
+    out: Out = Path("runs"),
+    resume: Resume = None,
+) -> None:
+    """Train twins on every engine, from the same weights and on the same batches."""
+    from compare import check as checking
+    from compare import training
+
+    twins, chosen = select(names, everything, chapter, engine, python, device)
+    cells = training.plan(twins, chosen, device, seed)
+    settings = checking.Settings(device, threads, 1, timeout)
+    if weights and len(twins) != 1:
+        raise TwinError(f"--weights {weights}: weights belong to one twin; {len(twins)} are named")
+    if save:
+        make_folder(save, "--save")
+    options = training.Options(epochs, init, weights, save)
+
+    def run(record: Any, tell: Any) -> None:
+        training.run(record, chosen, settings, options, tell)
+
+    recorded = {"epochs": epochs, "init": init, "weights": weights and str(weights), "threads": threads}
+    measure("train", cells, out, resume, recorded, as_json, run)
