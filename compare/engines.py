@@ -25,6 +25,7 @@ class Engine:
         packages: what must be importable.
         python: the interpreter; this one by default.
         module: what a worker process runs.
+        mode: a way to run it other than its stock one: 'compile', 'channels-last' or 'eager'.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Engine:
     packages: tuple[str, ...]
     python: str = sys.executable
     module: str = "compare.worker"
+    mode: str = ""
 
     def command(self) -> list[str]:
         """The worker's command line."""
@@ -63,6 +65,11 @@ class Engine:
             settings |= {"CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu"}
         return inherited | settings
 
+    @property
+    def compiled(self) -> bool:
+        """Whether the step runs as one compiled program; Keras compiles on TensorFlow and JAX unless told not to."""
+        return self.mode == "compile" or (self.backend in ("tensorflow", "jax") and self.mode != "eager")
+
     def missing(self) -> tuple[str, ...]:
         """The packages that its interpreter cannot import."""
         if self.python == sys.executable:
@@ -80,36 +87,55 @@ ENGINES = {
     )
 }
 REFERENCE = "torch"
+MODES = {"torch": ("compile", "channels-last"), "keras-torch": ("compile",), "keras-tensorflow": ("eager",)}
 
 
 def choose(names: list[str], pythons: Mapping[str, str] | None = None) -> list[Engine]:
     """The engines of these names, each with its interpreter.
 
     Args:
-        names: engine names; empty for all that are installed.
-        pythons: engine name -> interpreter.
+        names: engine names, with a mode after a colon where one is wanted; empty for all that are installed.
+        pythons: engine name -> interpreter, for all its modes.
 
     Raises:
         TwinError: for an unknown engine, one that is not installed, or none at all.
     """
     pythons = dict(pythons or {})
-    for name in (*names, *pythons):
+    every = everything()
+    for name in names:
+        if name not in every:
+            raise unknown("engine", name, every)
+    for name in pythons:
         if name not in ENGINES:
             raise unknown("engine", name, ENGINES)
-    everything = [replace(e, python=pythons.get(e.name, e.python)) for e in ENGINES.values()]
+    every = {name: replace(e, python=pythons.get(base_of(name), e.python)) for name, e in every.items()}
     if not names:
-        installed = [engine for engine in everything if not engine.missing()]
+        installed = [engine for name, engine in every.items() if name in ENGINES and not engine.missing()]
         if not installed:
             raise TwinError("no engine is installed; try: pip install 'twin-suite[all]'")
         return installed
-    chosen = [engine for engine in everything if engine.name in names]
+    chosen = [engine for name, engine in every.items() if name in names]
     for engine in chosen:
         if missing := engine.missing():
             raise TwinError(
                 f"engine {engine.name!r} needs {' and '.join(missing)}, not importable in {engine.python}; "
-                f"try: pip install 'twin-suite[{engine.name}]'"
+                f"try: pip install 'twin-suite[{base_of(engine.name)}]'"
             )
     return chosen
+
+
+def everything() -> dict[str, Engine]:
+    """Every engine by name, each followed by its modes."""
+    out = {}
+    for name, engine in ENGINES.items():
+        out[name] = engine
+        out |= {f"{name}:{mode}": replace(engine, name=f"{name}:{mode}", mode=mode) for mode in MODES.get(name, ())}
+    return out
+
+
+def base_of(name: str) -> str:
+    """The engine of a name that may carry a mode."""
+    return name.partition(":")[0]
 
 
 def parse_pythons(options: list[str]) -> dict[str, str]:

@@ -8,6 +8,7 @@ import importlib
 import json
 import math
 import os
+import resource
 import sys
 import time
 from typing import Any
@@ -28,10 +29,12 @@ class Worker:
 
     def __init__(self, engine: str, send: Any):
         self.engine, self.send = engine, send
-        self.side = "torch" if engine == "torch" else "keras"
+        name, _, self.mode = engine.partition(":")
+        self.side = "torch" if name == "torch" else "keras"
         self.train = importlib.import_module(f"{self.side}_impl.train")
         self.run: Any = None
         self.subject: Any = None
+        self.watch: Any = None
         self.device = "cpu"
 
     def hello(self, device: str) -> dict[str, Any]:
@@ -46,7 +49,7 @@ class Worker:
     def build(self, twin: str, arguments: dict[str, Any], dtype: str, seed: int, layout: str = "") -> dict[str, Any]:
         """Make a fresh model; describe its leaves."""
         self.run = None  # two models of a published size at a time would be one too many
-        self.run = self.train.build(catalogue.find(twin), _tuples(arguments), dtype, seed, self.device)
+        self.run = self.train.build(catalogue.find(twin), _tuples(arguments), dtype, seed, self.device, self.mode)
         if self.side == "torch":
             self.train.match.layout(self.run.model, layout)
         return {"leaves": [vars(leaf) for leaf in self.train.describe(self.run)]}
@@ -110,6 +113,31 @@ class Worker:
         """An exercise's named outputs."""
         arrays.write(out, self.train.exercise(catalogue.find(twin), arrays.read(inputs), dtype))
         return {}
+
+    def stopwatch(self, batch: str, data: str) -> dict[str, Any]:
+        """Get the built run ready to be timed: its first steps, and warm in everything that can be timed of it."""
+        from compare.stopwatch import Stopwatch
+
+        timing = importlib.import_module(f"{self.side}_impl.timing")
+        self.watch = Stopwatch(self.train, timing, self.run, arrays.read(batch), arrays.read(data))
+        first, second = self.watch.first_steps()
+        warm = {quantity: self.watch.warm_up(quantity) for quantity in self.watch.quantities()}
+        return {
+            "first_step": first,
+            "second_step": second,
+            "steady": all(steady for _, steady in warm.values()),
+            "counts": {quantity: count for quantity, (count, _) in warm.items()},
+        }
+
+    def chunk(self, quantity: str, count: int) -> dict[str, Any]:
+        """Seconds of one of `count` repetitions."""
+        return {"seconds": self.watch.chunk(quantity, count)}
+
+    def peak_memory(self) -> dict[str, Any]:
+        """The most memory that was in use: the device's, on a CPU the process's."""
+        on_device = importlib.import_module(f"{self.side}_impl.timing").device_memory()
+        resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # Linux counts in KiB
+        return {"bytes": on_device if on_device is not None else resident}
 
     def probe(self, topic: str, function: str, inputs: str, out: str) -> dict[str, Any]:
         """What a function of the catalogue of differences returns."""

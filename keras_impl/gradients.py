@@ -6,13 +6,19 @@ Every backend gets the same.
 scalar, and differentiates it by each of the Keras `variables`; `others` are the variables that it reads or
 assigns besides (running statistics), which JAX has to be told.
 
-`Compiled(step, variables)` is `step(batch)` as its backend compiles it; `variables` are all that it reads or
-assigns, and hold their new values after `flush()`. `reading(function)` is `function(batch)`, compiled likewise,
-which reads the variables as the last step left them, before any flush, and assigns none.
+`Compiled(step, variables, mode)` is `step(batch)` as its backend compiles it, or as the mode says ('compile' on
+PyTorch, 'eager' on TensorFlow); `variables` are all that it reads or assigns, and hold their new values after
+`flush()`. `reading(function)` is `function(batch)`, compiled likewise, which reads the variables as the last step
+left them, before any flush, and assigns none.
+
+`stock_step(model, data)` and `stock_predict(model, data)` are what `fit` and `predict` do with each batch, always with
+the tensors `data`: calls without arguments, which return tensors.
 
 `batches(pairs, orders, batch_size)` is what `fit` takes, with its number of steps an epoch: the rows of `pairs`
 (inputs and targets) in a given order for each epoch, so that both frameworks see the same batches.
 """
+
+import itertools
 
 import keras
 import numpy as np
@@ -28,8 +34,8 @@ if BACKEND == "tensorflow":
         return value, tape.gradient(value, [v.value for v in variables], unconnected_gradients="zero")
 
     class Compiled:
-        def __init__(self, step, variables):
-            self.step = tf.function(step)
+        def __init__(self, step, variables, mode=""):
+            self.step = step if mode == "eager" else tf.function(step)
 
         def __call__(self, batch):
             return self.step(batch)
@@ -47,6 +53,15 @@ if BACKEND == "tensorflow":
         rows = rows.flat_map(lambda order: tf.data.Dataset.from_tensor_slices(order).batch(batch_size))
         gathered = rows.map(lambda chosen: tf.nest.map_structure(lambda tensor: tf.gather(tensor, chosen), tensors))
         return gathered.prefetch(2), -(-len(orders[0]) // batch_size)
+
+    def stock_step(model, data):
+        model.make_train_function()
+        feed = itertools.repeat(data)
+        return lambda: model.train_function(feed)
+
+    def stock_predict(model, data):
+        model.make_predict_function()
+        return lambda: model.predict_function([data])
 
 elif BACKEND == "jax":
     import jax
@@ -70,7 +85,7 @@ elif BACKEND == "jax":
         return value, gradients
 
     class Compiled:
-        def __init__(self, step, variables):
+        def __init__(self, step, variables, mode=""):
             self.variables = variables
             self.state = None  # lives outside the variables between calls, as in Keras's own JAX trainer
             stateless = lambda state, batch: _within_scope(lambda: step(batch), variables, state)
@@ -94,8 +109,35 @@ elif BACKEND == "jax":
 
         def _state(self):
             if self.state is None:
-                self.state = [jax.numpy.copy(v.value) for v in self.variables]  # donated: not the variables' own
+                self.state = _copies(self.variables)  # donated: not the variables' own
             return self.state
+
+    def _copies(variables):
+        return [jax.numpy.copy(variable.value) for variable in variables]
+
+    def stock_step(model, data):
+        model.make_train_function()
+        parts = model.trainable_variables, model.non_trainable_variables, model.optimizer.variables
+        state = tuple(_copies(variables) for variables in (*parts, model.metrics_variables))
+        feed = itertools.repeat(data)
+
+        def step():
+            nonlocal state
+            logs, state = model.train_function(state, feed)
+            return logs
+
+        return step
+
+    def stock_predict(model, data):
+        model.make_predict_function()
+        state = _copies(model.trainable_variables), _copies(model.non_trainable_variables)
+
+        def predict():
+            nonlocal state
+            outputs, state = model.predict_function(state, iter([data]))
+            return outputs
+
+        return predict
 
 else:
     import torch
@@ -107,8 +149,9 @@ else:
         return value.detach(), gradients
 
     class Compiled:
-        def __init__(self, step, variables):
-            self.step = step  # eager: what Keras itself runs on this backend unless asked
+        def __init__(self, step, variables, mode=""):
+            # Eager is what Keras itself runs on this backend unless asked.
+            self.step = torch.compile(step) if mode == "compile" else step
 
         def __call__(self, batch):
             with torch.no_grad():  # value_and_gradients records what it has to; an update leaves no graph behind
@@ -119,6 +162,14 @@ else:
 
         def flush(self):
             """PyTorch assigns in place: nothing waits."""
+
+    def stock_step(model, data):
+        model.make_train_function()
+        return lambda: model.train_function([data])
+
+    def stock_predict(model, data):
+        model.make_predict_function()
+        return lambda: model.predict_function([data])
 
 
 if BACKEND != "tensorflow":

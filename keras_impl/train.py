@@ -37,6 +37,7 @@ class Run:
     module: Any
     model: keras.Model
     phases: tuple[Phase, ...]
+    mode: str = ""
     variables: dict[str, dict[str, Any]] = field(default_factory=dict)  # per phase: name -> variable
     optimizers: dict[str, keras.optimizers.Optimizer] = field(default_factory=dict)  # per phase
     seed: int = 0
@@ -45,8 +46,10 @@ class Run:
     steps: int = 0
 
 
-def build(twin: Twin, arguments: dict[str, Any], dtype: str = "float32", seed: int = 0, device: str = "cpu") -> Run:
-    """A freshly initialised model of the given size."""
+def build(
+    twin: Twin, arguments: dict[str, Any], dtype: str = "float32", seed: int = 0, device: str = "cpu", mode: str = ""
+) -> Run:
+    """A freshly initialised model of the given size; `mode` is '', 'compile' (PyTorch) or 'eager' (TensorFlow)."""
     del device  # chosen with the process's environment
     keras.utils.set_random_seed(seed)
     keras.config.set_floatx(dtype)
@@ -54,7 +57,7 @@ def build(twin: Twin, arguments: dict[str, Any], dtype: str = "float32", seed: i
     module = load_module(twin)
     model = getattr(module, twin.model)(**arguments)
     phases = getattr(module, "PHASES", None) or (Phase("", loss=lambda model, batch: _loss(twin, model, batch)),)
-    run = Run(twin, module, model, phases, seed=seed, random=keras.random.SeedGenerator(seed))
+    run = Run(twin, module, model, phases, mode, seed=seed, random=keras.random.SeedGenerator(seed))
     names = {id(variable): name for name, variable in _named(run).items()}
     for phase in phases:
         trained = (getattr(model, phase.trains) if phase.trains else model).trainable_variables
@@ -163,10 +166,11 @@ def prepare(run: Run, steps: int, matched: Optimizer | None = None) -> None:
             *(v for o in run.optimizers.values() for v in o.variables),
             run.random.state,
         ]
-        run.compiled = Compiled(lambda batch: _update(run, batch), everything)
+        run.compiled = Compiled(lambda batch: _update(run, batch), everything, run.mode)
     else:
         loss = LOSSES[run.twin.loss]() if run.twin.loss in LOSSES else None  # else the model's own compute_loss
-        run.model.compile(optimizer=run.optimizers[""], loss=loss)
+        how = {"compile": {"jit_compile": True}, "eager": {"run_eagerly": True}}.get(run.mode, {})
+        run.model.compile(optimizer=run.optimizers[""], loss=loss, **how)
 
 
 def step(run: Run, batch: dict[str, np.ndarray]) -> dict[str, float]:
@@ -174,7 +178,7 @@ def step(run: Run, batch: dict[str, np.ndarray]) -> dict[str, float]:
     if not run.compiled:
         run.model.reset_metrics()  # train_on_batch reports the mean since the last reset
         return {"loss": float(run.model.train_on_batch(batch["x"], targets(batch)))}
-    return {name: float(ops.convert_to_numpy(loss)) for name, loss in _take(run, to_tensors(batch)).items()}
+    return {name: float(ops.convert_to_numpy(loss)) for name, loss in take(run, to_tensors(batch)).items()}
 
 
 def fit(run: Run, data: dict[str, np.ndarray], orders: list[np.ndarray], report: Report) -> None:
@@ -316,7 +320,7 @@ def _update(run: Run, batch: dict[str, Any]) -> dict[str, Any]:
     return losses
 
 
-def _take(run: Run, batch: dict[str, Any]) -> dict[str, Any]:
+def take(run: Run, batch: dict[str, Any]) -> dict[str, Any]:
     """One compiled step, its losses still on the device."""
     losses = run.compiled(batch)
     run.steps += 1
@@ -331,7 +335,7 @@ def _fit_phases(run: Run, data: dict[str, np.ndarray], orders: list[np.ndarray],
         totals = {}
         for rows in np.split(order, range(run.twin.batch_size, len(order), run.twin.batch_size)):
             batch = to_tensors({name: array[rows] for name, array in data.items()})
-            for name, loss in _take(run, batch).items():
+            for name, loss in take(run, batch).items():
                 totals[name] = totals.get(name, 0.0) + loss * len(rows)
         report(epoch, {name: float(ops.convert_to_numpy(total)) / len(order) for name, total in totals.items()})
 

@@ -39,6 +39,7 @@ class Run:
     phases: tuple[Phase, ...]
     dtype: torch.dtype
     device: str = "cpu"
+    mode: str = ""
     variables: dict[str, dict[str, nn.Parameter]] = field(default_factory=dict)  # per phase: name -> parameter
     optimizers: dict[str, torch.optim.Optimizer] = field(default_factory=dict)  # per phase
     schedules: list[Any] = field(default_factory=list)
@@ -46,13 +47,21 @@ class Run:
     steps: int = 0
 
 
-def build(twin: Twin, arguments: dict[str, Any], dtype: str = "float32", seed: int = 0, device: str = "cpu") -> Run:
-    """A freshly initialised model of the given size."""
+def build(
+    twin: Twin, arguments: dict[str, Any], dtype: str = "float32", seed: int = 0, device: str = "cpu", mode: str = ""
+) -> Run:
+    """A freshly initialised model of the given size; `mode` is '', 'compile' or 'channels-last'."""
     torch.manual_seed(seed)
     module = load_module(twin)
     model = getattr(module, twin.model)(**arguments).to(device=device, dtype=getattr(torch, dtype))
     phases = getattr(module, "PHASES", None) or (Phase("", loss=lambda model, batch: _loss(twin, model, batch)),)
-    run = Run(twin, module, model, phases, getattr(torch, dtype), device, seed=seed)
+    if mode == "compile":
+        torch.compiler.reset()  # or the eighth model of a process would run uncompiled, without a word
+        model.compile()
+        phases = tuple(phase._replace(**_compiled(phase)) for phase in phases)
+    elif mode == "channels-last":
+        model = model.to(memory_format=torch.channels_last)
+    run = Run(twin, module, model, phases, getattr(torch, dtype), device, mode, seed=seed)
     for phase in phases:
         named = model.named_parameters()
         run.variables[phase.trains] = {name: p for name, p in named if p.requires_grad and _belongs(name, phase.trains)}
@@ -166,7 +175,7 @@ def prepare(run: Run, steps: int, matched: Optimizer | None = None) -> None:
 
 def step(run: Run, batch: dict[str, np.ndarray]) -> dict[str, float]:
     """One training step: the loss of each phase before its update."""
-    return {name: loss.item() for name, loss in _take(run, to_tensors(run, batch)).items()}
+    return {name: loss.item() for name, loss in take(run, to_tensors(run, batch)).items()}
 
 
 def fit(run: Run, data: dict[str, np.ndarray], orders: list[np.ndarray], report: Report) -> None:
@@ -184,7 +193,7 @@ def fit(run: Run, data: dict[str, np.ndarray], orders: list[np.ndarray], report:
         totals: dict[str, Any] = {}
         for rows in torch.from_numpy(order).to(run.device).split(run.twin.batch_size):
             batch = {name: tensor[rows] for name, tensor in tensors.items()} | draw(run, len(rows), generator)
-            for name, loss in _take(run, batch).items():
+            for name, loss in take(run, batch).items():
                 totals[name] = totals.get(name, 0.0) + loss * len(rows)
         report(epoch, {name: float(total) / len(order) for name, total in totals.items()})
 
@@ -235,7 +244,10 @@ def targets(batch: dict[str, Any]) -> Any:
 
 def to_tensors(run: Run, batch: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:
     """NumPy arrays to tensors, floats in the run's dtype, whole numbers as int64, images channels first."""
-    return {name: to_tensor(array, run.dtype, run.device) for name, array in batch.items()}
+    tensors = {name: to_tensor(array, run.dtype, run.device) for name, array in batch.items()}
+    if run.mode == "channels-last":
+        return {n: t.contiguous(memory_format=torch.channels_last) if t.ndim == 4 else t for n, t in tensors.items()}
+    return tensors
 
 
 def to_tensor(array: np.ndarray, dtype: torch.dtype = torch.float32, device: str = "cpu") -> torch.Tensor:
@@ -261,6 +273,12 @@ def draw(run: Run, rows: int, generator: torch.Generator) -> dict[str, torch.Ten
     }
 
 
+def _compiled(phase: Phase) -> dict[str, Callable[..., Any]]:
+    """What a phase computes, as one compiled program with the model inside."""
+    computes = {"loss": phase.loss, "gradients": phase.gradients}
+    return {name: torch.compile(function) for name, function in computes.items() if function}
+
+
 def _loss(twin: Twin, model: nn.Module, batch: dict[str, torch.Tensor]) -> torch.Tensor:
     outputs = model(batch["x"])
     if twin.loss == "own":
@@ -280,7 +298,7 @@ def _phase_gradients(
     return loss.detach(), dict(zip(trained, gradients, strict=True))
 
 
-def _take(run: Run, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def take(run: Run, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """One training step, its losses still on the device: every phase in turn, then the schedules."""
     losses = {}
     for phase in run.phases:

@@ -1,0 +1,91 @@
+"""What is timed of a Keras twin: a training step, inference, the loop that a user writes, memory.
+
+torch_impl/timing.py has the same functions in the same order. Steps and inference work on tensors that are on the
+device already; each comes as a call that repeats it. `synchronize` of train.py waits for the device.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_impl import train
+from keras_impl.gradients import BACKEND, stock_predict, stock_step
+from keras_impl.train import Run, targets, to_tensors
+
+Call = Callable[[], Any]
+STILL = 1e-6  # of the learning rate
+
+
+def prepare(run: Run) -> None:
+    """Give the run its stock optimizers, at a rate at which nothing moves.
+
+    Thousands of steps on one batch would drive its loss to zero, and numbers next to zero cost time that no
+    training costs. A step takes as long at any rate.
+    """
+    spec = replace(run.twin.optimizer, learning_rate=STILL * run.twin.optimizer.learning_rate)
+    run.twin = replace(run.twin, optimizer=spec)
+    train.prepare(run, 1_000_000)
+
+
+def training_step(run: Run, batch: dict[str, np.ndarray]) -> Call:
+    """The step that `fit` takes with each batch, without the loop around it."""
+    tensors = to_tensors(batch)
+    if run.compiled:
+        return lambda: train.take(run, tensors)
+    return stock_step(run.model, (tensors["x"], targets(tensors)))
+
+
+def inference(run: Run, x: np.ndarray) -> Call:
+    """What `predict` does with each batch, without the loop around it."""
+    if run.compiled:
+        run.compiled.flush()
+    run.model.predict_on_batch(x)
+    return stock_predict(run.model, (to_tensors({"x": x})["x"],))
+
+
+def user_loop(run: Run, data: dict[str, np.ndarray], epochs: int, mark: Callable[[], None]) -> None:
+    """Train for so many epochs as a user does, and call `mark` after each: `fit` on the arrays."""
+    if run.compiled:
+        orders = [np.random.default_rng(epoch).permutation(len(next(iter(data.values())))) for epoch in range(epochs)]
+        train.fit(run, data, orders, lambda epoch, losses: mark())
+        return
+    clock = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: mark())
+    size = run.twin.batch_size
+    run.model.fit(data["x"], targets(data), batch_size=size, epochs=epochs, verbose=0, callbacks=[clock])
+
+
+def wait_for(result: Any) -> None:
+    """Return when the device has computed what a call returned."""
+    if BACKEND == "jax":
+        import jax
+
+        jax.block_until_ready(result)
+    elif BACKEND == "torch":
+        train.synchronize()
+    else:
+        for tensor in keras.tree.flatten(result):
+            ops.convert_to_numpy(tensor)
+
+
+def device_memory() -> int | None:
+    """The most bytes that the device has held; None on a CPU, whose memory the process has."""
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        if tf.config.list_physical_devices("GPU"):
+            return tf.config.experimental.get_memory_info("GPU:0")["peak"]
+    elif BACKEND == "jax":
+        import jax
+
+        if (device := jax.devices()[0]).platform == "gpu":
+            return device.memory_stats()["peak_bytes_in_use"]
+    else:
+        import torch
+
+        if torch.cuda.is_available():
+            return torch.cuda.max_memory_allocated()
+    return None
