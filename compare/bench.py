@@ -249,7 +249,7 @@ class _Bench:
         began = time.perf_counter()
         worker = pool.start(engine, cell.device)
         found["import_seconds"] = time.perf_counter() - began
-        self.record.versions[engine.name] = worker.hello["versions"]
+        self.record.heard(engine.name, worker.hello)
         build = {"arguments": self.arguments, "dtype": cell.dtype, "seed": cell.seed}
         leaves = [Leaf.from_json(each) for each in worker.ask("build", timeout, twin=self.twin.name, **build)["leaves"]]
         self._share_weights(worker, engine, leaves)

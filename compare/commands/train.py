@@ -13,6 +13,7 @@ from compare.commands.options import (
     Init,
     Json,
     Names,
+    On,
     Out,
     Pythons,
     Resume,
@@ -42,12 +43,13 @@ def train(
     as_json: Json = None,
     out: Out = Path("runs"),
     resume: Resume = None,
+    on: On = None,
 ) -> None:
     """Train twins on every engine, from the same weights and on the same batches."""
     from compare import check as checking
     from compare import training
 
-    twins, chosen = select(names, everything, chapter, engine, python, device)
+    twins, chosen = select(names, everything, chapter, engine, python, device, on)
     cells = training.plan(twins, chosen, device, seed)
     settings = checking.Settings(device, threads, 1, timeout)
     if weights and len(twins) != 1:
@@ -60,4 +62,4 @@ def train(
         training.run(record, chosen, settings, options, tell)
 
     recorded = {"epochs": epochs, "init": init, "weights": weights and str(weights), "threads": threads}
-    measure("train", cells, out, resume, recorded, as_json, run)
+    measure("train", cells, out, resume, recorded, as_json, run, on)
