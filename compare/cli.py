@@ -8,6 +8,7 @@ import typer
 from compare.commands import (
     check,
     compare,
+    diff,
     differences,
     doctor,
     line,
@@ -31,6 +32,7 @@ for command in (
     check.check,
     train.train,
     compare.compare,
+    diff.diff,
     line.line,
     differences.differences,
     pictures.pictures,
