@@ -5,6 +5,7 @@ threads, on one node. So the rounds of a speed comparison never mix machines, an
 measures a record of its own, with the function that would measure it here; what that record saves comes back at once.
 """
 
+import contextlib
 import logging
 import os
 import queue
@@ -19,10 +20,11 @@ from compare.cells import Cell, Record, code_version
 from compare.engines import ROOT
 from twin.errors import TwinError
 
-Measure = Callable[[Record, Callable[[Cell, str], None]], None]
+Tell = Callable[[Cell, str], None]
+Measure = Callable[[Record, Tell], None]
 
 
-def run(record: Record, measure: Measure, tell: Callable[[Cell, str], None]) -> None:
+def run(record: Record, measure: Measure, tell: Tell) -> None:
     """Measure every cell of the record that has not been, on the cluster that Ray finds, or on one started here.
 
     Ray looks at RAY_ADDRESS, then for a cluster that runs on this machine. Every node needs this version of the suite
@@ -43,7 +45,12 @@ def run(record: Record, measure: Measure, tell: Callable[[Cell, str], None]) -> 
             units[cell.twin] = [each for each in record.cells if each.twin == cell.twin]  # speed asks for the checks
     if not units:
         return
-    ray = _connect()
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):  # Ray prints there when a node dies
+        _spread(_connect(), units, record, measure, tell)
+
+
+def _spread(ray: Any, units: dict[str, list[Cell]], record: Record, measure: Measure, tell: Tell) -> None:
+    """Send the units out, put into the record what comes back, and leave the cluster."""
     try:
         device = next(iter(units.values()))[0].device
         needs = {"num_cpus": record.settings["threads"], "num_gpus": int(device == "cuda")}
@@ -101,7 +108,7 @@ def _check_nodes(ray: Any, needs: dict[str, int]) -> None:
         raise TwinError(f"--on ray: none of {len(nodes)} nodes has {wanted}; use fewer --threads or another --device")
 
 
-def _take(ray: Any, stream: Any, cells: list[Cell], record: Record, tell: Callable[[Cell, str], None]) -> bool:
+def _take(ray: Any, stream: Any, cells: list[Cell], record: Record, tell: Tell) -> bool:
     """Put what a unit has sent into the record; return whether more may come.
 
     Raises:
@@ -118,8 +125,9 @@ def _take(ray: Any, stream: Any, cells: list[Cell], record: Record, tell: Callab
         if isinstance(cause := getattr(error, "cause", None), TwinError):
             raise cause from None
         ray.cancel(stream)
+        reason = ". ".join(" ".join(str(error).split()).split(". ")[:2])[:300]  # Ray goes on with its own advice
         for cell in unfinished:
-            cell.status, cell.reason = "crashed", f"lost on the cluster: {' '.join(str(error).split())[:300]}"
+            cell.status, cell.reason = "crashed", f"lost on the cluster: {reason}"
         going_on = False
     else:
         node = _elsewhere(found, record)
