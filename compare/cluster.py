@@ -1,8 +1,9 @@
 """`--on ray`: the cells of a run on the nodes of a Ray cluster, a twin at a time.
 
 A twin with all its engines is the unit: one task, which holds one GPU or as many processor cores as an engine has
-threads, on one node. So the rounds of a speed comparison never mix machines, and a reference is computed once. The task
-measures a record of its own, with the function that would measure it here; what that record saves comes back at once.
+threads (see `needs`), on one node. So the rounds of a speed comparison never mix machines, and a reference is computed
+once. The task measures a record of its own, with the function that would measure it here; what that record saves comes
+back at once.
 """
 
 import contextlib
@@ -51,27 +52,46 @@ def run(record: Record, measure: Measure, tell: Tell) -> None:
 
 def _spread(ray: Any, units: dict[str, list[Cell]], record: Record, measure: Measure, tell: Tell) -> None:
     """Send the units out, put into the record what comes back, and leave the cluster."""
+    waiting: dict[Any, list[Cell]] = {}
     try:
-        device = next(iter(units.values()))[0].device
-        needs = {"num_cpus": record.settings["threads"], "num_gpus": int(device == "cuda")}
-        _check_nodes(ray, needs)
-        task = ray.remote(**needs, max_retries=0)(_unit)
-        waiting = {}
+        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         for cells in units.values():
+            task = ray.remote(**needs(cells, record.settings["threads"], nodes), max_retries=0)(_unit)
             plan = [cell.to_json() for cell in cells]
             waiting[task.remote(measure, record.command, plan, record.settings, record.code)] = cells
-        try:
-            while waiting:
-                (ready,), _ = ray.wait(list(waiting), num_returns=1)
-                if not _take(ray, ready, waiting[ready], record, tell):
-                    del waiting[ready]
-        except KeyboardInterrupt:
-            for stream in waiting:
-                ray.cancel(stream)
-            ray.wait([stream.completed() for stream in waiting], num_returns=len(waiting), timeout=5)
-            raise
+        while waiting:
+            (ready,), _ = ray.wait(list(waiting), num_returns=1)
+            if not _take(ray, ready, waiting[ready], record, tell):
+                del waiting[ready]
     finally:
+        for stream in waiting:  # when interrupted, or at a mistake
+            ray.cancel(stream)
+        if waiting:
+            ray.wait([stream.completed() for stream in waiting], num_returns=len(waiting), timeout=5)
         ray.shutdown()
+
+
+def needs(cells: list[Cell], threads: int, nodes: list[dict[str, float]]) -> dict[str, int]:
+    """What a unit holds while it runs.
+
+    One that is timed on the processor asks for more than half of the cores of the largest node: no node takes two of
+    those, and what runs beside it otherwise is a matter of `--threads`.
+
+    Args:
+        cells: of one twin.
+        threads: of each engine.
+        nodes: what each node has.
+
+    Raises:
+        TwinError: when no node has so much, and the unit would wait for ever.
+    """
+    cores, cards = threads, int(cells[0].device == "cuda")
+    if not cards and any(cell.measure == "bench" for cell in cells):
+        cores = max(threads, int(max((node.get("CPU", 0) for node in nodes), default=0) // 2) + 1)
+    if not any(node.get("CPU", 0) >= cores and node.get("GPU", 0) >= cards for node in nodes):
+        wanted = f"{cores} processor cores" + (" and a GPU" if cards else "")
+        raise TwinError(f"--on ray: none of {len(nodes)} nodes has {wanted}; use fewer --threads or another --device")
+    return {"num_cpus": cores, "num_gpus": cards}
 
 
 def _connect() -> Any:
@@ -81,31 +101,27 @@ def _connect() -> Any:
         TwinError: when it is not installed or cannot be reached.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to anybody
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # Ray warns of this default's coming change
     try:
         import ray
     except ImportError as error:
         raise TwinError("--on ray needs Ray; try: pip install 'twin-suite[ray]'") from error
+    address = os.environ.get("RAY_ADDRESS", "")
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     try:
+        host, colon, port = address.removeprefix("ray://").rpartition(":")
+        if colon and port.isdigit():  # Ray itself would try for minutes
+            socket.create_connection((host, int(port)), timeout=10).close()
         ray.init(
-            include_dashboard=None if os.environ.get("RAY_ADDRESS") else False,
+            include_dashboard=False,
             log_to_driver=False,
             logging_level=logging.ERROR,
             runtime_env={"env_vars": {"PYTHONPATH": path}},
         )
-    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-        where = os.environ.get("RAY_ADDRESS", "a local one")
-        raise TwinError(f"--on ray: no connection to Ray ({where}): {' '.join(str(error).split())[:200]}") from error
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise TwinError(f"--on ray: no connection (RAY_ADDRESS={address}): {reason}; is the cluster up?") from error
     return ray
-
-
-def _check_nodes(ray: Any, needs: dict[str, int]) -> None:
-    """Refuse what would wait for ever."""
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    if not any(n.get("CPU", 0) >= needs["num_cpus"] and n.get("GPU", 0) >= needs["num_gpus"] for n in nodes):
-        wanted = f"{needs['num_cpus']} processor cores" + (" and a GPU" if needs["num_gpus"] else "")
-        raise TwinError(f"--on ray: none of {len(nodes)} nodes has {wanted}; use fewer --threads or another --device")
 
 
 def _take(ray: Any, stream: Any, cells: list[Cell], record: Record, tell: Tell) -> bool:

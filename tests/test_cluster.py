@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.util import find_spec
 
 import pytest
@@ -103,18 +104,32 @@ def test_a_unit_refuses_other_code():
         next(cluster._unit(lambda record, tell: None, "check", [], {}, "another"))
 
 
-def test_what_no_node_can_run_is_refused_before_it_waits():
-    class Small:
-        def nodes(self):
-            return [{"Alive": True, "Resources": {"CPU": 2.0}}, {"Alive": False, "Resources": {"CPU": 64, "GPU": 8}}]
-
-    cluster._check_nodes(Small(), {"num_cpus": 2, "num_gpus": 0})
-    for needs in ({"num_cpus": 4, "num_gpus": 0}, {"num_cpus": 1, "num_gpus": 1}):
-        with pytest.raises(TwinError, match="none of 1 nodes has"):
-            cluster._check_nodes(Small(), needs)
+def test_a_unit_holds_its_threads_or_a_gpu_or_while_it_is_timed_most_of_a_node():
+    nodes = [{"CPU": 2.0}, {"CPU": 16.0, "GPU": 8.0}]
+    check = planned()
+    assert cluster.needs(check, 4, nodes) == {"num_cpus": 4, "num_gpus": 0}
+    timed = [*check, replace(check[0], measure="bench")]
+    assert cluster.needs(timed, 4, nodes) == {"num_cpus": 9, "num_gpus": 0}
+    assert cluster.needs(timed, 12, nodes) == {"num_cpus": 12, "num_gpus": 0}
+    on_card = [replace(cell, device="cuda") for cell in timed]
+    assert cluster.needs(on_card, 1, nodes) == {"num_cpus": 1, "num_gpus": 1}
+    for cells_, threads, there in ((check, 17, nodes), (on_card, 1, nodes[:1]), (check, 1, [])):
+        with pytest.raises(TwinError, match=f"none of {len(there)} nodes has {threads} processor cores"):
+            cluster.needs(cells_, threads, there)
 
 
 def test_without_ray_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(TwinError, match=r"pip install 'twin-suite\[ray\]'"):
         cluster.run(Record("check", planned(), None), lambda record, tell: None, lambda cell, word: None)
+
+
+@pytest.mark.skipif(find_spec("ray") is None, reason="the extra is not installed")
+def test_a_cluster_that_is_not_there_is_one_line(tmp_path):
+    """In a process of its own: importing Ray here would slow the other tests down."""
+    command = [sys.executable, "-m", "compare.cli", "check", "pooling", "--engine", "torch", "--on", "ray"]
+    env = os.environ | {"PYTHONPATH": str(cells.ROOT), "RAY_ADDRESS": "127.0.0.1:1"}
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=100, cwd=tmp_path, env=env)
+    assert answer.returncode == 2
+    assert answer.stderr.startswith("twin: --on ray: no connection (RAY_ADDRESS=127.0.0.1:1): ")
+    assert len(answer.stderr.splitlines()) == 1
