@@ -1,8 +1,8 @@
 """The arithmetic of accuracy: two engines trained from the same seeds, their difference, its interval, a verdict.
 
-'Not significant' is not 'equal'. Equality has to be shown: two one-sided tests (TOST; Schuirmann, A comparison of the two
-one-sided tests procedure and the power approach, 1987) reject that the difference is as large as the margin that the twin
-declares beforehand. docs/method.md says the rest.
+'Not significant' is not 'equal'. Equality has to be shown: two one-sided tests (TOST; Schuirmann, A comparison of the
+two one-sided tests procedure and the power approach, 1987) reject that the difference is as large as the margin that
+the twin declares beforehand. docs/method.md says the rest.
 """
 
 import bisect

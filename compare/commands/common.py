@@ -13,6 +13,8 @@ from twin.catalogue import CHAPTERS, TWINS, find
 from twin.errors import INTERRUPTED, TwinError, unknown
 from twin.spec import Twin
 
+MOST_SEEDS = 1000
+
 
 def measure(
     command: str,
@@ -86,6 +88,32 @@ def choose(names: list[str] | None, everything: bool, chapter: str | None) -> li
         raise unknown("chapter", chapter, [f"{each.number}" for each in CHAPTERS] + [c.slug for c in CHAPTERS])
     wanted = {find(name).name for name in names or []}
     return [twin for twin in TWINS.values() if twin.name in wanted]
+
+
+def seeds(first: int | None, text: str) -> list[int]:
+    """The seeds of `--seed` and `--seeds`: so many from the first on, or those of a list.
+
+    Raises:
+        TwinError: for what is neither, a seed that is named twice, or a list beside `--seed`.
+    """
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdigit() for part in parts):
+        raise TwinError(f"--seeds {text!r}: expected a number of seeds, such as 11, or a list of them, such as 3,5,8")
+    numbers = [int(part) for part in parts]
+    if len(numbers) == 1:
+        if not 1 <= numbers[0] <= MOST_SEEDS:
+            raise TwinError(
+                f"--seeds {text}: expected 1 to {MOST_SEEDS} seeds; one seed of your choice is --seed {text}"
+            )
+        numbers = [(first or 0) + number for number in range(numbers[0])]
+    elif first is not None:
+        raise TwinError(f"--seed {first} and --seeds {text} clash: a list has its first seed in it; leave --seed away")
+    twice = next((number for number in numbers if numbers.count(number) > 1), None)
+    if twice is not None:
+        raise TwinError(f"--seeds {text}: {twice} is named twice; each seed is one pair, name it once")
+    if max(numbers) >= 2**32:
+        raise TwinError(f"seed {max(numbers)} is too large: Keras takes seeds below 2**32 = {2**32}")
+    return numbers
 
 
 def json_object(option: str, text: str) -> dict[str, Any]:

@@ -12,6 +12,11 @@ Engines = Annotated[list[str] | None, typer.Option("--engine", help="An engine; 
 Pythons = Annotated[list[str] | None, typer.Option("--python", help="ENGINE=PATH: an engine's own interpreter.")]
 Device = Annotated[Literal["cpu", "cuda"], typer.Option(help="Where the engines compute.")]
 Seed = Annotated[int, typer.Option(min=0, help="Of the weights, the batches and the noise.")]
+FirstSeed = Annotated[int | None, typer.Option("--seed", min=0, help="The first, or only, seed. Default: 0.")]
+Seeds = Annotated[str, typer.Option("--seeds", metavar="N|LIST", help="How many seeds to train from, or which: 3,5,8.")]
+Log = Annotated[
+    Literal["tensorboard", "wandb"] | None, typer.Option("--log", help="Also write curves there; wandb stays offline.")
+]
 SizeName = Annotated[Literal["small", "paper"], typer.Option("--size", help="Small, or as published.")]
 Timeout = Annotated[float, typer.Option(min=1, help="Seconds that one request to an engine may take.")]
 Jobs = Annotated[int | None, typer.Option(min=1, help="Engines that compute at the same time. Default: the cores.")]
