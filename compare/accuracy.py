@@ -224,7 +224,7 @@ def _judged(found: list[Comparison], estimates: list[Estimate | None]) -> list[C
 
     tested = [e is not None and len(c.seeds) >= ENOUGH for c, e in zip(found, estimates, strict=True)]
     raw = [e.p for e, test in zip(estimates, tested, strict=True) if e is not None and test]
-    corrected = iter(multipletests(raw, ALPHA, method="holm")[1] if raw else [])
+    corrected = iter(multipletests(raw, ALPHA, method="holm")[1] if len(raw) > 1 else raw)
     out = []
     for comparison, estimate, test in zip(found, estimates, tested, strict=True):
         if estimate is None:
