@@ -94,7 +94,7 @@ def test_holm_corrects_over_the_comparisons_that_get_a_verdict():
         theirs = np.full(12, 0.95)
         ours = theirs + around(0.0, 0.012 * (1 + 0.3 * number), 12, seed=number)
         raw[name] = paired(ours, theirs, 0.012).p
-        cells += [*trained(name, "keras-jax", ours), *trained(name, "torch", theirs)]
+        cells += [*trained(name, "keras-jax", ours, margin=0.012), *trained(name, "torch", theirs, margin=0.012)]
     cells += [*trained("unet", "keras-jax", [0.7] * 4), *trained("unet", "torch", [0.71] * 4)]  # too few: not counted
     found = {each.twin: each for each in accuracy.compare_all(cells)}
     expected, last = {}, 0.0
@@ -143,14 +143,15 @@ def test_at_most_one_in_twenty_is_called_equal_at_the_margin(true):
 def test_verdicts_on_simulated_trainings():
     """Through the whole of compare_all: what is equal is found to be, and what is as far as the margin is not."""
     rng = np.random.default_rng(5)
-    said = {0.0: [], 0.012: [], 0.03: []}
+    margin = find("lenet").metric.margin
+    said = {0.0: [], 1.0: [], 2.5: []}
     for true, verdicts in said.items():
         for _ in range(300):
             theirs = rng.normal(0.95, 0.01, 11)
-            verdicts.append(compared(theirs + rng.normal(true, 0.010, 11), theirs).verdict)
+            verdicts.append(compared(theirs + margin * rng.normal(true, 0.85, 11), theirs).verdict)
     assert np.mean([verdict == "equal" for verdict in said[0.0]]) > 0.85
-    assert np.mean([verdict == "equal" for verdict in said[0.012]]) <= 0.05 + 2.33 * math.sqrt(0.05 * 0.95 / 300)
-    assert np.mean([verdict == "better" for verdict in said[0.03]]) > 0.95
+    assert np.mean([verdict == "equal" for verdict in said[1.0]]) <= 0.05 + 2.33 * math.sqrt(0.05 * 0.95 / 300)
+    assert np.mean([verdict == "better" for verdict in said[2.5]]) > 0.95
     assert not {"worse", "none"} & {verdict for verdicts in said.values() for verdict in verdicts}
 
 
@@ -264,6 +265,18 @@ def test_returns_are_compared_by_their_interquartile_mean():
     assert accuracy.centre("mean_return", ours) == pytest.approx(middle[0])
     assert accuracy.centre("accuracy", ours) == pytest.approx(np.mean(ours))
     assert interquartile(ours, theirs, 30.0) == interquartile(ours, theirs, 30.0)
+
+
+def test_the_interval_of_returns_is_scipys_percentile_bootstrap_stretched_for_few_runs():
+    rng = np.random.default_rng(9)
+    theirs, ours = rng.gamma(2, 15, 12), rng.gamma(2, 15, 12)
+    difference = lambda a, b, axis: stats.trim_mean(a, 0.25, axis) - stats.trim_mean(b, 0.25, axis)
+    drawn = {"n_resamples": 9999, "confidence_level": 0.9, "method": "percentile", "random_state": 1}
+    plain = stats.bootstrap((ours, theirs), difference, paired=True, **drawn).confidence_interval
+    found = interquartile(ours, theirs, 30.0)
+    stretch = math.sqrt(12 / 11) * stats.t.ppf(0.95, 11) / stats.norm.ppf(0.95)  # 1.14
+    for mine, other in ((found.low, plain.low), (found.high, plain.high)):
+        assert mine - found.mean == pytest.approx(stretch * (other - found.mean), rel=0.05)
 
 
 @pytest.mark.parametrize("shape", ["normal", "skewed"])
