@@ -106,6 +106,8 @@ def _mistakes(kind: Kind, place: Path, *kinds: type[Exception]) -> Iterator[None
     try:
         yield
     except kinds as error:
-        said = " ".join(str(error).split())
-        remedy = "choose another place with --out" if isinstance(error, OSError) else "unset WANDB_MODE to stay offline"
+        if isinstance(error, OSError):
+            said, remedy = error.strerror, "choose another place with --out"
+        else:
+            said, remedy = " ".join(str(error).split())[:200], "unset WANDB_MODE to stay offline"
         raise TwinError(f"--log {kind}: cannot write to {place}: {said}; {remedy}") from error
