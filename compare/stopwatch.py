@@ -71,6 +71,7 @@ class Stopwatch:
             marks: list[float] = []
             self.timing.user_loop(self.run, self.data, count + 1, lambda: marks.append(time.perf_counter()))
             return (marks[-1] - marks[0]) / (count * self._loop_steps())  # the first epoch also starts the loop
+        self.timing.ready(self.run, training=quantity == "step")
         call = self.calls[quantity]
         start = time.perf_counter()
         for _ in range(count):
