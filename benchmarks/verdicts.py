@@ -20,8 +20,8 @@ from twin.catalogue import find
 
 NATIVE = ENGINES["torch"]
 OTHERS = {
-    "same": replace(NATIVE, name="torch-again"),
-    "slower": replace(NATIVE, name="torch-slowed", module="benchmarks.slowed_worker"),
+    "same": replace(NATIVE, name="torch:again"),
+    "slower": replace(NATIVE, name="torch:slowed", module="benchmarks.slowed_worker"),
 }
 QUICK_ROUNDS = {"same": bench.QUICK_ROUNDS, "slower": None}
 WRONG = {"same": ("faster", "slower"), "slower": ("faster", "equal", "inconclusive", "unstable", "none")}
