@@ -1,4 +1,4 @@
-"""A worker that builds a public implementation in a twin's place: transformers' in PyTorch, else keras.applications'."""
+"""A worker with a public implementation in a twin's place: transformers' in PyTorch, keras.applications' in Keras."""
 
 import sys
 from types import SimpleNamespace

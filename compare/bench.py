@@ -114,7 +114,7 @@ def run(record: Record, engines: Iterable[Engine], settings: Settings, options: 
         if any(cell.engine == options.reference for cell in timed):
             Bench(find(name), timed, by_name, record, settings, options, progress).run()
         for cell in cells:
-            if cell.status == "not_run":
+            if cell.status == "not_run" and not cell.reason:
                 cell.reason = f"{options.reference} could not be timed, so there is nothing to compare with"
             progress(cell, cell.status)
         record.save()
@@ -125,9 +125,10 @@ def _may_be_timed(cell: Cell, record: Record) -> bool:
     key = cell.twin, cell.engine, cell.size, cell.dtype
     checks = [c for c in record.cells if c.measure == "check" and (c.twin, c.engine, c.size, c.dtype) == key]
     cell.result["agrees"] = bool(checks) and all(each.status == "ok" for each in checks)
-    for each in checks:
-        if each.status != "ok":
-            cell.status, cell.reason = each.status, f"not timed, since it was not found to agree: {each.reason}"
+    if not cell.result["agrees"]:
+        each = next((each for each in checks if each.status != "ok"), None)
+        cell.status = each.status if each else "not_run"
+        cell.reason = f"not timed, since it was not found to agree: {each.reason if each else 'it was not checked'}"
     return cell.result["agrees"]
 
 
@@ -212,7 +213,7 @@ class Bench:
         def take(who: str, doing: str, what: Callable[[], None]) -> None:
             """Let one process do something; one that gives up is out, its cell says why, and the round goes on."""
             cell = cells[who]
-            if cell.status != "not_run":
+            if cell.status != "not_run" or native.status != "not_run":
                 return
             self.progress(cell, self._word(len(native.result["rounds"]) + 1, doing))
             try:

@@ -116,7 +116,7 @@ def judge(found: Ratio, band: float, steady: float = 1.0, enough: int = ROUNDS) 
         return "faster"
     if found.low > most:
         return "slower"
-    return "equal" if 1 / (1 + EQUAL) <= found.low and found.high <= 1 + EQUAL else "inconclusive"
+    return "equal" if found.low >= 1 / (1 + EQUAL) and found.high <= 1 + EQUAL else "inconclusive"
 
 
 def is_steady(seconds: Sequence[float]) -> bool:
