@@ -180,7 +180,7 @@ def _train(
 
     def on_event(event: dict[str, Any]) -> None:
         losses = ", ".join(f"{name} {value:.4g}" for name, value in event["losses"].items())
-        which = f"{suffix.removeprefix('-')}, " if suffix else ""
+        which = f"seed {cell.seed}, " if suffix else ""
         progress(cell, f"{which}epoch {event['epoch']} of {event['epochs']}, {losses}")
         if write:
             write({f"loss/{name}": value for name, value in event["losses"].items()}, event["epoch"])

@@ -1,6 +1,7 @@
 """What several commands do alike: choose twins, carry out a plan, answer."""
 
 import json
+import math
 import os
 import sys
 import time
@@ -133,6 +134,30 @@ def shape(option: str, text: str) -> tuple[int, ...]:
     if not all(part.strip().isdigit() and int(part) > 0 for part in parts if part.strip()) or not any(parts):
         raise TwinError(f"{option} {text!r}: expected a shape without the batch, such as 32,32,3")
     return tuple(int(part) for part in parts if part.strip())
+
+
+def share(option: str, text: str) -> float:
+    """An option that is a share, such as 2% or 0.02."""
+    number = text.strip().removesuffix("%")
+    try:
+        found = float(number) / (100 if text.strip().endswith("%") else 1)
+    except ValueError:
+        found = math.nan
+    if not 0 < found < 1:
+        raise TwinError(f"{option} {text}: expected a share above 0 and below 1, such as 2% or 0.02")
+    return found
+
+
+def seconds(option: str, text: str) -> float:
+    """An option that is a length of time, such as 90s, 10m or 1h; a bare number is seconds."""
+    unit = {"s": 1, "m": 60, "h": 3600}.get(text.strip()[-1:], 0)
+    try:
+        found = float(text.strip()[:-1]) * unit if unit else float(text)
+    except ValueError:
+        found = math.nan
+    if not 0 < found < math.inf:
+        raise TwinError(f"{option} {text}: expected a length of time above 0, such as 90s, 10m or 1h")
+    return found
 
 
 def pair(text: str) -> tuple[str, str]:
