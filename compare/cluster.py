@@ -13,6 +13,7 @@ import queue
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -58,7 +59,8 @@ def _spread(ray: Any, units: dict[str, list[Cell]], record: Record, measure: Mea
         for cells in units.values():
             task = ray.remote(**needs(cells, record.settings["threads"], nodes), max_retries=0)(_unit)
             plan = [cell.to_json() for cell in cells]
-            waiting[task.remote(measure, record.command, plan, record.settings, record.code)] = cells
+            stream = task.remote(measure, record.command, plan, record.settings, record.code, record.path)
+            waiting[stream] = cells
         while waiting:
             (ready,), _ = ray.wait(list(waiting), num_returns=1)
             if not _take(ray, ready, waiting[ready], record, tell):
@@ -185,7 +187,7 @@ class _Sent(Record):
 
 
 def _unit(
-    measure: Measure, command: str, plan: list[dict[str, Any]], settings: dict[str, Any], code: str
+    measure: Measure, command: str, plan: list[dict[str, Any]], settings: dict[str, Any], code: str, path: Path | None
 ) -> Iterator[dict[str, Any]]:
     """Measure one twin on this node; yield what is known after each cell.
 
@@ -195,7 +197,7 @@ def _unit(
     if code_version() != code:
         raise TwinError(f"--on ray: {socket.gethostname()} has other code; install the same twin-suite on every node")
     record = _Sent(command, [Cell.from_json(fields) for fields in plan], None, settings)
-    record.outbox = queue.SimpleQueue()
+    record.outbox, record.path = queue.SimpleQueue(), path  # the path names logs; this record writes none
     failures: list[BaseException] = []
 
     def work() -> None:

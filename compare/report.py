@@ -31,7 +31,13 @@ def of_record(record: Record) -> str:
     if checks:
         parts += [check_table(checks), check_summary(checks)]
     if trains:
-        parts += [train_table(trains), *provenances(trains), train_summary(trains)]
+        if len({cell.seed for cell in trains}) > 1:
+            from compare import accuracy_report  # here: it needs NumPy, for which `twin list` does not wait
+
+            found = accuracy_report.comparison(trains)
+            parts += [accuracy_report.seeds_table(trains), *provenances(trains), *found]
+        else:
+            parts += [train_table(trains), *provenances(trains), train_summary(trains)]
     return "\n\n".join([*parts, *_troubles(record.cells)])
 
 

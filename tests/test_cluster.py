@@ -101,7 +101,7 @@ def test_a_node_with_other_versions_is_not_mixed_in():
 
 def test_a_unit_refuses_other_code():
     with pytest.raises(TwinError, match="has other code"):
-        next(cluster._unit(lambda record, tell: None, "check", [], {}, "another"))
+        next(cluster._unit(lambda record, tell: None, "check", [], {}, "another", None))
 
 
 def test_a_unit_holds_its_threads_or_a_gpu_or_while_it_is_timed_most_of_a_node():

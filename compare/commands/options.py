@@ -12,6 +12,11 @@ Engines = Annotated[list[str] | None, typer.Option("--engine", help="An engine; 
 Pythons = Annotated[list[str] | None, typer.Option("--python", help="ENGINE=PATH: an engine's own interpreter.")]
 Device = Annotated[Literal["cpu", "cuda"], typer.Option(help="Where the engines compute.")]
 Seed = Annotated[int, typer.Option(min=0, help="Of the weights, the batches and the noise.")]
+FirstSeed = Annotated[int | None, typer.Option("--seed", min=0, help="The first, or only, seed. Default: 0.")]
+Seeds = Annotated[str, typer.Option("--seeds", metavar="N|LIST", help="How many seeds to train from, or which: 3,5,8.")]
+Log = Annotated[
+    Literal["tensorboard", "wandb"] | None, typer.Option("--log", help="Also write curves there; wandb stays offline.")
+]
 SizeName = Annotated[Literal["small", "paper"], typer.Option("--size", help="Small, or as published.")]
 Timeout = Annotated[float, typer.Option(min=1, help="Seconds that one request to an engine may take.")]
 Jobs = Annotated[int | None, typer.Option(min=1, help="Engines that compute at the same time. Default: the cores.")]
@@ -24,3 +29,7 @@ Resume = Annotated[Path | None, typer.Option("--resume", metavar="RECORD", help=
 Epochs = Annotated[int | None, typer.Option(min=1, help="Instead of the twin's own number.")]
 Init = Annotated[Literal["shared", "own"], typer.Option(help="Initial weights: the same, or each engine's own.")]
 On = Annotated[Literal["ray"] | None, typer.Option("--on", help="Spread the twins over a Ray cluster.")]
+Quick = Annotated[bool, typer.Option("--quick", help="Three rounds, and no verdict on speed.")]
+Precision = Annotated[str, typer.Option(help="Half width of the interval of a ratio at which its rounds end.")]
+Budget = Annotated[str, typer.Option(help="Time per twin after which no round begins: 90s, 10m, 1h.")]
+Reference = Annotated[str, typer.Option("--reference", help="The engine that the others are compared with.")]
