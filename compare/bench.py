@@ -22,6 +22,7 @@ from compare.cells import Cell, Record
 from compare.check import Crossing, Pool, Settings
 from compare.engines import Engine
 from compare.process import Worker, WorkerFailed
+from compare.speed import QUANTITIES
 from twin import arrays, data
 from twin.bridge import Arrays, Leaf
 from twin.catalogue import find
@@ -29,7 +30,6 @@ from twin.errors import TwinError
 from twin.spec import Twin
 
 Progress = Callable[[Cell, str], None]
-QUANTITIES = ("step", "loop", "throughput", "latency")
 PASSES = 8
 QUICK_ROUNDS = 3
 LOOP_BATCHES = 20  # of the twin's rows, that the user's loop goes over in an epoch

@@ -15,6 +15,7 @@ from typing import Any, Literal, get_args
 import psutil
 
 from compare.engines import PRECISION, ROOT
+from compare.speed import QUANTITIES
 from twin.errors import AGREE, DIFFER, INCOMPLETE, TwinError
 
 SCHEMA = 2  # 1 had no `started` and no `precision`, settings without threads, and a machine without what is in `extent`
@@ -245,17 +246,28 @@ def _damage_of_cell(cell: Any) -> str:
             return f"has the rung {_brief(rung)}"
         if far is not None and not _is_number(far.get("rel_l2")):
             return f"has a distance of {_brief(far.get('rel_l2'))}"
+        if far is not None and (wrong := _not_numbers(far, "noise_ratio", "limit")):
+            return wrong
     for timed in (*_listed(cell.get("rounds", [])), *_listed(cell.get("copy", []))):
         if not isinstance(timed, dict):
             return f"has the round {_brief(timed)}"
-        for times in (each for each in timed.values() if isinstance(each, list)):
-            if not times or not all(_is_number(each) and each > 0 for each in times):
+        for times in (timed[name] for name in QUANTITIES if name in timed):
+            if not isinstance(times, list) or not times or not all(_is_number(each) and each > 0 for each in times):
                 return f"has the times {_brief(times)}"
-    if not all(isinstance(each, dict) for each in _listed(cell.get("speed", {}))):
-        return f"has the speed {_brief(cell['speed'])}"
-    if cell.get("value") is not None and not _is_number(cell["value"]):
-        return f"has the value {_brief(cell['value'])}"
-    return ""
+        if not isinstance(timed.get("unsteady", []), list):
+            return f"has unsteady {_brief(timed['unsteady'])}"
+    for found in _listed(cell.get("speed", {})):
+        if not isinstance(found, dict):
+            return f"has the speed {_brief(found)}"
+        if wrong := _not_numbers(found, "estimate", "low", "high", "band"):
+            return wrong
+    return _not_numbers(cell, "value", "goal", "chance", "margin")
+
+
+def _not_numbers(found: dict[str, Any], *names: str) -> str:
+    """The complaint about a field that is neither a number nor missing."""
+    wrong = [name for name in names if found.get(name) is not None and not _is_number(found[name])]
+    return f"has {wrong[0]} {_brief(found[wrong[0]])}" if wrong else ""
 
 
 def _listed(found: Any) -> list[Any]:

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from compare import speed
 from compare.cells import Cell
 from compare.ladder import RUNGS
+from compare.speed import QUANTITIES
 from twin.errors import AGREE, DIFFER, INCOMPLETE
 
 Outcome = Literal["regression", "improvement", "moved", "same", "inconclusive", "no verdict"]
@@ -23,7 +24,6 @@ ERROR_FACTOR = 10.0  # errors are rounding noise of a chaotic kind: less than th
 SCALAR_FACTOR = 1.2  # of what is measured once a round
 SCALARS = {"first_step": "first step", "second_step": "second step", "import_seconds": "import"}
 MEMORY = "peak_memory_mib"
-QUANTITIES = ("step", "loop", "throughput", "latency")
 SEEDS = 5  # fewer give no verdict on what was learned
 
 
@@ -224,7 +224,7 @@ class _Group:
         """A figure of speed, from the log values of both sides' rounds."""
         ratio = speed.unpaired(sides[1], sides[0])
         band = max(_band(side[0], quantity) for side in (self.old, self.new))
-        steady = min(_steady(side[0]) for side in (self.old, self.new))
+        steady = min(_steady(side[0], quantity) for side in (self.old, self.new))
         verdict = speed.judge(ratio, band, steady) if math.isfinite(band) else "none"
         outcomes: dict[str, Outcome] = {"slower": "regression", "faster": "improvement", "equal": "same"}
         outcomes |= {"inconclusive": "inconclusive", "none": "no verdict", "unstable": "no verdict"}
@@ -448,9 +448,10 @@ def _band(cell: Cell, quantity: str) -> float:
     return float(cell.result.get("speed", {}).get(quantity, {}).get("band", math.inf))
 
 
-def _steady(cell: Cell) -> float:
+def _steady(cell: Cell, quantity: str) -> float:
+    """The share of rounds that reached a steady state."""
     rounds = cell.result["rounds"]
-    return sum(bool(each.get("steady", True)) for each in rounds) / len(rounds)
+    return sum(quantity not in each.get("unsteady", []) for each in rounds) / len(rounds)
 
 
 def _finite(value: Any) -> bool:

@@ -35,7 +35,7 @@ def rounds(rng, count, spread, scale=1.0):
         process = math.exp(rng.normal(0, spread))
         timed = {q: list(scale * 0.01 * process * np.exp(rng.normal(0, 0.01, 8))) for q in diff.QUANTITIES}
         first = {"first_step": 2 * process, "second_step": 0.02 * process, "import_seconds": 3 * process}
-        out.append({**timed, **first, "steady": True, "steps_per_chunk": 10, "peak_memory_mib": 800 + rng.normal(0, 5)})
+        out.append({**timed, **first, "unsteady": [], "peak_memory_mib": 800 + rng.normal(0, 5)})
     return out
 
 
@@ -258,12 +258,14 @@ def test_what_was_measured_once_only_is_told_and_nothing_in_common_is_exit_code_
     assert "Nothing could be compared" in diff_report.text(found, ("a", "b"), (old, new), False)
 
 
-@pytest.mark.parametrize("lose", ["speed", "rounds"])
-def test_times_without_a_band_or_with_few_rounds_have_no_verdict(old, lose):
+@pytest.mark.parametrize("lose", ["speed", "rounds", "steady"])
+def test_times_without_a_band_with_few_rounds_or_no_steady_state_have_no_verdict(old, lose):
     new = copy.deepcopy(old)
     for each in find(new, "bench"):
-        each[lose] = {} if lose == "speed" else each["rounds"][:3]
+        each["speed"] = {} if lose == "speed" else each["speed"]
+        each["rounds"] = each["rounds"][: 3 if lose == "rounds" else 10]
         for timed in each["rounds"]:
+            timed["unsteady"] = ["step"] if lose == "steady" else []
             timed["step"] = [3 * seconds for seconds in timed["step"]]
     found = diff.compare(old, new)
     assert ("keras-jax", "step") in outcomes(found, "no verdict")

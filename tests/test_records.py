@@ -84,9 +84,13 @@ def cell(**changes):
         ({"cells": [cell(rounds=[[1.0]])]}, "has the round"),
         ({"cells": [cell(rounds=[{"step": [0.1, "fast"]}])]}, "has the times"),
         ({"cells": [cell(rounds=[{"step": [0.1, -0.1]}])]}, "has the times"),
+        ({"cells": [cell(rounds=[{"step": 0.1}])]}, "has the times"),
+        ({"cells": [cell(rounds=[{"step": [0.1], "unsteady": 1}])]}, "has unsteady 1"),
         ({"cells": [cell(copy=[{"step": []}])]}, "has the times"),
         ({"cells": [cell(speed=[1])]}, "has the speed"),
-        ({"cells": [cell(value="high")]}, "has the value 'high'"),
+        ({"cells": [cell(speed={"step": {"band": "wide"}})]}, "has band 'wide'"),
+        ({"cells": [cell(value="high")]}, "has value 'high'"),
+        ({"cells": [cell(value=0.9, margin=[1])]}, r"has margin \[1\]"),
     ],
     ids=str,
 )
@@ -98,6 +102,12 @@ def test_a_damaged_record_is_one_clear_line(content, says, tmp_path):
     assert str(caught.value).startswith((str(tmp_path), "cannot read"))
     assert "\n" not in str(caught.value)
     assert caught.value.exit_code == 2
+
+
+def test_a_timed_round_is_no_damage(tmp_path):
+    timed = {"import_seconds": 1.8, "first_step": 3e-3, "step": [5e-4, 6e-4], "unsteady": ["step"], "repetitions": {}}
+    sound = cell(rounds=[timed], copy=[timed], speed={"step": {"band": float("inf")}}, value=float("nan"))
+    assert read(tmp_path, written(tmp_path, cells=[sound]))["cells"][0]["rounds"] == [timed]
 
 
 def test_bytes_that_are_no_text_are_no_record(tmp_path):
