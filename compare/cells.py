@@ -15,10 +15,10 @@ from typing import Any, Literal, get_args
 import psutil
 
 from compare.engines import PRECISION, ROOT
-from compare.speed import QUANTITIES
 from twin.errors import AGREE, DIFFER, INCOMPLETE, TwinError
 
 SCHEMA = 2  # 1 had no `started` and no `precision`, settings without threads, and a machine without what is in `extent`
+QUANTITIES = ("step", "loop", "throughput", "latency")  # that the bench times in passes
 Status = Literal[
     "not_run", "ok", "failed", "skipped", "unsupported", "timeout", "crashed", "oom_host", "oom_device", "unstable"
 ]

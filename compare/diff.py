@@ -12,9 +12,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from compare import speed
-from compare.cells import Cell
+from compare.cells import QUANTITIES, Cell
 from compare.ladder import RUNGS
-from compare.speed import QUANTITIES
 from twin.errors import AGREE, DIFFER, INCOMPLETE
 
 Outcome = Literal["regression", "improvement", "moved", "same", "inconclusive", "no verdict"]

@@ -13,7 +13,6 @@ import numpy as np
 
 Verdict = Literal["faster", "slower", "equal", "inconclusive", "unstable", "none", "reference"]
 Times = Sequence[Sequence[float]]
-QUANTITIES = ("step", "loop", "throughput", "latency")  # what is timed in passes
 ROUNDS = 10  # fewer give no verdict
 LEAST_BAND = 0.03
 EQUAL = 0.05  # what an interval must stay within to say 'equal', however wide the band of a restless machine
