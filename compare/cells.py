@@ -261,6 +261,8 @@ def _damage_of_cell(cell: Any) -> str:
             return f"has the speed {_brief(found)}"
         if wrong := _not_numbers(found, "estimate", "low", "high", "band"):
             return wrong
+    if "value" in cell and cell.get("chance") is None:
+        return "has a value and no chance"
     return _not_numbers(cell, "value", "goal", "chance", "margin")
 
 

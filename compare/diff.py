@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from compare import speed
+from compare.accuracy import value_of
 from compare.cells import QUANTITIES, Cell
 from compare.ladder import RUNGS
 from twin.errors import AGREE, DIFFER, INCOMPLETE
@@ -296,7 +297,7 @@ class _Group:
     def train(self) -> None:
         """What was learned: paired by seed where that can be, and against the margin that the twin declares."""
         before, after = (
-            {c.seed: float(c.result["value"]) for c in side if _finite(c.result.get("value"))}
+            {cell.seed: value for cell in side if (value := value_of(cell)) is not None}
             for side in (self.old, self.new)
         )
         broken = [[c for c in side if not _finite(c.result.get("value"))] for side in (self.old, self.new)]

@@ -87,10 +87,11 @@ def cell(**changes):
         ({"cells": [cell(rounds=[{"step": 0.1}])]}, "has the times"),
         ({"cells": [cell(rounds=[{"step": [0.1], "unsteady": 1}])]}, "has unsteady 1"),
         ({"cells": [cell(copy=[{"step": []}])]}, "has the times"),
+        ({"cells": [cell(value=0.9)]}, "has a value and no chance"),
         ({"cells": [cell(speed=[1])]}, "has the speed"),
         ({"cells": [cell(speed={"step": {"band": "wide"}})]}, "has band 'wide'"),
-        ({"cells": [cell(value="high")]}, "has value 'high'"),
-        ({"cells": [cell(value=0.9, margin=[1])]}, r"has margin \[1\]"),
+        ({"cells": [cell(value="high", chance=0.1)]}, "has value 'high'"),
+        ({"cells": [cell(value=0.9, chance=0.1, margin=[1])]}, r"has margin \[1\]"),
     ],
     ids=str,
 )
@@ -106,7 +107,7 @@ def test_a_damaged_record_is_one_clear_line(content, says, tmp_path):
 
 def test_a_timed_round_is_no_damage(tmp_path):
     timed = {"import_seconds": 1.8, "first_step": 3e-3, "step": [5e-4, 6e-4], "unsteady": ["step"], "repetitions": {}}
-    sound = cell(rounds=[timed], copy=[timed], speed={"step": {"band": float("inf")}}, value=float("nan"))
+    sound = cell(rounds=[timed], copy=[timed], speed={"step": {"band": float("inf")}}, value=float("nan"), chance=0)
     assert read(tmp_path, written(tmp_path, cells=[sound]))["cells"][0]["rounds"] == [timed]
 
 

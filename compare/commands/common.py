@@ -63,9 +63,9 @@ def measure(
         interrupted = True
     if record.unwritten:
         record.save()  # there may be room again
-    answer(record.to_json(), report.of_record(record), as_json)
     if record.unwritten:
-        print(f"twin: {path} lacks the newest results, which are above: {record.unwritten}", file=sys.stderr)
+        print(f"twin: {path} lacks the newest results of the table: {record.unwritten}", file=sys.stderr)
+    answer(record.to_json(), report.of_record(record), as_json)
     done = sum(cell.status != "not_run" for cell in record.cells)
     if interrupted:
         print(
