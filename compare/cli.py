@@ -13,6 +13,7 @@ from compare.commands import (
     line,
     listing,
     pictures,
+    show,
     train,
     verify,
     weights,
@@ -28,6 +29,7 @@ app = typer.Typer(
 )
 for command in (
     listing.list_,
+    show.show,
     check.check,
     train.train,
     compare.compare,

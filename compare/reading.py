@@ -1,8 +1,8 @@
 """The two files of a twin, side by side: which line of Keras stands beside which of PyTorch, and why where none does.
 
 Definitions are paired by name, statements within them by what they assign and by how alike they read, and the lines of
-one statement likewise. Where statements have no counterpart there is a gap, and each side that has lines in a gap says why in a `# differs:`
-tag on one of them. `loose` lists what breaks that rule.
+one statement likewise. Where statements have no counterpart there is a gap, and a side that has lines in a gap says why
+in a `# differs:` tag on one of them. `loose` lists what breaks that rule.
 """
 
 import ast
@@ -21,6 +21,7 @@ SIDES = ("keras", "torch")
 TAG = re.compile(r"# differs: (?P<why>.*)")
 LIBRARY = re.compile(r"\b(keras\.ops|keras\.random|keras\.layers|keras|layers|ops|torch\.nn\.functional|torch|nn|F)\.")
 TOKEN = re.compile(r"\w+|[^\w\s]")
+ELSE = re.compile(r"\s*(else|finally)\s*:")
 T = TypeVar("T")
 ALIKE = 0.45  # the least likeness of two statements that assign nothing of the same name
 
@@ -154,7 +155,7 @@ def _unit(node: ast.stmt, before: int, lines: list[str], is_first: bool) -> Unit
         if part[0].lineno - 1 == previous or lines[part[0].lineno - 1].lstrip().startswith("elif"):
             held.append(_unit(part[0], previous, lines, False))
             continue
-        at = next(n for n in range(previous + 1, part[0].lineno + 1) if re.match(r"\s*(else|finally)\s*:", lines[n - 1]))
+        at = next(n for n in range(previous + 1, part[0].lineno + 1) if ELSE.match(lines[n - 1]))
         held.append(Unit("else", (), lines[at - 1].split(":")[0].strip(), previous + 1, at, at, _body(part, at, lines)))
     kind, names = _kind(node, is_first)
     return Unit(kind, names, _head(node), before + 1, first, head_end, tuple(held))
@@ -224,8 +225,8 @@ def _score(one: Unit, other: Unit) -> float:
     shared = set(one.names) & set(other.names)
     if one.kind in ("Return", "For") or (shared and one.kind == other.kind == "Assign"):
         return (1 if shared or one.kind == "Return" else 0.3) + alike
-    if one.kind == other.kind == "Expr":
-        alike += 0.15 + 0.3 * (_tokens(one.text)[0] == _tokens(other.text)[0])  # a call for its effect: of the same object
+    if one.kind == other.kind == "Expr":  # a call for its effect: best of the same object
+        alike += 0.15 + 0.3 * (_tokens(one.text)[0] == _tokens(other.text)[0])
     return alike if alike >= ALIKE else 0.0
 
 
