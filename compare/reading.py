@@ -209,8 +209,8 @@ def _tokens(text: str) -> tuple[str, ...]:
 @functools.cache
 def _likeness(one: str, other: str, words: bool = False) -> float:
     """The share of their tokens that two lines have in common, in order; or of their words only."""
-    both = ([token for token in _tokens(text) if not words or token[0].isidentifier()] for text in (one, other))
-    return SequenceMatcher(None, *both, autojunk=False).ratio()
+    ours, theirs = ([t for t in _tokens(text) if not words or t[0].isidentifier()] for text in (one, other))
+    return SequenceMatcher(None, ours, theirs, autojunk=False).ratio()
 
 
 def _score(one: Unit, other: Unit) -> float:
@@ -280,7 +280,7 @@ class _Rows:
         own = [self.own(unit, side) for side, unit in enumerate((one, other))]
         tag = next((found for side in (0, 1) for n in ahead[side] + own[side] if (found := self.tag(side, n))), why)
         is_pair = one is not None and other is not None
-        for ours, theirs in _pairs(*ahead, self.alike) + _pairs(*own, self.alike):
+        for ours, theirs in [pair for mine, yours in (ahead, own) for pair in _pairs(mine, yours, self.alike)]:
             role = either.kind if either.kind in ("docstring", "import") else "statement"
             if not any(self.lines[side][n - 1].strip() for side, n in ((0, ours), (1, theirs)) if n):
                 role = "blank"

@@ -60,7 +60,8 @@ class Measured:
 
     def of(self, owner: str, attribute: str) -> list[Layer]:
         """The layers that a line `self.ATTRIBUTE = ...` in the class `owner` makes, in the order of execution."""
-        return [layer for layer in self.layers if (layer.owner, layer.attribute) == (owner, attribute)]
+        made = [layer for layer in self.layers if (layer.owner, layer.attribute) == (owner, attribute)]
+        return [a for a in made if not any(a.path.startswith(f"{b.path}.") for b in made)]
 
     def leaves(self) -> list[Layer]:
         """The layers that ran and hold no others."""
@@ -159,7 +160,9 @@ def _measured(worker: Any, twin: Twin, timeout: float) -> dict[str, Any]:
     rows = len(batch["x"])
     sizes = answer["sizes"]
     ran = {path: (_batch(entering, rows), _batch(leaving, rows)) for path, entering, leaving in answer["ran"]}
-    idle = {path: ([], []) for path in sizes if path and path not in ran}
+    idle: dict[str, tuple[list[int | str], list[int | str]]] = {
+        path: ([], []) for path in sizes if path and path not in ran
+    }
     layers = [[path, *sizes[path], *shapes, _owner(path, sizes)] for path, shapes in {**ran, **idle}.items()]
     outputs = {name: _batch(shape, rows) for name, shape in answer["outputs"].items()}
     return {"layers": layers, "outputs": outputs, "parameters": sizes[""][1]}

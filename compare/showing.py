@@ -228,7 +228,8 @@ def wrapped(line: Sequence[Piece], width: int, indent: int) -> list[list[Piece]]
         end = len(text)
         if end - start > room:
             space = text.rfind(" ", start + room // 3, start + room + 1)
-            end = space if space > start else start + room
+            bracket = text.rfind("(", start + room // 3, start + room) + 1
+            end = max(space, bracket) if max(space, bracket) > start else start + room
         first = [("", " " * indent)] if out else []
         out.append([*first, *_spans(text, kinds, start, end)])
         while end < len(text) and text[end] == " ":

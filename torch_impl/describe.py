@@ -29,7 +29,8 @@ def leaves(module: nn.Module, path: str) -> Iterator[Leaf]:
 
 def sizes(model: nn.Module) -> dict[str, tuple[str, int]]:
     """Every module's type and the number of its parameters, by attribute path; running statistics are none."""
-    return {path: (type(m).__name__, sum(p.numel() for p in m.parameters())) for path, m in model.named_modules()}
+    called = {path: m for path, m in model.named_modules() if not isinstance(m, nn.ModuleList)}
+    return {path: (type(m).__name__, sum(p.numel() for p in m.parameters())) for path, m in called.items()}
 
 
 def recorder(path: str, order: list[str], values: dict[str, np.ndarray]) -> Callable[..., None]:

@@ -1,6 +1,7 @@
 """`twin show`."""
 
 import os
+import pydoc
 import shutil
 import sys
 from typing import Annotated
@@ -35,6 +36,7 @@ def show(
     if not shapes.of(twin):
         print(f"twin: no shapes of this code yet; measure them with: twin show {name} --measure", file=sys.stderr)
     if is_terminal and pager and page.count("\n") >= rows:
-        typer.echo_via_pager(page, color=True)
+        os.environ.setdefault("LESS", "-R")  # colours as colours
+        pydoc.pager(page)
     else:
         print(page, end="")

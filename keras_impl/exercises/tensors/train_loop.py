@@ -143,7 +143,7 @@ def fit(model, x, y, orders):
     loader = Batches(x, y, orders)  # differs: Keras's fit holds the loop
     rate = keras.optimizers.schedules.ExponentialDecay(RATE, len(loader), DECAY, staircase=True)
     loss_of = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(optimizer=keras.optimizers.SGD(rate), loss=loss_of)  # differs: Keras's fit holds the loop
+    model.compile(optimizer=keras.optimizers.SGD(rate), loss=loss_of)
     # Not in the data set's own on_epoch_end: fit looks at one batch before it starts, and calls that then too.
     next_order = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: setattr(loader, "epoch", epoch))
     history = model.fit(loader, epochs=len(orders), shuffle=False, verbose=0, callbacks=[next_order])

@@ -143,7 +143,7 @@ def train(model, loader, optimizer, epochs, x_test, y_test):
 def fit(model, x, y, orders):
     """The same by what is ready, one mean loss an epoch: Keras's `fit`; PyTorch has none, and so the bare loop."""
     optimizer = torch.optim.SGD(model.parameters(), RATE)
-    schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, gamma=DECAY)  # differs: PyTorch's loop is written out
+    schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, gamma=DECAY)
     losses = []
     for order in orders:  # differs: PyTorch's loop is written out
         total = 0.0
