@@ -14,6 +14,7 @@ from compare.commands import (
     listing,
     pictures,
     show,
+    site,
     train,
     verify,
     weights,
@@ -30,6 +31,7 @@ app = typer.Typer(
 for command in (
     listing.list_,
     show.show,
+    site.site,
     check.check,
     train.train,
     compare.compare,
