@@ -1,6 +1,7 @@
 """Which call of PyTorch stands for which of Keras, and what changes: the vocabulary of the twins, in one place."""
 
 import ast
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -396,7 +397,8 @@ def references(text: str) -> dict[str, list[int]]:
     return {name: sorted(set(lines)) for name, lines in found.items()}
 
 
-def uses(reading: Reading) -> list[Use]:
+@functools.cache
+def uses(reading: Reading) -> tuple[Use, ...]:
     """The counterparts that a twin uses, in the order in which Keras's lines do, and where.
 
     A line of PyTorch belongs to a pair of calls if it stands in a row with a line that uses Keras's; or anywhere,
@@ -421,7 +423,7 @@ def uses(reading: Reading) -> list[Use]:
             continue
         if ours or (theirs and not name_of(each.keras)):
             found.append(Use(each, tuple(ours), tuple(theirs)))
-    return sorted(found, key=lambda use: (use.keras or use.torch)[0])
+    return tuple(sorted(found, key=lambda use: (use.keras or use.torch)[0]))
 
 
 def spelled_alike(reading: Reading) -> list[str]:

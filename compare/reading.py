@@ -105,6 +105,7 @@ def read(twin: Twin) -> Reading:
     return align(source("keras", twin), source("torch", twin))
 
 
+@functools.cache
 def align(keras: str, torch: str) -> Reading:
     """Two files, aligned.
 

@@ -13,7 +13,7 @@ from compare import counterparts, shapes, syntax
 from compare.cells import Cell, read_record
 from compare.reading import SIDES, Reading, Row, path_of, read
 from compare.shapes import Layer, Measured
-from compare.showing import NAMES, document, note
+from compare.showing import NAMES, chosen, document, note
 from twin.catalogue import CHAPTERS, TWINS, chapter_of
 from twin.differences import ROWS, TOPICS
 from twin.errors import TwinError
@@ -22,6 +22,7 @@ from twin.spec import Twin
 ASSETS = ("style.css", "site.css", "site.js")
 PAGES = (("index.html", "Course"), ("differences.html", "Differences"))  # what every page's head leads to
 CODE = re.compile(r"`([^`]+)`")
+LEAD = re.compile(r"^(Departures[^:.]{0,30}|Slides):")
 BOXES = 34  # more would not be a picture
 QUANTITIES = {
     "step": "one step",
@@ -68,7 +69,8 @@ def build(out: Path, records: Sequence[Path] = (), twins: Sequence[Twin] | None 
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters["ticks"] = lambda text: Markup(CODE.sub(r"<code>\1</code>", html.escape(text, quote=False)))
+    environment.filters["ticks"] = lambda text: Markup(_ticks(text))
+    environment.filters["lead"] = lambda text: Markup(LEAD.sub(r"<strong>\1:</strong>", _ticks(text)))
     environment.globals.update(pages=PAGES, names=NAMES, short=shapes.short, sides=SIDES)
     chosen = {twin.name for twin in twins}
     chapters = {c: [t for t in inside if t.name in chosen] for c, inside in CHAPTERS.items()}
@@ -136,7 +138,7 @@ def lines(reading: Reading, measured: Mapping[str, Measured] | None) -> Iterable
     from markupsafe import Markup
 
     pieces = {side: syntax.pieces("\n".join(getattr(reading, side))) for side in SIDES}
-    for row in reading.rows:
+    for row in chosen(reading, ""):  # the module's docstring stands above the code
         cells: list[dict[str, Any] | None] = []
         for side in SIDES:
             number = getattr(row, side)
@@ -192,9 +194,9 @@ def flow(twin: Twin, measured: Mapping[str, Measured]) -> str:
     between, or the flow branches.
     """
     boxes, torch = _boxes(measured["keras"]), {layer.path: layer for layer in measured["torch"].layers}
-    width, height, gap, left = 300, 44, 26, 10
+    width, height, gap, left = 360, 44, 26, 10
     parts = []
-    y = gap + 4
+    y = gap + 16
     last: tuple[int | str, ...] = boxes[0].input
     parts.append(_label(left + width / 2, 14, shapes.short(last), "shape"))
     for box in boxes:
@@ -234,6 +236,11 @@ def _boxes(measured: Measured) -> list[Layer]:
         if len(boxes) <= BOXES:
             return boxes
     return boxes
+
+
+def _ticks(text: str) -> str:
+    """A sentence as HTML, with code where it has backticks."""
+    return CODE.sub(r"<code>\1</code>", html.escape(text, quote=False))
 
 
 def _label(x: float, y: float, text: str, kind: str) -> str:
