@@ -136,7 +136,7 @@ class _Writer:
         if len(sides) == 2 and self.columns >= WIDE:
             yield "| beside each other, < Keras only, > PyTorch only, ! a difference that had to be"
         elif len(sides) == 2:
-            yield "K Keras's lines, T PyTorch's, neither: the same in both; ! a difference that had to be"
+            yield "K Keras, T PyTorch, neither: the same in both; ! a difference that had to be"
 
     def one(self, rows: Iterable[Row], side: str) -> Iterator[str]:
         """One file."""
@@ -172,9 +172,8 @@ class _Writer:
     def beside(self, rows: Iterable[Row]) -> Iterator[str]:
         """Beside each other."""
         width = (self.columns - 3) // 2
-        yield "   ".join(
-            self.paint("head", path_of(side, self.twin)[: width - 1].ljust(width)) for side in SIDES
-        ).rstrip()
+        ours, theirs = (path_of(side, self.twin)[:width] for side in SIDES)
+        yield self.paint("head", ours) + " " * (width - len(ours) + 3) + self.paint("head", theirs)
         for row in rows:
             cells = [self.cell(row, side, width) for side in SIDES]
             height = max(map(len, cells))
@@ -228,6 +227,8 @@ def wrapped(line: Sequence[Piece], width: int, indent: int) -> list[list[Piece]]
         end = len(text)
         if end - start > room:
             space = text.rfind(" ", start + room // 3, start + room + 1)
+            if text[space - 1] == "#":  # a comment's mark stays with its first word
+                space = text.rfind(" ", start, space)
             bracket = text.rfind("(", start + room // 3, start + room) + 1
             end = max(space, bracket) if max(space, bracket) > start else start + room
         first = [("", " " * indent)] if out else []

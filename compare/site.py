@@ -147,15 +147,15 @@ def lines(reading: Reading, measured: Mapping[str, Measured] | None) -> Iterable
                 continue
             text = reading.text(row, side)
             said = note(reading, row, side, measured.get(side) if measured else None)
-            code = "".join(
-                f'<span class="{kind[:2]}">{html.escape(part, quote=False)}</span>'
-                if kind
-                else html.escape(part, quote=False)
-                for kind, part in pieces[side][number - 1]
-            )
+            code = "".join(_coloured(*piece) for piece in pieces[side][number - 1])
             indent = len(text) - len(text.lstrip())
             cells.append({"number": number, "code": Markup(code), "indent": indent, "note": said})
         yield Line(row.pair, " ".join(_classes(reading, row)), row.why, tuple(cells))
+
+
+def _coloured(kind: str, text: str) -> str:
+    escaped = html.escape(text, quote=False).replace(syntax.TAG, f"<b>{syntax.TAG}</b>")
+    return f'<span class="{kind[:2]}">{escaped}</span>' if kind else escaped
 
 
 def _classes(reading: Reading, row: Row) -> Iterable[str]:
