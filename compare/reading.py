@@ -21,6 +21,7 @@ SIDES = ("keras", "torch")
 TAG = re.compile(r"# differs: (?P<why>.*)")
 LIBRARY = re.compile(r"\b(keras\.ops|keras\.random|keras\.layers|keras|layers|ops|torch\.nn\.functional|torch|nn|F)\.")
 TOKEN = re.compile(r"\w+|[^\w\s]")
+NAME = re.compile(r"return \w+$")
 ELSE = re.compile(r"\s*(else|finally)\s*:")
 T = TypeVar("T")
 ALIKE = 0.45  # the least likeness of two statements that assign nothing of the same name
@@ -55,7 +56,8 @@ class Row:
     Args:
         keras, torch: line numbers from 1; None where that side has no such line.
         pair: a number that the lines of one pair of statements share.
-        role: 'statement', 'import', 'blank' or 'docstring'.
+        role: 'statement', 'import', 'blank', 'docstring', or 'continued' for a further line of a statement that the
+            other side writes in one.
         where: the classes and functions around it, such as 'LeNet.call'.
         why: the words of the tag that explains it, if one does.
     """
@@ -216,7 +218,8 @@ def _likeness(one: str, other: str, words: bool = False) -> float:
 
 def _score(one: Unit, other: Unit) -> float:
     """How well two statements match; 0 where they cannot be a pair."""
-    if one.kind != other.kind and {one.kind, other.kind} != {"Assign", "Expr"}:
+    kinds = {one.kind, other.kind}
+    if len(kinds) == 2 and kinds not in ({"Assign", "Expr"}, {"Assign", "Return"}):
         return 0.0
     if one.kind in ("docstring", "import", "else"):
         return 1 + _likeness(one.text, other.text)
@@ -224,10 +227,14 @@ def _score(one: Unit, other: Unit) -> float:
         return 3.0 if one.names == other.names else 0.0
     alike = _likeness(one.text, other.text, words=True)
     shared = set(one.names) & set(other.names)
-    if one.kind in ("Return", "For") or (shared and one.kind == other.kind == "Assign"):
-        return (1 if shared or one.kind == "Return" else 0.3) + alike
+    if kinds == {"Assign", "Return"}:  # what one side returns at once, the other may still work on
+        return 0.1 + alike if alike >= ALIKE - 0.1 else 0.0
+    if kinds == {"Return"}:
+        return alike + (0.5 if bool(NAME.match(one.text)) == bool(NAME.match(other.text)) else 0.2)
+    if kinds == {"For"} or (shared and kinds == {"Assign"}):
+        return (1 if shared else 0.5) + alike
     if one.kind == other.kind == "Expr":  # a call for its effect: best of the same object
-        alike += 0.15 + 0.3 * (_tokens(one.text)[0] == _tokens(other.text)[0])
+        alike += 0.15 + 0.1 * (_tokens(one.text)[0] == _tokens(other.text)[0])
     return alike if alike >= ALIKE else 0.0
 
 
@@ -285,10 +292,17 @@ class _Rows:
             role = either.kind if either.kind in ("docstring", "import") else "statement"
             if not any(self.lines[side][n - 1].strip() for side, n in ((0, ours), (1, theirs)) if n):
                 role = "blank"
-            elif role == "statement" and is_pair and (ours is None or theirs is None):
+            elif role == "statement" and is_pair and None in (ours, theirs) and self.is_wrapping(own, ours, theirs):
                 role = "continued"
             self.found.append(Row(ours, theirs, self.pair, role, where, tag))
         self.bodies(one.held if one else (), other.held if other else (), where, "" if is_pair else tag)
+
+    def is_wrapping(self, own: Sequence[Sequence[int]], ours: int | None, theirs: int | None) -> bool:
+        """Whether a line has no counterpart only because one side's statement is written in fewer lines."""
+        text = self.lines[0][ours - 1] if ours else self.lines[1][(theirs or 1) - 1]
+        other = 1 if ours else 0
+        whole = " ".join(self.lines[other][number - 1] for number in own[other])
+        return len(own[other]) == 1 or not any(map(str.isalnum, text)) or text.strip().rstrip(",") in whole
 
     def of_gap(self, pairs: Sequence[tuple[Unit | None, Unit | None]], number: int) -> str:
         """The words of the first tag of the gap, on the same side, in which that statement stands."""

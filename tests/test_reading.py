@@ -88,6 +88,14 @@ def test_without_its_tag_a_line_is_loose_and_a_tag_explains_it():
     assert explained == [tag.removeprefix("  # differs: ")]
 
 
+def test_a_layer_too_many_in_a_stack_is_found_and_line_breaks_alone_are_none():
+    keras = "m = Sequential(\n    [\n        Dense(10),\n        Dense(5),\n    ]\n)\n"
+    assert not align(keras, "m = Sequential(\n    Dense(10),\n    Dense(5),\n)\n").loose()
+    assert not align(keras, "m = Sequential(Dense(10), Dense(5))\n").loose()
+    reading = align(keras, "m = Sequential(\n    Dense(10),\n    Tanh(),\n    Dense(5),\n)\n")
+    assert [reading.text(row, "torch").strip() for row in reading.loose()] == ["Tanh(),"]
+
+
 def test_a_tag_on_one_side_of_a_gap_does_not_speak_for_the_other():
     reading = align("a = f(1)\nb = 2  # differs: Keras has a b of its own\n", "a = f(1)\nc = other()\n")
     assert [reading.text(row, "torch") for row in reading.loose()] == ["c = other()"]

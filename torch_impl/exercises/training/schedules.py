@@ -36,7 +36,7 @@ def schedules(count):
         "exponential": lambda optimizer: ExponentialLR(optimizer, gamma=0.9),
         "step": lambda optimizer: StepLR(optimizer, step_size=2, gamma=0.5),
         "cosine": lambda optimizer: CosineAnnealingLR(optimizer, T_max=count),
-        "warm_up": lambda optimizer: SequentialLR(
+        "warm_up": lambda optimizer: SequentialLR(  # differs: Keras's cosine has a warm-up of its own
             optimizer,
             [
                 LinearLR(optimizer, start_factor=0.1, total_iters=warm_up),
