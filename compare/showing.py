@@ -115,7 +115,11 @@ class _Writer:
     ) -> None:
         self.twin, self.reading, self.columns, self.colour = twin, reading, columns, colour
         self.measured = measured or {}
-        self.pieces = {side: syntax.pieces("\n".join(getattr(reading, side))) for side in SIDES}
+        self.pieces = {side: self.pieces_of(getattr(reading, side)) for side in SIDES}
+
+    def pieces_of(self, lines: Sequence[str]) -> list[list[Piece]]:
+        """The pieces of each line; where there are no colours, a line is one."""
+        return syntax.pieces("\n".join(lines)) if self.colour else [[("", line)] for line in lines]
 
     def head(self, sides: Sequence[str]) -> Iterator[str]:
         """The twin, its docstring, and what the marks mean."""
@@ -172,8 +176,8 @@ class _Writer:
     def beside(self, rows: Iterable[Row]) -> Iterator[str]:
         """Beside each other."""
         width = (self.columns - 3) // 2
-        ours, theirs = (path_of(side, self.twin)[:width] for side in SIDES)
-        yield self.paint("head", ours) + " " * (width - len(ours) + 3) + self.paint("head", theirs)
+        left, right = (path_of(side, self.twin)[:width] for side in SIDES)
+        yield self.paint("head", left) + " " * (width - len(left) + 3) + self.paint("head", right)
         for row in rows:
             cells = [self.cell(row, side, width) for side in SIDES]
             height = max(map(len, cells))

@@ -23,7 +23,7 @@ ASSETS = ("style.css", "site.css", "site.js")
 PAGES = (("index.html", "Course"), ("differences.html", "Differences"))  # what every page's head leads to
 CODE = re.compile(r"`([^`]+)`")
 LEAD = re.compile(r"^(Departures[^:.]{0,30}|Slides):")
-BOXES = 34  # more would not be a picture
+BOXES = 24  # more would not be a picture
 QUANTITIES = {
     "step": "one step",
     "loop": "training loop",
@@ -190,7 +190,7 @@ def layer_table(measured: Mapping[str, Measured]) -> list[tuple[Layer, Layer | N
 def flow(twin: Twin, measured: Mapping[str, Measured]) -> str:
     """The network as a picture: boxes from top to bottom in the order of execution, shapes between them.
 
-    An arrow is dashed where what enters a layer is not what left the one above: something without weights stands
+    An arrow is dashed where what enters a layer has another shape than what left the one above: a function stands
     between, or the flow branches.
     """
     boxes, torch = _boxes(measured["keras"]), {layer.path: layer for layer in measured["torch"].layers}
