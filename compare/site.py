@@ -150,7 +150,9 @@ def lines(reading: Reading, measured: Mapping[str, Measured] | None) -> Iterable
             code = "".join(_coloured(*piece) for piece in pieces[side][number - 1])
             indent = len(text) - len(text.lstrip())
             cells.append({"number": number, "code": Markup(code), "indent": indent, "note": said})
-        yield Line(row.pair, " ".join(_classes(reading, row)), row.why, tuple(cells))
+        notes = {cell["note"] for cell in cells if cell}
+        classes = [each for each in _classes(reading, row) if each != "same" or len(notes) == 1]
+        yield Line(row.pair, " ".join(classes), row.why, tuple(cells))
 
 
 def _coloured(kind: str, text: str) -> str:
