@@ -14,6 +14,8 @@ from compare.commands import (
     line,
     listing,
     pictures,
+    show,
+    site,
     train,
     verify,
     weights,
@@ -29,6 +31,8 @@ app = typer.Typer(
 )
 for command in (
     listing.list_,
+    show.show,
+    site.site,
     check.check,
     bench.bench,
     train.train,

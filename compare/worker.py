@@ -75,6 +75,20 @@ class Worker:
         arrays.write(out, values)
         return {"order": order}
 
+    def layers(self, batch: str) -> dict[str, Any]:
+        """The outputs' shapes, and every layer in the order of execution: path, type, parameters, shapes in and out."""
+        given = arrays.read(batch)
+        order, values = self.train.activations(self.run, given)
+        sizes = importlib.import_module(f"{self.side}_impl.describe").sizes(self.run.model)
+        native = self.side == "torch"  # activations come with the channels last, where PyTorch keeps them second
+
+        def shape(array: np.ndarray) -> list[int]:
+            return list(np.moveaxis(array, -1, 1).shape if native and array.ndim >= 4 else array.shape)
+
+        ran = [[path, shape(values[f"{path}/in"]), shape(values[f"{path}/out"])] for path in order]
+        outputs = {name: shape(array) for name, array in self.train.forward(self.run, given).items()}
+        return {"sizes": sizes, "ran": ran, "outputs": outputs}
+
     def gradients(self, batch: str, out: str) -> dict[str, Any]:
         """Losses, and every parameter's gradient."""
         losses, gradients = self.train.loss_and_gradients(self.run, arrays.read(batch))
