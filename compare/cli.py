@@ -13,6 +13,7 @@ from compare.commands import (
     line,
     listing,
     pictures,
+    report,
     train,
     verify,
     weights,
@@ -36,6 +37,7 @@ for command in (
     pictures.pictures,
     verify.verify,
     weights.weights,
+    report.report,
     doctor.doctor,
 ):
     app.command(command.__name__.rstrip("_"))(command)

@@ -41,7 +41,7 @@ def measure(
             run(record, tell)
     except KeyboardInterrupt:
         interrupted = True
-    answer(record.to_json(), report.of_record(record), as_json)
+    answer(record.to_json(), report.of_record(record.to_json()), as_json)
     done = sum(cell.status != "not_run" for cell in record.cells)
     if interrupted:
         print(
