@@ -5,6 +5,7 @@ dark page through the classes that templates/report.html styles. One unit is one
 """
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -12,6 +13,8 @@ from html import escape
 from compare.engines import base_of
 
 WIDTH = 340
+NARROW = 264  # four beside each other on a wide page
+LABELS = 142  # units that the longest name of an engine takes
 SHAPES = {  # of an engine's marker, so that no meaning rests on colour: a path in a box of 8 by 8 units
     "torch": '<circle cx="4" cy="4" r="3"/>',
     "keras-tensorflow": '<path d="M1.3 1.3h5.4v5.4h-5.4z"/>',
@@ -90,28 +93,36 @@ def linear_scale(values: Iterable[float], start: float, stop: float, room: float
 
 
 def markers() -> str:
-    """The marker of every engine, once per page; a mode of an engine has its shape hollow, channels-last a cross."""
+    """The marker of every engine, once per page; a mode of an engine has its shape hollow, channels-last a cross.
+
+    The names are also classes of the paths that bear them, which takes fewer bytes a path than three attributes.
+    """
     made = []
     for name, shape in SHAPES.items():
-        for mode, look in (("", f"full {name}"), (":mode", f"hollow {name}")):
-            made.append(_marker(f"{name}{mode}", look, shape))
-    made.append(_marker("torch:channels-last", "hollow torch", '<path d="M1 1l6 6m0-6l-6 6"/>'))
+        made.append(_marker(f"{name}", f"full {name}", shape))
+        made.append(_marker(f"{name}-mode", f"hollow {name}", shape))
+        made.append(_marker(f"{name}-cross", f"hollow {name}", '<path d="M1 1l6 6m0-6l-6 6"/>'))
     made.append(_marker("other", "full other", '<path d="M0 3h3v-3h2v3h3v2h-3v3h-2v-3h-3z"/>'))
     made.append(_marker("failed", "hollow failed", '<circle cx="4" cy="4" r="3.4"/>', 13))
-    return f'<svg class="defs" width="0" height="0" aria-hidden="true"><defs>{"".join(made)}</defs></svg>'
+    names = re.findall(r'<marker id="([^"]+)"', "".join(made))
+    style = "".join(f".{name}{{marker:url(#{name})}}" for name in names)
+    return (
+        f'<svg class="defs" width="0" height="0" aria-hidden="true"><style>{style}</style>'
+        f"<defs>{''.join(made)}</defs></svg>"
+    )
 
 
 def marker_of(engine: str) -> str:
-    """The id of an engine's marker."""
+    """The class, and the name, of an engine's marker."""
     base, _, mode = engine.partition(":")
-    if mode == "channels-last":
-        return f"mark-{engine}"
-    return f"mark-{base if base in SHAPES else 'other'}{':mode' if mode and base in SHAPES else ''}"
+    if base not in SHAPES:
+        return "m-other"
+    return f"m-{base}{'' if not mode else '-cross' if mode == 'channels-last' else '-mode'}"
 
 
 def key(engine: str) -> str:
     """An engine's marker for a legend or a table."""
-    return f'<svg class="key" width="12" height="12" aria-hidden="true">{_points(engine, [(6, 6)])}</svg>'
+    return f'<svg class="key" aria-hidden="true">{_points(engine, [(6, 6)])}</svg>'
 
 
 def profile(
@@ -132,25 +143,25 @@ def profile(
         label: the text alternative.
         steps: what the horizontal axis counts.
     """
-    height, left, bottom = 190, 40, 160
+    height, left, right, bottom = 190, 38, NARROW - 4, 160
     flat = [far for points in errors.values() for _, far in points]
     bounds = [*limit, *(edge for pair in noise if pair for edge in pair)]
     y = log_scale([*(f for f in flat if f > 1e-18), *bounds], bottom, 10, decades=True)
-    x = Scale(-0.5, max(len(limit), 2) - 0.5, left, WIDTH - 6)
-    parts = [_left_axis(y, left, WIDTH - 6)]
+    x = Scale(-0.5, max(len(limit), 2) - 0.5, left, right)
+    parts = [_left_axis(y, left, right)]
     known = [(x(at), *map(y, pair)) for at, pair in enumerate(noise) if pair]
     if known:
         if len(known) == 1:
             known = [(known[0][0] - 8, *known[0][1:]), (known[0][0] + 8, *known[0][1:])]
         parts.append(f'<path class="band" d="{_area(known)}"/>')
     ends = [(x(at), y(far)) for at, far in enumerate(limit)]
-    ends = [(left, ends[0][1]), *ends, (WIDTH - 6, ends[-1][1])]
+    ends = [(left, ends[0][1]), *ends, (right, ends[-1][1])]
     parts.append(f'<path class="limit" d="{_path(ends)}"/>')
     parts += [_points(engine, [(x(at), y(far)) for at, far in points]) for engine, points in errors.items() if points]
     if failed:
-        parts.append(_marked("mark-failed", [(x(at), y(far)) for at, far in failed]))
-    parts.append(_text(steps, left + (WIDTH - 6 - left) / 2, height - 8, "middle"))
-    return _svg(height, label, parts)
+        parts.append(_marked("m-failed", [(x(at), y(far)) for at, far in failed]))
+    parts.append(_text(steps, (left + right) / 2, height - 8, "middle"))
+    return _svg(height, label, parts, NARROW)
 
 
 def forest(
@@ -171,7 +182,7 @@ def forest(
         log: whether the scale is one of ratios.
         ends: what lies to the left and to the right of the centre.
     """
-    left, top, step = 132, 8, 20
+    left, top, step = LABELS, 8, 20
     bottom = top + step * len(rows)
     given = [v for row in rows.values() if not isinstance(row, str) for v in row if v is not None]
     given += [centre, *(band or ())]
@@ -192,7 +203,7 @@ def forest(
             continue
         estimate, low, high = row
         if low is not None and high is not None:
-            parts.append(f'<path class="span {_class(engine)}" d="M{scale(low)} {y}H{scale(high)}"/>')
+            parts.append(f'<path class="span {_class(engine)}" d="{_span(scale(low), scale(high), y)}"/>')
         parts.append(_points(engine, [(scale(estimate), y)]))
     parts.append(_text(f"\N{LEFTWARDS ARROW} {ends[0]}", left, bottom + 34, "start"))
     parts.append(_text(f"{ends[1]} \N{RIGHTWARDS ARROW}", WIDTH - 6, bottom + 34, "end"))
@@ -208,7 +219,7 @@ def bars(rows: Mapping[str, float], label: str, unit: str, log: bool) -> str:
         unit: of the values.
         log: whether they differ by orders of magnitude.
     """
-    left, right, top, step = 132, WIDTH - 62, 4, 20
+    left, right, top, step = LABELS, WIDTH - 62, 4, 20
     scale = log_scale(rows.values(), left, right, 1.5) if log else Scale(0, max(rows.values()) or 1.0, left, right)
     parts = [f'<path class="axis" d="M{left} {top}V{top + step * len(rows)}"/>']
     for number, (engine, value) in enumerate(rows.items()):
@@ -236,8 +247,8 @@ def curves(
         bounds: values that the vertical axis holds.
         label: the text alternative.
     """
-    width, height, left, bottom = 210, 120, 36, 96
-    log = bounds[0] > 0 and bounds[1] / bounds[0] > 20
+    width, height, left, bottom = NARROW, 132, 38, 106
+    log = bounds[0] > 0 and bounds[1] / bounds[0] > 10
     y = log_scale(bounds, bottom, 8, 1.1) if log else linear_scale(bounds, bottom, 8)
     count = max(len(ours), len(theirs), 2)
     x = Scale(1, count, left, width - 6)
@@ -275,8 +286,8 @@ def _left_axis(scale: Scale, left: float, right: float, most: int = 5) -> str:
 
 
 def _bottom_axis(scale: Scale, top: float, bottom: float, form: str) -> str:
-    lines = "".join(f"M{scale(tick)} {top}V{bottom}" for tick in scale.ticks())
-    words = [_text(form.format(tick + 0.0), scale(tick), bottom + 15, "middle") for tick in scale.ticks()]
+    lines = "".join(f"M{scale(tick)} {top}V{bottom}" for tick in scale.ticks(5 if scale.log else 4))
+    words = [_text(form.format(tick + 0.0), scale(tick), bottom + 15, "middle") for tick in scale.ticks(5 if scale.log else 4)]
     return f'<path class="grid" d="{lines}"/>{"".join(words)}'
 
 
@@ -292,8 +303,7 @@ def _points(engine: str, places: Iterable[tuple[float, float]]) -> str:
 
 def _marked(marker: str, places: Iterable[tuple[float, float]]) -> str:
     """A marker at every corner of a line that is not drawn: a few bytes a point."""
-    url = f"url(#{marker})"
-    return f'<path class="at" d="{_path(places)}" marker-start="{url}" marker-mid="{url}" marker-end="{url}"/>'
+    return f'<path class="at {marker}" d="{_path(places)}"/>'
 
 
 def _path(places: Iterable[tuple[float, float]]) -> str:
@@ -304,6 +314,10 @@ def _path(places: Iterable[tuple[float, float]]) -> str:
 def _area(places: Sequence[tuple[float, float, float]]) -> str:
     """Between two edges: (x, one edge, the other)."""
     return _path([*((x, a) for x, a, _ in places), *((x, b) for x, _, b in reversed(places))]) + "z"
+
+
+def _span(low: float, high: float, y: float) -> str:
+    return f"M{low:g} {y - 4}v8m0-4H{high:g}m0-4v8"
 
 
 def _text(words: str, x: float, y: float, anchor: str = "start", look: str = "") -> str:
@@ -319,7 +333,7 @@ def _class(engine: str) -> str:
 
 def _marker(name: str, look: str, shape: str, size: int = 9) -> str:
     return (
-        f'<marker id="mark-{name}" class="{look}" viewBox="0 0 8 8" refX="4" refY="4" markerWidth="{size}" '
+        f'<marker id="m-{name}" class="{look}" viewBox="0 0 8 8" refX="4" refY="4" markerWidth="{size}" '
         f'markerHeight="{size}" markerUnits="userSpaceOnUse">{shape}</marker>'
     )
 

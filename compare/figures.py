@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, fields
@@ -129,9 +130,9 @@ def read(paths: Sequence[Path]) -> list[Source]:
     found = []
     for path in dict.fromkeys(paths):
         content = read_record(path)
-        wrong = _misfit(content, RECORD, "") or next(filter(None, map(_misfit_cell, content["cells"])), "")
+        wrong = _misfit(content, RECORD) or next(filter(None, map(_misfit_cell, content["cells"])), "")
         if wrong:
-            raise TwinError(f"{path} is no record of twin: {wrong}")
+            raise TwinError(f"{path} is no record of twin: {wrong.lstrip(' .')}")
         if not content["cells"]:
             raise TwinError(f"{path} has no cells: nothing was planned in that run, so there is nothing to report")
         found.append(Source.of(content, path.stem if stems.count(path.stem) == 1 else str(path)))
@@ -196,7 +197,9 @@ def learned(cells: Iterable[Cell]) -> list[Learned]:
     for (twin, engine), group in grouped.items():
         group = sorted(group, key=lambda cell: cell.seed)
         first = group[0].result
-        values = [cell.result["value"] for cell in group if cell.result.get("value") is not None]
+        reached = [cell.result["value"] for cell in group if "value" in cell.result]
+        # A training whose loss became no number has learned nothing, as compare.accuracy counts it too.
+        values = [first["chance"] if value is None or not math.isfinite(value) else value for value in reached]
         out.append(Learned(twin, engine, first["metric"], first["goal"], first["chance"], values, group))
     return out
 
@@ -253,32 +256,37 @@ def _of_cell(record: str, cell: Cell) -> list[Figure]:
 
 def _misfit_cell(cell: Any) -> str:
     trained = isinstance(cell, dict) and cell.get("measure") == "train" and "metric" in cell
-    return _misfit(cell, CELL | TRAINED if trained else CELL, "a cell")
+    told = _misfit(cell, CELL | TRAINED if trained else CELL)
+    return told and f"a cell{told}"
 
 
-def _misfit(value: Any, shape: Any, where: str) -> str:
-    """Where `value` is not of that shape; "" if it is."""
+def _misfit(value: Any, shape: Any) -> str:
+    """What of `value` is not of that shape, with where it is; "" if all is."""
     if isinstance(shape, list):
         if not isinstance(value, list):
-            return f"{where} is not a list"
-        return next((told for at, each in enumerate(value) if (told := _misfit(each, shape[0], f"{where}[{at}]"))), "")
-    if isinstance(shape, dict):
+            return f" is {_excerpt(value)}, no list"
+        for at, each in enumerate(value):
+            if told := _misfit(each, shape[0]):
+                return f"[{at}]{told}"
+    elif isinstance(shape, dict):
         if not isinstance(value, dict):
-            return f"{where or 'it'} is not an object"
+            return f" is {_excerpt(value)}, no object"
         for name, inner in shape.items():
-            plain = name.removesuffix("?")
             if name == "*":
                 inside = value
-            elif plain in value and not (name.endswith("?") and value[plain] is None):
-                inside = {plain: value[plain]}
-            elif name.endswith("?"):
-                continue
+            elif name[-1] == "?":
+                inside = {name[:-1]: value[name[:-1]]} if value.get(name[:-1]) is not None else {}
+            elif name in value:
+                inside = {name: value[name]}
             else:
-                return f"{where} has no {plain}".strip()
+                return f" has no {name!r}"
             for key, each in inside.items():
-                if told := _misfit(each, inner, f"{where}.{key}".lstrip(".")):
-                    return told
-        return ""
-    if not isinstance(value, shape) or (isinstance(value, bool) and shape != bool):
-        return f"{where} is {str(value)[:40]!r}"
+                if told := _misfit(each, inner):
+                    return f".{key}{told}"
+    elif not isinstance(value, shape) or isinstance(value, bool):
+        return f" is {_excerpt(value)}"
     return ""
+
+
+def _excerpt(value: Any) -> str:
+    return repr(value)[:40]

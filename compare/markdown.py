@@ -79,7 +79,7 @@ def _benches(cells: Iterable[Cell]) -> str:
         heads = ["engine", "run", "step is", "step", "loop", "infer", "1 row", "step ms", "1 row ms", "1st ms", "MiB"]
         first = group[0]
         title = f"**{_text(first.twin)}**, {first.size} size, {first.dtype}, on {first.device}"
-        told = report.band_line(group).replace("\n", " ")
+        told = " ".join(report.band_words(group))
         parts.append(f"{title}\n\n{_table(rows, heads, 3)}\n\n{_text(told)}")
     return "\n\n".join([*parts, _text(report.bench_summary(benches)).replace("\n", " ")]) if parts else ""
 

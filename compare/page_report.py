@@ -19,7 +19,7 @@ from twin.catalogue import TWINS
 
 TEMPLATES = Path(__file__).parent / "templates"
 QUANTITIES = {
-    "step": "The training step, on a batch that is already there",
+    "step": "The training step alone",
     "loop": "The loop as users write it",
     "throughput": "A batch forward",
     "latency": "One row forward",
@@ -145,8 +145,9 @@ def _summary(cells: list[Cell], by_twin: dict[str, list[Cell]], compared: list[A
     benches = [c for c in cells if c.measure == "bench" and c.status not in ("skipped", "not_run")]
     words = Counter(word for c in benches if (word := report.speed_word(c)) != "reference")
     trainings = [c for c in cells if c.measure == "train"]
-    open_ones = Counter(c.status for c in cells if c.status not in ("ok", "failed"))
+    open_ones = Counter(_status(c) for c in cells if c.status not in ("ok", "failed"))
     return {
+        "planned": {c.measure for c in cells if c.status != "skipped"},
         "checked": len(checked),
         "agreeing": len(agreeing),
         "parted": sum(c.measure == "check" and c.status == "failed" for c in cells),
@@ -162,7 +163,7 @@ def _summary(cells: list[Cell], by_twin: dict[str, list[Cell]], compared: list[A
         "trainings": bool(trainings),
         "seeds": len({c.seed for c in trainings}),
         "open": sum(open_ones.values()),
-        "opened": _counted(Counter({status.replace("_", " "): n for status, n in open_ones.items()}), ()),
+        "opened": _counted(open_ones, ()),
     }
 
 
@@ -206,7 +207,7 @@ def _mark(cells: list[Cell], compared: list[Any]) -> dict[str, str]:
     agree, ratio, looks = "", "", ""
     if checks:
         worst = next((c for c in checks if c.status != "ok"), checks[0])
-        agree = {"ok": "\N{CHECK MARK}", "failed": "\N{BALLOT X} differs"}.get(worst.status, worst.status)
+        agree = {"ok": "\N{CHECK MARK}", "failed": "\N{BALLOT X} differs"}.get(worst.status) or _status(worst)
         looks = {"ok": "good", "failed": "bad"}.get(worst.status, "unsure")
     if bench:
         step = bench.result["speed"]["step"]
@@ -214,7 +215,12 @@ def _mark(cells: list[Cell], compared: list[Any]) -> dict[str, str]:
         verdict |= {"equal": "=", "reference": ""}
         ratio = "1" if step["verdict"] == "reference" else f"{step['estimate']:.2f}"
         ratio += f" {verdict.get(step['verdict'], '?')}" if step["verdict"] != "reference" else ""
-    return {"agree": agree.replace("_", " "), "look": looks, "ratio": ratio}
+    other = "" if checks or bench else ", ".join(dict.fromkeys(_status(c) for c in cells if c.status != "ok"))
+    return {"agree": agree, "look": looks, "ratio": ratio, "other": other}
+
+
+def _status(cell: Cell) -> str:
+    return {"failed": "failed"}.get(cell.status) or report.WORDS.get(cell.status, cell.status)
 
 
 def _twin(name: str, anchor: str, sources: list[Source], compared: list[Any]) -> dict[str, Any]:
@@ -325,10 +331,14 @@ def _profile(rung: str, cells: list[Cell], steps: str) -> str:
     kept = f"the {len(order)} that use most of what is allowed, of {measured}" if measured > len(order) else f"{measured}"
     label = (
         f"{RUNGS[rung][0]}: relative error of {kept if measured else len(order)} on {len(found)} engines, logarithmic. "
-        f"Closest to its limit: {worst[1]} on {worst[2]}, at {worst[0]:.0%} of what is allowed. {len(failed)} beyond it."
+        f"Closest to its limit: {worst[1]} on {worst[2]}, at {_share(worst[0])} of what is allowed. {len(failed)} beyond it."
     )
     errors = {engine: [(place[t["name"]], t["rel_l2"]) for t in tensors] for engine, tensors in found.items()}
     return charts.profile(errors, limit, noise, failed, label, steps)
+
+
+def _share(share: float) -> str:
+    return f"{share:.0%}" if math.isfinite(share) else "no finite multiple"
 
 
 def _speed(cells: list[Cell]) -> dict[str, Any]:
@@ -357,14 +367,14 @@ def _speed(cells: list[Cell]) -> dict[str, Any]:
         panels.append((title, charts.forest(rows, label, band, 1.0, True, ("faster", "slower"))))
     costs = []
     for quantity, title, unit in (
-        ("first_step", "First step: what compilers compile, once", "s"),
+        ("first_step", "First step, which compiles", "s"),
         ("peak_memory_mib", "Peak memory", "MiB"),
     ):
         values = {c.engine: v for c in cells if has_speed(c) and (v := typical(c, quantity)) and math.isfinite(v)}
         if values:
             told = ", ".join(f"{engine} {charts.short(v)} {unit}" for engine, v in values.items())
             log = quantity == "first_step"
-            scale = ", on a logarithmic scale" if log else ""
+            scale = " (logarithmic)" if log else ""
             costs.append((title + scale, charts.bars(values, f"{title}: {told}.", unit, log)))
     return {
         "what": f"{first.size} size, {first.dtype}, on {first.device}"
@@ -372,7 +382,7 @@ def _speed(cells: list[Cell]) -> dict[str, Any]:
         "against": against,
         "panels": panels,
         "costs": costs,
-        "band": report.band_line(cells).splitlines(),
+        "band": report.band_words(cells),
         "rows": [_speed_row(cell) for cell in cells],
         "reference_runs": report.how(native) if native else "",
     }
@@ -402,7 +412,6 @@ def _speed_row(cell: Cell) -> dict[str, Any]:
         "rows": charts.short(rows / batch) if batch and rows else "",
         "first": number("first_step"),
         "second": number("second_step"),
-        "imports": number("import_seconds"),
         "memory": number("peak_memory_mib"),
     }
 

@@ -124,7 +124,7 @@ def bench_tables(cells: Iterable[Cell]) -> list[str]:
         first = next((cell for cell in group if cell.result.get("reference")), group[0])
         batch = f", batch {first.result['batch_size']}" if first.result.get("batch_size") else ""
         parts.append(f"{first.twin}: {first.size} size{batch}, {first.dtype}, on {first.device}")
-        parts[-1] += f"\n\n{ratio_table(group)}\n\n{cost_table(group)}\n\n{band_line(group)}"
+        parts[-1] += f"\n\n{ratio_table(group)}\n\n{cost_table(group)}\n\n" + "\n".join(map(_fill, band_words(group)))
     return parts
 
 
@@ -169,12 +169,12 @@ def cost_table(cells: Iterable[Cell]) -> str:
     return tabulate(rows, heads, tablefmt="simple", disable_numparse=True, colalign=("left",) + ("right",) * 6)
 
 
-def band_line(cells: Iterable[Cell]) -> str:
-    """What the same code differs by from itself, over how many rounds, and which of the pairs are not alike."""
+def band_words(cells: Iterable[Cell]) -> list[str]:
+    """Sentences on what the same code differs by from itself, over how many rounds, and which of the pairs are not alike."""
     cells = [cell for cell in cells if has_speed(cell)]
     native = next((c for c in cells if any(s["verdict"] == "reference" for s in c.result["speed"].values())), None)
     if native is None:
-        return "No speed: the reference was not timed."
+        return ["No speed: the reference was not timed."]
     speed = native.result["speed"]
     bands = ", ".join(f"{quantity} {_percent(each['band'])}" for quantity, each in speed.items())
     rounds, threads = len(native.result.get("rounds", [])), native.result.get("threads", 1)
@@ -184,10 +184,8 @@ def band_line(cells: Iterable[Cell]) -> str:
     ]
     unlike = [cell.engine for cell in cells if how(cell) != how(native)]
     if unlike:
-        lines.append(
-            f"Not like for like: {native.engine} runs {how(native)}, {_and(unlike)} {_other(how(native))}."
-        )
-    return "\n".join(_fill(line) for line in lines)
+        lines.append(f"Not like for like: {native.engine} runs {how(native)}, {_and(unlike)} {_other(how(native))}.")
+    return lines
 
 
 def bench_summary(cells: list[Cell]) -> str:
