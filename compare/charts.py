@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from html import escape
 
 from compare.engines import base_of
+from compare.shown import GAP
 
 WIDTH = 340
 NARROW = 264  # four beside each other on a wide page
@@ -264,6 +265,36 @@ def curves(
     parts += [_text("1", left, height - 10, "middle"), _text(f"{count}", width - 6, height - 10, "end")]
     parts.append(_text("epoch", (left + width) / 2, height - 10, "middle"))
     return _svg(height, label, parts, width)
+
+
+def boxes(found: Mapping[str, Sequence[Sequence[float]]], tile: Sequence[int], image: str, label: str) -> str:
+    """A strip of pictures with a box in each: the true one in a whole line, the predicted one in a broken line.
+
+    Args:
+        found: 'true' and 'predicted', per picture left, top, right and bottom from 0 to 1.
+        tile: height and width of one picture, in pixels.
+        image: the id of the strip on the page.
+        label: the text alternative.
+    """
+    height, width = tile
+    drawn = []
+    for which in ("true", "predicted"):
+        path = ""
+        for number, box in enumerate(found[which]):
+            left, right = (number * (width + GAP) + min(max(box[at], 0), 1) * width for at in (0, 2))
+            top, bottom = (min(max(box[at], 0), 1) * height for at in (1, 3))
+            path += f"M{left:.1f} {top:.1f}H{right:.1f}V{bottom:.1f}H{left:.1f}z"
+        drawn.append(f'<path class="box {which}" d="{path}"/>')
+    size = strip_size(found, tile)
+    return (
+        f'<svg class="boxes" viewBox="0 0 {size[0]} {size[1]}" role="img" aria-label="{escape(label)}">'
+        f'<use href="#{escape(image)}"/>{"".join(drawn)}</svg>'
+    )
+
+
+def strip_size(found: Mapping[str, Sequence[Sequence[float]]], tile: Sequence[int]) -> tuple[int, int]:
+    """Width and height of the strip that the boxes belong to."""
+    return len(found["true"]) * (tile[1] + GAP) - GAP, tile[0]
 
 
 def short(value: float) -> str:

@@ -38,7 +38,10 @@ CELL = {
     "loss?": {"*": [NUMBER]},
     "epoch_seconds?": [NUMBER],
     "shown?": {
-        "pictures?": [{"caption": str, "png": str}],
+        "pictures?": [{"caption": str, "of": str, "png": str}],
+        "tile?": [int],
+        "boxes?": {"true": [[NUMBER]], "predicted": [[NUMBER]]},
+        "rows?": int,
         "labels?": {"true": [int], "predicted": [int]},
     },
 }

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from compare import charts, report
 from compare.cells import Cell
@@ -31,6 +31,14 @@ RUNGS = {
     "trajectory": ("Loss curve", "training steps"),
 }
 WITHHELD = "does not agree"
+
+
+class Strip(NamedTuple):
+    """The picture that boxes are drawn on: its id on the page, and its size."""
+
+    id: str
+    width: int
+    height: int
 
 
 @dataclass
@@ -241,7 +249,7 @@ def _twin(name: str, anchor: str, sources: list[Source], compared: list[Any]) ->
         "ladders": [_ladder(key, _by_side(group)) for key, group in ladders.items()],
         "speeds": [_speed(_by_side(group)) for group in benches],
         "learning": _learning(learned(cells), compared),
-        "shown": _shown(_by_side([c for c in cells if c.result.get("shown", {}).get("pictures")])),
+        "shown": _shown(anchor, _by_side([c for c in cells if c.result.get("shown", {}).get("pictures")])),
         "provenances": list(dict.fromkeys(c.result["provenance"] for c in cells if c.result.get("provenance"))),
         "troubles": report.troubles(cells),
         "skipped": list(dict.fromkeys(c.reason for c in cells if c.status == "skipped")),
@@ -492,23 +500,31 @@ def _band(curves: list[list[float]]) -> list[tuple[float, float, float]]:
     return out
 
 
-def _shown(cells: list[Cell]) -> dict[str, Any] | None:
+def _shown(anchor: str, cells: list[Cell]) -> dict[str, Any] | None:
     """Pictures that all engines have in common once, the others side by side, and the labels as a table."""
     if not cells:
         return None
     cells = list({cell.engine: cell for cell in cells}.values())
-    each = {c.engine: [(p["caption"], p["png"]) for p in c.result["shown"]["pictures"]] for c in cells}
-    common = [pair for pair in next(iter(each.values())) if all(pair in mine for mine in each.values())]
-    own = {engine: [pair for pair in mine if pair not in common] for engine, mine in each.items()}
+    data, own = [
+        {c.engine: [(p["caption"], p["png"]) for p in c.result["shown"]["pictures"] if p["of"] == of] for c in cells}
+        for of in ("data", "model")
+    ]
+    common = list(dict.fromkeys(pair for mine in data.values() for pair in mine))
+    tile = cells[0].result["shown"].get("tile") or []
+    boxes = {c.engine: c.result["shown"]["boxes"] for c in cells if c.result["shown"].get("boxes")}
+    placed = {}
+    if len(tile) == 2 and common:
+        placed = {e: charts.boxes(each, tile, f"{anchor}-strip", f"boxes of {e}") for e, each in boxes.items()}
     labels = {c.engine: c.result["shown"].get("labels") for c in cells}
     true = next((found["true"] for found in labels.values() if found), [])
     return {
         "common": common,
         "sides": [
-            (title, [(e, mine) for e, mine in own.items() if mine and (_side(e) == side)])
+            (title, [(e, placed.get(e), own[e]) for e in own if (own[e] or e in placed) and _side(e) == side])
             for title, side in (("Keras", "keras"), ("PyTorch", "torch"))
         ],
-        "own": any(own.values()),
+        "own": bool(placed) or any(own.values()),
+        "strip": Strip(f"{anchor}-strip", *charts.strip_size(next(iter(boxes.values())), tile)) if placed else None,
         "true": true,
         "predicted": [
             (engine, [(said, said == is_) for said, is_ in zip(found["predicted"], true, strict=False)])

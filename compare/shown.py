@@ -1,7 +1,7 @@
 """What a trained model does, as small pictures for a report: the same code for both frameworks, on their predictions.
 
-A picture is a strip: the first rows of the test part side by side, a PNG in base64. Strips that all engines have in
-common (the inputs, the targets) come out byte for byte the same, so that a report shows them once.
+A picture is a strip: the first rows of the test part side by side, a PNG in base64. Strips of the data (the inputs, the
+targets) come out byte for byte the same for all engines, so that a report shows them once.
 """
 
 import base64
@@ -16,8 +16,9 @@ from twin.bridge import Arrays
 ROWS = 8  # of the test part
 FILTERS = 16
 GAP = 1  # pixels between two pictures of a strip
+SIDE = 32  # pixels that the longer side of a picture has at least: small ones are enlarged
+GREYS, COLOURS = 16, 64  # of a strip: fewer make it smaller, and no reader counts them
 BRIGHT = ((34, 34, 34), (102, 204, 238), (238, 119, 51), (204, 187, 68), (170, 51, 119), (34, 136, 51))  # Tol, bright
-TRUE, PREDICTED = (255, 255, 255), (238, 119, 51)
 
 
 def of_predictions(metric: str, test: Mapping[str, np.ndarray], outputs: Mapping[str, np.ndarray]) -> dict[str, Any]:
@@ -29,33 +30,41 @@ def of_predictions(metric: str, test: Mapping[str, np.ndarray], outputs: Mapping
         outputs: the model's, for all its rows.
 
     Returns:
-        `rows`, how many; `pictures`, each with a `caption` and a `png`; for classes `labels`, 'true' and 'predicted'.
-        Empty where there is nothing to see.
+        `rows`, how many; `pictures`, each with a `caption`, what it is `of` ('data' or 'model') and a `png`; for classes
+        `labels`, and for places `boxes` (left, top, right, bottom, from 0 to 1), both 'true' and 'predicted'; `tile`,
+        the height and width in pixels of one picture of the first strip. Empty where there is nothing to see.
     """
     rows = slice(ROWS)
+    found: dict[str, Any] = {"rows": ROWS}
     if metric == "accuracy":
-        return _found(
-            [("input", _strip(_pictures(test["x"][rows])))],
-            {"true": test["y"][rows], "predicted": outputs["y"][rows].argmax(-1)},
-        )
-    if metric == "localization_accuracy":
-        boxes = _strip(_with_boxes(_pictures(test["x"][rows]), test["box"][rows], outputs["box"][rows]))
-        return _found(
-            [("box (true: white, whole line; predicted: orange, broken line)", boxes)],
-            {"true": test["label"][rows], "predicted": outputs["label"][rows].argmax(-1)},
-        )
-    if metric == "mean_mask_iou":
-        masks = {"true mask": test["y"][rows], "predicted mask": outputs["y"][rows].argmax(-1)}
-        return _found(
-            [("input", _strip(_pictures(test["x"][rows]))), *((what, _strip(_coloured(m))) for what, m in masks.items())]
-        )
-    if metric == "reconstruction_error":
-        shown = {"input": test["x"], "target": test["y"], "output": outputs["y"]}
-        return _found([(what, _strip(_pictures(rows_of[rows]))) for what, rows_of in shown.items()])
-    if metric == "frechet_distance":
-        shown = {"real": test["real"], "generated": outputs["y"]}
-        return _found([(what, _strip(_pictures(rows_of[rows]))) for what, rows_of in shown.items()])
-    return {}
+        found["labels"] = _both(test["y"][rows], outputs["y"][rows].argmax(-1))
+    elif metric == "localization_accuracy":
+        found["labels"] = _both(test["label"][rows], outputs["label"][rows].argmax(-1))
+        found["boxes"] = _both(test["box"][rows].round(3), np.nan_to_num(outputs["box"][rows]).round(3))
+    strips = {
+        "accuracy": lambda: [("input", "data", _pictures(test["x"][rows]))],
+        "localization_accuracy": lambda: [("input", "data", _pictures(test["x"][rows]))],
+        "mean_mask_iou": lambda: [
+            ("input", "data", _pictures(test["x"][rows])),
+            ("true mask", "data", _coloured(test["y"][rows])),
+            ("predicted mask", "model", _coloured(outputs["y"][rows].argmax(-1))),
+        ],
+        "reconstruction_error": lambda: [
+            ("input", "data", _pictures(test["x"][rows])),
+            ("target", "data", _pictures(test["y"][rows])),
+            ("output", "model", _pictures(outputs["y"][rows])),
+        ],
+        "frechet_distance": lambda: [
+            ("real", "data", _pictures(test["real"][rows])),
+            ("generated", "model", _pictures(outputs["y"][rows])),
+        ],
+    }
+    if metric not in strips:
+        return {}
+    made = strips[metric]()
+    found["tile"] = list(_enlarged(made[0][2][0]).shape[:2])
+    found["pictures"] = [{"caption": caption, "of": of, "png": _strip(all_)} for caption, of, all_ in made]
+    return found
 
 
 def filters(weights: Arrays, order: list[str]) -> dict[str, str] | None:
@@ -73,15 +82,14 @@ def filters(weights: Arrays, order: list[str]) -> dict[str, str] | None:
                 return None
             chosen = kernel[:FILTERS].transpose(0, 2, 3, 1)
             each = [(k - k.min()) / max(float(np.ptp(k)), 1e-12) for k in chosen]
-            return {"caption": f"filters of {name}, each from its least to its largest value", "png": _strip(each)}
+            return {"caption": f"filters of {name}, each from its least to its largest value", "of": "model"} | {
+                "png": _strip(each)
+            }
     return None
 
 
-def _found(strips: list[tuple[str, str]], labels: Mapping[str, np.ndarray] | None = None) -> dict[str, Any]:
-    found: dict[str, Any] = {"rows": ROWS, "pictures": [{"caption": caption, "png": png} for caption, png in strips]}
-    if labels:
-        found["labels"] = {what: np.asarray(values).astype(int).tolist() for what, values in labels.items()}
-    return found
+def _both(true: np.ndarray, predicted: np.ndarray) -> dict[str, list]:
+    return {"true": true.tolist(), "predicted": predicted.tolist()}
 
 
 def _pictures(x: np.ndarray) -> list[np.ndarray]:
@@ -93,8 +101,8 @@ def _pictures(x: np.ndarray) -> list[np.ndarray]:
         x = x.transpose(0, 2, 1)[..., None]  # (N, T, C): a line of pixels per channel
     elif x.shape[-1] not in (1, 3):
         x = x.mean(-1, keepdims=True)
-    low, high = float(x.min()), float(x.max())
-    if low < 0 or high > 1:  # normalised data
+    low, high = map(float, np.quantile(x, (0.01, 0.99)))  # one shock of a signal would make the rest grey
+    if x.min() < 0 or x.max() > 1:  # normalised data
         x = (x - low) / max(high - low, 1e-12)
     return list(x)
 
@@ -104,36 +112,23 @@ def _coloured(masks: np.ndarray) -> list[np.ndarray]:
     return list(np.array(BRIGHT, np.float32)[masks % len(BRIGHT)] / 255)
 
 
-def _with_boxes(pictures: list[np.ndarray], true: np.ndarray, predicted: np.ndarray) -> list[np.ndarray]:
-    """The pictures at twice their size, with both boxes (left, top, right, bottom, from 0 to 1) drawn in."""
-    out = []
-    for picture, *boxes in zip(pictures, true, predicted, strict=True):
-        large = np.repeat(np.repeat(np.broadcast_to(picture, (*picture.shape[:2], 3)), 2, 0), 2, 1)
-        height, width = large.shape[:2]
-        for box, colour, broken in zip(boxes, (TRUE, PREDICTED), (False, True), strict=True):
-            at = np.nan_to_num(box).clip(0, 1) * (width, height, width, height)
-            left, top, right, bottom = np.minimum(at.astype(int), (width - 1, height - 1, width - 1, height - 1))
-            for line in (
-                large[top, left : right + 1],
-                large[bottom, left : right + 1],
-                large[top : bottom + 1, left],
-                large[top : bottom + 1, right],
-            ):
-                seen = np.arange(len(line)) % 4 < 2 if broken else np.full(len(line), True)
-                line[seen] = np.array(colour) / 255
-        out.append(large)
-    return out
+def _enlarged(picture: np.ndarray) -> np.ndarray:
+    times = max(1, SIDE // max(picture.shape[:2]))
+    return picture.repeat(times, 0).repeat(times, 1)
 
 
 def _strip(pictures: list[np.ndarray]) -> str:
     """Pictures side by side, as a PNG in base64."""
     from PIL import Image
 
+    pictures = [_enlarged(picture) for picture in pictures]
     height, width, depth = pictures[0].shape
     strip = np.full((height, len(pictures) * (width + GAP) - GAP, depth), 0.5)
     for number, picture in enumerate(pictures):
         strip[:, number * (width + GAP) : number * (width + GAP) + width] = np.nan_to_num(picture)
     pixels = (strip.clip(0, 1) * 255).round().astype(np.uint8)
     file = io.BytesIO()
-    Image.fromarray(pixels[..., 0] if depth == 1 else pixels).save(file, "PNG", optimize=True)
+    image = Image.fromarray(pixels[..., 0] if depth == 1 else pixels)
+    few = image.quantize(GREYS if depth == 1 else COLOURS, dither=Image.Dither.NONE)
+    few.save(file, "PNG", optimize=True)
     return base64.b64encode(file.getvalue()).decode()
