@@ -187,11 +187,9 @@ def forest(
     bottom = top + step * len(rows)
     given = [v for row in rows.values() if not isinstance(row, str) for v in row if v is not None]
     given += [centre, *(band or ())]
-    if log:
-        scale = log_scale([*given, 0.9, 1.1], left, WIDTH - 12, 1.04)
-    else:
-        scale = linear_scale([*given], left, WIDTH - 12)
-    parts = [_bottom_axis(scale, top, bottom, f"{{:.3g}}" if log else "{:+.3g}")]
+    ends_at = left, WIDTH - 12
+    scale = log_scale([*given, 0.9, 1.1], *ends_at, 1.04) if log else linear_scale(given, *ends_at)
+    parts = [_bottom_axis(scale, top, bottom, "{:.3g}" if log else "{:+.3g}")]
     if band and all(map(math.isfinite, band)):
         at, to = scale(band[0]), scale(band[1])
         parts.append(f'<rect class="band" x="{at}" y="{top}" width="{round(to - at, 1)}" height="{bottom - top}"/>')
@@ -317,8 +315,9 @@ def _left_axis(scale: Scale, left: float, right: float, most: int = 5) -> str:
 
 
 def _bottom_axis(scale: Scale, top: float, bottom: float, form: str) -> str:
-    lines = "".join(f"M{scale(tick)} {top}V{bottom}" for tick in scale.ticks(5 if scale.log else 4))
-    words = [_text(form.format(tick + 0.0), scale(tick), bottom + 15, "middle") for tick in scale.ticks(5 if scale.log else 4)]
+    ticks = scale.ticks(5 if scale.log else 4)
+    lines = "".join(f"M{scale(tick)} {top}V{bottom}" for tick in ticks)
+    words = [_text(form.format(tick + 0.0), scale(tick), bottom + 15, "middle") for tick in ticks]
     return f'<path class="grid" d="{lines}"/>{"".join(words)}'
 
 

@@ -15,7 +15,7 @@ from twin.errors import TwinError
 NUMBER = (int, float)
 # What a record's parts look like to those who read them: a name with a question mark may be missing or null, and an
 # asterisk is any name. What is not here is passed over.
-IDENTITY = {name: str for name in ("measure", "twin", "engine", "device", "dtype", "size", "status", "reason")}
+IDENTITY = dict.fromkeys(("measure", "twin", "engine", "device", "dtype", "size", "status", "reason"), str)
 TENSOR = {"name": str, "rel_l2": NUMBER, "limit": NUMBER, "noise_ratio": (*NUMBER, type(None))}
 ROUND = {
     **{f"{name}?": NUMBER for name in ("import_seconds", "first_step", "second_step", "peak_memory_mib")},

@@ -336,7 +336,9 @@ def _profile(rung: str, cells: list[Cell], steps: str) -> str:
             if share > 1:
                 failed.append((at, far))
     noise = [(mid := statistics.median(n), mid * most) if n else None for n, most in zip(noises, allowed, strict=True)]
-    kept = f"the {len(order)} that use most of what is allowed, of {measured}" if measured > len(order) else f"{measured}"
+    kept = (
+        f"the {len(order)} that use most of what is allowed, of {measured}" if measured > len(order) else f"{measured}"
+    )
     label = (
         f"{RUNGS[rung][0]}: relative error of {kept if measured else len(order)} on {len(found)} engines, logarithmic. "
         f"Closest to its limit: {worst[1]} on {worst[2]}, at {_share(worst[0])} of what is allowed. {len(failed)} beyond it."
@@ -465,6 +467,7 @@ def _learning(found: list[Learned], compared: list[Any]) -> dict[str, Any] | Non
         "against": against,
         "margin": compared[0].margin if compared else None,
         "rows": rows,
+        "compared": bool(compared),
         "difference": picture,
         "curves": _curves(found, against),
         "seeds": max(len(each.values) for each in found),

@@ -82,8 +82,11 @@ def filters(weights: Arrays, order: list[str]) -> dict[str, str] | None:
                 return None
             chosen = kernel[:FILTERS].transpose(0, 2, 3, 1)
             each = [(k - k.min()) / max(float(np.ptp(k)), 1e-12) for k in chosen]
-            return {"caption": f"filters of {name}, each from its least to its largest value", "of": "model"} | {
-                "png": _strip(each)
+            png = _strip(each, 6, 1.0)  # apart, or one filter runs into the next
+            return {
+                "caption": f"filters of {name}, each from its least to its largest value",
+                "of": "model",
+                "png": png,
             }
     return None
 
@@ -98,7 +101,7 @@ def _pictures(x: np.ndarray) -> list[np.ndarray]:
         side = round(x.shape[1] ** 0.5)
         x = x.reshape(len(x), side, side, 1) if side * side == x.shape[1] else x[:, None, :, None]
     elif x.ndim == 3:
-        x = x.transpose(0, 2, 1)[..., None]  # (N, T, C): a line of pixels per channel
+        x = x.transpose(0, 2, 1)[..., None].repeat(4, 1)  # (N, T, C): a line of four pixels per channel
     elif x.shape[-1] not in (1, 3):
         x = x.mean(-1, keepdims=True)
     low, high = map(float, np.quantile(x, (0.01, 0.99)))  # one shock of a signal would make the rest grey
@@ -117,15 +120,15 @@ def _enlarged(picture: np.ndarray) -> np.ndarray:
     return picture.repeat(times, 0).repeat(times, 1)
 
 
-def _strip(pictures: list[np.ndarray]) -> str:
-    """Pictures side by side, as a PNG in base64."""
+def _strip(pictures: list[np.ndarray], gap: int = GAP, ground: float = 0.5) -> str:
+    """Pictures side by side on a grey ground, as a PNG in base64."""
     from PIL import Image
 
     pictures = [_enlarged(picture) for picture in pictures]
     height, width, depth = pictures[0].shape
-    strip = np.full((height, len(pictures) * (width + GAP) - GAP, depth), 0.5)
+    strip = np.full((height, len(pictures) * (width + gap) - gap, depth), ground)
     for number, picture in enumerate(pictures):
-        strip[:, number * (width + GAP) : number * (width + GAP) + width] = np.nan_to_num(picture)
+        strip[:, number * (width + gap) : number * (width + gap) + width] = np.nan_to_num(picture)
     pixels = (strip.clip(0, 1) * 255).round().astype(np.uint8)
     file = io.BytesIO()
     image = Image.fromarray(pixels[..., 0] if depth == 1 else pixels)
