@@ -150,7 +150,7 @@ def profile(
     y = log_scale([*(f for f in flat if f > 1e-18), *bounds], bottom, 10, decades=True)
     x = Scale(-0.5, max(len(limit), 2) - 0.5, left, right)
     parts = [_left_axis(y, left, right)]
-    known = [(x(at), *map(y, pair)) for at, pair in enumerate(noise) if pair]
+    known = [(x(at), y(pair[0]), y(pair[1])) for at, pair in enumerate(noise) if pair]
     if known:
         if len(known) == 1:
             known = [(known[0][0] - 8, *known[0][1:]), (known[0][0] + 8, *known[0][1:])]

@@ -300,7 +300,7 @@ def _profile(rung: str, cells: list[Cell], steps: str) -> str:
     found: dict[str, list[dict[str, Any]]] = {}
     measured = 0
     for cell in cells:
-        mine = next((each for each in cell.result["rungs"] if each["rung"] == rung), {})
+        mine: dict[str, Any] = next((each for each in cell.result["rungs"] if each["rung"] == rung), {})
         tensors = mine.get("tensors") or ([mine["worst"]] if mine.get("worst") else [])
         if not tensors:
             continue
@@ -336,12 +336,11 @@ def _profile(rung: str, cells: list[Cell], steps: str) -> str:
             if share > 1:
                 failed.append((at, far))
     noise = [(mid := statistics.median(n), mid * most) if n else None for n, most in zip(noises, allowed, strict=True)]
-    kept = (
-        f"the {len(order)} that use most of what is allowed, of {measured}" if measured > len(order) else f"{measured}"
-    )
+    count = str(max(measured, len(order)))
+    kept = f"the {len(order)} that use most of what is allowed, of {count}" if measured > len(order) else count
     label = (
-        f"{RUNGS[rung][0]}: relative error of {kept if measured else len(order)} on {len(found)} engines, logarithmic. "
-        f"Closest to its limit: {worst[1]} on {worst[2]}, at {_share(worst[0])} of what is allowed. {len(failed)} beyond it."
+        f"{RUNGS[rung][0]}: relative error of {kept} on {len(found)} engines, logarithmic. Closest to its limit: "
+        f"{worst[1]} on {worst[2]}, at {_share(worst[0])} of what is allowed. {len(failed)} beyond it."
     )
     errors = {engine: [(place[t["name"]], t["rel_l2"]) for t in tensors] for engine, tensors in found.items()}
     return charts.profile(errors, limit, noise, failed, label, steps)
@@ -519,7 +518,7 @@ def _shown(anchor: str, cells: list[Cell]) -> dict[str, Any] | None:
     if len(tile) == 2 and common:
         placed = {e: charts.boxes(each, tile, f"{anchor}-strip", f"boxes of {e}") for e, each in boxes.items()}
     labels = {c.engine: c.result["shown"].get("labels") for c in cells}
-    true = next((found["true"] for found in labels.values() if found), [])
+    true: list[int] = next((found["true"] for found in labels.values() if found), [])
     return {
         "common": common,
         "sides": [

@@ -134,13 +134,13 @@ def ratio_table(cells: Iterable[Cell]) -> str:
     for cell in cells:
         speed = cell.result.get("speed", {}) if has_speed(cell) else {}
         step = speed.get("step")
-        is_reference = bool(step) and step["verdict"] == "reference"
+        is_reference = step is not None and step["verdict"] == "reference"
         rows.append(
             [
                 cell.engine,
                 how(cell),
                 speed_word(cell),
-                "1" if is_reference else interval(step) if step else "",
+                interval(step) if step and not is_reference else "1" if step else "",
                 *("1" if is_reference and q in speed else _ratio(speed.get(q)) for q in ("loop", "throughput")),
             ]
         )
@@ -170,7 +170,7 @@ def cost_table(cells: Iterable[Cell]) -> str:
 
 
 def band_words(cells: Iterable[Cell]) -> list[str]:
-    """Sentences on what the same code differs by from itself, over how many rounds, and which of the pairs are not alike."""
+    """Sentences on how far the same code is from itself, over how many rounds, and on what is not like for like."""
     cells = [cell for cell in cells if has_speed(cell)]
     native = next((c for c in cells if any(s["verdict"] == "reference" for s in c.result["speed"].values())), None)
     if native is None:

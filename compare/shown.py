@@ -30,9 +30,9 @@ def of_predictions(metric: str, test: Mapping[str, np.ndarray], outputs: Mapping
         outputs: the model's, for all its rows.
 
     Returns:
-        `rows`, how many; `pictures`, each with a `caption`, what it is `of` ('data' or 'model') and a `png`; for classes
-        `labels`, and for places `boxes` (left, top, right, bottom, from 0 to 1), both 'true' and 'predicted'; `tile`,
-        the height and width in pixels of one picture of the first strip. Empty where there is nothing to see.
+        `rows`, how many; `pictures`, each with a `caption`, what it is `of` ('data' or 'model') and a `png`; `tile`,
+        the height and width in pixels of one picture of the first strip; for classes `labels`, and for places `boxes`
+        (left, top, right, bottom, from 0 to 1), both 'true' and 'predicted'. Empty where there is nothing to see.
     """
     rows = slice(ROWS)
     found: dict[str, Any] = {"rows": ROWS}

@@ -121,7 +121,7 @@ def _check(twin: str, engine: str, rng: np.random.Generator, trouble: int) -> di
             ratios[count // 2 :] *= 3e3
         tensors = [
             {
-                "name": f"{'loss at step ' + str(i + 1) if rung == 'trajectory' else f'block{i // 4}.conv{i % 4}.weight'}",
+                "name": f"loss at step {i + 1}" if rung == "trajectory" else f"block{i // 4}.conv{i % 4}.weight",
                 "rel_l2": float(f"{noises[i] * ratios[i]:.3g}"),
                 "noise_ratio": float(f"{ratios[i]:.3g}"),
                 "limit": limit,

@@ -195,14 +195,13 @@ def test_a_report_of_sixty_twins_on_eight_engines_stays_under_five_megabytes():
     text = page(synthetic.record())
     assert len(text.encode()) < 5e6
     assert text.count('<section class="twin"') == 62
-    assert len(re.findall(r"<svg [^>]*role=\"img\"", text)) > 60 * 20
+    assert len(re.findall(r"<svg [^>]*role=\"img\"", text)) >= 1000
 
 
 def test_every_picture_has_words(whole):
     text = page(whole)
     assert len(re.findall(r"<svg (?![^>]*(role=\"img\" aria-label=\"[^\"]{8,}\"|aria-hidden))", text)) == 0
     assert len(re.findall(r"<img (?![^>]*alt=\"[^\"]{8,}\")", text)) == 0
-    assert "learning: " not in re.findall(r"<h3>[^<]*</h3>", text)
 
 
 def test_a_rung_keeps_its_worst_tensors_in_the_order_of_the_model():
@@ -398,6 +397,8 @@ def test_the_page_in_a_browser(whole, width, dark, tmp_path):
     )
     with browser(width, 900, dark) as driver:
         driver.get(file.as_uri())
+        everything = "for (const e of document.querySelectorAll('section.twin')) e.style.contentVisibility = 'visible'"
+        driver.execute_script(f"{everything}; for (const e of document.querySelectorAll('details')) e.open = true")
         assert complaints(driver) == []
         assert violations(driver) == []
         assert overflow(driver) <= 0
