@@ -347,6 +347,8 @@ def _area(places: Sequence[tuple[float, float, float]]) -> str:
 
 
 def _span(low: float, high: float, y: float) -> str:
+    if high - low < 16:  # the caps would lie under the marker
+        return f"M{low:g} {y}H{high:g}"
     return f"M{low:g} {y - 4}v8m0-4H{high:g}m0-4v8"
 
 

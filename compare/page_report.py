@@ -152,6 +152,7 @@ def _summary(cells: list[Cell], by_twin: dict[str, list[Cell]], compared: list[A
             agreeing += [name] if all(c.status == "ok" for c in checks) else []
     benches = [c for c in cells if c.measure == "bench" and c.status not in ("skipped", "not_run")]
     words = Counter(word for c in benches if (word := report.speed_word(c)) != "reference")
+    words["withheld for want of agreement"] = words.pop(WITHHELD, 0)
     trainings = [c for c in cells if c.measure == "train"]
     open_ones = Counter(_status(c) for c in cells if c.status not in ("ok", "failed"))
     return {
@@ -477,7 +478,9 @@ def _curves(found: list[Learned], against: str) -> list[dict[str, Any]]:
     """Per loss: a small chart for every engine, with the reference's behind it."""
     out = []
     for loss in dict.fromkeys(name for each in found for cell in each.cells for name in cell.result.get("loss", {})):
-        bands = {each.engine: _band([cell.result["loss"].get(loss, []) for cell in each.cells]) for each in found}
+        bands = {}
+        for each in found:
+            bands[each.engine] = _band([(cell.result.get("loss") or {}).get(loss, []) for cell in each.cells])
         values = [v for band in bands.values() for point in band for v in point]
         if not values:
             continue

@@ -138,4 +138,4 @@ def answer(content: Any, table: str, as_json: str | None) -> None:
         return
     print(table)
     if as_json:
-        write_json(Path(as_json), content)
+        write_json(Path(as_json), content, "--json")
