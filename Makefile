@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 .PHONY: compare test lint clean
 
 compare: $(VENV)/ready
-	$(BIN)/twin compare lenet
+	$(BIN)/twin compare lenet --quick
 
 test: $(VENV)/ready
 	$(BIN)/python -m pytest

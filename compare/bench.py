@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from compare.check import Crossing, Pool, Settings
 from compare.engines import Engine
 from compare.process import Worker, WorkerFailed
 from twin import arrays, data
-from twin.bridge import Leaf
+from twin.bridge import Arrays, Leaf
 from twin.catalogue import find
 from twin.errors import TwinError
 from twin.spec import Twin
@@ -84,6 +85,11 @@ def plan(
     return cells
 
 
+def gates(cells: Iterable[Cell]) -> list[Cell]:
+    """The cells of the ladder that say whether the planned pairs agree."""
+    return [Cell("check", c.twin, c.engine, c.device, c.dtype, c.seed, c.size) for c in cells if c.status == "not_run"]
+
+
 def run(record: Record, engines: Iterable[Engine], settings: Settings, options: Options, progress: Progress) -> None:
     """Time every planned pair that agrees; the record is saved after each round.
 
@@ -106,13 +112,10 @@ def run(record: Record, engines: Iterable[Engine], settings: Settings, options: 
     for name, cells in todo.items():
         timed = [cell for cell in cells if _may_be_timed(cell, record)]
         if any(cell.engine == options.reference for cell in timed):
-            _Bench(find(name), timed, by_name, record, settings, options, progress).run()
+            Bench(find(name), timed, by_name, record, settings, options, progress).run()
         for cell in cells:
-            if cell.status == "not_run" and not cell.result.get("rounds"):
-                cell.status, cell.reason = (
-                    "failed",
-                    "the reference cannot be timed, so there is nothing to compare with",
-                )
+            if cell.status == "not_run" and not cell.reason:
+                cell.reason = f"{options.reference} could not be timed, so there is nothing to compare with"
             progress(cell, cell.status)
         record.save()
 
@@ -121,17 +124,25 @@ def _may_be_timed(cell: Cell, record: Record) -> bool:
     """Whether the ladder has found that this engine's twin agrees; if not, the cell says why there is no speed."""
     key = cell.twin, cell.engine, cell.size, cell.dtype
     checks = [c for c in record.cells if c.measure == "check" and (c.twin, c.engine, c.size, c.dtype) == key]
-    agrees = bool(checks) and all(each.status == "ok" for each in checks)
-    cell.result["agrees"] = agrees
-    if not agrees:
-        why = next((each.reason for each in checks if each.status != "ok"), "the ladder did not check it")
-        cell.status, cell.reason = "failed", f"not timed, because it does not agree: {why}"
-    return agrees
+    cell.result["agrees"] = bool(checks) and all(each.status == "ok" for each in checks)
+    if not cell.result["agrees"]:
+        each = next((each for each in checks if each.status != "ok"), None)
+        cell.status = each.status if each else "not_run"
+        cell.reason = f"not timed, since it was not found to agree: {each.reason if each else 'it was not checked'}"
+    return cell.result["agrees"]
 
 
 @dataclass
-class _Bench:
-    """One twin on all engines."""
+class Bench:
+    """One twin on all engines.
+
+    Args:
+        twin: what is timed.
+        cells: one per engine, the reference's among them.
+        by_name: the engines.
+        record: is saved after each round.
+        settings, options, progress: as for `run`.
+    """
 
     twin: Twin
     cells: list[Cell]
@@ -168,9 +179,9 @@ class _Bench:
                 self.record.save()
         for cell in self.cells:
             if cell.status == "not_run" and cell.result["rounds"]:
-                verdicts = {found["verdict"] for found in cell.result["speed"].values()}
-                cell.status = "unstable" if "unstable" in verdicts else "ok"
-                cell.reason = "no steady state in most rounds" if cell.status == "unstable" else ""
+                unstable = [q for q, found in cell.result["speed"].items() if found["verdict"] == "unstable"]
+                cell.status = "unstable" if unstable else "ok"
+                cell.reason = f"no steady state in most rounds: {', '.join(unstable)}" if unstable else ""
 
     def _goes_on(self, native: Cell, elapsed: float) -> bool:
         options, done = self.options, len(native.result["rounds"])
@@ -178,13 +189,12 @@ class _Bench:
             return False  # alone from the start, the reference is still timed against its copy
         if options.rounds is not None:
             return done < options.rounds
-        if options.quick:
-            return done < QUICK_ROUNDS
-        length = max(self.lengths, default=0.0)
-        if done and elapsed + length > options.budget:
+        if done and elapsed + max(self.lengths, default=0.0) > options.budget:
             return False
-        if done < speed.ROUNDS:
+        if done < (QUICK_ROUNDS if options.quick else speed.ROUNDS):
             return True
+        if options.quick:
+            return False
         widths = [cell.result["speed"]["step"]["high"] / cell.result["speed"]["step"]["low"] for cell in self.live()]
         return max(widths) > (1 + options.precision) ** 2
 
@@ -194,70 +204,73 @@ class _Bench:
 
     def _round(self, native: Cell) -> None:
         """Fresh processes, warmed up one after another, timed in random order, and ended."""
+        gpu.check_free(native.device)
         pool = Pool(self.settings)
-        found: dict[str, dict[str, Any]] = {}
-        workers: dict[str, tuple[Worker, dict[str, int]]] = {}
-        number = len(native.result["rounds"]) + 1
+        cells = {native.engine: native, COPY: native} | {cell.engine: cell for cell in self.live()}
+        workers: dict[str, Worker] = {}
+        found: dict[str, dict[str, Any]] = {who: {} for who in cells}
+
+        def take(who: str, doing: str, what: Callable[[], None]) -> None:
+            """Let one process do something; one that gives up is out, its cell says why, and the round goes on."""
+            cell = cells[who]
+            if cell.status != "not_run" or native.status != "not_run":
+                return
+            self.progress(cell, self._word(len(native.result["rounds"]) + 1, doing))
+            try:
+                what()
+            except WorkerFailed as failure:
+                if pool.stopping:
+                    raise
+                cell.status, cell.reason = failure.status, failure.reason  # type: ignore[assignment]
+
+        def start(who: str) -> None:
+            workers[who] = self._start(pool, self.by_name[cells[who].engine], found[who])
+
+        def time_chunk(who: str, quantity: str) -> None:
+            count = found[who]["repetitions"][quantity]
+            answer = workers[who].ask("chunk", self.settings.timeout, quantity=quantity, count=count)
+            found[who].setdefault(quantity, []).append(answer["seconds"])
+
+        def weigh(who: str) -> None:
+            found[who] |= workers[who].ask("peak_memory", self.settings.timeout)
 
         def measure() -> None:
-            for cell in [native, *[each for each in self.live() if each is not native]]:
-                for who in (cell.engine, COPY) if cell is native else (cell.engine,):
-                    self.progress(cell, self._word(number, "starts"))
-                    try:
-                        workers[who] = self._start(pool, self.by_name[cell.engine], found.setdefault(who, {}))
-                    except WorkerFailed as failure:
-                        self._lose(cell, failure, pool)
-                        found.pop(who, None)
-                        if cell is native:
-                            return
-            quantities = [q for q in self.options.quantities if q in workers[native.engine][1]]
-            for quantity in quantities:
+            for who in cells:
+                take(who, "starts", partial(start, who))
+            for quantity in found[native.engine].get("repetitions", ()):
                 for _ in range(self.options.passes):
-                    for who in random.sample(list(workers), len(workers)):
-                        worker, counts = workers[who]
-                        cell = native if who == COPY else next(c for c in self.cells if c.engine == who)
-                        self.progress(cell, self._word(number, quantity))
-                        try:
-                            answer = worker.ask(
-                                "chunk", self.settings.timeout, quantity=quantity, count=counts[quantity]
-                            )
-                        except WorkerFailed as failure:
-                            self._lose(cell, failure, pool)
-                            del workers[who], found[who]
-                            if cell is native:
-                                return
-                        else:
-                            found[who].setdefault(quantity, []).append(answer["seconds"])
-            for who, (worker, _) in workers.items():
-                memory = worker.ask("peak_memory", self.settings.timeout)["bytes"]
-                found[who]["peak_memory_mib"] = round(memory / 2**20, 1)
+                    for who in random.sample(list(cells), len(cells)):
+                        take(who, quantity, partial(time_chunk, who, quantity))
+            for who in cells:
+                take(who, "memory", partial(weigh, who))
 
         pool.run([measure])
-        if {native.engine, COPY} <= set(found) and native.status == "not_run":
-            for cell in self.live():
-                cell.result["rounds"].append(found[cell.engine])
-            native.result["copy"].append(found[COPY])
+        if native.status == "not_run":
+            native.result["copy"].append(found.pop(COPY))
+            for who in found:
+                if cells[who].status == "not_run":
+                    cells[who].result["rounds"].append(found[who])
 
-    def _start(self, pool: Pool, engine: Engine, found: dict[str, Any]) -> tuple[Worker, dict[str, int]]:
+    def _start(self, pool: Pool, engine: Engine, found: dict[str, Any]) -> Worker:
         """A fresh process with the twin built, the shared weights loaded, and warm.
 
         Raises:
             WorkerFailed: when it does not get there.
         """
         cell, timeout = self.cells[0], self.settings.timeout
-        gpu.check_free(cell.device, pool.pids())
         began = time.perf_counter()
         worker = pool.start(engine, cell.device)
         found["import_seconds"] = time.perf_counter() - began
         self.record.versions[engine.name] = worker.hello["versions"]
-        build = {"arguments": self.arguments, "dtype": cell.dtype, "seed": cell.seed}
-        leaves = [Leaf.from_json(each) for each in worker.ask("build", timeout, twin=self.twin.name, **build)["leaves"]]
+        built = worker.ask(
+            "build", timeout, twin=self.twin.name, arguments=self.arguments, dtype=cell.dtype, seed=cell.seed
+        )
+        leaves = [Leaf.from_json(each) for each in built["leaves"]]
         self._share_weights(worker, engine, leaves)
-        answer = worker.ask("stopwatch", timeout, batch=str(self.folder / "batch"), data=str(self.folder / "data"))
-        counts = answer.pop("counts")
-        found |= {**answer, "steps_per_chunk": counts["step"]}
+        batch, data = str(self.folder / "batch"), str(self.folder / "data")
+        found |= worker.ask("stopwatch", timeout, batch=batch, data=data, quantities=list(self.options.quantities))
         found |= gpu.state(cell.device)
-        return worker, counts
+        return worker
 
     def _share_weights(self, worker: Worker, engine: Engine, leaves: list[Leaf]) -> None:
         """The same weights everywhere: those of the first process, which is the reference's."""
@@ -272,7 +285,7 @@ class _Bench:
             self.weights[engine.name] = file
         worker.ask("load", timeout, file=str(self.weights[engine.name]))
 
-    def _crossed(self, engine: Engine, leaves: list[Leaf]) -> arrays.Arrays:
+    def _crossed(self, engine: Engine, leaves: list[Leaf]) -> Arrays:
         if engine.side == self.first_side:
             return self.first
         if engine.side == "keras":
@@ -304,17 +317,13 @@ class _Bench:
                 ratio = speed.ratio([mine[quantity] for mine, _ in pairs], [theirs[quantity] for _, theirs in pairs])
                 if cell is native:
                     bands[quantity] = speed.band_of(ratio)
-                steady = sum(mine["steady"] and theirs["steady"] for mine, theirs in pairs) / len(pairs)
+                steady = sum(quantity not in (*mine["unsteady"], *theirs["unsteady"]) for mine, theirs in pairs) / len(
+                    pairs
+                )
                 enough = self.options.rounds or speed.ROUNDS
                 verdict = "reference" if cell is native else speed.judge(ratio, bands[quantity], steady, enough)
                 found[quantity] = speed.Speed(ratio, bands[quantity], verdict).to_json()
             cell.result["speed"] = found
-
-    def _lose(self, cell: Cell, failure: WorkerFailed, pool: Pool) -> None:
-        """The engine gave up: its cell says so, and the rounds go on without it."""
-        if pool.stopping:
-            raise failure
-        cell.status, cell.reason = failure.status, failure.reason  # type: ignore[assignment]
 
     def _word(self, number: int, doing: str) -> str:
         if not self.lengths:

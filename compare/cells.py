@@ -102,13 +102,20 @@ class Record:
         """Take over the finished cells of an interrupted run; return how many.
 
         Raises:
-            TwinError: when that run was on another machine, with other settings or with other code.
+            TwinError: when that run was on another machine, with other settings or with other code, or has finished
+                what this one does not plan and would lose.
         """
         old = read_record(earlier)
         for what, mine in (("machine", self.machine), ("settings", self.settings), ("code", self.code)):
             if old[what] != mine:
                 raise TwinError(f"--resume {earlier}: that run's {what} is not this one's; start a new run without it")
         finished = {cell.key: cell for cell in map(Cell.from_json, old["cells"]) if cell.status in ("ok", "failed")}
+        if lost := finished.keys() - {cell.key for cell in self.cells}:
+            measure, twin, engine, *_, seed, _ = min(lost)
+            raise TwinError(
+                f"--resume {earlier}: {measure} of {twin} on {engine} with seed {seed} is in it and not in this run; "
+                "name at least its twins, engines and seeds"
+            )
         self.cells = [finished.get(cell.key, cell) for cell in self.cells]
         self.versions, self.date = old["versions"], old.get("date", self.date)
         return sum(cell.key in finished for cell in self.cells)

@@ -119,10 +119,6 @@ class Pool:
         worker.hello = worker.ask("hello", self.settings.timeout, device=device)
         return worker
 
-    def pids(self) -> set[int]:
-        """The processes of the workers that have been started."""
-        return {worker.process.pid for worker in self.workers}
-
     def run(self, tasks: list[Callable[[], None]]) -> None:
         """Run the tasks at the same time; end every worker when all are done, or at the first exception."""
         try:

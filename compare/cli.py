@@ -6,6 +6,7 @@ import sys
 import typer
 
 from compare.commands import (
+    bench,
     check,
     compare,
     differences,
@@ -30,6 +31,7 @@ app = typer.Typer(
 for command in (
     listing.list_,
     check.check,
+    bench.bench,
     train.train,
     compare.compare,
     line.line,

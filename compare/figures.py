@@ -2,7 +2,6 @@
 
 import csv
 import io
-import math
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, fields
@@ -115,7 +114,10 @@ class Learned:
 
     @property
     def mean(self) -> float | None:
-        return statistics.fmean(self.values) if self.values else None
+        """Of the values over seeds; of returns the interquartile mean."""
+        from compare.accuracy import centre
+
+        return centre(self.metric, self.values) if self.values else None
 
     @property
     def deviation(self) -> float | None:
@@ -192,6 +194,8 @@ def comparisons(cells: Iterable[Cell]) -> list[Any]:
 
 def learned(cells: Iterable[Cell]) -> list[Learned]:
     """The trainings of these cells that came to a result, over seeds: by twin and engine, in the record's order."""
+    from compare.accuracy import value_of
+
     grouped: dict[tuple[str, str], list[Cell]] = {}
     for cell in cells:
         if cell.measure == "train" and "metric" in cell.result:
@@ -200,9 +204,7 @@ def learned(cells: Iterable[Cell]) -> list[Learned]:
     for (twin, engine), group in grouped.items():
         group = sorted(group, key=lambda cell: cell.seed)
         first = group[0].result
-        reached = [cell.result["value"] for cell in group if "value" in cell.result]
-        # A training whose loss became no number has learned nothing, as compare.accuracy counts it too.
-        values = [first["chance"] if value is None or not math.isfinite(value) else value for value in reached]
+        values = [value for value in map(value_of, group) if value is not None]
         out.append(Learned(twin, engine, first["metric"], first["goal"], first["chance"], values, group))
     return out
 

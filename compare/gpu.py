@@ -1,32 +1,33 @@
 """What the NVIDIA driver says of the device that is timed: who else computes on it, how warm and how fast it is."""
 
 import functools
+import os
+import time
 from typing import Any
 
-from compare.process import WorkerFailed
+from twin.errors import INCOMPLETE, TwinError
+
+PATIENCE = 5.0  # seconds
 
 
-def check_free(device: str, ours: set[int]) -> None:
-    """Refuse to time on a GPU that another process computes on.
-
-    Args:
-        device: 'cpu' or 'cuda'.
-        ours: the processes that may.
+def check_free(device: str) -> None:
+    """Refuse to time on a GPU that another process computes on; no worker of ours may be alive.
 
     Raises:
-        WorkerFailed: naming the other process.
+        TwinError: naming the other process.
     """
-    if device != "cuda" or _driver() is None:
+    if device != "cuda" or (driver := _driver()) is None:
         return
-    driver = _driver()
-    others = [p for p in driver.nvmlDeviceGetComputeRunningProcesses(_card(driver)) if p.pid not in ours]
-    if others:
-        gib = (others[0].usedGpuMemory or 0) / 2**30
-        raise WorkerFailed(
-            "failed",
-            f"process {others[0].pid} computes on the GPU too, with {gib:.1f} GiB: times would be its as much as ours; "
-            "end it, or choose another card with CUDA_VISIBLE_DEVICES",
-        )
+    deadline = time.monotonic() + PATIENCE  # a worker that has just ended stays listed for a moment
+    while others := driver.nvmlDeviceGetComputeRunningProcesses(_card(driver)):
+        if time.monotonic() > deadline:
+            gib = (others[0].usedGpuMemory or 0) / 2**30
+            raise TwinError(
+                f"--device cuda: process {others[0].pid} computes on this GPU too, with {gib:.1f} GiB: times would be "
+                "its as much as ours; end it, or choose another card with CUDA_VISIBLE_DEVICES",
+                INCOMPLETE,
+            )
+        time.sleep(0.2)
 
 
 def state(device: str) -> dict[str, Any]:
@@ -44,7 +45,9 @@ def state(device: str) -> dict[str, Any]:
 
 
 def _card(driver: Any) -> Any:
-    return driver.nvmlDeviceGetHandleByIndex(0)
+    """The first card that CUDA_VISIBLE_DEVICES names, by number or UUID; the first of all without it."""
+    first = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")[0].strip() or "0"
+    return driver.nvmlDeviceGetHandleByIndex(int(first)) if first.isdigit() else driver.nvmlDeviceGetHandleByUUID(first)
 
 
 @functools.cache

@@ -16,7 +16,7 @@ from compare.process import Worker
 from twin import arrays, bridge, data
 from twin.bridge import Leaf
 from twin.numeric import moved_by_an_ulp, noise_floor
-from twin.spec import Twin
+from twin.spec import Draw, Twin
 
 Arrays = dict[str, np.ndarray]
 
@@ -261,10 +261,15 @@ def make_batches(twin: Twin, arguments: Mapping[str, Any], size: str, rng: np.ra
     for step, chosen in enumerate(np.split(order, STEPS), start=1):
         out |= {f"{step}/{name}": array[chosen] for name, array in train.items()}
         for wanted in twin.draws:
-            shape = wanted.sized(BATCH, arguments)
-            numbers = rng.standard_normal(shape) if wanted.distribution == "normal" else rng.random(shape)
-            out[f"{step}/{wanted.name}"] = numbers.astype(np.float32)
+            out[f"{step}/{wanted.name}"] = drawn(wanted, BATCH, arguments, rng)
     return out
+
+
+def drawn(wanted: Draw, rows: int, arguments: Mapping[str, Any], rng: np.random.Generator) -> np.ndarray:
+    """The random numbers that a step on so many rows consumes."""
+    shape = wanted.sized(rows, arguments)
+    numbers = rng.standard_normal(shape) if wanted.distribution == "normal" else rng.random(shape)
+    return numbers.astype(np.float32)
 
 
 def exercise_inputs(twin: Twin) -> Arrays:

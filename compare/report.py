@@ -57,7 +57,13 @@ def of_record(content: Mapping[str, Any]) -> str:
     if benches:
         parts += [*bench_tables(benches), bench_summary(benches)]
     if trains:
-        parts += [train_table(trains), *provenances(trains), train_summary(trains)]
+        if len({cell.seed for cell in trains}) > 1:
+            from compare import accuracy_report  # here: it needs NumPy, for which `twin list` does not wait
+
+            found = accuracy_report.comparison(trains)
+            parts += [accuracy_report.seeds_table(trains), *provenances(trains), *found]
+        else:
+            parts += [train_table(trains), *provenances(trains), train_summary(trains)]
     if missing := not_measured(cells):
         parts.append(missing)
     return "\n\n".join([*parts, *troubles(cells)])
@@ -171,6 +177,8 @@ def cost_table(cells: Iterable[Cell]) -> str:
 
 def band_words(cells: Iterable[Cell]) -> list[str]:
     """Sentences on how far the same code is from itself, over how many rounds, and on what is not like for like."""
+    from compare.speed import EQUAL  # here: it needs NumPy, for which `twin list` does not wait
+
     cells = [cell for cell in cells if has_speed(cell)]
     native = next((c for c in cells if any(s["verdict"] == "reference" for s in c.result["speed"].values())), None)
     if native is None:
@@ -179,7 +187,8 @@ def band_words(cells: Iterable[Cell]) -> list[str]:
     bands = ", ".join(f"{quantity} {_percent(each['band'])}" for quantity, each in speed.items())
     rounds, threads = len(native.result.get("rounds", [])), native.result.get("threads", 1)
     lines = [
-        f"{native.engine} against a copy of itself is within {bands}: inside that band two are equal. "
+        f"{native.engine} against a copy of itself is within {bands}: nothing inside that band is faster or slower. "
+        f"Equal: the whole interval is within {EQUAL:.0%}. "
         f"{rounds} round{'s' * (rounds != 1)} of fresh processes, {threads} thread{'s' * (threads != 1)} each."
     ]
     unlike = [cell.engine for cell in cells if how(cell) != how(native)]

@@ -15,6 +15,7 @@ Verdict = Literal["faster", "slower", "equal", "inconclusive", "unstable", "none
 Times = Sequence[Sequence[float]]
 ROUNDS = 10  # fewer give no verdict
 LEAST_BAND = 0.03
+EQUAL = 0.05  # what an interval must stay within to say 'equal', however wide the band of a restless machine
 RESAMPLES = 2000
 STEADY_SHARE = 0.5  # of the rounds: fewer that reach a steady state, and there is none
 
@@ -115,7 +116,7 @@ def judge(found: Ratio, band: float, steady: float = 1.0, enough: int = ROUNDS) 
         return "faster"
     if found.low > most:
         return "slower"
-    return "equal" if least <= found.low and found.high <= most else "inconclusive"
+    return "equal" if found.low >= 1 / (1 + EQUAL) and found.high <= 1 + EQUAL else "inconclusive"
 
 
 def is_steady(seconds: Sequence[float]) -> bool:

@@ -10,6 +10,7 @@ from twin.bridge import Arrays
 CHUNK = 0.1  # seconds that a timed chunk takes at least
 WARM_CHUNK = 0.02
 WINDOW = 20  # chunks of the half-sample test
+SLOW_WINDOW = 8  # of calls that are as long as a timed chunk: a step of a second need not be taken a hundred times
 WINDOWS = 5  # after which a run that still changes has no steady state
 
 
@@ -58,9 +59,11 @@ class Stopwatch:
             x = self.batch["x"] if quantity == "throughput" else self.batch["x"][:1]
             self.calls[quantity] = self.timing.inference(self.run, x)
         self.chunk(quantity, 1)
-        count = max(1, math.ceil(WARM_CHUNK / self.chunk(quantity, 1)))
+        each = self.chunk(quantity, 1)
+        count = max(1, math.ceil(WARM_CHUNK / each))
+        window = WINDOW if each < CHUNK else SLOW_WINDOW
         for _ in range(WINDOWS):
-            seconds = [self.chunk(quantity, count) for _ in range(WINDOW)]
+            seconds = [self.chunk(quantity, count) for _ in range(window)]
             if steady := is_steady(seconds):
                 break
         return max(1, math.ceil(CHUNK / min(seconds))), steady
@@ -71,6 +74,7 @@ class Stopwatch:
             marks: list[float] = []
             self.timing.user_loop(self.run, self.data, count + 1, lambda: marks.append(time.perf_counter()))
             return (marks[-1] - marks[0]) / (count * self._loop_steps())  # the first epoch also starts the loop
+        self.timing.ready(self.run, training=quantity == "step")
         call = self.calls[quantity]
         start = time.perf_counter()
         for _ in range(count):

@@ -1,9 +1,10 @@
-"""`twin train`: each side trains the same twin from the same weights, on the same batches, and is measured.
+"""`twin train`: each side trains the same twin from the same weights, on the same batches, seed by seed.
 
 Unlike the ladder, nothing is matched here: each framework has its stock optimizer with equal
 hyperparameters, and its own random numbers for dropout and noise.
 """
 
+import contextlib
 import math
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
@@ -14,6 +15,7 @@ from typing import Any, Literal
 from compare.cells import Cell, Record
 from compare.check import Crossing, Pool, Settings
 from compare.engines import ENGINES, REFERENCE, Engine
+from compare.logs import Log
 from compare.process import Worker, WorkerFailed
 from compare.shown import filters
 from twin import arrays
@@ -32,6 +34,7 @@ class Options:
         init: 'shared' for the weights that native PyTorch draws, on every engine; 'own' for each its own.
         weights: a file of initial weights under PyTorch names, instead of either.
         save: a folder for the trained weights, one file per cell, under PyTorch names.
+        log: where losses and metric are also written, as they come.
         variants: name -> the catalogue's twin with another `small` size, data, epochs or metric, to train in its
             place; the worker takes the rest from the catalogue.
     """
@@ -40,6 +43,7 @@ class Options:
     init: Literal["shared", "own"] = "shared"
     weights: Path | None = None
     save: Path | None = None
+    log: Log | None = None
     variants: Mapping[str, Twin] = field(default_factory=dict)
 
     @property
@@ -48,16 +52,23 @@ class Options:
         return self.init == "shared" or self.weights is not None or self.save is not None
 
 
-def plan(twins: Iterable[Twin], engines: Iterable[Engine], device: str, seed: int, size: str = "small") -> list[Cell]:
-    """A cell per model twin and engine; exercises have nothing to train."""
-    engines = list(engines)
+def plan(
+    twins: Iterable[Twin], engines: Iterable[Engine], device: str, seeds: Iterable[int], size: str = "small"
+) -> list[Cell]:
+    """A cell per model twin, seed and engine; exercises have nothing to train.
+
+    Engines come innermost, so that a run that is interrupted leaves pairs. A seed fixes the initial weights and the
+    order of the batches alike on every engine; the split into train and test part is the data's own, whatever the seed.
+    """
+    engines, seeds = list(engines), list(seeds)
     cells = []
     for twin in twins:
-        for engine in engines:
-            cell = Cell("train", twin.name, engine.name, device, "float32", seed, size)
-            if twin.kind == "exercise":
-                cell.status, cell.reason = "skipped", f"{twin.name} is an exercise: it has no weights to train"
-            cells.append(cell)
+        for seed in seeds if twin.kind == "model" else seeds[:1]:
+            for engine in engines:
+                cell = Cell("train", twin.name, engine.name, device, "float32", seed, size)
+                if twin.kind == "exercise":
+                    cell.status, cell.reason = "skipped", f"{twin.name} is an exercise: it has no weights to train"
+                cells.append(cell)
     return cells
 
 
@@ -88,6 +99,7 @@ def run(
     if todo and options.needs_native and native.missing():
         raise TwinError("shared weights have PyTorch's names, and PyTorch is not installed; use --init own")
     given = arrays.read(options.weights) if options.weights else None
+    several = len({cell.seed for cell in record.cells if cell.measure == "train"}) > 1
     pool = Pool(settings)
 
     def train_all() -> None:
@@ -113,6 +125,7 @@ def run(
                         Path(folder),
                         settings.timeout,
                         progress,
+                        f"-seed{cell.seed}" if several else "",
                         _is_first_seed(cell, record.cells),
                     )
             except WorkerFailed as failure:
@@ -136,9 +149,13 @@ def _train(
     folder: Path,
     timeout: float,
     progress: Callable[[Cell, str], None],
+    suffix: str,
     show: bool,
 ) -> None:
-    """Train one cell and write its result into it, with pictures of what was learned if it is to `show` them."""
+    """Train one cell and write its result into it.
+
+    `suffix` tells its seed from the run's others, if there are any; with `show`, pictures of what was learned are kept.
+    """
     twin = options.variants.get(cell.twin) or find(cell.twin)
     assert twin.metric is not None
     build: dict[str, Any] = {
@@ -169,15 +186,22 @@ def _train(
 
     def on_event(event: dict[str, Any]) -> None:
         losses = ", ".join(f"{name} {value:.4g}" for name, value in event["losses"].items())
-        progress(cell, f"epoch {event['epoch']} of {event['epochs']}, {losses}")
+        which = f"seed {cell.seed}, " if suffix else ""
+        progress(cell, f"{which}epoch {event['epoch']} of {event['epochs']}, {losses}")
+        if write:
+            write({f"loss/{name}": value for name, value in event["losses"].items()}, event["epoch"])
 
     data = {"data_name": twin.data, "data_options": dict(twin.data_options)}
-    answer = worker.ask("fit", max(timeout, 1800.0), on_event, epochs=count, show=show, **data)
+    with options.log.open(cell) if options.log else contextlib.nullcontext() as write:
+        answer = worker.ask("fit", max(timeout, 1800.0), on_event, epochs=count, show=show, **data)
+        if write and "value" in answer:
+            write({twin.metric.name: answer["value"]}, count)
     cell.result = {
         "metric": twin.metric.name,
         "value": answer.get("value"),
         "goal": twin.metric.goal,
         "chance": twin.metric.chance,
+        "margin": twin.metric.margin,
         "epochs": count,
         "init": "given" if given else options.init,
         "loss": answer["losses"],
@@ -207,7 +231,8 @@ def _train(
     if options.save and cross:
         worker.ask("dump", timeout, out=str(folder / "trained"))
         arrays.write(
-            options.save / f"{cell.twin}-{cell.engine}.safetensors", cross.back(arrays.read(folder / "trained"))
+            options.save / f"{cell.twin}-{cell.engine}{suffix}.safetensors",
+            cross.back(arrays.read(folder / "trained")),
         )
 
 

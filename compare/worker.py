@@ -114,19 +114,19 @@ class Worker:
         arrays.write(out, self.train.exercise(catalogue.find(twin), arrays.read(inputs), dtype))
         return {}
 
-    def stopwatch(self, batch: str, data: str) -> dict[str, Any]:
-        """Get the built run ready to be timed: its first steps, and warm in everything that can be timed of it."""
+    def stopwatch(self, batch: str, data: str, quantities: list[str]) -> dict[str, Any]:
+        """Get the built run ready to be timed: its first steps, and warm in what is to be timed of it."""
         from compare.stopwatch import Stopwatch
 
         timing = importlib.import_module(f"{self.side}_impl.timing")
         self.watch = Stopwatch(self.train, timing, self.run, arrays.read(batch), arrays.read(data))
         first, second = self.watch.first_steps()
-        warm = {quantity: self.watch.warm_up(quantity) for quantity in self.watch.quantities()}
+        warm = {q: self.watch.warm_up(q) for q in self.watch.quantities() if q in quantities}
         return {
             "first_step": first,
             "second_step": second,
-            "steady": all(steady for _, steady in warm.values()),
-            "counts": {quantity: count for quantity, (count, _) in warm.items()},
+            "unsteady": [quantity for quantity, (_, steady) in warm.items() if not steady],
+            "repetitions": {quantity: count for quantity, (count, _) in warm.items()},
         }
 
     def chunk(self, quantity: str, count: int) -> dict[str, Any]:
@@ -137,7 +137,7 @@ class Worker:
         """The most memory that was in use: the device's, on a CPU the process's."""
         on_device = importlib.import_module(f"{self.side}_impl.timing").device_memory()
         resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # Linux counts in KiB
-        return {"bytes": on_device if on_device is not None else resident}
+        return {"peak_memory_mib": round((resident if on_device is None else on_device) / 2**20, 1)}
 
     def probe(self, topic: str, function: str, inputs: str, out: str) -> dict[str, Any]:
         """What a function of the catalogue of differences returns."""

@@ -1,7 +1,7 @@
 """What is timed of a Keras twin: a training step, inference, the loop that a user writes, memory.
 
 torch_impl/timing.py has the same functions in the same order. Steps and inference work on tensors that are on the
-device already; each comes as a call that repeats it. `synchronize` of train.py waits for the device.
+device already; each comes as a call that repeats it.
 """
 
 from collections.abc import Callable
@@ -45,6 +45,10 @@ def inference(run: Run, x: np.ndarray) -> Call:
         run.compiled.flush()
     run.model.predict_on_batch(x)
     return stock_predict(run.model, (to_tensors({"x": x})["x"],))
+
+
+def ready(run: Run, training: bool) -> None:
+    """Put the model into the mode of what is timed next: Keras's calls carry theirs with them."""
 
 
 def user_loop(run: Run, data: dict[str, np.ndarray], epochs: int, mark: Callable[[], None]) -> None:

@@ -34,7 +34,7 @@ def pytest_generate_tests(metafunc):
         models = [twin for twin in TWINS.values() if twin.kind == "model"]
         wanted = metafunc.config.getoption("--engine") or TRAINED_ON
         engines = [engine for engine in engines_of(metafunc.config) if engine.name in wanted]
-        cells = training.plan(models, engines, "cpu", 0)
+        cells = training.plan(models, engines, "cpu", [0])
         if not metafunc.config.getoption("--engine"):
             cells = [cell for cell in cells if (cell.twin, cell.engine) not in SLOW]
         metafunc.parametrize("trained", cells, ids=map(_id, cells), indirect=True)

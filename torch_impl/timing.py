@@ -1,7 +1,7 @@
 """What is timed of a PyTorch twin: a training step, inference, the loop that a user writes, memory.
 
 keras_impl/timing.py has the same functions in the same order. Steps and inference work on tensors that are on the
-device already; each comes as a call that repeats it. `synchronize` of train.py waits for the device.
+device already; each comes as a call that repeats it.
 """
 
 from collections.abc import Callable
@@ -39,9 +39,17 @@ def training_step(run: Run, batch: dict[str, np.ndarray]) -> Call:
 def inference(run: Run, x: np.ndarray) -> Call:
     """The model on a batch in inference mode, without the loop around it."""
     inputs = to_tensors(run, {"x": x})["x"]
-    run.model.eval()
-    infer = torch.inference_mode()(run.model)
-    return lambda: infer(inputs)
+
+    def infer() -> Any:
+        with torch.inference_mode():
+            return run.model(inputs)
+
+    return infer
+
+
+def ready(run: Run, training: bool) -> None:
+    """Put the model into the mode of what is timed next."""
+    run.model.train(training)
 
 
 def user_loop(run: Run, data: dict[str, np.ndarray], epochs: int, mark: Callable[[], None]) -> None:

@@ -51,11 +51,15 @@ class Metric:
         name: a function of `twin.metrics`.
         goal: what the default training must reach, on both sides.
         chance: what a model that learned nothing gets.
+        margin: two trainings whose means differ by less have learned equally well. Declared before anything is
+            measured: no finer than the test part's own noise, sqrt(p (1 - p) / rows) at p = goal, where the metric
+            is a share of the rows, and a tenth of the goal where it is not.
     """
 
     name: str
     goal: float
     chance: float
+    margin: float
 
     @property
     def higher_is_better(self) -> bool:

@@ -1,6 +1,7 @@
 """What several commands do alike: choose twins, carry out a plan, answer."""
 
 import json
+import math
 import os
 import sys
 import time
@@ -12,6 +13,8 @@ import typer
 from twin.catalogue import CHAPTERS, TWINS, find
 from twin.errors import INTERRUPTED, TwinError, unknown
 from twin.spec import Twin
+
+MOST_SEEDS = 1000
 
 
 def measure(
@@ -88,6 +91,32 @@ def choose(names: list[str] | None, everything: bool, chapter: str | None) -> li
     return [twin for twin in TWINS.values() if twin.name in wanted]
 
 
+def seeds(first: int | None, text: str) -> list[int]:
+    """The seeds of `--seed` and `--seeds`: so many from the first on, or those of a list.
+
+    Raises:
+        TwinError: for what is neither, a seed that is named twice, or a list beside `--seed`.
+    """
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdigit() for part in parts):
+        raise TwinError(f"--seeds {text!r}: expected a number of seeds, such as 11, or a list of them, such as 3,5,8")
+    numbers = [int(part) for part in parts]
+    if len(numbers) == 1:
+        if not 1 <= numbers[0] <= MOST_SEEDS:
+            raise TwinError(
+                f"--seeds {text}: expected 1 to {MOST_SEEDS} seeds; one seed of your choice is --seed {text}"
+            )
+        numbers = [(first or 0) + number for number in range(numbers[0])]
+    elif first is not None:
+        raise TwinError(f"--seed {first} and --seeds {text} clash: a list has its first seed in it; leave --seed away")
+    twice = next((number for number in numbers if numbers.count(number) > 1), None)
+    if twice is not None:
+        raise TwinError(f"--seeds {text}: {twice} is named twice; each seed is one pair, name it once")
+    if max(numbers) >= 2**32:
+        raise TwinError(f"seed {max(numbers)} is too large: Keras takes seeds below 2**32 = {2**32}")
+    return numbers
+
+
 def json_object(option: str, text: str) -> dict[str, Any]:
     """An option that is a JSON object, such as the arguments of a callable."""
     try:
@@ -105,6 +134,30 @@ def shape(option: str, text: str) -> tuple[int, ...]:
     if not all(part.strip().isdigit() and int(part) > 0 for part in parts if part.strip()) or not any(parts):
         raise TwinError(f"{option} {text!r}: expected a shape without the batch, such as 32,32,3")
     return tuple(int(part) for part in parts if part.strip())
+
+
+def share(option: str, text: str) -> float:
+    """An option that is a share, such as 2% or 0.02."""
+    number = text.strip().removesuffix("%")
+    try:
+        found = float(number) / (100 if text.strip().endswith("%") else 1)
+    except ValueError:
+        found = math.nan
+    if not 0 < found < 1:
+        raise TwinError(f"{option} {text}: expected a share above 0 and below 1, such as 2% or 0.02")
+    return found
+
+
+def seconds(option: str, text: str) -> float:
+    """An option that is a length of time, such as 90s, 10m or 1h; a bare number is seconds."""
+    unit = {"s": 1, "m": 60, "h": 3600}.get(text.strip()[-1:], 0)
+    try:
+        found = float(text.strip()[:-1]) * unit if unit else float(text)
+    except ValueError:
+        found = math.nan
+    if not 0 < found < math.inf:
+        raise TwinError(f"{option} {text}: expected a length of time above 0, such as 90s, 10m or 1h")
+    return found
 
 
 def pair(text: str) -> tuple[str, str]:

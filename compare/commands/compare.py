@@ -4,21 +4,28 @@ import os
 from pathlib import Path
 from typing import Any
 
-from compare.commands.common import measure, select
+from compare.commands.common import measure, seconds, select, share
+from compare.commands.common import seeds as chosen_seeds
 from compare.commands.options import (
     All,
+    Budget,
     Device,
     Engines,
     Epochs,
+    FirstSeed,
     InChapter,
     Init,
     Jobs,
     Json,
+    Log,
     Names,
     Out,
+    Precision,
     Pythons,
+    Quick,
+    Reference,
     Resume,
-    Seed,
+    Seeds,
     Threads,
     Timeout,
 )
@@ -31,9 +38,15 @@ def compare(
     engine: Engines = None,
     python: Pythons = None,
     device: Device = "cpu",
-    seed: Seed = 0,
+    seed: FirstSeed = None,
+    seeds: Seeds = "1",
     epochs: Epochs = None,
     init: Init = "shared",
+    reference: Reference = "torch",
+    quick: Quick = False,
+    precision: Precision = "2%",
+    budget: Budget = "10m",
+    log: Log = None,
     threads: Threads = 1,
     timeout: Timeout = 300,
     jobs: Jobs = None,
@@ -41,17 +54,28 @@ def compare(
     out: Out = Path("runs"),
     resume: Resume = None,
 ) -> None:
-    """Check and train twins, in one record and one report."""
+    """Check, time and train twins, in one record and one report."""
+    from compare import bench, logs, training
     from compare import check as checking
-    from compare import training
 
     twins, chosen = select(names, everything, chapter, engine, python, device)
-    cells = checking.plan(twins, chosen, device, seed, "small") + training.plan(twins, chosen, device, seed)
-    options = {"epochs": epochs, "init": init, "threads": threads}
+    planned = chosen_seeds(seed, seeds)
+    timing = bench.Options(reference, quick, share("--precision", precision), seconds("--budget", budget))
+    cells = [
+        *checking.plan(twins, chosen, device, planned[0], "small"),
+        *bench.plan(twins, chosen, device, planned[0], "small", reference),
+        *training.plan(twins, chosen, device, planned),
+    ]
+    if log:
+        logs.require(log)
+    options = {"epochs": epochs, "init": init, "threads": threads, "reference": reference}
+    options |= {"quick": quick, "precision": precision, "budget": budget}
 
-    def both(record: Any, tell: Any) -> None:
+    def all_three(record: Any, tell: Any) -> None:
         checking.run(record, chosen, checking.Settings(device, 1, jobs or os.cpu_count() or 1, timeout), tell)
         one_by_one = checking.Settings(device, threads, 1, timeout)
-        training.run(record, chosen, one_by_one, training.Options(epochs, init), tell)
+        bench.run(record, chosen, one_by_one, timing, tell)
+        to = logs.Log(log, out / log / record.path.stem) if log else None
+        training.run(record, chosen, one_by_one, training.Options(epochs, init, log=to), tell)
 
-    measure("compare", cells, out, resume, options, as_json, both)
+    measure("compare", cells, out, resume, options, as_json, all_three)

@@ -41,7 +41,7 @@ def line(
     twins = variants(data, quick)
     epochs = epochs or (QUICK_EPOCHS if quick else None)
     settings = checking.Settings(device, threads, 1, timeout)
-    cells = training.plan(twins, chosen, device, seed, size="line")
+    cells = training.plan(twins, chosen, device, [seed], size="line")
     recorded = {"data": data, "epochs": epochs, "quick": quick, "threads": threads}
 
     def run(record: Any, tell: Any) -> None:

@@ -4,20 +4,23 @@ from pathlib import Path
 from typing import Any
 
 from compare.commands.common import make_folder, measure, select
+from compare.commands.common import seeds as chosen_seeds
 from compare.commands.options import (
     All,
     Device,
     Engines,
     Epochs,
+    FirstSeed,
     InChapter,
     Init,
     Json,
+    Log,
     Names,
     Out,
     Pythons,
     Resume,
     Save,
-    Seed,
+    Seeds,
     Threads,
     Timeout,
     Weights,
@@ -32,32 +35,36 @@ def train(
     engine: Engines = None,
     python: Pythons = None,
     device: Device = "cpu",
-    seed: Seed = 0,
+    seed: FirstSeed = None,
+    seeds: Seeds = "1",
     epochs: Epochs = None,
     init: Init = "shared",
     weights: Weights = None,
     save: Save = None,
+    log: Log = None,
     threads: Threads = 1,
     timeout: Timeout = 300,
     as_json: Json = None,
     out: Out = Path("runs"),
     resume: Resume = None,
 ) -> None:
-    """Train twins on every engine, from the same weights and on the same batches."""
+    """Train twins on every engine, from the same weights and on the same batches; 11 seeds or more give a verdict."""
     from compare import check as checking
-    from compare import training
+    from compare import logs, training
 
     twins, chosen = select(names, everything, chapter, engine, python, device)
-    cells = training.plan(twins, chosen, device, seed)
+    cells = training.plan(twins, chosen, device, chosen_seeds(seed, seeds))
     settings = checking.Settings(device, threads, 1, timeout)
     if weights and len(twins) != 1:
         raise TwinError(f"--weights {weights}: weights belong to one twin; {len(twins)} are named")
     if save:
         make_folder(save, "--save")
-    options = training.Options(epochs, init, weights, save)
+    if log:
+        logs.require(log)
 
     def run(record: Any, tell: Any) -> None:
-        training.run(record, chosen, settings, options, tell)
+        to = logs.Log(log, out / log / record.path.stem) if log else None
+        training.run(record, chosen, settings, training.Options(epochs, init, weights, save, to), tell)
 
     recorded = {"epochs": epochs, "init": init, "weights": weights and str(weights), "threads": threads}
     measure("train", cells, out, resume, recorded, as_json, run)

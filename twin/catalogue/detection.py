@@ -56,7 +56,7 @@ TWINS = (
         data_options={"target": "box", "train_count": 4000},
         loss="own",
         optimizer=Optimizer("adam", learning_rate=2e-3, schedule="cosine"),
-        metric=Metric("localization_accuracy", goal=0.6, chance=0.02),
+        metric=Metric("localization_accuracy", goal=0.6, chance=0.02, margin=0.025),
         epochs=8,
         batch_size=16,
         flatten={"dense": "conv3"},

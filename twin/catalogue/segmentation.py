@@ -20,7 +20,8 @@ TWINS = (
         data_options={"target": "mask", "only": (0, 1), "train_count": 1000, "test_count": 200},
         loss="cross_entropy",
         optimizer=Optimizer("adam", learning_rate=4e-3, schedule="cosine"),
-        metric=Metric("mean_mask_iou", goal=0.7, chance=0.29),
+        # A mean over 200 pictures of something between 0 and 1 has at most the noise of a share of them: 0.033.
+        metric=Metric("mean_mask_iou", goal=0.7, chance=0.29, margin=0.035),
         epochs=8,
         batch_size=16,
         tolerances=dict.fromkeys(

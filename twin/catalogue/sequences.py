@@ -16,7 +16,8 @@ TWINS = (
         data_options={"window": 25, "stride": 5},
         loss="cross_entropy",
         optimizer=Optimizer("adam", learning_rate=3e-3, schedule="cosine"),
-        metric=Metric("accuracy", goal=0.9, chance=0.25),
+        # Windows that overlap by four fifths are not independent: a fifth of the rows would have noise 0.027.
+        metric=Metric("accuracy", goal=0.9, chance=0.25, margin=0.03),
         epochs=20,
         batch_size=32,
         differences=(

@@ -57,7 +57,7 @@ TWINS: tuple[Twin, ...] = (
         data_options={"size": 16},
         loss="phases",
         optimizer=Optimizer("adam", learning_rate=2e-3),
-        metric=Metric("accuracy", goal=0.97, chance=0.1),
+        metric=Metric("accuracy", goal=0.97, chance=0.1, margin=0.01),
         epochs=12,
         batch_size=32,
         flatten={
@@ -93,7 +93,7 @@ TWINS: tuple[Twin, ...] = (
         data_options={"size": 24, "train_count": 40},
         loss="phases",
         optimizer=Optimizer("adam", learning_rate=1e-3),
-        metric=Metric("accuracy", goal=0.93, chance=0.5),
+        metric=Metric("accuracy", goal=0.93, chance=0.5, margin=0.025),
         epochs=60,
         batch_size=32,
         differences=(

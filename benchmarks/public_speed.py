@@ -1,0 +1,76 @@
+"""Our twins beside public implementations of the same networks, timed by the bench.
+
+    python benchmarks/public_speed.py [--pair resnet50-torch ...] [--rounds 10] [--side 64] [--batch 8]
+
+In PyTorch the others are transformers', in Keras keras.applications'. Prints their time over ours, of a training step
+and of inference, with the interval: below 0.97, ours are slower than they could be. That the two compute the same is
+held by tests/test_public_implementations.py. Random layers are off on both sides where both have a rate; but
+EfficientNetB0 of keras.applications drops with 0.2 and rescales its pictures. Not a test: it depends on times.
+"""
+
+import argparse
+from dataclasses import replace
+
+from compare import bench
+from compare.cells import Record
+from compare.check import Settings
+from compare.engines import ENGINES
+from twin.catalogue import find
+from twin.spec import Size
+
+PAIRS = (
+    ("resnet50", "torch"),
+    ("vit", "torch"),
+    ("efficientnet_b0", "torch"),
+    ("resnet", "keras-jax"),
+    ("vgg16", "keras-jax"),
+    ("resnet", "keras-torch"),
+    ("vgg16", "keras-torch"),
+    ("resnet", "keras-tensorflow"),
+    ("vgg16", "keras-tensorflow"),
+    ("efficientnet_b0", "keras-tensorflow"),
+)
+
+
+def measure(name: str, engine_name: str, rounds: int, side: int, batch: int) -> dict:
+    """The speeds of the public implementation, with ours as the reference."""
+    twin = find(name)
+    assert twin.paper_size is not None
+    arguments = {**twin.paper_size.arguments, "image_shape": (side, side, 3)}
+    arguments |= {rate: 0.0 for rate in arguments if rate.endswith("rate")}
+    twin = replace(twin, paper_size=Size(arguments, twin.paper_size.parameters), batch_size=batch)
+    ours = ENGINES[engine_name]
+    theirs = replace(ours, name=f"{ours.name}:public", module="benchmarks.public_worker")
+    cells = bench.plan([twin], [ours, theirs], "cpu", 0, "paper", ours.name)
+    options = bench.Options(ours.name, quantities=("step", "throughput"), rounds=rounds)
+    engines = {engine.name: engine for engine in (ours, theirs)}
+    record = Record("bench", cells, None)
+    bench.Bench(twin, cells, engines, record, Settings(jobs=1), options, lambda cell, word: None).run()
+    for cell in cells:
+        if cell.status not in ("ok", "unstable"):
+            raise SystemExit(f"{cell.twin} on {cell.engine}: {cell.reason}")
+    return cells[1].result["speed"]
+
+
+def main() -> None:
+    names = ["-".join(pair) for pair in PAIRS]
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--pair", action="append", choices=names)
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--side", type=int, default=64, help="pixels")
+    parser.add_argument("--batch", type=int, default=8)
+    options = parser.parse_args()
+    for name, engine in PAIRS:
+        if options.pair and f"{name}-{engine}" not in options.pair:
+            continue
+        speeds = measure(name, engine, options.rounds, options.side, options.batch)
+        for quantity, found in speeds.items():
+            print(
+                f"{name} on {engine}, {quantity}: theirs / ours {found['estimate']:.3f} "
+                f"[{found['low']:.3f}, {found['high']:.3f}], band {found['band']:.3f}, {found['rounds']} rounds",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()

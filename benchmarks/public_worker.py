@@ -1,0 +1,76 @@
+"""A worker with a public implementation in a twin's place: transformers' in PyTorch, keras.applications' in Keras."""
+
+import sys
+from types import SimpleNamespace
+from typing import Any
+
+from compare import weight_files, worker
+from twin import arrays as files
+from twin.catalogue import find
+
+
+class PublicWorker(worker.Worker):
+    """Builds somebody else's model of the same network, with its own initial weights."""
+
+    def build(self, twin: str, arguments: dict[str, Any], dtype: str, seed: int, layout: str = "") -> dict[str, Any]:
+        arguments = worker._tuples(arguments)
+        make = (lambda **sizes: of_transformers(twin, **sizes)) if self.side == "torch" else None
+        make = make or (lambda **sizes: weight_files.applications(twin, sizes))
+        self.train.load_module = lambda _: SimpleNamespace(**{find(twin).model: make})
+        if self.side == "keras":
+            self.train._named = lambda run: {str(number): v for number, v in enumerate(run.model.variables)}
+        self.run = self.train.build(find(twin), arguments, dtype, seed, self.device, self.mode)
+        return {"leaves": []}
+
+    def load(self, file: str) -> dict[str, Any]:
+        """Its weights have other names, and no time depends on them."""
+        return {}
+
+    def dump(self, out: str) -> dict[str, Any]:
+        files.write(out, {})
+        return {}
+
+
+def of_transformers(twin: str, image_shape: tuple[int, ...], num_classes: int, **sizes: Any) -> Any:
+    """transformers' model, whose output is the logits alone."""
+    import transformers
+    from torch import nn
+
+    if twin == "resnet50":
+        model = transformers.ResNetForImageClassification(transformers.ResNetConfig(num_labels=num_classes))
+    elif twin == "efficientnet_b0":
+        config = transformers.EfficientNetConfig(
+            width_coefficient=1.0,
+            depth_coefficient=1.0,
+            hidden_dim=1280,
+            dropout_rate=0.0,
+            drop_connect_rate=0.0,
+            num_labels=num_classes,
+        )
+        model = transformers.EfficientNetForImageClassification(config)
+    else:
+        config = transformers.ViTConfig(
+            image_size=image_shape[0],
+            patch_size=sizes["patch"],
+            hidden_size=sizes["width"],
+            num_hidden_layers=sizes["depth"],
+            num_attention_heads=sizes["heads"],
+            intermediate_size=sizes["mlp_width"],
+            num_labels=num_classes,
+        )
+        model = transformers.ViTForImageClassification(config)
+
+    class Logits(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.model = model
+
+        def forward(self, x):
+            return self.model(pixel_values=x).logits
+
+    return Logits()
+
+
+if __name__ == "__main__":
+    worker.Worker = PublicWorker  # type: ignore[misc]
+    worker.serve(sys.argv[1])

@@ -1,0 +1,35 @@
+"""A worker whose timed calls take a tenth longer than they need: a slowdown that the bench has to call."""
+
+import sys
+import time
+from typing import Any
+
+from compare import worker
+
+SHARE = 0.1
+
+
+class SlowedWorker(worker.Worker):
+    """A worker that waits, spinning, for a tenth of the time of each call after it."""
+
+    def stopwatch(self, *args: Any, **fields: Any) -> dict[str, Any]:
+        answer = super().stopwatch(*args, **fields)
+        self.watch.calls = {quantity: _slowed(call) for quantity, call in self.watch.calls.items()}
+        return answer
+
+
+def _slowed(call: Any) -> Any:
+    def slower() -> Any:
+        start = time.perf_counter()
+        result = call()
+        until = start + (1 + SHARE) * (time.perf_counter() - start)
+        while time.perf_counter() < until:
+            pass
+        return result
+
+    return slower
+
+
+if __name__ == "__main__":
+    worker.Worker = SlowedWorker  # type: ignore[misc]
+    worker.serve(sys.argv[1])

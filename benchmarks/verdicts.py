@@ -1,0 +1,61 @@
+"""How often the bench is wrong: the same code called different, and a slowdown of a tenth not called.
+
+    python benchmarks/verdicts.py same [--runs 20] [--twin lenet]
+    python benchmarks/verdicts.py slower [--runs 20] [--twin lenet]
+
+`same` times native PyTorch against itself, three rounds as with --quick, but with verdicts: 'faster' and 'slower' are
+false. `slower` times it against itself with a tenth added to each call, by the default protocol: anything but 'slower'
+is a miss. Prints a line per run, as it ends, and the count. Not a test: it depends on times.
+"""
+
+import argparse
+import time
+from dataclasses import replace
+
+from compare import bench
+from compare.cells import Record
+from compare.check import Settings
+from compare.engines import ENGINES
+from twin.catalogue import find
+
+NATIVE = ENGINES["torch"]
+OTHERS = {
+    "same": replace(NATIVE, name="torch:again"),
+    "slower": replace(NATIVE, name="torch:slowed", module="benchmarks.slowed_worker"),
+}
+QUICK_ROUNDS = {"same": bench.QUICK_ROUNDS, "slower": None}
+WRONG = {"same": ("faster", "slower"), "slower": ("faster", "equal", "inconclusive", "unstable", "none")}
+
+
+def verdict(kind: str, name: str, seed: int) -> tuple[str, dict, float]:
+    """The bench's verdict on the other engine's step, the figures, and the seconds it took."""
+    start = time.monotonic()
+    cells = bench.plan([find(name)], [NATIVE, OTHERS[kind]], "cpu", seed, "small")
+    record = Record("bench", cells, None)
+    options = bench.Options(quantities=("step",), rounds=QUICK_ROUNDS[kind])
+    by_name = {"torch": NATIVE, OTHERS[kind].name: OTHERS[kind]}
+    bench.Bench(find(name), cells, by_name, record, Settings(jobs=1), options, lambda cell, word: None).run()
+    found = cells[1].result["speed"]["step"]
+    return found["verdict"], found, time.monotonic() - start
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("kind", choices=OTHERS)
+    parser.add_argument("--runs", type=int, default=20)
+    parser.add_argument("--twin", default="lenet")
+    options = parser.parse_args()
+    wrong = 0
+    for run in range(options.runs):
+        word, found, seconds = verdict(options.kind, options.twin, run)
+        wrong += word in WRONG[options.kind]
+        print(
+            f"{run + 1:2} {word:12} {found['estimate']:.3f} [{found['low']:.3f}, {found['high']:.3f}] "
+            f"band {found['band']:.3f}, {found['rounds']} rounds, {seconds:.0f} s",
+            flush=True,
+        )
+    print(f"{options.kind}: {wrong} wrong of {options.runs}")
+
+
+if __name__ == "__main__":
+    main()

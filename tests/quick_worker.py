@@ -1,0 +1,55 @@
+"""A worker that has no framework and takes no time: it answers the bench with the times that it is told."""
+
+import os
+import sys
+
+import numpy as np
+
+from compare import worker
+from twin import arrays
+
+QUANTITIES = {"step": 1e-3, "loop": 1.2e-3, "throughput": 3e-4, "latency": 1e-4}
+
+
+class QuickWorker(worker.Worker):
+    """Takes `TWIN_SLOWER` times as long as the reference where its mode is 'slow', and gives up in a 'dying' one."""
+
+    def __init__(self, engine, send):
+        self.mode = engine.partition(":")[2]
+        self.rng = np.random.default_rng()
+
+    def hello(self, device):
+        return {"versions": {"quick": "1"}, "device": device}
+
+    def build(self, **fields):
+        return {"leaves": []}
+
+    def dump(self, out):
+        arrays.write(out, {})
+        return {}
+
+    def load(self, file):
+        return {}
+
+    def stopwatch(self, batch, data, quantities):
+        assert arrays.read(batch)["x"].shape[0] == arrays.read(batch)["y"].shape[0]
+        return {
+            "first_step": 2.0,
+            "second_step": 1.0,
+            "unsteady": ["loop"] if self.mode == "restless" else [],
+            "repetitions": dict.fromkeys(quantities, 100),
+        }
+
+    def chunk(self, quantity, count):
+        if self.mode == "dying":
+            os._exit(7)
+        factor = float(os.environ.get("TWIN_SLOWER", "1.1")) if self.mode == "slow" else 1.0
+        return {"seconds": factor * QUANTITIES[quantity] * float(np.exp(0.01 * self.rng.standard_normal()))}
+
+    def peak_memory(self):
+        return {"peak_memory_mib": 100.0}
+
+
+if __name__ == "__main__":
+    worker.Worker = QuickWorker
+    worker.serve(sys.argv[1])
