@@ -105,7 +105,15 @@ def fitting(rows: Sequence[Sequence[str]], heads: Sequence[str], align: Sequence
             nested.append([twin, *[""] * len(rest)])
         nested.append([f"{INDENT}{engine}", *rest])
         above = twin
-    table = tabulate(nested, heads[1:], tablefmt="simple", disable_numparse=True, colalign=align[1:])
+    for separator in ("", "_", " > "):  # names of metrics, then losses, take two lines
+        if separator:
+            nested = [
+                [first, *(text.replace(separator, f"{separator.rstrip()}\n", 1) for text in rest)]
+                for first, *rest in nested
+            ]
+        table = tabulate(nested, heads[1:], tablefmt="simple", disable_numparse=True, colalign=align[1:])
+        if len(table.partition("\n")[0]) <= COLUMNS:
+            break
     return table.replace(INDENT, " " * len(INDENT))
 
 
@@ -264,8 +272,7 @@ def train_table(cells: Iterable[Cell]) -> str:
             ]
         )
     heads = ["twin", "engine", "metric", "value", "goal", "chance", "loss", "s"]
-    align = ("left", "left", "left", *("right",) * 5)
-    return tabulate(rows, heads, tablefmt="simple", disable_numparse=True, colalign=align)
+    return fitting(rows, heads, ("left", "left", "left", *("right",) * 5))
 
 
 def train_summary(cells: list[Cell]) -> str:
@@ -276,7 +283,8 @@ def train_summary(cells: list[Cell]) -> str:
         if len(values) > 1:
             metric = next(c.result["metric"] for c in cells if c.twin == name and c.result)
             lines.append(f"{name}: {metric} from {min(values):.4g} to {max(values):.4g} over {len(values)} engines")
-    return "\n".join([*lines, "One seed: no verdict on which learns better, and seconds of one run are no speed."])
+    lines.append("One seed: no verdict on which learns better, and seconds of one run are no speed.")
+    return "\n".join(map(_fill, lines))
 
 
 def provenances(cells: Iterable[Cell]) -> list[str]:
