@@ -16,6 +16,7 @@ from compare.commands import (
     pictures,
     show,
     site,
+    report,
     train,
     verify,
     weights,
@@ -42,6 +43,7 @@ for command in (
     pictures.pictures,
     verify.verify,
     weights.weights,
+    report.report,
     doctor.doctor,
 ):
     app.command(command.__name__.rstrip("_"))(command)

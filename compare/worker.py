@@ -243,8 +243,11 @@ class Worker:
         arrays.write(out, {"after": after})
         return told
 
-    def fit(self, epochs: int, data_name: str, data_options: dict[str, Any]) -> dict[str, Any]:
-        """Train with the stock optimizer, on batches in an order that the seed fixes; measure what was learned."""
+    def fit(self, epochs: int, data_name: str, data_options: dict[str, Any], show: bool = False) -> dict[str, Any]:
+        """Train with the stock optimizer, on batches in an order that the seed fixes; measure what was learned.
+
+        With `show`, also pictures of what was learned.
+        """
         twin, rng = self.run.twin, np.random.default_rng(self.run.seed)
         dataset = data.load(data_name, data_options)
         rows = len(next(iter(dataset.train.values())))
@@ -272,7 +275,17 @@ class Worker:
         found["epoch_seconds"] = np.diff([start, *marks]).tolist()
         if "stopped" not in found:
             measure = getattr(metrics, twin.metric.name)
-            found["value"] = measure(lambda x: self.train.predict(self.run, x), dataset.test)
+            outputs: dict[str, np.ndarray] = {}
+
+            def predict(x: np.ndarray) -> dict[str, np.ndarray]:
+                outputs.update(self.train.predict(self.run, x))
+                return outputs
+
+            found["value"] = measure(predict, dataset.test)
+            if show:
+                from compare import shown
+
+                found["shown"] = shown.of_predictions(twin.metric.name, dataset.test, outputs)
         return found
 
 

@@ -44,7 +44,7 @@ def measure(
             run(record, tell)
     except KeyboardInterrupt:
         interrupted = True
-    answer(record.to_json(), report.of_record(record), as_json)
+    answer(record.to_json(), report.of_record(record.to_json()), as_json)
     done = sum(cell.status != "not_run" for cell in record.cells)
     if interrupted:
         print(
@@ -191,4 +191,4 @@ def answer(content: Any, table: str, as_json: str | None) -> None:
         return
     print(table)
     if as_json:
-        write_json(Path(as_json), content)
+        write_json(Path(as_json), content, "--json")
