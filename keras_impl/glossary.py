@@ -36,9 +36,9 @@ def channels(image):
     return batch, height, width, depth
 
 
-def layer(x):
-    twice = layers.Rescaling(2.0)
-    return twice(x) if isinstance(twice, layers.Layer) else x
+def layer(model):
+    last = model.layers[-1]
+    return isinstance(last, layers.Layer), isinstance(model, layers.Layer)
 
 
 def dense(x):
@@ -130,7 +130,7 @@ def initializer(x):
 
 
 def summary(model):
-    model.summary(print_fn=lambda line: None)
+    model.summary()
     return model.count_params()
 
 
@@ -175,7 +175,7 @@ def train_step(model, x, y):
 
 def gradient(model, x, y):
     loss = lambda: ops.mean((model(x) - y) ** 2)
-    value, gradients = value_and_gradients(loss, model.trainable_variables)
+    _, gradients = value_and_gradients(loss, model.trainable_variables)
     return gradients[0]
 
 
@@ -261,8 +261,8 @@ def loader(model, x, y):
 
 
 def weights(model):
-    hidden, hidden_bias, output, output_bias = model.get_weights()
-    return output
+    hidden, _, output, _ = model.get_weights()
+    return hidden @ output
 
 
 def save(model, x, folder):

@@ -37,9 +37,9 @@ def channels(image):
     return batch, height, width, depth
 
 
-def layer(x):
-    same = nn.Identity()
-    return 2 * same(x) if isinstance(same, nn.Module) else x
+def layer(model):
+    last = model[-1]
+    return isinstance(last, nn.Module), isinstance(model, nn.Module)
 
 
 def dense(x):
@@ -87,7 +87,7 @@ def mask(x):
 
 
 def recurrent(x):
-    every, (h, c) = nn.LSTM(3, 5, batch_first=True)(x[None])
+    every, (_h, _c) = nn.LSTM(3, 5, batch_first=True)(x[None])
     return every.shape
 
 
@@ -136,7 +136,7 @@ def initializer(x):
 
 
 def summary(model):
-    assert "Linear(in_features=3" in str(model)
+    print(model)
     return sum(p.numel() for p in model.parameters())
 
 
@@ -165,7 +165,9 @@ def hook(model, x):
 
 def compile(model, x, y):
     optimizer, criterion = torch.optim.SGD(model.parameters(), lr=0.01), nn.MSELoss()
-    return criterion(model(x), y)
+    loss = criterion(model(x), y)
+    loss.backward(), optimizer.step()
+    return loss
 
 
 def fit(model, x, y):
@@ -242,9 +244,10 @@ def training_flag(x):
 
 
 def callback(model, x, y):
-    seen = []
+    optimizer, seen = torch.optim.SGD(model.parameters(), lr=0.01), []
     for epoch in range(3):
-        seen.append(epoch)  # after the batches of this epoch
+        F.mse_loss(model(x), y).backward(), optimizer.step(), optimizer.zero_grad()
+        seen += [epoch]
     return seen
 
 
@@ -289,7 +292,7 @@ def loader(model, x, y):
 
 def weights(model):
     named = model.state_dict()
-    return named["2.weight"].T
+    return named["0.weight"].T @ named["2.weight"].T
 
 
 def save(model, x, folder):

@@ -17,8 +17,8 @@ class Entry:
 
     Args:
         name: of the two functions, and on the command line.
-        keras: what Keras calls it, at most 24 characters.
-        torch: what PyTorch calls it, at most 24 characters.
+        keras: what Keras calls it, at most 23 characters.
+        torch: what PyTorch calls it, at most 23 characters.
         korean: the Korean word.
         deck: the letters of the decks that use this Korean word; empty where the slides leave it in English, and the
             Korean is the usual one.
@@ -152,7 +152,7 @@ TOPICS: dict[str, tuple[Entry, ...]] = {
         ),
         Entry(
             "embedding",
-            "Embedding(input_dim, ..)",
+            "Embedding(input_dim, n)",
             "Embedding(num, dim)",
             "임베딩",
             "B",
@@ -285,8 +285,8 @@ TOPICS: dict[str, tuple[Entry, ...]] = {
             "compile",
             "model.compile(..)",
             "two objects",
-            "최적화, 손실 함수",
-            "A, C",
+            "컴파일",
+            "",
             "Keras binds optimizer and loss to the model; in PyTorch they are objects that the loop calls, and "
             "`torch.compile` is something else: it compiles the code.",
             see=("jit_compile_auto",),
@@ -334,8 +334,8 @@ TOPICS: dict[str, tuple[Entry, ...]] = {
             "Adam(parameters(), lr)",
             "옵티마이저",
             "",
-            "PyTorch's optimizer is given the parameters when it is made, Keras's at its first step; and their epsilons "
-            "differ.",
+            "PyTorch's optimizer is given the parameters when it is made, Keras's at its first step; their "
+            "epsilons differ.",
             see=("adam_epsilon", "sgd_learning_rate"),
         ),
         Entry(
@@ -352,7 +352,7 @@ TOPICS: dict[str, tuple[Entry, ...]] = {
             "epoch",
             "epochs=, batch_size=",
             "for epoch, for batch",
-            "에포크, 배치",
+            "에포크",
             "",
             "Arguments in Keras, two nested loops in PyTorch; both count an optimizer's step per batch.",
             see=("default_batch_size",),
@@ -381,7 +381,7 @@ TOPICS: dict[str, tuple[Entry, ...]] = {
             "training_flag",
             "training=False",
             "train(), eval()",
-            "학습 모드, 평가 모드",
+            "학습/평가 모드",
             "",
             "Keras's mode is an argument of the call, and False by default; PyTorch's is a state of the module, and "
             "training by default.",
@@ -427,9 +427,9 @@ TOPICS: dict[str, tuple[Entry, ...]] = {
         Entry(
             "dataset",
             "keras.utils.PyDataset",
-            "torch.utils.data.Dataset",
+            "utils.data.Dataset",
             "데이터셋",
-            "B, E",
+            "B, C, E",
             "An item of Keras's is a whole batch, an item of PyTorch's a single row.",
         ),
         Entry(
@@ -519,8 +519,7 @@ def find(term: str) -> list[Entry]:
         if any(wanted in words.casefold() for words in (entry.name, entry.keras, entry.torch, entry.korean))
     ]
     if not wanted.strip() or not named:
-        words = [word for entry in ENTRIES.values() for word in (entry.name, entry.keras, entry.torch, entry.korean)]
-        raise unknown("term", term, words)
+        raise unknown("term", term, ENTRIES)
     return named
 
 
