@@ -53,7 +53,7 @@ TOPICS: dict[str, tuple[Entry, ...]] = {
             "axis",
             "dim",
             "축",
-            "A",
+            "A, B",
             "The argument's name; PyTorch also takes `axis` in most functions, but writes `dim`.",
             see=("softmax_axis", "std_ddof"),
         ),
@@ -81,7 +81,7 @@ TOPICS: dict[str, tuple[Entry, ...]] = {
             "keras.layers.Layer",
             "torch.nn.Module",
             "층",
-            "B, C, D",
+            "B, C, D, E",
             "Keras tells layers from models, which also have `fit`; in PyTorch both are modules, and `torch.nn."
             "functional` has the functions without weights.",
         ),
@@ -524,7 +524,7 @@ def find(term: str) -> list[Entry]:
 
 
 def inputs() -> dict[str, np.ndarray]:
-    """What the functions may ask for by name: two inputs of a batch, their targets and labels, and an image batch.
+    """What the functions may ask for by name: rows with their targets and labels, and a batch of images.
 
     `hidden` (3, 4) and `output` (4, 2) are the kernels of the model that they are given.
     """
