@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from compare import gpu, reference, speed
-from compare.cells import Cell, Record
+from compare.cells import QUANTITIES, Cell, Record
 from compare.check import Crossing, Pool, Settings
 from compare.engines import Engine
 from compare.process import Worker, WorkerFailed
@@ -29,7 +29,6 @@ from twin.errors import TwinError
 from twin.spec import Twin
 
 Progress = Callable[[Cell, str], None]
-QUANTITIES = ("step", "loop", "throughput", "latency")
 PASSES = 8
 QUICK_ROUNDS = 3
 LOOP_BATCHES = 20  # of the twin's rows, that the user's loop goes over in an epoch
@@ -261,7 +260,7 @@ class Bench:
         began = time.perf_counter()
         worker = pool.start(engine, cell.device)
         found["import_seconds"] = time.perf_counter() - began
-        self.record.versions[engine.name] = worker.hello["versions"]
+        self.record.heard(engine.name, worker.hello)
         built = worker.ask(
             "build", timeout, twin=self.twin.name, arguments=self.arguments, dtype=cell.dtype, seed=cell.seed
         )

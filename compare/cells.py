@@ -5,18 +5,20 @@ import hashlib
 import json
 import os
 import platform
-import time
+import sys
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import psutil
 
-from compare.engines import ROOT
+from compare.engines import PRECISION, ROOT
 from twin.errors import AGREE, DIFFER, INCOMPLETE, TwinError
 
-SCHEMA = 1
+SCHEMA = 2  # 1 had no `started` and no `precision`, settings without threads, and a machine without what is in `extent`
+QUANTITIES = ("step", "loop", "throughput", "latency")  # that the bench times in passes
 Status = Literal[
     "not_run", "ok", "failed", "skipped", "unsupported", "timeout", "crashed", "oom_host", "oom_device", "unstable"
 ]
@@ -27,7 +29,7 @@ class Cell:
     """One measurement: what identifies it, and its result.
 
     Args:
-        measure: 'check' or 'train'.
+        measure: 'check', 'bench' or 'train'.
         twin, engine, device, dtype, seed, size: what was measured.
         status: 'not_run' until it was.
         reason: one line, when the status is not 'ok'.
@@ -65,15 +67,23 @@ class Record:
     """A run's cells with the machine, the versions and the code they were measured on.
 
     The file is rewritten after every cell, whole or not at all, so an interruption loses at most one.
+
+    Args:
+        command: what was asked: 'check', 'train', 'compare', ...
+        cells: what is planned.
+        path: the file; None for a record that is only in memory.
+        settings: of the command; the threads of each engine are one unless they say otherwise.
     """
 
     def __init__(self, command: str, cells: list[Cell], path: Path | None, settings: dict[str, Any] | None = None):
         self.command, self.cells, self.path = command, cells, path
+        self.started = datetime.now().astimezone().isoformat(timespec="seconds")
         self.machine = machine()
-        self.date = time.strftime("%Y-%m-%d %H:%M %z")
         self.versions: dict[str, dict[str, str]] = {}
-        self.settings = settings or {}
+        self.settings = {"threads": 1, **(settings or {})}
         self.code = code_version()
+        self.written = False
+        self.unwritten = ""  # why the file lacks the newest
         if path:
             self.save()
 
@@ -81,8 +91,9 @@ class Record:
         return {
             "schema": SCHEMA,
             "command": self.command,
-            "date": self.date,
+            "started": self.started,
             "machine": self.machine,
+            "precision": PRECISION,
             "versions": self.versions,
             "settings": self.settings,
             "code": self.code,
@@ -92,11 +103,41 @@ class Record:
     def save(self) -> None:
         """Write the file: a temporary one, synced, then renamed.
 
+        A disk that fills later is no reason to throw measurements away: once the file has been written, a failure is
+        told on stderr and kept in `unwritten`, and the next save tries again.
+
         Raises:
-            TwinError: when the folder cannot be written.
+            TwinError: when the folder cannot be written at all.
         """
-        if self.path:
+        if not self.path:
+            return
+        try:
             write_json(self.path, self.to_json())
+        except TwinError as error:
+            if not self.written:
+                raise
+            if not self.unwritten:
+                print(f"twin: {error}; measuring goes on, and the next save tries again", file=sys.stderr)
+            self.unwritten = str(error)
+        else:
+            self.written, self.unwritten = True, ""
+
+    def heard(self, engine: str, hello: dict[str, Any]) -> None:
+        """Note what an engine's worker says of itself: versions, and the GPU that it computes on.
+
+        Raises:
+            TwinError: when a record that is continued holds cells of other versions or of another GPU.
+        """
+        versions, card = hello["versions"], hello["device"]
+        if (before := self.versions.setdefault(engine, versions)) != versions:
+            was, now = (
+                "/".join(each.get(p, "none") for p in sorted({*before, *versions})) for each in (before, versions)
+            )
+            raise TwinError(f"{engine} has versions {now}, where the record's cells had {was}; start a new run")
+        if card != "cpu":
+            gpu = {"name": card, "driver": _gpu_driver()}
+            if (known := self.machine.setdefault("gpu", gpu)) != gpu:
+                raise TwinError(f"{engine} computes on {gpu}, the record's cells did on {known}; start a new run")
 
     def adopt(self, earlier: Path) -> int:
         """Take over the finished cells of an interrupted run; return how many.
@@ -106,6 +147,7 @@ class Record:
                 what this one does not plan and would lose.
         """
         old = read_record(earlier)
+        gpu = old["machine"].pop("gpu", None)  # known once a worker computes on it, and compared then
         for what, mine in (("machine", self.machine), ("settings", self.settings), ("code", self.code)):
             if old[what] != mine:
                 raise TwinError(f"--resume {earlier}: that run's {what} is not this one's; start a new run without it")
@@ -117,12 +159,14 @@ class Record:
                 "name at least its twins, engines and seeds"
             )
         self.cells = [finished.get(cell.key, cell) for cell in self.cells]
-        self.versions, self.date = old["versions"], old.get("date", self.date)
+        self.versions, self.started = old["versions"], old["started"]
+        if gpu:
+            self.machine["gpu"] = gpu
         return sum(cell.key in finished for cell in self.cells)
 
     def exit_code(self) -> int:
-        """0 when all agree, 1 when one comparison failed, 3 when something was not measured or nothing was."""
-        return exit_code(self.cells)
+        """0 when all agree, 1 when one comparison failed, 3 when nothing or not all was measured and written."""
+        return INCOMPLETE if self.unwritten else exit_code(self.cells)
 
 
 def exit_code(cells: Iterable[Cell]) -> int:
@@ -134,22 +178,110 @@ def exit_code(cells: Iterable[Cell]) -> int:
 
 
 def read_record(path: Path) -> dict[str, Any]:
-    """A record's JSON.
+    """A record's JSON, brought to the newest schema.
 
     Raises:
-        TwinError: when it is missing, cut off, no record, or of a newer schema.
+        TwinError: when it is missing, cut off, no record, without cells, damaged, or of a newer schema.
     """
     try:
-        record = json.loads(Path(path).read_text())
-    except OSError as error:
-        raise TwinError(f"cannot read {path}: {error.strerror}; expected a record written by twin") from error
-    except ValueError as error:
+        text = Path(path).read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise TwinError(f"cannot read {path}: {why}; expected a record written by twin") from error
+    if not text.strip():
+        raise TwinError(f"{path} is empty; expected a record written by twin")
+    try:
+        record = json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise TwinError(f"{path} is no record, or was cut off: {error}") from error
     if not isinstance(record, dict) or not isinstance(record.get("schema"), int) or "cells" not in record:
         raise TwinError(f"{path} is no record: it has no schema and cells")
     if record["schema"] > SCHEMA:
         raise TwinError(f"{path} has schema {record['schema']}; this version reads up to {SCHEMA}: upgrade twin-suite")
+    if wrong := _damage(record):
+        raise TwinError(f"{path} is damaged: {wrong}; expected a record as twin writes it")
+    return _up_to_date(record)
+
+
+def _up_to_date(record: dict[str, Any]) -> dict[str, Any]:
+    """A record of an older schema with the fields of the newest; what nobody wrote down is None."""
+    if record["schema"] == 1:
+        record |= {"schema": 2, "started": None, "precision": PRECISION}  # the engines' environment was the same
+        record["settings"].setdefault("threads", 1)
+        record["machine"] |= {name: None for name in extent() if name not in record["machine"]}
     return record
+
+
+def _damage(record: dict[str, Any]) -> str:
+    """What a record has of the wrong type, in a few words; "" when all that is read later is sound."""
+    fields = {"command": str, "machine": dict, "versions": dict, "settings": dict, "code": str, "cells": list}
+    if record["schema"] > 1:
+        fields |= {"started": (str, type(None)), "precision": dict}  # type: ignore[dict-item]
+    for name, kind in fields.items():
+        if not isinstance(record.get(name), kind):
+            return f"its {name} is {_brief(record.get(name))}"
+    if not all(isinstance(each, dict) for each in record["versions"].values()):
+        return "its versions are not by engine and package"
+    if not record["cells"]:
+        return "it has no cells"
+    for number, cell in enumerate(record["cells"]):
+        if wrong := _damage_of_cell(cell):
+            return f"cell {number} {wrong}"
+    return ""
+
+
+def _damage_of_cell(cell: Any) -> str:
+    if not isinstance(cell, dict):
+        return f"is {_brief(cell)}"
+    for name in (n for n in Cell.__dataclass_fields__ if n != "result"):
+        if name not in cell:
+            return f"has no {name}"
+        if not isinstance(cell[name], int if name == "seed" else str):
+            return f"has {name} {_brief(cell[name])}"
+    if cell["status"] not in get_args(Status):
+        return f"has the unknown status {cell['status']!r}"
+    for rung in _listed(cell.get("rungs", [])):
+        far = rung.get("worst") if isinstance(rung, dict) else 0
+        if not isinstance(rung, dict) or not {"rung", "status"} <= rung.keys() or not isinstance(far, dict | None):
+            return f"has the rung {_brief(rung)}"
+        if far is not None and not _is_number(far.get("rel_l2")):
+            return f"has a distance of {_brief(far.get('rel_l2'))}"
+        if far is not None and (wrong := _not_numbers(far, "noise_ratio", "limit")):
+            return wrong
+    for timed in (*_listed(cell.get("rounds", [])), *_listed(cell.get("copy", []))):
+        if not isinstance(timed, dict):
+            return f"has the round {_brief(timed)}"
+        for times in (timed[name] for name in QUANTITIES if name in timed):
+            if not isinstance(times, list) or not times or not all(_is_number(each) and each > 0 for each in times):
+                return f"has the times {_brief(times)}"
+        if not isinstance(timed.get("unsteady", []), list):
+            return f"has unsteady {_brief(timed['unsteady'])}"
+    for found in _listed(cell.get("speed", {})):
+        if not isinstance(found, dict):
+            return f"has the speed {_brief(found)}"
+        if wrong := _not_numbers(found, "estimate", "low", "high", "band"):
+            return wrong
+    return _not_numbers(cell, "value", "goal", "chance", "margin")
+
+
+def _not_numbers(found: dict[str, Any], *names: str) -> str:
+    """The complaint about a field that is neither a number nor missing."""
+    wrong = [name for name in names if found.get(name) is not None and not _is_number(found[name])]
+    return f"has {wrong[0]} {_brief(found[wrong[0]])}" if wrong else ""
+
+
+def _listed(found: Any) -> list[Any]:
+    """The items of a list or the values of a dictionary; of anything else, that thing itself, to be complained of."""
+    return found if isinstance(found, list) else list(found.values()) if isinstance(found, dict) else [found]
+
+
+def _is_number(found: Any) -> bool:
+    return isinstance(found, int | float) and not isinstance(found, bool)
+
+
+def _brief(found: Any) -> str:
+    text = repr(found)
+    return "missing" if found is None else text if len(text) <= 40 else f"{text[:40]}..."
 
 
 def write_json(path: Path, content: dict[str, Any] | list[Any], option: str = "--out") -> None:
@@ -203,7 +335,18 @@ def machine() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
         "python": platform.python_version(),
+        **extent(),
     }
+
+
+def extent() -> dict[str, Any]:
+    """How much of the processor this process may have, and how its clock is governed; None where nobody says."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    try:
+        governor = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor").read_text().strip()
+    except OSError:
+        governor = None
+    return {"usable_cores": len(affinity(0)) if affinity else None, "governor": governor}
 
 
 def code_version() -> str:
@@ -221,3 +364,12 @@ def _processor() -> str:
     except OSError:
         return platform.processor()
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def _gpu_driver() -> str | None:
+    """The version of NVIDIA's kernel driver, as the kernel tells it."""
+    try:
+        words = Path("/proc/driver/nvidia/version").read_text().split()
+    except OSError:
+        return None
+    return next((word for word in words if word[0].isdigit() and "." in word), None)

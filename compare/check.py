@@ -252,7 +252,7 @@ class _Climber:
                 self.progress(cell, "started")
                 if self.worker is None:
                     self.worker = self.pool.start(self.engine, cell.device)
-                    self.record.versions[self.engine.name] = self.worker.hello["versions"]
+                    self.record.heard(self.engine.name, self.worker.hello)
                 with tempfile.TemporaryDirectory(prefix="twin-") as folder:
                     return climb(self.worker, find(cell.twin), cell, ref, Path(folder), self.pool.settings.timeout)
         finally:

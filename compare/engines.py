@@ -12,6 +12,7 @@ from pathlib import Path
 from twin.errors import TwinError, unknown
 
 ROOT = Path(__file__).resolve().parent.parent
+PRECISION = {"NVIDIA_TF32_OVERRIDE": "0", "JAX_DEFAULT_MATMUL_PRECISION": "highest"}  # no TF32 in any engine
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,7 @@ class Engine:
             "TF_NUM_INTRAOP_THREADS": str(threads),
             "TF_NUM_INTEROP_THREADS": "1",
             "TF_CPP_MIN_LOG_LEVEL": "3",
-            "NVIDIA_TF32_OVERRIDE": "0",
-            "JAX_DEFAULT_MATMUL_PRECISION": "highest",
+            **PRECISION,
         }
         if threads == 1:
             settings["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"

@@ -45,7 +45,13 @@ CELL = {
     },
 }
 TRAINED = {"metric": str, "goal": NUMBER, "chance": NUMBER, "seconds": NUMBER, "loss": {"*": [NUMBER]}}
-RECORD = {"command": str, "machine": dict, "versions": {"*": {"*": str}}, "settings": dict, "date?": str, "cells": list}
+RECORD = {
+    "command": str,
+    "machine": dict,
+    "versions": {"*": {"*": str}},
+    "settings": dict,
+    "cells": list,
+}
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ def _of_source(source: Source) -> str:
     memory = f", {machine['memory_gib']} GiB" if machine.get("memory_gib") else ""
     parts = [
         f"## {_text(source.name)}",
-        f"`twin {_text(content['command'])}`, {_text(content.get('date') or 'date not recorded')}, "
+        f"`twin {_text(content['command'])}`, {_text(content.get('started') or 'date not recorded')}, "
         f"{_text(machine.get('processor', 'unknown processor'))}, {machine.get('cores')} cores{memory}, "
         f"{_text(machine.get('system', ''))}. {report.PRECISION}.",
     ]

@@ -115,7 +115,7 @@ def _part(part: Part, prefix: str) -> dict[str, Any]:
             {
                 "name": source.name,
                 "command": source.content["command"],
-                "date": source.content.get("date") or "not recorded",
+                "date": source.content.get("started") or "not recorded",
                 "settings": ", ".join(f"{n} {v}" for n, v in source.content["settings"].items() if v is not None),
             }
             for source in part.sources

@@ -389,7 +389,7 @@ def by_pair(cells: Iterable[Cell]) -> dict[tuple[str, ...], list[Cell]]:
 
 
 def _heading(source: Source) -> str:
-    machine, date = source.content["machine"], source.content.get("date") or "date not recorded"
+    machine, date = source.content["machine"], source.content.get("started") or "date not recorded"
     title = f"{source.name}: {source.content['command']}, {date}"
     return f"{title}\n{'=' * len(title)}\n{machine.get('processor', 'unknown processor')}, {machine.get('cores')} cores"
 

@@ -91,6 +91,58 @@ def interval(logs: Sequence[np.ndarray], centre: float, seed: int = 0) -> tuple[
     return centre - stretch * max(centre - low, 0.0), centre + stretch * max(high - centre, 0.0)
 
 
+def medians(times: Times, reference: Times | None = None) -> list[float]:
+    """Of each round, the median over passes of the log time, or of the log ratio to the reference's pass beside it."""
+    if reference is None:
+        return [float(np.median(np.log(ours))) for ours in times]
+    pairs = zip(times, reference, strict=True)
+    return [float(np.median(np.log(np.divide(ours, theirs)))) for ours, theirs in pairs]
+
+
+def unpaired(new: Sequence[float], old: Sequence[float], seed: int = 0) -> Ratio:
+    """How many times as long the rounds of one run took as those of another run of the same thing.
+
+    The runs share no round and no neighbour in time, so nothing can be divided pass by pass: each is a sample of
+    processes, and the ratio is exp of the difference of their means. The bootstrap draws the rounds of either side
+    anew, apart from the other side's. Passes are not drawn again: what they add to a round's median is already in how
+    the medians differ between rounds. Either side's deviations are stretched by sqrt(n / (n - 1)) as in `interval`, and
+    Student's t has the degrees of freedom of Welch and Satterthwaite, since the two may spread differently.
+
+    Args:
+        new, old: a log value per round, as from `medians`.
+        seed: of the resampling.
+
+    Raises:
+        ValueError: when either has no round.
+    """
+    from scipy import special
+
+    if not len(new) or not len(old):
+        raise ValueError("both runs must have at least one round")
+    centre, rounds = statistics.fmean(new) - statistics.fmean(old), min(len(new), len(old))
+    if rounds == 1:
+        return Ratio(math.exp(centre), 0.0, math.inf, 1)
+    rng = np.random.default_rng(seed)
+    deviations, errors = [], []
+    for side in (np.asarray(new), np.asarray(old)):
+        count = len(side)
+        means = side[rng.integers(count, size=(RESAMPLES, count))].mean(axis=1)
+        deviations.append((means - side.mean()) * math.sqrt(count / (count - 1)))
+        errors.append(float(side.var(ddof=1)) / count)
+    whole = sum(errors)
+    if not whole:
+        return Ratio(math.exp(centre), math.exp(centre), math.exp(centre), rounds)
+    freedom = whole**2 / sum(e**2 / (len(side) - 1) for e, side in zip(errors, (new, old), strict=True))
+    low, high = np.quantile(deviations[0] - deviations[1], [0.025, 0.975])
+    stretch = special.stdtrit(freedom, 0.975) / special.ndtri(0.975)
+    return Ratio(
+        math.exp(centre),
+        math.exp(centre + stretch * min(low, 0.0)),
+        math.exp(centre + stretch * max(high, 0.0)),
+        rounds,
+    )
+
+
 def band_of(against_itself: Ratio) -> float:
     """d, from two copies of the reference: how far from 1 the same code may seem to be, and at least 3%."""
     if against_itself.rounds == 1:

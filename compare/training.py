@@ -114,7 +114,7 @@ def run(
                     for name, engine in needed.items():
                         if name not in workers:
                             workers[name] = pool.start(engine, cell.device)
-                    record.versions[cell.engine] = workers[cell.engine].hello["versions"]
+                    record.heard(cell.engine, workers[cell.engine].hello)
                     native_worker = workers[REFERENCE] if options.needs_native else None
                     _train(
                         workers[cell.engine],

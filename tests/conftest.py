@@ -13,8 +13,8 @@ from compare.cells import Cell, Record
 from compare.engines import ENGINES, Engine
 from twin.catalogue import TWINS
 
-# What `make test` trains each twin on, beside PyTorch; any other engine with --engine. Where XLA takes a minute or more on
-# a CPU, Keras is tried on PyTorch.
+# What `make test` trains each twin on, beside PyTorch; any other engine with --engine. Where XLA takes a minute or more
+# on a CPU, Keras is tried on PyTorch.
 KERAS, INSTEAD = "keras-jax", "keras-torch"
 SLOW = ("mbconv", "efficientnet_b0", "googlenet", "inception")
 

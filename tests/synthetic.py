@@ -75,7 +75,7 @@ def record(
     return {
         "schema": SCHEMA,
         "command": "compare",
-        "date": "2026-03-01 12:00 +0000",
+        "started": "2026-03-01T12:00:00+00:00",
         "machine": dict(MACHINE),
         "versions": {
             engine: {"python": "3.11.9", "numpy": "2.4.1", "torch": "2.13.0"}

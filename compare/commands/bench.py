@@ -1,10 +1,9 @@
 """`twin bench`."""
 
-import os
 from pathlib import Path
 from typing import Any
 
-from compare.commands.common import measure, seconds, select, share
+from compare.commands.common import measure, seconds, select, share, side_by_side
 from compare.commands.options import (
     All,
     Budget,
@@ -13,6 +12,7 @@ from compare.commands.options import (
     InChapter,
     Json,
     Names,
+    On,
     Out,
     Precision,
     Pythons,
@@ -44,19 +44,21 @@ def bench(
     as_json: Json = None,
     out: Out = Path("runs"),
     resume: Resume = None,
+    on: On = None,
 ) -> None:
     """Time twins over rounds of fresh processes; only those that agree, with ratios, intervals and verdicts."""
     from compare import bench as timing
     from compare import check as checking
 
-    twins, chosen = select(names, everything, chapter, engine, python, device)
+    twins, chosen = select(names, everything, chapter, engine, python, device, on)
     options = timing.Options(reference, quick, share("--precision", precision), seconds("--budget", budget))
     speeds = timing.plan(twins, chosen, device, seed, size, reference)
     cells = [*timing.gates(speeds), *speeds]
+    jobs = side_by_side(None, on)
 
     def run(record: Any, tell: Any) -> None:
-        checking.run(record, chosen, checking.Settings(device, 1, os.cpu_count() or 1, timeout), tell)
+        checking.run(record, chosen, checking.Settings(device, 1, jobs, timeout), tell)
         timing.run(record, chosen, checking.Settings(device, threads, 1, timeout), options, tell)
 
     recorded = {"quick": quick, "precision": precision, "budget": budget, "threads": threads, "reference": reference}
-    measure("bench", cells, out, resume, recorded, as_json, run)
+    measure("bench", cells, out, resume, recorded, as_json, run, on)

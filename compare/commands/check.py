@@ -1,9 +1,8 @@
 """`twin check`."""
 
-import os
 from pathlib import Path
 
-from compare.commands.common import measure, select
+from compare.commands.common import measure, select, side_by_side
 from compare.commands.options import (
     All,
     Device,
@@ -12,6 +11,7 @@ from compare.commands.options import (
     Jobs,
     Json,
     Names,
+    On,
     Out,
     Pythons,
     Resume,
@@ -35,11 +35,12 @@ def check(
     as_json: Json = None,
     out: Out = Path("runs"),
     resume: Resume = None,
+    on: On = None,
 ) -> None:
     """Take twins up the ladder: structure, weights, forward, gradients, optimizer, trajectory."""
     from compare import check as checking
 
-    twins, chosen = select(names, everything, chapter, engine, python, device)
+    twins, chosen = select(names, everything, chapter, engine, python, device, on)
     cells = checking.plan(twins, chosen, device, seed, size)
-    settings = checking.Settings(device, 1, jobs or os.cpu_count() or 1, timeout)
-    measure("check", cells, out, resume, {}, as_json, lambda r, tell: checking.run(r, chosen, settings, tell))
+    settings = checking.Settings(device, 1, side_by_side(jobs, on), timeout)
+    measure("check", cells, out, resume, {}, as_json, lambda r, tell: checking.run(r, chosen, settings, tell), on)

@@ -25,8 +25,20 @@ def measure(
     options: dict[str, Any],
     as_json: str | None,
     run: Any,
+    on: str | None = None,
 ) -> None:
-    """Carry out a plan, keep its record whatever happens, and report."""
+    """Carry out a plan, keep its record whatever happens, and report.
+
+    Args:
+        command: what is asked; also the beginning of the record's name.
+        cells: the plan.
+        out, resume: the record's folder, or the record that is continued.
+        options: what the record keeps as settings.
+        as_json: where JSON goes, if anywhere.
+        run: measures the cells of a record: `run(record, tell)`. With `on` it is sent to other processes, a twin at a
+            time, so all that it needs must be picklable.
+        on: 'ray' to spread the twins over a Ray cluster.
+    """
     from compare import report
     from compare.cells import Record
     from compare.progress import showing
@@ -41,10 +53,19 @@ def measure(
     interrupted = False
     try:
         with showing(record) as tell:
-            run(record, tell)
+            if on == "ray":
+                from compare import cluster
+
+                cluster.run(record, run, tell)
+            else:
+                run(record, tell)
     except KeyboardInterrupt:
         interrupted = True
+    if record.unwritten:
+        record.save()  # there may be room again
     answer(record.to_json(), report.of_record(record.to_json()), as_json)
+    if record.unwritten:
+        print(f"twin: {path} lacks the newest results, which are above: {record.unwritten}", file=sys.stderr)
     done = sum(cell.status != "not_run" for cell in record.cells)
     if interrupted:
         print(
@@ -63,17 +84,30 @@ def select(
     engine: list[str] | None,
     python: list[str] | None,
     device: str,
+    on: str | None = None,
 ) -> tuple[list[Twin], list[Any]]:
-    """The twins and the engines that the arguments name.
+    """The twins and the engines that the arguments name; the device need not be here if the cells go elsewhere.
 
     Raises:
         TwinError: for one that does not exist or is not installed, or a device that is not here.
     """
     from compare import engines
 
-    check_device(device)
+    if on is None:
+        check_device(device)
     twins = choose(names, everything, chapter)
     return twins, engines.choose(engine or [], engines.parse_pythons(python or []))
+
+
+def side_by_side(jobs: int | None, on: str | None) -> int:
+    """How many engines compute at the same time.
+
+    Raises:
+        TwinError: when a number is asked for where the cluster decides.
+    """
+    if on and jobs:
+        raise TwinError(f"--jobs {jobs}: with --on {on} the engines of a twin take turns, and twins go side by side")
+    return 1 if on else jobs or os.cpu_count() or 1
 
 
 def choose(names: list[str] | None, everything: bool, chapter: str | None) -> list[Twin]:

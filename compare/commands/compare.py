@@ -1,10 +1,9 @@
 """`twin compare`."""
 
-import os
 from pathlib import Path
 from typing import Any
 
-from compare.commands.common import measure, seconds, select, share
+from compare.commands.common import measure, seconds, select, share, side_by_side
 from compare.commands.common import seeds as chosen_seeds
 from compare.commands.options import (
     All,
@@ -19,6 +18,7 @@ from compare.commands.options import (
     Json,
     Log,
     Names,
+    On,
     Out,
     Precision,
     Pythons,
@@ -53,12 +53,14 @@ def compare(
     as_json: Json = None,
     out: Out = Path("runs"),
     resume: Resume = None,
+    on: On = None,
 ) -> None:
     """Check, time and train twins, in one record and one report."""
     from compare import bench, logs, training
     from compare import check as checking
 
-    twins, chosen = select(names, everything, chapter, engine, python, device)
+    twins, chosen = select(names, everything, chapter, engine, python, device, on)
+    jobs = side_by_side(jobs, on)
     planned = chosen_seeds(seed, seeds)
     timing = bench.Options(reference, quick, share("--precision", precision), seconds("--budget", budget))
     cells = [
@@ -72,10 +74,10 @@ def compare(
     options |= {"quick": quick, "precision": precision, "budget": budget}
 
     def all_three(record: Any, tell: Any) -> None:
-        checking.run(record, chosen, checking.Settings(device, 1, jobs or os.cpu_count() or 1, timeout), tell)
+        checking.run(record, chosen, checking.Settings(device, 1, jobs, timeout), tell)
         one_by_one = checking.Settings(device, threads, 1, timeout)
         bench.run(record, chosen, one_by_one, timing, tell)
         to = logs.Log(log, out / log / record.path.stem) if log else None
         training.run(record, chosen, one_by_one, training.Options(epochs, init, log=to), tell)
 
-    measure("compare", cells, out, resume, options, as_json, all_three)
+    measure("compare", cells, out, resume, options, as_json, all_three, on)

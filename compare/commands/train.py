@@ -16,6 +16,7 @@ from compare.commands.options import (
     Json,
     Log,
     Names,
+    On,
     Out,
     Pythons,
     Resume,
@@ -47,12 +48,13 @@ def train(
     as_json: Json = None,
     out: Out = Path("runs"),
     resume: Resume = None,
+    on: On = None,
 ) -> None:
     """Train twins on every engine, from the same weights and on the same batches; 11 seeds or more give a verdict."""
     from compare import check as checking
     from compare import logs, training
 
-    twins, chosen = select(names, everything, chapter, engine, python, device)
+    twins, chosen = select(names, everything, chapter, engine, python, device, on)
     cells = training.plan(twins, chosen, device, chosen_seeds(seed, seeds))
     settings = checking.Settings(device, threads, 1, timeout)
     if weights and len(twins) != 1:
@@ -67,4 +69,4 @@ def train(
         training.run(record, chosen, settings, training.Options(epochs, init, weights, save, to), tell)
 
     recorded = {"epochs": epochs, "init": init, "weights": weights and str(weights), "threads": threads}
-    measure("train", cells, out, resume, recorded, as_json, run)
+    measure("train", cells, out, resume, recorded, as_json, run, on)
