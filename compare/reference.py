@@ -69,7 +69,14 @@ class Reference:
 
 
 def of_model(
-    worker: Worker, twin: Twin, size: str, seed: int, folder: Path, timeout: float, with_steps: bool
+    worker: Worker,
+    twin: Twin,
+    size: str,
+    seed: int,
+    folder: Path,
+    timeout: float,
+    with_steps: bool,
+    native_twins: int = NATIVE_TWINS,
 ) -> Reference:
     """The reference of a model twin.
 
@@ -81,6 +88,7 @@ def of_model(
         folder: for the files, which the engines read too.
         timeout: seconds per request.
         with_steps: whether to go on to gradients and training steps.
+        native_twins: how many are trained to see how far rounding drives them apart.
     """
     rng = np.random.default_rng(seed)
     arguments = twin.ladder_arguments(size)
@@ -119,7 +127,7 @@ def of_model(
         kept, ref.curve = ask.steps("float64", weights, batches, ref.redundant)
         ref.values |= kept
         twins = []
-        for _ in range(NATIVE_TWINS):
+        for _ in range(native_twins):
             native, curve = ask.steps("float32", moved(weights, rng), moved(batches, rng), ref.redundant)
             twins.append(native)
             ref.native_curves.append(curve)

@@ -1,0 +1,739 @@
+"""`twin port`: a twin to write again in the other framework, and what is right so far, method by method.
+
+A learner's file is checked like any engine's model, by the ladder. Where it fails, each of its methods is put alone
+into the twin's own file and climbs again: the method whose ladder breaks is the wrong one, whatever else is wrong
+or not yet written.
+"""
+
+import ast
+import difflib
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from compare import check, reference, skeleton
+from compare.cells import Cell, write_json
+from compare.engines import ENGINES, ROOT
+from compare.ladder import Rung
+from compare.process import Worker, WorkerFailed
+from compare.reference import Reference
+from twin.bridge import Leaf
+from twin.catalogue import chapter_of
+from twin.errors import DIFFER, INCOMPLETE, TwinError, unknown
+from twin.spec import Twin
+
+FRAMEWORK = {"keras": "Keras", "torch": "PyTorch"}
+ENGINE = {"keras": "keras-torch", "torch": "torch"}  # the reference needs PyTorch, so Keras can run on it too
+NATIVE_TWINS = 3
+ROUNDING = 5e-7  # relative L2: what float32 in the middle of a float64 model looks like
+LEARNED = 1e-4  # relative difference of the losses of two short trainings from the same seed
+GRACE = 20.0  # seconds for a worker to interrupt itself before it is killed
+LEVELS = 3
+State = Literal["right", "differs", "empty", "not run"]
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is known of one method.
+
+    Args:
+        unit: its name, such as `LeNet.call`; "" for the file as a whole.
+        state: 'right', 'differs', 'empty' (still to be written) or 'not run' (nothing that the check does calls it).
+        message: one line, for a learner.
+        notes: further lines.
+    """
+
+    unit: str
+    state: State
+    message: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one file on the ladder.
+
+    Args:
+        message: one line; "" where every rung holds.
+        rung: the one that broke; 'error' where the code stopped.
+        unit: the learner's method in which the code stopped, where that is known.
+        fatal: whether the worker is gone.
+        ran: the methods that were called.
+        figures: every distance measured, by rung and name.
+    """
+
+    message: str = ""
+    rung: str = ""
+    unit: str = ""
+    fatal: bool = False
+    ran: frozenset[str] = frozenset()
+    figures: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        return not self.rung
+
+
+def other(side: str) -> str:
+    """The framework that the port comes from."""
+    return "keras" if side == "torch" else "torch"
+
+
+def source(twin: Twin, side: str) -> str:
+    """The twin's own file of that side."""
+    place = ROOT / f"{side}_impl" / f"{twin.kind}s" / chapter_of(twin.name).slug / f"{twin.name}.py"
+    return place.read_text()
+
+
+def file_name(twin: Twin, side: str) -> str:
+    return f"{twin.name}_{side}.py"
+
+
+def default_folder(twin: Twin, side: str) -> Path:
+    return Path("port") / f"{twin.name}-{side}"
+
+
+def write(twin: Twin, side: str, folder: Path, force: bool) -> list[Path]:
+    """Write the finished side, the skeleton of the other, and a page on what to do.
+
+    Args:
+        twin: what is ported.
+        side: the framework to write it in.
+        folder: where.
+        force: whether a learner's file that is there may be written over.
+
+    Raises:
+        TwinError: when it may not, or the folder cannot be written.
+    """
+    finished, own = source(twin, other(side)), source(twin, side)
+    mine = folder / file_name(twin, side)
+    if mine.exists() and not force:
+        raise TwinError(
+            f"{mine} is there already, and is yours; check it with `twin port {twin.name} --check {folder}`, "
+            "or begin again with --force"
+        )
+    names = list(skeleton.units(ast.parse(own)))
+    files = {
+        folder / file_name(twin, other(side)): finished,
+        mine: skeleton.skeleton(own),
+        folder / "START.md": _start(twin, side, folder, names),
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path, text in files.items():
+            path.write_text(text)
+    except OSError as error:
+        raise TwinError(f"cannot write {folder}: {error.strerror}; choose another place with --out") from error
+    save_progress(folder, Progress(twin.name, side, dict.fromkeys(names, "empty")))
+    return list(files)
+
+
+@dataclass
+class Progress:
+    """What a folder remembers between commands.
+
+    Args:
+        twin, to: what is ported, and to which framework.
+        states: each method's, as last checked.
+        hints: how many hints were given, by method.
+    """
+
+    twin: str
+    to: str
+    states: dict[str, str]
+    hints: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def right(self) -> int:
+        return sum(state in ("right", "not run") for state in self.states.values())
+
+    @property
+    def done(self) -> bool:
+        return self.right == len(self.states)
+
+
+def read_progress(folder: Path) -> Progress | None:
+    """What a folder remembers; None where it remembers nothing.
+
+    Raises:
+        TwinError: when its file is spoilt.
+    """
+    path = folder / "progress.json"
+    try:
+        return Progress(**json.loads(path.read_text()))
+    except FileNotFoundError:
+        return None
+    except NotADirectoryError:
+        return None
+    except (OSError, ValueError, TypeError) as error:
+        raise TwinError(f"cannot read {path}: {error}; delete it and check again") from error
+
+
+def save_progress(folder: Path, progress: Progress) -> None:
+    """Write it whole, or not at all."""
+    write_json(folder / "progress.json", vars(progress))
+
+
+def locate(twin: Twin, where: Path | None, to: str | None) -> tuple[Path, str]:
+    """The learner's file and the framework it is written in.
+
+    Args:
+        twin: what is ported.
+        where: its folder or file; None for the default folder.
+        to: the framework, where the learner says so.
+
+    Raises:
+        TwinError: when there is no such file, or two.
+    """
+    if where is None:
+        sides = [side for side in ("torch", "keras") if default_folder(twin, side).is_dir() and to in (None, side)]
+        if not sides:
+            where_not = default_folder(twin, to or "torch")
+            raise TwinError(f"no folder {where_not}; begin with `twin port {twin.name} --to {to or 'torch'}`")
+        if len(sides) > 1:
+            raise TwinError(f"{twin.name} is ported to both frameworks here; say which: --to torch or --to keras")
+        where = default_folder(twin, sides[0])
+    if where.is_dir():
+        found = [
+            side for side in ("torch", "keras") if to in (None, side) and (where / file_name(twin, side)).is_file()
+        ]
+        progress = read_progress(where)
+        side = to or (progress.to if progress and progress.twin == twin.name else found[0] if len(found) == 1 else None)
+        if side is None or side not in found:
+            names = " or ".join(file_name(twin, each) for each in ((side,) if side else ("torch", "keras")))
+            raise TwinError(f"no {names} in {where}; `twin port {twin.name} --out {where} --force` writes it anew")
+        return where / file_name(twin, side), side
+    if not where.is_file():
+        raise TwinError(f"no file {where}; expected what `twin port {twin.name}` wrote, or its folder")
+    return where, to or _side_of(where)
+
+
+def read(path: Path, own: ast.Module) -> tuple[str, ast.Module]:
+    """A learner's file, which has everything that the twin's own defines.
+
+    Raises:
+        TwinError: for a syntax error, a class or a method that is missing, or other arguments; with file and line.
+    """
+    try:
+        text = path.read_text()
+        tree = ast.parse(text, str(path))
+    except SyntaxError as error:
+        raise TwinError(f"{path}:{error.lineno}: {error.msg}; Python cannot read the file from there on") from error
+    except (OSError, ValueError) as error:
+        raise TwinError(f"cannot read {path}: {error}") from error
+    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+    wanted_classes = [node.name for node in own.body if isinstance(node, ast.ClassDef)]
+    for name in wanted_classes:
+        if name not in classes:
+            raise _missing(path, "class", name, {n: c.lineno for n, c in classes.items() if n not in wanted_classes}, 1)
+    there, wanted = skeleton.functions(tree), skeleton.functions(own)
+    for name, node in wanted.items():
+        owner = name.rpartition(".")[0]
+        if name not in there:
+            spare = {
+                each: found.lineno
+                for each, found in there.items()
+                if each not in wanted and each.rpartition(".")[0] == owner
+            }
+            raise _missing(path, "method" if owner else "function", name, spare, classes[owner].lineno if owner else 1)
+        mine, theirs = (_arguments(each) for each in (there[name], node))
+        if mine != theirs and (name == "run" or name.endswith(".__init__")):  # these are called by name
+            raise TwinError(
+                f"{path}:{there[name].lineno}: {name} takes ({', '.join(mine)}); "
+                f"expected ({', '.join(theirs)}), because its arguments come by name"
+            )
+    return text, tree
+
+
+class Checker:
+    """Checks files of one twin and side against its reference; one worker serves all.
+
+    Args:
+        twin: what is ported.
+        side: the framework that it is written in.
+        timeout: seconds that one request may take.
+        pool: where the workers live.
+
+    Raises:
+        TwinError: when an engine is not installed, or the reference cannot be computed.
+    """
+
+    def __init__(self, twin: Twin, side: str, timeout: float, pool: check.Pool):
+        self.twin, self.side, self.timeout, self.pool = twin, side, timeout, pool
+        self.own_text = source(twin, side)
+        self.own = skeleton.units(ast.parse(self.own_text))
+        self.folder = Path(tempfile.mkdtemp(prefix="twin-port-"))
+        self.workers: dict[str, Worker] = {}
+        self.learned: dict[str, Any] | None = None
+        self.controls: dict[str, bool] = {}
+        try:
+            native = self._worker("torch")
+            self.ref = self._reference(native)
+            self._place("", None)
+            self.leaves = self._leaves() if twin.kind == "model" else {}
+        except WorkerFailed as failure:
+            raise TwinError(f"the check cannot be run: {failure.reason}", INCOMPLETE) from failure
+        self.owned = sorted({part for path in self.leaves for part in path.split(".")})
+
+    def close(self) -> None:
+        """Remove the files; the pool ends the workers."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def check(self, text: str, tell: Tell = lambda word: None) -> list[Verdict]:
+        """Every method's verdict, in the file's order.
+
+        Args:
+            text: the learner's file, as `read` accepts it.
+            tell: called with a word on what is being done.
+        """
+        tree = ast.parse(text)
+        mine = skeleton.units(tree) | {n: f for n, f in skeleton.functions(tree).items() if n in self.own}
+        empty = [name for name in self.own if skeleton.is_empty(mine[name])]
+        whole = None
+        if not empty:
+            tell("the whole file")
+            whole = self.outcome(text, None)
+            if whole.ok and set(self.own) <= whole.ran:
+                return [Verdict(name, "right", notes=self._unused(name, mine)) for name in self.own]
+        verdicts = []
+        for name in self.own:
+            if name in empty:
+                verdicts.append(Verdict(name, "empty", f"{name} is still to be written"))
+            elif whole and whole.ok and name in whole.ran:
+                verdicts.append(Verdict(name, "right", notes=self._unused(name, mine)))
+            else:
+                tell(name)
+                verdicts.append(self._method(name, text, mine, whole))
+        if whole and not whole.ok and all(verdict.state in ("right", "not run") for verdict in verdicts):
+            verdicts.append(self._together(whole, tree))
+        return verdicts
+
+    def outcome(self, text: str, units: list[str] | None) -> Outcome:
+        """Take the learner's file, or the twin's own with those methods of it, up the ladder.
+
+        Native PyTorch climbs in float64, where rounding hides nothing; only where that shows no more than float32 in
+        the learner's code does float32 decide.
+        """
+        first = self._climb(text, units, "float64" if self.side == "torch" else "float32")
+        if self.side == "keras" or first.ok or first.fatal:
+            return first
+        far = max(first.figures.values(), default=0.0)
+        if first.rung == "error" or (first.rung in ("forward", "gradients", "optimizer") and far < ROUNDING):
+            again = self._climb(text, units, "float32")
+            return again if again.ok else first
+        return first
+
+    def _method(self, name: str, text: str, mine: Mapping[str, ast.FunctionDef], whole: Outcome | None) -> Verdict:
+        """One method's verdict, by putting it alone into the twin's own file."""
+        if skeleton.same_code(self.own[name], mine[name]):
+            return Verdict(name, "right")
+        if name.endswith(".__init__"):
+            assigned = skeleton.attributes(mine[name])
+            for wanted in skeleton.attributes(self.own[name]):
+                if wanted in self.owned and wanted not in assigned:
+                    near = difflib.get_close_matches(wanted, assigned, n=1)
+                    guess = f"; it assigns self.{near[0]}" if near else ""
+                    return Verdict(name, "differs", f"self.{wanted}, which has weights, is never assigned{guess}")
+        if whole and whole.fatal and whole.unit == name:
+            return Verdict(name, "differs", whole.message)
+        found = self.outcome(text, [name])
+        if not found.ok:
+            return Verdict(name, "differs", found.message, self._omitted(name, mine[name]))
+        if name not in found.ran:
+            return Verdict(name, "not run", "nothing that the check does calls it; compare it with --solution")
+        return Verdict(name, "right", notes=self._unused(name, mine))
+
+    def _together(self, whole: Outcome, tree: ast.Module) -> Verdict:
+        changed = skeleton.changed_constants(ast.parse(self.own_text), tree)
+        if changed:
+            return Verdict("", "differs", f"{', '.join(changed)}: not the twin's value. {whole.message}")
+        place = f"{whole.unit}: " if whole.unit else ""
+        return Verdict("", "differs", f"each method is right by itself, but not together: {place}{whole.message}")
+
+    def _omitted(self, name: str, mine: ast.FunctionDef) -> tuple[str, ...]:
+        """Which defaults the learner leaves in force where the twin spells out a value."""
+        notes = []
+        for each in skeleton.omissions(self.own[name], mine):
+            try:
+                default = self._ask("default_of", twin=self.twin.name, callee=each.callee, keyword=each.keyword)[
+                    "default"
+                ]
+            except WorkerFailed:
+                break
+            if default and default != each.value:
+                notes.append(
+                    f"line {each.line}, {each.callee}: the twin spells out {each.keyword}={each.value}; "
+                    f"{FRAMEWORK[self.side]}'s default is {default}"
+                )
+        return tuple(notes)
+
+    def _unused(self, name: str, mine: Mapping[str, ast.FunctionDef]) -> tuple[str, ...]:
+        """A layer that is random in training is off on the ladder, so that leaving it out shows only in the code."""
+        if not self.twin.ladder:
+            return ()
+        read = skeleton.attributes_read(self.own[name])
+        used = {each for node in mine.values() for each in skeleton.attributes_read(node)}
+        owner = name.rpartition(".")[0]
+        constructor = mine.get(f"{owner}.__init__")
+        assigned = skeleton.attributes(constructor) if constructor else []
+        return tuple(
+            f"self.{each} is assigned and never used; what is random in training the ladder cannot see"
+            for each in read
+            if each in assigned and each not in used
+        )
+
+    def _climb(self, text: str, units: list[str] | None, dtype: str) -> Outcome:
+        try:
+            self._place(text, units)
+            if self.twin.kind == "model" and (complaint := self._structure()):
+                return Outcome(complaint, "structure", ran=self._ran())
+            rungs = self._rungs(dtype)
+            figures = {f"{r.rung}/{d.name}": float(d.rel_l2) for r in rungs for d in r.distances}
+            failed = next((rung for rung in rungs if rung.status == "failed"), None)
+            if failed and check.parted_late(rungs) and not self._control(dtype, text, units):
+                failed = None  # the twin's own file parts there too
+            ran = self._ran()
+            if failed:
+                return Outcome(self._in_words(failed), failed.rung, ran=ran, figures=figures)
+            if "fit" in self.own:
+                if complaint := self._fit():
+                    return Outcome(complaint, "training", ran=ran, figures=figures)
+                ran = self._ran()
+            return Outcome(ran=ran, figures=figures)
+        except WorkerFailed as failure:
+            return self._stopped(failure)
+
+    def _stopped(self, failure: WorkerFailed) -> Outcome:
+        """The learner's code did not come to its end."""
+        told = failure.partial
+        unit, line = told.get("unit", ""), told.get("line")
+        if not failure.alive:
+            self.workers.pop(ENGINE[self.side], None)
+            return Outcome(f"{failure.reason}; the process had to be ended", "error", unit, fatal=True)
+        if told.get("overtime"):
+            place = f"line {line}: " if line else ""
+            return Outcome(f"{place}no end after {self.timeout:g} s; an endless loop?", "error", unit, fatal=True)
+        words = str(told.get("error", failure.reason))
+        return Outcome(f"line {line}: {words}" if line else words, "error", unit)
+
+    def _in_words(self, rung: Rung) -> str:
+        """A failed rung for somebody who does not know the ladder."""
+        message = rung.message.split(". Next: ")[0]
+        far = rung.worst
+        apart = f" (relative L2 {far.rel_l2:.1e})" if far else ""
+        if self.twin.kind == "exercise":
+            names = [each.name for each in rung.distances if not each.ok]
+            if not names:
+                return message
+            return f"{len(names)} of {len(rung.distances)} outputs differ{apart}: {', '.join(names)}"
+        if rung.rung == "forward" and far:
+            where, _, _ = message.partition(f". {far.name}")
+            return f"the output differs{apart}; {where}"
+        if rung.rung == "gradients" and far:
+            what = far.name if far.name.startswith("loss") else f"the gradient of {far.name}"
+            return f"the outputs agree, {what} does not{apart}"
+        if rung.rung == "optimizer" and far:
+            return f"outputs and gradients agree, a training step does not: {far.name}{apart}"
+        if rung.rung == "trajectory" and far:
+            return f"outputs, gradients and single steps agree, the loss over many steps does not: {far.name}{apart}"
+        return message
+
+    def _rungs(self, dtype: str) -> list[Rung]:
+        cell = Cell("check", self.twin.name, ENGINE[self.side], "cpu", dtype, 0, "small")
+        patience = self.timeout + GRACE
+        with tempfile.TemporaryDirectory(dir=self.folder) as folder:
+            return check.climb(self._worker(self.side), self.twin, cell, self.ref, Path(folder), patience)
+
+    def _control(self, dtype: str, text: str, units: list[str] | None) -> bool:
+        """Whether the twin's own file keeps together over all steps, where the learner's parted late."""
+        if dtype not in self.controls:
+            self._place("", None)
+            self.controls[dtype] = all(rung.status == "ok" for rung in self._rungs(dtype))
+            self._place(text, units)
+        return self.controls[dtype]
+
+    def _structure(self) -> str:
+        """The first layer that is missing, left over, of another kind or of another shape."""
+        mine = self._leaves()
+        for path, wanted in self.leaves.items():
+            if path not in mine:
+                return f"{path}, a {wanted.kind} with weights, is missing"
+            if mine[path].kind != wanted.kind:
+                return f"{path} is a {mine[path].kind}; expected a {wanted.kind}"
+            for name in wanted.shapes.keys() | mine[path].shapes.keys():
+                got, right = mine[path].shapes.get(name), wanted.shapes.get(name)
+                if got != right:
+                    full = wanted.full(name)
+                    if got is None or right is None:
+                        return f"{full} is missing" if got is None else f"{full} is left over"
+                    return f"{full} has shape {got}; expected {right}"
+        extra = [path for path in mine if path not in self.leaves]
+        return f"{extra[0]}, a {mine[extra[0]].kind} with weights, is left over" if extra else ""
+
+    def _leaves(self) -> dict[str, Leaf]:
+        answer = self._ask(
+            "build", twin=self.twin.name, arguments=self.twin.ladder_arguments("small"), dtype="float32", seed=0
+        )
+        return {leaf.path: leaf for leaf in map(Leaf.from_json, answer["leaves"])}
+
+    def _fit(self) -> str:
+        """A short training by the file's own `fit`, beside the twin's own from the same seed."""
+        if self.learned is None:
+            text, units = self.placed
+            self._place("", None)
+            start = time.monotonic()
+            self.learned = self._train()
+            if time.monotonic() - start > self.timeout / 2:
+                self.learned = {}
+            self._place(text, units)
+        if not self.learned:
+            return ""
+        found = self._train()
+        for name, wanted in self.learned["losses"].items():
+            got = found["losses"].get(name, [])
+            for epoch, value in enumerate(wanted):
+                if epoch >= len(got) or abs(got[epoch] - value) > LEARNED * abs(value):
+                    told = f"{got[epoch]:.6g}" if epoch < len(got) else "never reported"
+                    return (
+                        f"the ladder agrees, a short training does not: {name} of epoch {epoch + 1} is {told}, "
+                        f"the twin's own {value:.6g} from the same seed"
+                    )
+        if abs(found["value"] - self.learned["value"]) > LEARNED * abs(self.learned["value"]):
+            told = f"{found['value']:.6g}, the twin's own {self.learned['value']:.6g}"
+            return f"a short training has the twin's losses, but ends with other weights: its measure is {told}"
+        return ""
+
+    def _train(self) -> dict[str, Any]:
+        small = dict(self.twin.small.arguments)
+        self._ask("build", twin=self.twin.name, arguments=small, dtype="float32", seed=0)
+        epochs = max(1, self.twin.epochs // 6)
+        options = dict(self.twin.data_options)
+        return self._ask("fit", epochs=epochs, data_name=self.twin.data, data_options=options)
+
+    def _reference(self, native: Worker) -> Reference:
+        if self.twin.kind == "exercise":
+            return reference.of_exercise(native, self.twin, self.folder, 10 * self.timeout)
+        return reference.of_model(
+            native, self.twin, "small", 0, self.folder, 10 * self.timeout, with_steps=True, native_twins=NATIVE_TWINS
+        )
+
+    def _place(self, text: str, units: list[str] | None) -> None:
+        self.placed = text, units
+        owned = self.owned if text else []
+        self._ask("stand_in", twin=self.twin.name, text=text, units=units, owned=owned, patience=self.timeout)
+
+    def _ran(self) -> frozenset[str]:
+        return frozenset(self._ask("ran")["ran"]) if self.placed[0] else frozenset()
+
+    def _ask(self, op: str, **fields: Any) -> dict[str, Any]:
+        return self._worker(self.side).ask(op, self.timeout + GRACE, **fields)
+
+    def _worker(self, side: str) -> Worker:
+        name = ENGINE[side]
+        if name not in self.workers:
+            engine = ENGINES[name]
+            if missing := engine.missing():
+                raise TwinError(
+                    f"the check needs {' and '.join(missing)}, not importable in {engine.python}; "
+                    f"try: pip install 'twin-suite[{name}]'",
+                    INCOMPLETE,
+                )
+            self.workers[name] = self.pool.start(engine, "cpu")
+        return self.workers[name]
+
+
+def check_file(twin: Twin, path: Path, side: str, timeout: float, tell: Tell) -> list[Verdict]:
+    """Check a learner's file, and keep the progress beside it.
+
+    Raises:
+        TwinError: when the file cannot be read, or the check cannot be run.
+    """
+    text, tree = read(path, ast.parse(source(twin, side)))
+    found = _all_empty(twin, side, tree)
+
+    def work(pool: check.Pool) -> None:
+        tell("the reference")
+        checker = Checker(twin, side, timeout, pool)
+        try:
+            found.extend(checker.check(text, tell))
+        finally:
+            checker.close()
+
+    if not found:
+        pool = check.Pool(check.Settings(timeout=max(timeout, 60.0)))
+        pool.run([lambda: work(pool)])
+    states = {verdict.unit: str(verdict.state) for verdict in found if verdict.unit}
+    if any(not verdict.unit for verdict in found):
+        states["the whole"] = "differs"
+    before = read_progress(path.parent)
+    same = before is not None and (before.twin, before.to) == (twin.name, side)
+    save_progress(path.parent, Progress(twin.name, side, states, before.hints if before and same else {}))
+    return found
+
+
+def _all_empty(twin: Twin, side: str, tree: ast.Module) -> list[Verdict]:
+    """The verdicts of a file in which nothing is written yet; none of another."""
+    names, mine = skeleton.units(ast.parse(source(twin, side))), skeleton.functions(tree)
+    if not all(skeleton.is_empty(mine[name]) for name in names):
+        return []
+    return [Verdict(name, "empty", f"{name} is still to be written") for name in names]
+
+
+def exit_code(verdicts: list[Verdict]) -> int:
+    """0 when every method is right, 1 when one differs or is still to be written."""
+    return DIFFER if any(verdict.state in ("differs", "empty") for verdict in verdicts) else 0
+
+
+def solution(twin: Twin, side: str, method: str) -> str:
+    """The twin's own lines for one method, which may be named without its class where that is clear.
+
+    Raises:
+        TwinError: when there is no such method, or several.
+    """
+    own = source(twin, side)
+    names = skeleton.units(ast.parse(own))
+    found = [name for name in names if method in (name, name.rpartition(".")[2])]
+    if not found:
+        raise unknown(f"method of {twin.name} in {FRAMEWORK[side]}", method, names)
+    if len(found) > 1:
+        raise TwinError(f"--solution {method}: which one? {', '.join(found)}")
+    node = names[found[0]]
+    assert node.end_lineno is not None
+    first = min([node.lineno, *(each.lineno for each in node.decorator_list)])
+    return "\n".join(own.splitlines()[first - 1 : node.end_lineno])
+
+
+def next_unit(states: Mapping[str, str]) -> str:
+    """The first method that differs, or else the first that is still to be written; "" when there is none."""
+    for wanted in ("differs", "empty"):
+        for name, state in states.items():
+            if state == wanted and name != "the whole":
+                return name
+    return ""
+
+
+def hint(twin: Twin, side: str, unit: str, level: int) -> list[str]:
+    """One step of help with a method.
+
+    Args:
+        twin, side: what is ported, and to which framework.
+        unit: the method.
+        level: 1 for shapes and the order of things, 2 for what is called, 3 for the arguments.
+    """
+    texts = {each: source(twin, each) for each in ("keras", "torch")}
+    own = skeleton.to_write(skeleton.units(ast.parse(texts[side]))[unit])
+    counterpart = skeleton.units(ast.parse(texts[other(side)])).get(_renamed(unit, other(side)))
+    if level == 1:
+        lines = []
+        if assigned := skeleton.attributes(own):
+            lines.append("assigns, in this order: " + ", ".join(f"self.{name}" for name in assigned))
+        if used := [name for name in skeleton.attributes_read(own) if name not in assigned]:
+            lines.append("uses: " + ", ".join(f"self.{name}" for name in used))
+        body = texts[side].splitlines()[own.lineno : own.end_lineno]
+        shapes = [line.partition("#")[2].strip() for line in body if "# (" in line]
+        if shapes:
+            lines.append("on the way: " + "; ".join(shapes))
+        return lines or [f"{len(own.body)} statements, {len(list(skeleton.calls(own)))} calls"]
+    mine = [ast.unparse(call.func) for call in skeleton.calls(own)]
+    if level == 2:
+        theirs = (
+            [ast.unparse(call.func) for call in skeleton.calls(skeleton.to_write(counterpart))] if counterpart else []
+        )
+        return [
+            f"{FRAMEWORK[which]} calls: {', '.join(dict.fromkeys(names)) or 'nothing'}"
+            for which, names in sorted(((side, mine), (other(side), theirs)))
+        ]
+    written = [ast.unparse(call) for call in skeleton.calls(own) if call.args or call.keywords]
+    return list(dict.fromkeys(written)) or ["no call takes an argument"]
+
+
+def give_hint(twin: Twin, path: Path, side: str) -> tuple[str, int, list[str]]:
+    """The next hint: the method, the step and its lines; remembered beside the learner's file.
+
+    Raises:
+        TwinError: when nothing is left to write.
+    """
+    _, tree = read(path, ast.parse(source(twin, side)))
+    own = skeleton.units(ast.parse(source(twin, side)))
+    mine = skeleton.functions(tree)
+    progress = read_progress(path.parent)
+    if progress is None or (progress.twin, progress.to) != (twin.name, side):
+        progress = Progress(twin.name, side, {})
+    # A method that was written since the last check is no longer empty, and not yet known.
+    states = {
+        name: "empty" if skeleton.is_empty(mine[name]) else "differs" if progress.states.get(name) == "differs" else ""
+        for name in own
+    }
+    unit = next_unit(states)
+    if not unit:
+        raise TwinError(
+            f"{path}: nothing is left to write; `twin port {twin.name} --check {path.parent}` says if it is right"
+        )
+    level = progress.hints.get(unit, 0) + 1
+    lines = hint(twin, side, unit, min(level, LEVELS))
+    progress.hints[unit] = min(level, LEVELS)
+    progress.states = {name: progress.states.get(name, "empty") for name in own}
+    save_progress(path.parent, progress)
+    return unit, min(level, LEVELS), lines
+
+
+def _renamed(unit: str, side: str) -> str:
+    """The method's name on the other side: `call` in Keras is `forward` in PyTorch."""
+    owner, dot, method = unit.rpartition(".")
+    forward = {"keras": "call", "torch": "forward"}
+    return owner + dot + (forward[side] if method == forward[other(side)] and dot else method)
+
+
+def _arguments(node: ast.FunctionDef) -> list[str]:
+    return [each.arg for each in [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]]
+
+
+def _missing(path: Path, what: str, name: str, spare: Mapping[str, int], line: int) -> TwinError:
+    near = difflib.get_close_matches(name, spare, n=1, cutoff=0.6) or list(spare)[:1]
+    renamed = f"; was it renamed to {near[0]}? The twin needs the name {name}" if near else "; it must keep its name"
+    return TwinError(f"{path}:{spare[near[0]] if near else line}: {what} {name} is missing{renamed}")
+
+
+def _side_of(path: Path) -> str:
+    """The framework that a file imports.
+
+    Raises:
+        TwinError: when it imports both or none.
+    """
+    try:
+        tree = ast.parse(path.read_text(), str(path))
+    except SyntaxError as error:
+        raise TwinError(f"{path}:{error.lineno}: {error.msg}; Python cannot read the file from there on") from error
+    except (OSError, ValueError) as error:
+        raise TwinError(f"cannot read {path}: {error}") from error
+    modules = [name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names]
+    modules += [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    found = {name.partition(".")[0].removesuffix("_impl") for name in modules} & {"keras", "torch"}
+    if len(found) != 1:
+        raise TwinError(f"{path} imports {' and '.join(sorted(found)) or 'no framework'}; say --to torch or --to keras")
+    return found.pop()
+
+
+def _start(twin: Twin, side: str, folder: Path, names: list[str]) -> str:
+    finished, mine = file_name(twin, other(side)), file_name(twin, side)
+    listed = "\n".join(f"- [ ] `{name}`" for name in names)
+    return f"""# {twin.title}: from {FRAMEWORK[other(side)]} to {FRAMEWORK[side]}
+
+`{finished}` is finished. `{mine}` has the same classes and methods and their docstrings with the
+shapes, but no bodies. Write them, one at a time if you like; each is checked by itself.
+
+{listed}
+
+- `twin port {twin.name} --check {folder}` says what is right, and the first thing that is not.
+- `twin port {twin.name} --hint {folder}` helps with the next method, in {LEVELS} steps: shapes, calls, arguments.
+- `twin port {twin.name} --solution {names[0]} {folder}` shows the twin's own lines of a method.
+- `twin differences` has the lines that look alike in both frameworks and are not.
+
+Keep the names of classes, methods and of the attributes that have weights: weights cross by name.
+"""
