@@ -16,22 +16,27 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from compare import check, reference, skeleton
 from compare.cells import Cell, write_json
 from compare.engines import ENGINES, ROOT
 from compare.ladder import Rung
 from compare.process import Worker, WorkerFailed
-from compare.reference import Reference
+from compare.reference import Arrays, Reference
+from twin import arrays
 from twin.bridge import Leaf
 from twin.catalogue import chapter_of
 from twin.errors import DIFFER, INCOMPLETE, TwinError, unknown
+from twin.numeric import distance
 from twin.spec import Twin
 
 FRAMEWORK = {"keras": "Keras", "torch": "PyTorch"}
 ENGINE = {"keras": "keras-torch", "torch": "torch"}  # the reference needs PyTorch, so Keras can run on it too
-NATIVE_TWINS = 3
+NATIVE_TWINS = {"float32": 3, "float64": 1}  # how far rounding drives them apart decides less here than in a report
 ROUNDING = 5e-7  # relative L2: what float32 in the middle of a float64 model looks like
 LEARNED = 1e-4  # relative difference of the losses of two short trainings from the same seed
+CALLED = 1e-5  # relative L2 between what a method and the twin's own return in float32
 GRACE = 20.0  # seconds for a worker to interrupt itself before it is killed
 LEVELS = 3
 State = Literal["right", "differs", "empty", "not run"]
@@ -270,12 +275,12 @@ class Checker:
         self.own = skeleton.units(ast.parse(self.own_text))
         self.folder = Path(tempfile.mkdtemp(prefix="twin-port-"))
         self.workers: dict[str, Worker] = {}
+        self.references: dict[str, Reference] = {}
+        self.owned: list[str] = []
         self.learned: dict[str, Any] | None = None
         self.controls: dict[str, bool] = {}
         try:
-            native = self._worker("torch")
-            self.ref = self._reference(native)
-            self._place("", None)
+            self._reference("float64" if side == "torch" else "float32")
             self.leaves = self._leaves() if twin.kind == "model" else {}
         except WorkerFailed as failure:
             raise TwinError(f"the check cannot be run: {failure.reason}", INCOMPLETE) from failure
@@ -390,6 +395,7 @@ class Checker:
 
     def _climb(self, text: str, units: list[str] | None, dtype: str) -> Outcome:
         try:
+            self._reference(dtype)
             self._place(text, units)
             if self.twin.kind == "model" and (complaint := self._structure()):
                 return Outcome(complaint, "structure", ran=self._ran())
@@ -401,13 +407,24 @@ class Checker:
             ran = self._ran()
             if failed:
                 return Outcome(self._in_words(failed), failed.rung, ran=ran, figures=figures)
-            if "fit" in self.own:
-                if complaint := self._fit():
+            if "fit" in self.own and self.twin.kind == "model":
+                complaint = self._fit()
+                ran |= self._ran()
+                if complaint:
                     return Outcome(complaint, "training", ran=ran, figures=figures)
-                ran = self._ran()
+            for name in set(units or []) - ran:
+                returned = self._call(name)
+                if returned is not None:
+                    ran |= {name}
+                if returned:
+                    return Outcome(returned, "call", ran=ran, figures=figures)
             return Outcome(ran=ran, figures=figures)
         except WorkerFailed as failure:
             return self._stopped(failure)
+        except KeyError as error:  # the ladder's arithmetic takes for granted that a model's arrays have its names
+            return Outcome(f"{error.args[0]} is missing from what the code gives", "shape", ran=self._ran())
+        except ValueError as error:
+            return Outcome(str(error), "shape", ran=self._ran())
 
     def _stopped(self, failure: WorkerFailed) -> Outcome:
         """The learner's code did not come to its end."""
@@ -448,7 +465,7 @@ class Checker:
         cell = Cell("check", self.twin.name, ENGINE[self.side], "cpu", dtype, 0, "small")
         patience = self.timeout + GRACE
         with tempfile.TemporaryDirectory(dir=self.folder) as folder:
-            return check.climb(self._worker(self.side), self.twin, cell, self.ref, Path(folder), patience)
+            return check.climb(self._worker(self.side), self.twin, cell, self._reference(dtype), Path(folder), patience)
 
     def _control(self, dtype: str, text: str, units: list[str] | None) -> bool:
         """Whether the twin's own file keeps together over all steps, where the learner's parted late."""
@@ -509,6 +526,35 @@ class Checker:
             return f"a short training has the twin's losses, but ends with other weights: its measure is {told}"
         return ""
 
+    def _call(self, name: str) -> str | None:
+        """A method that nothing else calls, beside the twin's own, on numbers of the shapes that its docstring names.
+
+        None where the docstring does not say them.
+        """
+        owner, _, method = name.rpartition(".")
+        shapes = skeleton.shapes_in(self.own[name], self.twin.small.arguments, reference.BATCH)
+        if owner != self.twin.model or not shapes:
+            return None
+        rng, given, out = np.random.default_rng(0), self.folder / "given", self.folder / "returned"
+        arrays.write(given, {f"{n}": rng.random(shape, dtype=np.float32) for n, shape in enumerate(shapes)})
+
+        def returned(text: str, units: list[str] | None) -> Arrays:
+            self._place(text, units)
+            self._leaves()
+            self._ask("call_method", method=method, given=str(given), out=str(out))
+            return arrays.read(out)
+
+        text, units = self.placed
+        wanted, found = returned("", None), returned(text, units)
+        for key, array in wanted.items():
+            got = found.get(key)
+            if got is None or got.shape != array.shape:
+                return f"it returns shape {None if got is None else got.shape}; expected {array.shape}"
+            far = distance(key, got, array, ROUNDING)
+            if far.rel_l2 > CALLED:
+                return f"what it returns differs (relative L2 {far.rel_l2:.1e})"
+        return ""
+
     def _train(self) -> dict[str, Any]:
         small = dict(self.twin.small.arguments)
         self._ask("build", twin=self.twin.name, arguments=small, dtype="float32", seed=0)
@@ -516,12 +562,28 @@ class Checker:
         options = dict(self.twin.data_options)
         return self._ask("fit", epochs=epochs, data_name=self.twin.data, data_options=options)
 
-    def _reference(self, native: Worker) -> Reference:
-        if self.twin.kind == "exercise":
-            return reference.of_exercise(native, self.twin, self.folder, 10 * self.timeout)
-        return reference.of_model(
-            native, self.twin, "small", 0, self.folder, 10 * self.timeout, with_steps=True, native_twins=NATIVE_TWINS
-        )
+    def _reference(self, dtype: str) -> Reference:
+        """What an engine of that dtype is compared with; rounding noise is only drawn where it plays a part."""
+        if dtype not in self.references:
+            self._place("", None)  # in PyTorch the same worker computes the reference
+            folder = self.folder / dtype
+            folder.mkdir()
+            native, patience = self._worker("torch"), 10 * self.timeout
+            if self.twin.kind == "exercise":
+                self.references[dtype] = reference.of_exercise(native, self.twin, folder, patience)
+            else:
+                self.references[dtype] = reference.of_model(
+                    native,
+                    self.twin,
+                    "small",
+                    0,
+                    folder,
+                    patience,
+                    with_steps=True,
+                    native_twins=NATIVE_TWINS[dtype],
+                    with_noise=dtype == "float32",
+                )
+        return self.references[dtype]
 
     def _place(self, text: str, units: list[str] | None) -> None:
         self.placed = text, units
@@ -627,7 +689,8 @@ def hint(twin: Twin, side: str, unit: str, level: int) -> list[str]:
         level: 1 for shapes and the order of things, 2 for what is called, 3 for the arguments.
     """
     texts = {each: source(twin, each) for each in ("keras", "torch")}
-    own = skeleton.to_write(skeleton.units(ast.parse(texts[side]))[unit])
+    node = skeleton.units(ast.parse(texts[side]))[unit]
+    own = skeleton.to_write(node)
     counterpart = skeleton.units(ast.parse(texts[other(side)])).get(_renamed(unit, other(side)))
     if level == 1:
         lines = []
@@ -635,7 +698,7 @@ def hint(twin: Twin, side: str, unit: str, level: int) -> list[str]:
             lines.append("assigns, in this order: " + ", ".join(f"self.{name}" for name in assigned))
         if used := [name for name in skeleton.attributes_read(own) if name not in assigned]:
             lines.append("uses: " + ", ".join(f"self.{name}" for name in used))
-        body = texts[side].splitlines()[own.lineno : own.end_lineno]
+        body = texts[side].splitlines()[node.body[0].end_lineno : node.end_lineno]
         shapes = [line.partition("#")[2].strip() for line in body if "# (" in line]
         if shapes:
             lines.append("on the way: " + "; ".join(shapes))

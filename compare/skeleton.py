@@ -6,14 +6,16 @@ Pure work on source text and syntax trees; compare.porting asks, compare.stand_i
 import ast
 import copy
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 DIFFERS = re.compile(r"\s*# differs:.*$")
 OWN_LINES = (
     1_000_000  # added to the line numbers of the twin's own code, so that a learner's line is known by its number
 )
 RAN = "__ran__"  # the name under which a file that was put together keeps which of its methods were called
+SHAPE = re.compile(r"\((B,[^()]*)\)")
 Function = ast.FunctionDef
 
 
@@ -85,6 +87,22 @@ def same_code(one: ast.AST, other: ast.AST) -> bool:
 def functions(tree: ast.Module) -> dict[str, Function]:
     """Every function and method of a file by name, those without a body to write included."""
     return dict(_functions(tree))
+
+
+def shapes_in(node: Function, sizes: Mapping[str, Any], rows: int) -> list[tuple[int, ...]]:
+    """The shapes of a method's arguments as its docstring says them: `(B, visible) and (B, hidden) states to ...`.
+
+    Args:
+        node: the method.
+        sizes: what the names of axes stand for, besides B.
+        rows: B.
+    """
+    said = (ast.get_docstring(node) or "").partition(" to ")[0]
+    found = [[axis.strip() for axis in shape.split(",") if axis.strip()] for shape in SHAPE.findall(said)]
+    known = {**sizes, "B": rows}
+    if len(found) != len(node.args.args) - 1 or not all(isinstance(known.get(a), int) for axes in found for a in axes):
+        return []
+    return [tuple(known[axis] for axis in axes) for axes in found]
 
 
 def attributes_read(node: ast.AST) -> list[str]:

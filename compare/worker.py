@@ -78,6 +78,14 @@ class Worker:
         """Which methods of the file that stands in were called."""
         return {"ran": sorted(self.stand.ran)}
 
+    def call_method(self, method: str, given: str, out: str) -> dict[str, Any]:
+        """What a method of the built model returns for some arrays, in their order."""
+        values = arrays.read(given)
+        tensors = self.train.to_tensors(*([self.run] if self.side == "torch" else []), values)
+        found = getattr(self.run.model, method)(*(tensors[name] for name in sorted(values, key=int)))
+        arrays.write(out, self.train.to_arrays(found))
+        return {}
+
     def default_of(self, twin: str, callee: str, keyword: str) -> dict[str, Any]:
         """The value that a framework's function takes for a keyword that is left out; "" where it does not say."""
         found: Any = self.train.load_module(catalogue.find(twin))
