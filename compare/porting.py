@@ -37,6 +37,7 @@ NATIVE_TWINS = {"float32": 3, "float64": 1}  # how far rounding drives them apar
 ROUNDING = 5e-7  # relative L2: what float32 in the middle of a float64 model looks like
 LEARNED = 1e-4  # relative difference of the losses of two short trainings from the same seed
 CALLED = 1e-5  # relative L2 between what a method and the twin's own return in float32
+REFERENCE = 900.0  # seconds for a request of the reference, which is not the learner's doing
 GRACE = 20.0  # seconds for a worker to interrupt itself before it is killed
 LEVELS = 3
 State = Literal["right", "differs", "empty", "not run"]
@@ -283,7 +284,11 @@ class Checker:
             self._reference("float64" if side == "torch" else "float32")
             self.leaves = self._leaves() if twin.kind == "model" else {}
         except WorkerFailed as failure:
+            self.close()
             raise TwinError(f"the check cannot be run: {failure.reason}", INCOMPLETE) from failure
+        except TwinError:
+            self.close()
+            raise
         self.owned = sorted({part for path in self.leaves for part in path.split(".")})
 
     def close(self) -> None:
@@ -568,7 +573,7 @@ class Checker:
             self._place("", None)  # in PyTorch the same worker computes the reference
             folder = self.folder / dtype
             folder.mkdir()
-            native, patience = self._worker("torch"), 10 * self.timeout
+            native, patience = self._worker("torch"), REFERENCE
             if self.twin.kind == "exercise":
                 self.references[dtype] = reference.of_exercise(native, self.twin, folder, patience)
             else:
