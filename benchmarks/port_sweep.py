@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from compare import check, porting, skeleton  # noqa: E402
+from compare.process import Worker  # noqa: E402
 from tests.wrong_ports import KINDS, disguised, emptied, wrong_ports  # noqa: E402
 from twin.catalogue import TWINS  # noqa: E402
 from twin.errors import TwinError  # noqa: E402
@@ -36,13 +37,14 @@ def main() -> None:
     options = parser.parse_args()
     start, totals, done = time.monotonic(), Counter(), []
     pool = check.Pool(check.Settings(jobs=1, timeout=300))
+    workers: dict[str, Worker] = {}  # one of each engine serves all twins
 
     def work() -> None:
         for name in options.twin or TWINS:
             if time.monotonic() - start > options.seconds:
                 break
             try:
-                totals.update(sweep(name, options.to, options.per_kind, pool))
+                totals.update(sweep(name, options.to, options.per_kind, pool, workers))
             except TwinError as error:
                 print(f"{name}: {error}", flush=True)
                 totals["twin", "not measured"] += 1
@@ -53,10 +55,10 @@ def main() -> None:
     report(totals, done, options.to)
 
 
-def sweep(name: str, side: str, per_kind: int, pool: check.Pool) -> Counter:
+def sweep(name: str, side: str, per_kind: int, pool: check.Pool, workers: dict[str, Worker]) -> Counter:
     """Counts of (kind, result) for one twin."""
     begun, counts = time.monotonic(), Counter()
-    checker = porting.Checker(TWINS[name], side, 60, pool)
+    checker = porting.Checker(TWINS[name], side, 60, pool, workers)
     own, units = checker.own_text, checker.own
     plain = disguised(own)
     whole = checker.outcome(plain, None)

@@ -12,7 +12,13 @@ from twin.catalogue import CHAPTERS
 from twin.spec import Twin
 
 WIDTH = 79
-WORDS = {"right": "right", "differs": "differs", "empty": "to write", "not run": "not checked"}
+WORDS = {
+    "right": "right",
+    "differs": "differs",
+    "no answer": "no answer",
+    "empty": "to write",
+    "not run": "not checked",
+}
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,7 @@ def checked(twin: Twin, side: str, path: Path, verdicts: list[Verdict]) -> str:
         f"{twin.name} in {FRAMEWORK[side]}: {path}",
         tabulate(rows, headers=("method", "state"), tablefmt="simple", disable_numparse=True),
     ]
-    wrong = next((each for each in verdicts if each.state == "differs"), None)
+    wrong = next((each for each in verdicts if each.state in ("differs", "no answer")), None)
     empty = [each for each in verdicts if each.state == "empty"]
     if wrong:
         parts.append(_filled(f"{wrong.unit or path.name}: {wrong.message}"))

@@ -27,7 +27,7 @@ from compare.reference import Arrays, Reference
 from twin import arrays
 from twin.bridge import Leaf
 from twin.catalogue import chapter_of
-from twin.errors import DIFFER, INCOMPLETE, TwinError, unknown
+from twin.errors import AGREE, DIFFER, INCOMPLETE, TwinError, unknown
 from twin.numeric import distance
 from twin.spec import Twin
 
@@ -40,7 +40,7 @@ CALLED = 1e-5  # relative L2 between what a method and the twin's own return in 
 REFERENCE = 900.0  # seconds for a request of the reference, which is not the learner's doing
 GRACE = 20.0  # seconds for a worker to interrupt itself before it is killed
 LEVELS = 3
-State = Literal["right", "differs", "empty", "not run"]
+State = Literal["right", "differs", "no answer", "empty", "not run"]
 Tell = Callable[[str], None]
 
 
@@ -50,7 +50,8 @@ class Verdict:
 
     Args:
         unit: its name, such as `LeNet.call`; "" for the file as a whole.
-        state: 'right', 'differs', 'empty' (still to be written) or 'not run' (nothing that the check does calls it).
+        state: 'right', 'differs', 'no answer' (it had no end, or took the process with it), 'empty' (still to be
+            written) or 'not run' (nothing that the check does calls it).
         message: one line, for a learner.
         notes: further lines.
     """
@@ -258,24 +259,27 @@ def read(path: Path, own: ast.Module) -> tuple[str, ast.Module]:
 
 
 class Checker:
-    """Checks files of one twin and side against its reference; one worker serves all.
+    """Checks files of one twin and side against its reference; a worker serves all files, and several checkers.
 
     Args:
         twin: what is ported.
         side: the framework that it is written in.
         timeout: seconds that one request may take.
         pool: where the workers live.
+        workers: those that are up already, by engine; new ones are added.
 
     Raises:
         TwinError: when an engine is not installed, or the reference cannot be computed.
     """
 
-    def __init__(self, twin: Twin, side: str, timeout: float, pool: check.Pool):
+    def __init__(
+        self, twin: Twin, side: str, timeout: float, pool: check.Pool, workers: dict[str, Worker] | None = None
+    ):
         self.twin, self.side, self.timeout, self.pool = twin, side, timeout, pool
         self.own_text = source(twin, side)
         self.own = skeleton.units(ast.parse(self.own_text))
         self.folder = Path(tempfile.mkdtemp(prefix="twin-port-"))
-        self.workers: dict[str, Worker] = {}
+        self.workers: dict[str, Worker] = {} if workers is None else workers
         self.references: dict[str, Reference] = {}
         self.owned: list[str] = []
         self.learned: dict[str, Any] | None = None
@@ -334,7 +338,10 @@ class Checker:
         if self.side == "keras" or first.ok or first.fatal:
             return first
         far = max(first.figures.values(), default=0.0)
-        if first.rung == "error" or (first.rung in ("forward", "gradients", "optimizer") and far < ROUNDING):
+        kinds = any(word in first.message.lower() for word in ("dtype", "float", "double"))
+        if (first.rung == "error" and kinds) or (
+            first.rung in ("forward", "gradients", "optimizer") and far < ROUNDING
+        ):
             again = self._climb(text, units, "float32")
             return again if again.ok else first
         return first
@@ -351,10 +358,11 @@ class Checker:
                     guess = f"; it assigns self.{near[0]}" if near else ""
                     return Verdict(name, "differs", f"self.{wanted}, which has weights, is never assigned{guess}")
         if whole and whole.fatal and whole.unit == name:
-            return Verdict(name, "differs", whole.message)
+            return Verdict(name, "no answer", whole.message)
         found = self.outcome(text, [name])
         if not found.ok:
-            return Verdict(name, "differs", found.message, self._omitted(name, mine[name]))
+            state: State = "no answer" if found.fatal else "differs"
+            return Verdict(name, state, found.message, self._omitted(name, mine[name]))
         if name not in found.ran:
             return Verdict(name, "not run", "nothing that the check does calls it; compare it with --solution")
         return Verdict(name, "right", notes=self._unused(name, mine))
@@ -488,7 +496,7 @@ class Checker:
                 return f"{path}, a {wanted.kind} with weights, is missing"
             if mine[path].kind != wanted.kind:
                 return f"{path} is a {mine[path].kind}; expected a {wanted.kind}"
-            for name in wanted.shapes.keys() | mine[path].shapes.keys():
+            for name in dict.fromkeys([*wanted.shapes, *mine[path].shapes]):
                 got, right = mine[path].shapes.get(name), wanted.shapes.get(name)
                 if got != right:
                     full = wanted.full(name)
@@ -653,8 +661,11 @@ def _all_empty(twin: Twin, side: str, tree: ast.Module) -> list[Verdict]:
 
 
 def exit_code(verdicts: list[Verdict]) -> int:
-    """0 when every method is right, 1 when one differs or is still to be written."""
-    return DIFFER if any(verdict.state in ("differs", "empty") for verdict in verdicts) else 0
+    """0 when every method is right, 1 when one differs or is still to be written, 3 when one gave no answer."""
+    states = {verdict.state for verdict in verdicts}
+    if states & {"differs", "empty"}:
+        return DIFFER
+    return INCOMPLETE if "no answer" in states else AGREE
 
 
 def solution(twin: Twin, side: str, method: str) -> str:
@@ -678,7 +689,7 @@ def solution(twin: Twin, side: str, method: str) -> str:
 
 def next_unit(states: Mapping[str, str]) -> str:
     """The first method that differs, or else the first that is still to be written; "" when there is none."""
-    for wanted in ("differs", "empty"):
+    for wanted in ("differs", "no answer", "empty"):
         for name, state in states.items():
             if state == wanted and name != "the whole":
                 return name
@@ -734,10 +745,7 @@ def give_hint(twin: Twin, path: Path, side: str) -> tuple[str, int, list[str]]:
     if progress is None or (progress.twin, progress.to) != (twin.name, side):
         progress = Progress(twin.name, side, {})
     # A method that was written since the last check is no longer empty, and not yet known.
-    states = {
-        name: "empty" if skeleton.is_empty(mine[name]) else "differs" if progress.states.get(name) == "differs" else ""
-        for name in own
-    }
+    states = {name: "empty" if skeleton.is_empty(mine[name]) else progress.states.get(name, "") for name in own}
     unit = next_unit(states)
     if not unit:
         raise TwinError(
