@@ -460,11 +460,13 @@ class Checker:
         if self.twin.kind == "exercise":
             names = [each.name for each in rung.distances if not each.ok]
             if not names:
-                return message
+                return message.replace("the reference", "expected")
             return f"{len(names)} of {len(rung.distances)} outputs differ{apart}: {', '.join(names)}"
         if rung.rung == "forward" and far:
             where, _, _ = message.partition(f". {far.name}")
             return f"the output differs{apart}; {where}"
+        if rung.rung == "forward":
+            return message.replace("the reference", "expected")
         if rung.rung == "gradients" and far:
             what = far.name if far.name.startswith("loss") else f"the gradient of {far.name}"
             return f"the outputs agree, {what} does not{apart}"
@@ -491,6 +493,8 @@ class Checker:
     def _structure(self) -> str:
         """The first layer that is missing, left over, of another kind or of another shape."""
         mine = self._leaves()
+        if self.side == "keras" and not mine and self.leaves:
+            return "the model has no weights yet: Keras makes them when it first sees a shape, self(keras.Input(...))"
         for path, wanted in self.leaves.items():
             if path not in mine:
                 return f"{path}, a {wanted.kind} with weights, is missing"
@@ -647,8 +651,8 @@ def check_file(twin: Twin, path: Path, side: str, timeout: float, tell: Tell) ->
     if any(not verdict.unit for verdict in found):
         states["the whole"] = "differs"
     before = read_progress(path.parent)
-    same = before is not None and (before.twin, before.to) == (twin.name, side)
-    save_progress(path.parent, Progress(twin.name, side, states, before.hints if before and same else {}))
+    if before is not None and (before.twin, before.to) == (twin.name, side):  # a folder that `twin port` wrote
+        save_progress(path.parent, Progress(twin.name, side, states, before.hints))
     return found
 
 

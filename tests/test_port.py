@@ -179,8 +179,13 @@ def test_a_default_left_in_force_is_named_with_both_values(checkers):
         ),
         (("        return self.", "        input()\n        return self."), "MLP.forward", "EOFError"),
         (("        return self.", "        raise KeyError('x')\n        return self."), "MLP.forward", "KeyError"),
+        (
+            ("        return self.", "        import os\n        os._exit(3)\n        return self."),
+            "MLP.forward",
+            "exit code 3",
+        ),
     ],
-    ids=["attribute", "typo", "output", "endless", "exit", "input", "exception"],
+    ids=["attribute", "typo", "output", "endless", "exit", "input", "exception", "crash"],
 )
 def test_what_goes_wrong_in_a_learners_method_is_told_with_its_line(change, unit, says, checkers):
     checker = checkers("mlp", "torch")
@@ -194,7 +199,7 @@ def test_what_goes_wrong_in_a_learners_method_is_told_with_its_line(change, unit
     (wrong,) = [verdict for verdict in verdicts if verdict.state != "right"]
     assert wrong.unit == unit
     assert says in wrong.message
-    assert porting.exit_code(verdicts) == (3 if says == "no end" else 1)
+    assert porting.exit_code(verdicts) == (3 if says in ("no end", "exit code 3") else 1)
     if "Error" in says or says == "no end":
         line = int(re.match(r"line (\d+): ", wrong.message)[1])
         added = [number for number, each in enumerate(text.splitlines(), 1) if each not in MLP.splitlines()]
@@ -211,6 +216,15 @@ def test_a_file_with_attributes_and_helpers_of_its_own_is_right(checkers):
     assert set(_states(checker.check(text)).values()) == {"right"}
     wrong = text.replace("return self.dense3(x)", "return self.act(self.dense3(x))")
     assert _states(checker.check(wrong)) == {"MLP.__init__": "right", "MLP.forward": "differs"}
+
+
+def test_a_keras_model_that_never_saw_a_shape_is_told_so(checkers):
+    checker = checkers("mlp", "keras")
+    text = re.sub(r"        self\(keras.Input.*\n", "", checker.own_text)
+    assert text != checker.own_text
+    (wrong,) = [verdict for verdict in checker.check(text) if verdict.state != "right"]
+    assert wrong.unit == "MLP.__init__"
+    assert "self(keras.Input(...))" in wrong.message
 
 
 def test_two_wrong_methods_are_both_named(checkers):
