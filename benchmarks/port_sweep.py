@@ -21,7 +21,7 @@ from tabulate import tabulate
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from compare import check, porting, skeleton  # noqa: E402
+from compare import check, port_check, skeleton  # noqa: E402
 from compare.process import Worker  # noqa: E402
 from tests.wrong_ports import KINDS, disguised, emptied, wrong_ports  # noqa: E402
 from twin.catalogue import TWINS  # noqa: E402
@@ -58,7 +58,7 @@ def main() -> None:
 def sweep(name: str, side: str, per_kind: int, pool: check.Pool, workers: dict[str, Worker]) -> Counter:
     """Counts of (kind, result) for one twin."""
     begun, counts = time.monotonic(), Counter()
-    checker = porting.Checker(TWINS[name], side, 60, pool, workers)
+    checker = port_check.Checker(TWINS[name], side, 60, pool, workers)
     own, units = checker.own_text, checker.own
     plain = disguised(own)
     whole = checker.outcome(plain, None)

@@ -7,7 +7,8 @@ from typing import Any
 
 from tabulate import tabulate
 
-from compare.porting import FRAMEWORK, LEVELS, Verdict, default_folder, other, read_progress
+from compare.port_check import Verdict
+from compare.porting import FRAMEWORK, LEVELS, default_folder, other, read_progress
 from twin.catalogue import CHAPTERS
 from twin.spec import Twin
 

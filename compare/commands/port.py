@@ -27,7 +27,7 @@ def port(
     as_json: Json = None,
 ) -> None:
     """Learn by porting: one side of a twin finished, the other to write, checked method by method."""
-    from compare import port_report, porting
+    from compare import port_check, port_report, porting
 
     if sum([check, hint, solution is not None]) > 1:
         raise TwinError("one at a time: --check, --hint or --solution")
@@ -37,11 +37,11 @@ def port(
         tell = (
             (lambda word: print(f"checking {word} ...", file=sys.stderr)) if sys.stderr.isatty() else lambda word: None
         )
-        verdicts = porting.check_file(twin, path, side, timeout, tell)
+        verdicts = port_check.check_file(twin, path, side, timeout, tell)
         answer(
             port_report.to_json(twin, side, path, verdicts), port_report.checked(twin, side, path, verdicts), as_json
         )
-        raise typer.Exit(porting.exit_code(verdicts))
+        raise typer.Exit(port_check.exit_code(verdicts))
     if hint:
         path, side = porting.locate(twin, where, to)
         print(port_report.hinted(*porting.give_hint(twin, path, side), twin.name))
