@@ -8,7 +8,7 @@ from typing import Any
 from tabulate import tabulate
 
 from compare.port_check import Verdict
-from compare.porting import FRAMEWORK, LEVELS, default_folder, other, read_progress
+from compare.porting import FRAMEWORK, LEVELS, default_folder, has_bodies, other, read_progress
 from twin.catalogue import CHAPTERS
 from twin.spec import Twin
 
@@ -80,10 +80,10 @@ def hinted(unit: str, level: int, lines: list[str], name: str) -> str:
 
 
 def steps(folder: Path) -> list[Step]:
-    """Every twin of the course, in its order."""
+    """Every twin of the course with something to write, in its order."""
     found = []
     for chapter, twins in CHAPTERS.items():
-        for twin in twins:
+        for twin in filter(has_bodies, twins):
             states = {side: _state(folder / default_folder(twin, side).name) for side in FRAMEWORK}
             found.append(Step(chapter.number, chapter.title, twin.name, states["torch"], states["keras"]))
     return found

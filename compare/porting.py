@@ -29,6 +29,11 @@ def source(twin: Twin, side: str) -> str:
     return place.read_text()
 
 
+def has_bodies(twin: Twin) -> bool:
+    """Whether there is anything to write; a twin may be another one with other numbers."""
+    return bool(skeleton.units(ast.parse(source(twin, "torch"))))
+
+
 def file_name(twin: Twin, side: str) -> str:
     return f"{twin.name}_{side}.py"
 
@@ -57,6 +62,8 @@ def write(twin: Twin, side: str, folder: Path, force: bool) -> list[Path]:
             "or begin again with --force"
         )
     names = list(skeleton.units(ast.parse(own)))
+    if not names:
+        raise TwinError(f"{twin.name} has no method to write: it is another twin with other numbers; port that one")
     files = {
         folder / file_name(twin, other(side)): finished,
         mine: skeleton.skeleton(own),

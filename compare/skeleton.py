@@ -204,7 +204,7 @@ def _kept(node: Function) -> int:
     """How many statements of a body the skeleton keeps: the docstring, and what goes up to the base class's call."""
     kept = 1 if ast.get_docstring(node) is not None else 0
     for number, statement in enumerate(node.body, start=1):
-        if ast.unparse(statement).startswith("super().__init__("):
+        if ast.unparse(statement) == "super().__init__()":  # one with arguments is what there is to write
             kept = number
     return kept
 

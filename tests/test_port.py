@@ -53,7 +53,7 @@ def test_files_put_together_of_the_same_are_the_same(twin):
 def test_a_method_has_three_hints_and_a_solution(twin):
     for side in SIDES:
         names = list(skeleton.units(ast.parse(porting.source(twin, side))))
-        for name in {names[0], names[-1]}:
+        for name in {*names[:1], *names[-1:]}:
             hints = [porting.hint(twin, side, name, level) for level in (1, 2, 3)]
             assert all(lines and all(lines) for lines in hints)
             assert porting.solution(twin, side, name).lstrip().startswith(("def ", "@"))
@@ -299,7 +299,7 @@ def test_a_port_from_its_folder_to_the_course_done(tmp_path, monkeypatch, capsys
     assert {each["state"] for each in json.loads(answer.stdout)["methods"]} == {"right"}
     course = main(["path"], capsys)[1]
     assert re.search(r"mlp +done +-", course)
-    assert f"1 of {len(TWINS)} twins ported" in course
+    assert f"1 of {len(TWINS) - 1} twins ported" in course
     assert "twin port tensors --to torch" in course
     assert max(map(len, course.splitlines())) <= 80
 
@@ -361,6 +361,14 @@ def test_a_mistake_on_the_command_line_is_one_line(arguments, says, written, cap
     assert code == (0 if arguments[0] == "path" else 2)
     assert arguments[0] == "path" or len(said.strip().splitlines()) == 1
     assert (folder / "port" / "mlp-torch" / "mlp_torch.py").read_text() == MLP
+
+
+def test_a_twin_of_constants_alone_is_no_port_and_no_step(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    code, _, said = main(["port", "resnet50", "--to", "torch"], capsys)
+    assert code == 2
+    assert "resnet50 has no method to write" in said
+    assert "resnet50" not in main(["path"], capsys)[1]
 
 
 def test_force_begins_again(written, capsys):
