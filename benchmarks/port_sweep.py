@@ -21,12 +21,11 @@ from tabulate import tabulate
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from compare import check, port_check, skeleton  # noqa: E402
+from compare import check, port_check, porting, skeleton  # noqa: E402
 from compare.process import Worker  # noqa: E402
 from tests.wrong_ports import KINDS, disguised, emptied, wrong_ports  # noqa: E402
 from twin.catalogue import TWINS  # noqa: E402
 from twin.errors import TwinError  # noqa: E402
-
 
 SAME = 1e-12  # relative L2 in float64: two sums in another order
 

@@ -169,7 +169,9 @@ def read(path: Path, own: ast.Module) -> tuple[str, ast.Module]:
         text = path.read_text()
         tree = ast.parse(text, str(path))
     except SyntaxError as error:
-        raise TwinError(f"{path}:{error.lineno}: {error.msg}; Python cannot read the file from there on") from error
+        raise TwinError(
+            f"{path}:{error.lineno or 1}: {error.msg}; Python cannot read the file from there on"
+        ) from error
     except (OSError, ValueError) as error:
         raise TwinError(f"cannot read {path}: {error}") from error
     classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
@@ -313,7 +315,9 @@ def _side_of(path: Path) -> str:
     try:
         tree = ast.parse(path.read_text(), str(path))
     except SyntaxError as error:
-        raise TwinError(f"{path}:{error.lineno}: {error.msg}; Python cannot read the file from there on") from error
+        raise TwinError(
+            f"{path}:{error.lineno or 1}: {error.msg}; Python cannot read the file from there on"
+        ) from error
     except (OSError, ValueError) as error:
         raise TwinError(f"cannot read {path}: {error}") from error
     modules = [name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names]
