@@ -4,7 +4,9 @@ Arrays travel as safetensors files whose paths are in the messages. Whatever a f
 stderr; only answers reach stdout.
 """
 
+import contextlib
 import importlib
+import inspect
 import json
 import math
 import os
@@ -35,6 +37,7 @@ class Worker:
         self.run: Any = None
         self.subject: Any = None
         self.watch: Any = None
+        self.stand: Any = None
         self.device = "cpu"
 
     def hello(self, device: str) -> dict[str, Any]:
@@ -53,6 +56,45 @@ class Worker:
         if self.side == "torch":
             self.train.match.layout(self.run.model, layout)
         return {"leaves": [vars(leaf) for leaf in self.train.describe(self.run)]}
+
+    def stand_in(
+        self, twin: str, text: str, units: list[str] | None, owned: list[str], patience: float
+    ) -> dict[str, Any]:
+        """Let a learner's file, or some methods of it in the twin's own, be the twin from here on; "" ends that."""
+        from compare import stand_in
+
+        self.run = None
+        if self.stand:
+            self.stand.leave()
+            self.stand = None
+        own = self.train.load_module(catalogue.find(twin))
+        if text:
+            self.stand = stand_in.StandIn(own, text, units, owned, patience)
+            with self.stand.in_time():
+                self.stand.enter()
+        return {}
+
+    def ran(self) -> dict[str, Any]:
+        """Which methods of the file that stands in were called."""
+        return {"ran": sorted(self.stand.ran)}
+
+    def call_method(self, method: str, given: str, out: str) -> dict[str, Any]:
+        """What a method of the built model returns for some arrays, in their order."""
+        values = arrays.read(given)
+        tensors = self.train.to_tensors(*([self.run] if self.side == "torch" else []), values)
+        found = getattr(self.run.model, method)(*(tensors[name] for name in sorted(values, key=int)))
+        arrays.write(out, self.train.to_arrays(found))
+        return {}
+
+    def default_of(self, twin: str, callee: str, keyword: str) -> dict[str, Any]:
+        """The value that a framework's function takes for a keyword that is left out; "" where it does not say."""
+        found: Any = self.train.load_module(catalogue.find(twin))
+        try:
+            for name in callee.split("."):
+                found = getattr(found, name)
+            return {"default": repr(inspect.signature(found).parameters[keyword].default)}
+        except (AttributeError, KeyError, TypeError, ValueError):
+            return {"default": ""}
 
     def load(self, file: str) -> dict[str, Any]:
         """Set every weight."""
@@ -323,12 +365,22 @@ def serve(engine: str) -> None:
         op = request.pop("op")
         try:
             worker = worker or Worker(engine, send)
-            send({"ok": True, "result": getattr(worker, op)(**request)})
-        except Exception as error:
+            with worker.stand.in_time() if worker.stand else contextlib.nullcontext():
+                result = getattr(worker, op)(**request)
+            send({"ok": True, "result": result})
+        except BaseException as error:
             import traceback
 
+            learners = worker is not None and worker.stand is not None
+            if not isinstance(error, Exception) and not learners:  # a learner's sys.exit() ends no worker
+                raise
             traceback.print_exc()
-            send({"ok": False, "status": _status(error), "reason": _one_line(error)})
+            answer: dict[str, Any] = {"ok": False, "status": _status(error), "reason": _one_line(error)}
+            if learners:
+                from compare import stand_in
+
+                answer["partial"] = stand_in.place_of(error)
+            send(answer)
 
 
 if __name__ == "__main__":
