@@ -12,9 +12,15 @@ from compare.commands import (
     diff,
     differences,
     doctor,
+    glossary,
     line,
     listing,
+    path,
     pictures,
+    port,
+    report,
+    show,
+    site,
     train,
     verify,
     weights,
@@ -22,25 +28,36 @@ from compare.commands import (
 from twin.errors import INTERRUPTED, USAGE, TwinError
 
 app = typer.Typer(
-    help="The same models in Keras 3 and in PyTorch: do they agree, and do they learn equally well?",
+    help="The same models in Keras 3 and in PyTorch: do they agree, how fast is each, and how well does each learn?",
     add_completion=False,
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
 for command in (
+    # what there is
     listing.list_,
+    doctor.doctor,
+    # reading and learning
+    show.show,
+    site.site,
+    path.path,
+    port.port,
+    glossary.glossary,
+    differences.differences,
+    pictures.pictures,
+    # measuring
     check.check,
     bench.bench,
     train.train,
     compare.compare,
-    diff.diff,
     line.line,
-    differences.differences,
-    pictures.pictures,
+    # models of one's own
     verify.verify,
     weights.weights,
-    doctor.doctor,
+    # records
+    report.report,
+    diff.diff,
 ):
     app.command(command.__name__.rstrip("_"))(command)
 

@@ -19,6 +19,7 @@ RUNGS = ("structure", "weights", "forward", "gradients", "optimizer", "trajector
 LIMITS = {"forward": 1e-5, "gradients": 1e-4, "update": 1e-4, "steps": 1e-5, "trajectory": 1e-3}
 LIMIT_FLOAT64 = 1e-10  # rounding is out of the way: what is left is meaning
 ZERO_GRADIENT = 1e-5  # of the whole gradient's norm: below it, a gradient is zero by structure
+SHOWN = 40  # tensors of a rung that its record keeps: those that use most of what they are allowed
 NEXT = {
     "structure": "compare the two constructors: an array is missing, left over, or of another size",
     "weights": "look at this layer's rule in twin/bridge.py and at the twin's flatten order",
@@ -59,7 +60,30 @@ class Rung:
             "limit": far.limit,
             "index": list(far.index),
         }
-        return {"rung": self.rung, "status": self.status, "worst": found, "message": self.message}
+        by_excess = sorted(range(len(self.distances)), key=lambda at: self.distances[at].excess)
+        tensors = [
+            {
+                "name": each.name,
+                **{
+                    what: None if value is None else float(f"{value:.3g}")
+                    for what, value in (
+                        ("rel_l2", each.rel_l2),
+                        ("noise_ratio", each.noise_ratio),
+                        ("limit", each.limit),
+                        ("noise_limit", each.noise_limit),
+                    )
+                },
+            }
+            for each in (self.distances[at] for at in sorted(by_excess[-SHOWN:]))
+        ]
+        return {
+            "rung": self.rung,
+            "status": self.status,
+            "worst": found,
+            "message": self.message,
+            "measured": len(self.distances),
+            "tensors": tensors,
+        }
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,15 @@ class Reference:
 
 
 def of_model(
-    worker: Worker, twin: Twin, size: str, seed: int, folder: Path, timeout: float, with_steps: bool
+    worker: Worker,
+    twin: Twin,
+    size: str,
+    seed: int,
+    folder: Path,
+    timeout: float,
+    with_steps: bool,
+    native_twins: int = NATIVE_TWINS,
+    with_noise: bool = True,
 ) -> Reference:
     """The reference of a model twin.
 
@@ -81,6 +89,8 @@ def of_model(
         folder: for the files, which the engines read too.
         timeout: seconds per request.
         with_steps: whether to go on to gradients and training steps.
+        native_twins: how many are trained to see how far rounding drives them apart.
+        with_noise: whether to draw rounding noise; what computes in float64 is compared without it.
     """
     rng = np.random.default_rng(seed)
     arguments = twin.ladder_arguments(size)
@@ -94,6 +104,9 @@ def of_model(
     for _ in range(ATTEMPTS):
         batches = make_batches(twin, arguments, size, rng)
         first = {n.removeprefix("1/"): a for n, a in batches.items() if n.startswith("1/")}
+        if not with_noise:
+            draws, exact = [], ask.outputs("float64", "", weights, first, with_steps)
+            break
         draws = [
             ask.outputs("float32", "", weights, first, with_steps),
             ask.outputs("float32", "channels-last", weights, first, with_steps),
@@ -114,12 +127,13 @@ def of_model(
     for draw in draws:
         draw.pop("losses")
     ref.values |= exact
-    ref.noise |= {part: noise_of([draw[part] for draw in draws], values) for part, values in exact.items()}
+    for part, values in exact.items():
+        ref.noise[part] = noise_of([draw[part] for draw in draws], values) if draws else dict.fromkeys(values, 0.0)
     if with_steps:
         kept, ref.curve = ask.steps("float64", weights, batches, ref.redundant)
         ref.values |= kept
         twins = []
-        for _ in range(NATIVE_TWINS):
+        for _ in range(native_twins):
             native, curve = ask.steps("float32", moved(weights, rng), moved(batches, rng), ref.redundant)
             twins.append(native)
             ref.native_curves.append(curve)

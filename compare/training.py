@@ -17,6 +17,7 @@ from compare.check import Crossing, Pool, Settings
 from compare.engines import ENGINES, REFERENCE, Engine
 from compare.logs import Log
 from compare.process import Worker, WorkerFailed
+from compare.shown import filters
 from twin import arrays
 from twin.bridge import Arrays, Leaf, check_names
 from twin.catalogue import find
@@ -125,6 +126,7 @@ def run(
                         settings.timeout,
                         progress,
                         f"-seed{cell.seed}" if several else "",
+                        _is_first_seed(cell, record.cells),
                     )
             except WorkerFailed as failure:
                 if pool.stopping:
@@ -148,8 +150,12 @@ def _train(
     timeout: float,
     progress: Callable[[Cell, str], None],
     suffix: str,
+    show: bool,
 ) -> None:
-    """Train one cell and write its result into it; `suffix` tells its seed from the run's others, if there are any."""
+    """Train one cell and write its result into it.
+
+    `suffix` tells its seed from the run's others, if there are any; with `show`, pictures of what was learned are kept.
+    """
     twin = options.variants.get(cell.twin) or find(cell.twin)
     assert twin.metric is not None
     build: dict[str, Any] = {
@@ -187,7 +193,7 @@ def _train(
 
     data = {"data_name": twin.data, "data_options": dict(twin.data_options)}
     with options.log.open(cell) if options.log else contextlib.nullcontext() as write:
-        answer = worker.ask("fit", max(timeout, 1800.0), on_event, epochs=count, **data)
+        answer = worker.ask("fit", max(timeout, 1800.0), on_event, epochs=count, show=show, **data)
         if write and "value" in answer:
             write({twin.metric.name: answer["value"]}, count)
     cell.result = {
@@ -215,12 +221,25 @@ def _train(
         cell.reason = f"{twin.metric.name} {answer['value']:.4g} misses the twin's goal of {twin.metric.goal:g}"
     else:
         cell.status = "ok"
+    if show:
+        cell.result["shown"] = answer.get("shown", {})
+        if cross and cell.result["shown"]:
+            worker.ask("dump", timeout, out=str(folder / "seen"))
+            names = [leaf.full(name) for leaf in leaves for name in leaf.shapes]
+            if found := filters(cross.back(arrays.read(folder / "seen")), names):
+                cell.result["shown"]["pictures"].append(found)
     if options.save and cross:
         worker.ask("dump", timeout, out=str(folder / "trained"))
         arrays.write(
             options.save / f"{cell.twin}-{cell.engine}{suffix}.safetensors",
             cross.back(arrays.read(folder / "trained")),
         )
+
+
+def _is_first_seed(cell: Cell, cells: Iterable[Cell]) -> bool:
+    """Whether the cell has the lowest seed of its twin and engine: one model of each is enough to look at."""
+    alike = [c for c in cells if (c.measure, c.twin, c.engine) == (cell.measure, cell.twin, cell.engine)]
+    return cell.seed == min(each.seed for each in alike)
 
 
 def _leaves(built: dict[str, Any]) -> list[Leaf]:

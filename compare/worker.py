@@ -4,7 +4,9 @@ Arrays travel as safetensors files whose paths are in the messages. Whatever a f
 stderr; only answers reach stdout.
 """
 
+import contextlib
 import importlib
+import inspect
 import json
 import math
 import os
@@ -35,6 +37,7 @@ class Worker:
         self.run: Any = None
         self.subject: Any = None
         self.watch: Any = None
+        self.stand: Any = None
         self.device = "cpu"
 
     def hello(self, device: str) -> dict[str, Any]:
@@ -53,6 +56,45 @@ class Worker:
         if self.side == "torch":
             self.train.match.layout(self.run.model, layout)
         return {"leaves": [vars(leaf) for leaf in self.train.describe(self.run)]}
+
+    def stand_in(
+        self, twin: str, text: str, units: list[str] | None, owned: list[str], patience: float
+    ) -> dict[str, Any]:
+        """Let a learner's file, or some methods of it in the twin's own, be the twin from here on; "" ends that."""
+        from compare import stand_in
+
+        self.run = None
+        if self.stand:
+            self.stand.leave()
+            self.stand = None
+        own = self.train.load_module(catalogue.find(twin))
+        if text:
+            self.stand = stand_in.StandIn(own, text, units, owned, patience)
+            with self.stand.in_time():
+                self.stand.enter()
+        return {}
+
+    def ran(self) -> dict[str, Any]:
+        """Which methods of the file that stands in were called."""
+        return {"ran": sorted(self.stand.ran)}
+
+    def call_method(self, method: str, given: str, out: str) -> dict[str, Any]:
+        """What a method of the built model returns for some arrays, in their order."""
+        values = arrays.read(given)
+        tensors = self.train.to_tensors(*([self.run] if self.side == "torch" else []), values)
+        found = getattr(self.run.model, method)(*(tensors[name] for name in sorted(values, key=int)))
+        arrays.write(out, self.train.to_arrays(found))
+        return {}
+
+    def default_of(self, twin: str, callee: str, keyword: str) -> dict[str, Any]:
+        """The value that a framework's function takes for a keyword that is left out; "" where it does not say."""
+        found: Any = self.train.load_module(catalogue.find(twin))
+        try:
+            for name in callee.split("."):
+                found = getattr(found, name)
+            return {"default": repr(inspect.signature(found).parameters[keyword].default)}
+        except (AttributeError, KeyError, TypeError, ValueError):
+            return {"default": ""}
 
     def load(self, file: str) -> dict[str, Any]:
         """Set every weight."""
@@ -74,6 +116,20 @@ class Worker:
         order, values = self.train.activations(self.run, arrays.read(batch), training)
         arrays.write(out, values)
         return {"order": order}
+
+    def layers(self, batch: str) -> dict[str, Any]:
+        """The outputs' shapes, and every layer in the order of execution: path, type, parameters, shapes in and out."""
+        given = arrays.read(batch)
+        order, values = self.train.activations(self.run, given)
+        sizes = importlib.import_module(f"{self.side}_impl.describe").sizes(self.run.model)
+        native = self.side == "torch"  # activations come with the channels last, where PyTorch keeps them second
+
+        def shape(array: np.ndarray) -> list[int]:
+            return list(np.moveaxis(array, -1, 1).shape if native and array.ndim >= 4 else array.shape)
+
+        ran = [[path, shape(values[f"{path}/in"]), shape(values[f"{path}/out"])] for path in order]
+        outputs = {name: shape(array) for name, array in self.train.forward(self.run, given).items()}
+        return {"sizes": sizes, "ran": ran, "outputs": outputs}
 
     def gradients(self, batch: str, out: str) -> dict[str, Any]:
         """Losses, and every parameter's gradient."""
@@ -229,8 +285,11 @@ class Worker:
         arrays.write(out, {"after": after})
         return told
 
-    def fit(self, epochs: int, data_name: str, data_options: dict[str, Any]) -> dict[str, Any]:
-        """Train with the stock optimizer, on batches in an order that the seed fixes; measure what was learned."""
+    def fit(self, epochs: int, data_name: str, data_options: dict[str, Any], show: bool = False) -> dict[str, Any]:
+        """Train with the stock optimizer, on batches in an order that the seed fixes; measure what was learned.
+
+        With `show`, also pictures of what was learned.
+        """
         twin, rng = self.run.twin, np.random.default_rng(self.run.seed)
         dataset = data.load(data_name, data_options)
         rows = len(next(iter(dataset.train.values())))
@@ -258,7 +317,17 @@ class Worker:
         found["epoch_seconds"] = np.diff([start, *marks]).tolist()
         if "stopped" not in found:
             measure = getattr(metrics, twin.metric.name)
-            found["value"] = measure(lambda x: self.train.predict(self.run, x), dataset.test)
+            outputs: dict[str, np.ndarray] = {}
+
+            def predict(x: np.ndarray) -> dict[str, np.ndarray]:
+                outputs.update(self.train.predict(self.run, x))
+                return outputs
+
+            found["value"] = measure(predict, dataset.test)
+            if show:
+                from compare import shown
+
+                found["shown"] = shown.of_predictions(twin.metric.name, dataset.test, outputs)
         return found
 
 
@@ -296,12 +365,22 @@ def serve(engine: str) -> None:
         op = request.pop("op")
         try:
             worker = worker or Worker(engine, send)
-            send({"ok": True, "result": getattr(worker, op)(**request)})
-        except Exception as error:
+            with worker.stand.in_time() if worker.stand else contextlib.nullcontext():
+                result = getattr(worker, op)(**request)
+            send({"ok": True, "result": result})
+        except BaseException as error:
             import traceback
 
+            learners = worker is not None and worker.stand is not None
+            if not isinstance(error, Exception) and not learners:  # a learner's sys.exit() ends no worker
+                raise
             traceback.print_exc()
-            send({"ok": False, "status": _status(error), "reason": _one_line(error)})
+            answer: dict[str, Any] = {"ok": False, "status": _status(error), "reason": _one_line(error)}
+            if learners:
+                from compare import stand_in
+
+                answer["partial"] = stand_in.place_of(error)
+            send(answer)
 
 
 if __name__ == "__main__":

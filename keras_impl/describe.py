@@ -46,6 +46,11 @@ def every_layer(layer: Any, path: str, named: bool = False) -> Iterator[tuple[st
                 yield from every_layer(child, below, named)
 
 
+def sizes(model: Any) -> dict[str, tuple[str, int]]:
+    """Every layer's type and the number of its parameters, by attribute path; running statistics are none."""
+    return {path: (type(layer).__name__, _count(layer)) for path, layer in [("", model), *every_layer(model, "")]}
+
+
 def record(layer: Any, path: str, order: list[str], values: dict[str, np.ndarray]) -> None:
     """Make the layer write down its first call."""
     call = layer.call
@@ -77,6 +82,11 @@ def _children(layer: Any, named: bool) -> Iterator[tuple[str, Any]]:
             yield name, value
         elif isinstance(value, list | tuple):
             yield from ((f"{name}.{i}", child) for i, child in enumerate(value) if isinstance(child, keras.Layer))
+
+
+def _count(layer: Any) -> int:
+    own = (v for v in layer.weights if not v.name.startswith("moving_") and "seed_generator" not in v.path)
+    return sum(int(np.prod(v.shape)) for v in own)
 
 
 def _kind(layer: Any) -> str:

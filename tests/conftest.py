@@ -13,8 +13,10 @@ from compare.cells import Cell, Record
 from compare.engines import ENGINES, Engine
 from twin.catalogue import TWINS
 
-TRAINED_ON = ("torch", "keras-jax")  # what `make test` trains; any other with --engine
-SLOW = {("mbconv", "keras-jax"), ("efficientnet_b0", "keras-jax")}  # XLA's depthwise convolutions: minutes on a CPU
+# What `make test` trains each twin on, beside PyTorch; any other engine with --engine. Where XLA takes a minute or more
+# on a CPU, Keras is tried on PyTorch.
+KERAS, INSTEAD = "keras-jax", "keras-torch"
+SLOW = ("mbconv", "efficientnet_b0", "googlenet", "inception")
 
 
 def pytest_addoption(parser):
@@ -32,11 +34,9 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("checked", cells, ids=map(_id, cells), indirect=True)
     if "trained" in metafunc.fixturenames:
         models = [twin for twin in TWINS.values() if twin.kind == "model"]
-        wanted = metafunc.config.getoption("--engine") or TRAINED_ON
-        engines = [engine for engine in engines_of(metafunc.config) if engine.name in wanted]
-        cells = training.plan(models, engines, "cpu", [0])
+        cells = training.plan(models, engines_of(metafunc.config), "cpu", [0])
         if not metafunc.config.getoption("--engine"):
-            cells = [cell for cell in cells if (cell.twin, cell.engine) not in SLOW]
+            cells = [c for c in cells if c.engine in ("torch", INSTEAD if c.twin in SLOW else KERAS)]
         metafunc.parametrize("trained", cells, ids=map(_id, cells), indirect=True)
     if "twin" in metafunc.fixturenames:
         metafunc.parametrize("twin", TWINS.values(), ids=TWINS)

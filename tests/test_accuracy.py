@@ -415,7 +415,7 @@ def of_seeds(twins, count, engines=("torch", "keras-tensorflow", "keras-jax")):
 @pytest.mark.parametrize("count", [2, 11])
 def test_the_report_over_seeds_fits_eighty_columns(count):
     names = [twin.name for twin in MODELS]
-    said = report.of_record(Record("train", of_seeds(names, count), None))
+    said = report.of_record(Record("train", of_seeds(names, count), None).to_json())
     assert max(map(len, said.splitlines())) <= 80
     assert ("verdict: that takes 11" in said) == (count == 2)
     assert (" equal\n" in said) == (count == 11)
@@ -429,7 +429,7 @@ def test_the_report_over_seeds_gives_mean_spread_interval_and_verdict():
         *trained("lenet", "keras-jax", theirs + around(0.004, 0.004, 11)),
         *trained("lenet", "keras-torch", theirs + around(-0.0001, 0.04, 11)),
     ]
-    said = report.of_record(Record("train", lenet, None))
+    said = report.of_record(Record("train", lenet, None).to_json())
     rows = [line.split() for line in said.splitlines() if line.startswith("lenet")]
     assert rows[0] == ["lenet", "torch", "accuracy", "0.95", "0", "0.95", "11"]
     assert rows[1] == ["lenet", "keras-jax", "accuracy", "0.954", "0.004", "0.95", "11"]
@@ -441,7 +441,7 @@ def test_the_report_over_seeds_gives_mean_spread_interval_and_verdict():
 
 
 def test_one_seed_is_reported_as_ever():
-    said = report.of_record(Record("train", of_seeds(["lenet"], 1), None))
+    said = report.of_record(Record("train", of_seeds(["lenet"], 1), None).to_json())
     assert "One seed: no verdict" in said
     assert "verdict " not in said.replace("no verdict", "")
 

@@ -162,7 +162,7 @@ def test_the_report_fits_eighty_columns_and_leaves_out_what_was_not_measured():
         cell("lenet", epoch_seconds=[9.0], value=0.5, **measured),
         cell("vit", status="not_run"),
     ]
-    text = report.of_record(Record("line", cells, None))
+    text = report.of_record(Record("line", cells, None).to_json())
     rows = {words[0]: words[1:] for words in map(str.split, text.splitlines()) if words}
     assert rows["resnet_style"] == ["keras-tensorflow", "75,002", "11,944,576", "3,000", "0.8765"]
     assert rows["lenet"] == ["keras-tensorflow", "75,002", "11,944,576", "0.5000"]

@@ -27,6 +27,12 @@ def leaves(module: nn.Module, path: str) -> Iterator[Leaf]:
         yield from leaves(child, f"{path}.{name}" if path else name)
 
 
+def sizes(model: nn.Module) -> dict[str, tuple[str, int]]:
+    """Every module's type and the number of its parameters, by attribute path; running statistics are none."""
+    called = {path: m for path, m in model.named_modules() if not isinstance(m, nn.ModuleList)}
+    return {path: (type(m).__name__, sum(p.numel() for p in m.parameters())) for path, m in called.items()}
+
+
 def recorder(path: str, order: list[str], values: dict[str, np.ndarray]) -> Callable[..., None]:
     """A hook that writes down a module's first call."""
 

@@ -65,7 +65,7 @@ def measure(
         record.save()  # there may be room again
     if record.unwritten:
         print(f"twin: {path} lacks the newest results of the table: {record.unwritten}", file=sys.stderr)
-    answer(record.to_json(), report.of_record(record), as_json)
+    answer(record.to_json(), report.of_record(record.to_json()), as_json)
     done = sum(cell.status != "not_run" for cell in record.cells)
     if interrupted:
         print(
@@ -225,4 +225,4 @@ def answer(content: Any, table: str, as_json: str | None) -> None:
         return
     print(table)
     if as_json:
-        write_json(Path(as_json), content)
+        write_json(Path(as_json), content, "--json")

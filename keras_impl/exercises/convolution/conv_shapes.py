@@ -106,7 +106,7 @@ def transposed(x, numbers, kernel, stride, padding, groups, extra):
 def with_margin(x, axis, margin, mode):  # differs: here equal on both sides, and of any kind
     """More places before and behind along an axis."""
     length = x.shape[axis]
-    if mode == "zeros":
+    if mode == "zeros":  # differs: Keras's pad knows no circular margin
         return ops.pad(x, [(margin, margin) if each == axis else (0, 0) for each in range(x.ndim)])
     places = {
         "reflect": lambda place: length - 1 - abs(length - 1 - abs(place)),

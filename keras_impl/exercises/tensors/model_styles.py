@@ -52,10 +52,10 @@ def sequential(x, w1, b1, w2, b2):
 
 def functional(x, w1, b1, w2, b2):
     """What the framework calls functional: in Keras a graph of layers, in PyTorch functions of weights and data."""
-    width, hidden, outputs = (*w1.shape, w2.shape[1])
+    width, hidden, outputs = (*w1.shape, w2.shape[1])  # differs: Keras's graph is built before there is data
     inputs = keras.Input((width,))
     units = layers.Dense(hidden, activation="tanh")(inputs)
-    model = keras.Model(inputs, layers.Dense(outputs)(units))
+    model = keras.Model(inputs, layers.Dense(outputs)(units))  # differs: Keras's graph of layers becomes a model
     give(model, w1, b1, w2, b2)
     return model(x)
 
@@ -70,6 +70,7 @@ def subclass(x, w1, b1, w2, b2):
 def stateless(x, w1, b1, w2, b2):
     """The class as a function of weights and data: what the model itself owns is neither read nor set."""
     model = Network(*w1.shape, w2.shape[1])
+    # differs: Keras takes weights in order and returns the state too
     outputs, _ = model.stateless_call([w1, b1, w2, b2], [], x)
     return outputs
 

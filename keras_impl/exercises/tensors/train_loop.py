@@ -64,9 +64,11 @@ class Network(keras.Model):
 
 def run(x, y, x_test, y_test, w1, b1, w2, b2, orders):
     """(N, 64) pictures, labels, (64, 32) and (32, 10) weights and (epochs, N) orders to the course of the training."""
+    # differs: a PyDataset hands out NumPy arrays
     pictures, labels, orders = (ops.convert_to_numpy(tensor) for tensor in (x, y, orders))
     loader = Batches(pictures, labels, orders)
     model = start(w1, b1, w2, b2)
+    # differs: Keras's schedule is the optimizer's rate
     rate = keras.optimizers.schedules.ExponentialDecay(RATE, len(loader), DECAY, staircase=True)
     optimizer = keras.optimizers.SGD(rate)
 
@@ -91,6 +93,7 @@ def run(x, y, x_test, y_test, w1, b1, w2, b2, orders):
 def start(w1, b1, w2, b2):
     """A network with the given weights, (in, out) as Keras keeps them."""
     model = Network(*w1.shape, w2.shape[1])
+    # differs: Keras keeps weights in order, (in, out)
     for variable, weight in zip(model.trainable_variables, (w1, b1, w2, b2), strict=True):
         variable.assign(weight)
     return model
@@ -99,25 +102,28 @@ def start(w1, b1, w2, b2):
 def train(model, loader, optimizer, epochs, x_test, y_test):
     """Train so many epochs; return what a monitor would draw: losses, rates, and accuracies on the test rows."""
     loss_of = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    optimizer.build(model.trainable_variables)
+    optimizer.build(model.trainable_variables)  # differs: Keras's optimizer learns here what it trains
 
     def step(batch):
         """One update: the loss before it, and the rate that it was taken with."""
         inputs, target = batch
         rate = optimizer.learning_rate
+        # differs: Keras's backends differentiate a function
         forward = lambda: loss_of(target, model(inputs, training=True))
         loss, gradients = value_and_gradients(forward, model.trainable_variables)
         optimizer.apply(gradients, model.trainable_variables)
         return loss, rate
 
+    # differs: Keras compiles the step; a metric keeps the mean
     compiled = Compiled(step, [*model.variables, *optimizer.variables])
     evaluate = compiled.reading(lambda inputs: model(inputs, training=False))
     mean = keras.metrics.Mean()
     history = {"losses": [], "rates": [], "epoch_losses": [], "accuracies": []}
     for epoch in range(epochs):
         loader.epoch = epoch
-        mean.reset_state()
+        mean.reset_state()  # differs: the metric begins anew; Keras is told the mode per call
         for index in range(len(loader)):
+            # differs: a PyDataset hands out NumPy arrays
             inputs, target = (ops.convert_to_tensor(array) for array in loader[index])
             loss, rate = compiled((inputs, target))
             mean.update_state(loss, sample_weight=len(target))  # the last batch is smaller and counts less
@@ -128,13 +134,13 @@ def train(model, loader, optimizer, epochs, x_test, y_test):
         history["epoch_losses"].append(mean.result())
         history["accuracies"].append(ops.mean(ops.cast(hits, x_test.dtype)))
         report(epoch, history)
-    compiled.flush()
+    compiled.flush()  # differs: a compiled step may hold the weights outside the model
     return history
 
 
 def fit(model, x, y, orders):
     """The same by what is ready, one mean loss an epoch: Keras's `fit`; PyTorch has none, and so the bare loop."""
-    loader = Batches(x, y, orders)
+    loader = Batches(x, y, orders)  # differs: Keras's fit holds the loop
     rate = keras.optimizers.schedules.ExponentialDecay(RATE, len(loader), DECAY, staircase=True)
     loss_of = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(optimizer=keras.optimizers.SGD(rate), loss=loss_of)

@@ -92,7 +92,7 @@ def from_box(pictures, box):
 
 def moved(pictures, affine):
     """Each pixel x, y from the place affine (x, y, 1) of the original, between four pixels, black beyond the edge."""
-    rows = ops.reshape(affine, (-1, 6))
+    rows = ops.reshape(affine, (-1, 6))  # differs: Keras's map has eight numbers
     return ops.image.affine_transform(pictures, ops.pad(rows, ((0, 0), (0, 2))), fill_mode="constant")
 
 
@@ -114,6 +114,7 @@ def blurred(pictures):
     """Each pixel a Gaussian mean of 5x5, the picture mirrored at its edges."""
     pictures = ops.pad(pictures, ((0, 0), (2, 2), (2, 2), (0, 0)), mode="reflect")
     # data_format is not left to Keras: JAX and PyTorch would take the rows for channels, TensorFlow would not
+    # differs: Keras has this blur ready-made
     pictures = ops.image.gaussian_blur(pictures, kernel_size=(5, 5), sigma=(1.0, 1.0), data_format="channels_last")
     return pictures[:, 2:-2, 2:-2]
 
@@ -131,6 +132,7 @@ def jitter_as_in_keras(pictures, brightness, contrast, saturation, hue):
     pictures = ops.copy(pictures)  # differs: on the torch backend, RandomBrightness adds to the pictures in place
     pictures = brighter.transform_images(pictures, {"rgb_delta": each(brightness - 1)})
     pictures = contrasted.transform_images(pictures, {"contrast_factor": each(contrast)})
+    # differs: Keras's layer goes to hue and back itself
     pictures = saturated.transform_images(pictures, {"factor": saturation})
     return turned.transform_images(pictures, {"factor": hue})
 
@@ -141,7 +143,7 @@ def jitter_as_in_torchvision(pictures, brightness, contrast, saturation, hue):
     mean = ops.mean(grey(pictures), axis=(1, 2, 3), keepdims=True)
     pictures = ops.clip(each(contrast) * pictures + (1 - each(contrast)) * mean, 0, 1)
     pictures = ops.clip(each(saturation) * pictures + (1 - each(saturation)) * grey(pictures), 0, 1)
-    hsv = to_hsv(pictures)
+    hsv = to_hsv(pictures)  # differs: Keras keeps channels last, and so splits there
     return to_rgb(ops.stack([(hsv[..., 0] + hue[:, None, None]) % 1, hsv[..., 1], hsv[..., 2]], axis=-1))
 
 

@@ -130,6 +130,7 @@ def loader(dataset, order, workers, drop_last):
 
 def received(batches):
     """What reaches a model, in its order: (N, 64) pictures and (N,) labels."""
+    # differs: Keras's workers need a model that asks for batches
     model = keras.Sequential([keras.Input((64,)), layers.Identity()])
     x = model.predict(batches, verbose=0)  # differs: outside a model, Keras's workers do not work
     return ops.convert_to_tensor(x), ops.convert_to_tensor(np.concatenate([batches[i][1] for i in range(len(batches))]))

@@ -94,7 +94,7 @@ def explained(fan_in, fan_out):
     mean_fan = (fan_in + fan_out) / 2
 
     layer = layers.Dense(fan_out)
-    layer.build((None, fan_in))
+    layer.build((None, fan_in))  # differs: Keras creates its weights when it first sees a shape
     layer_uniform = keras.random.uniform(shape, seed=layer.kernel_initializer.seed)
 
     pairs = [

@@ -87,7 +87,7 @@ class ViT(keras.Model):
     def __init__(self, image_shape, patch, width, depth, heads, mlp_width, rate, num_classes):
         super().__init__()
         num_tokens = 1 + (image_shape[0] // patch) * (image_shape[1] // patch)
-        normal = keras.initializers.RandomNormal(stddev=0.02)
+        normal = keras.initializers.RandomNormal(stddev=0.02)  # differs: Keras takes initial values as an initializer
         self.patches = layers.Conv2D(width, kernel_size=patch, strides=patch)
         self.class_token = self.add_weight(shape=(1, 1, width), initializer="zeros", name="class_token")
         self.positions = self.add_weight(shape=(1, num_tokens, width), initializer=normal, name="positions")

@@ -29,7 +29,7 @@ class RBM(keras.Model):
 
     def __init__(self, visible, hidden):
         super().__init__()
-        small = keras.initializers.RandomNormal(stddev=0.01)
+        small = keras.initializers.RandomNormal(stddev=0.01)  # differs: Keras takes initial values as an initializer
         self.coupling = self.add_weight(shape=(visible, hidden), initializer=small, name="coupling")
         self.hidden_bias = self.add_weight(shape=(hidden,), initializer="zeros", name="hidden_bias")
         self.visible_bias = self.add_weight(shape=(visible,), initializer="zeros", name="visible_bias")

@@ -52,6 +52,7 @@ class Ensemble(keras.Model):
 
 def learner_loss(model, batch):
     """Cross-entropy of the learner alone."""
+    # differs: Keras's function gives a loss per row
     loss = keras.losses.sparse_categorical_crossentropy(batch["y"], model.learner(batch["x"]), from_logits=True)
     return ops.mean(loss)
 

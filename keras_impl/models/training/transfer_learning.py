@@ -75,7 +75,7 @@ class TransferNet(keras.Model):
 
 def head_loss(model, batch):
     """Cross-entropy on the target, while the features are frozen."""
-    logits = model(batch["x"], training=True)
+    logits = model(batch["x"], training=True)  # differs: Keras is told the mode per call
     return keras.ops.mean(keras.losses.sparse_categorical_crossentropy(batch["y"], logits, from_logits=True))
 
 
@@ -103,6 +103,7 @@ def learn(model, rows, rate, batch_size, epochs, report):
     model.compile(
         optimizer=keras.optimizers.Adam(rate), loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     )
+    # differs: Keras's fit holds the loop
     tell = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: report(epoch, {"loss": float(logs["loss"])}))
     span = {"initial_epoch": epochs.start, "epochs": epochs.stop}
     model.fit(rows["x"], rows["y"], batch_size=batch_size, shuffle=True, verbose=0, callbacks=[tell], **span)

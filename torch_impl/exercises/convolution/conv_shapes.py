@@ -95,10 +95,11 @@ def transposed(x, numbers, kernel, stride, padding, groups, extra):
     shape = (*[kernel] * rank, FILTERS // groups, channels // groups)
     weights = [cut(numbers[number * math.prod(shape) :], shape) for number in range(groups)]
     own = padding if isinstance(padding, int) else 0
+    # differs: torch's transposed layers know groups
     layer = TRANSPOSED[rank - 1](channels, FILTERS, kernel, stride, own, extra, groups, bias=False)
     y = with_kernel(layer, x, torch.cat(weights, dim=-1))
     if padding == "same":  # differs: torch cuts off equal margins only
-        before = max(kernel - stride, 0) // 2
+        before = max(kernel - stride, 0) // 2  # differs: torch cuts off equal margins only
         y = y[(..., *[slice(before, before + length * stride) for length in sizes(x)])]
     return y
 
@@ -106,6 +107,7 @@ def transposed(x, numbers, kernel, stride, padding, groups, extra):
 def with_margin(x, axis, kernel, stride):  # differs: here zeros only, the odd one behind
     """More places before and behind along an axis."""
     length = x.shape[axis]
+    # differs: the margin of "same" depends on the stride
     missing = (-(-length // stride) - 1) * stride + kernel - length
     before = missing // 2
     return F.pad(x, (*[0, 0] * (x.ndim - 1 - axis), before, missing - before))  # F.pad begins with the last axis
@@ -113,7 +115,7 @@ def with_margin(x, axis, kernel, stride):  # differs: here zeros only, the odd o
 
 def with_kernel(layer, x, kernel):
     """The output of the layer with that kernel, whose filters stand as Keras has them."""
-    with torch.no_grad():
+    with torch.no_grad():  # differs: torch would record the copying
         layer.to(x.dtype).weight.copy_(kernel.movedim(-1, 0).movedim(-1, 1))  # differs: torch keeps filters first
     return layer(x)
 

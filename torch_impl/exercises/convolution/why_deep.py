@@ -39,7 +39,7 @@ def convolutions(channels, kernel_size, depth):
     stack = nn.Sequential(
         *[nn.Conv2d(channels, channels, kernel_size, padding="same", bias=False) for _ in range(depth)]
     )
-    for convolution in stack:
+    for convolution in stack:  # differs: torch sets initial values afterwards
         nn.init.ones_(convolution.weight)
     return stack
 

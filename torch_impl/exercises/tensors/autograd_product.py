@@ -59,5 +59,5 @@ def total_backward(x, y, z):
 def automatic(graph, x, y, z):
     """c and its gradients, as the framework finds them."""
     leaves = [value.clone().requires_grad_() for value in (x, y, z)]
-    c = graph(*leaves)
+    c = graph(*leaves)  # differs: torch records the computation, then goes back through it
     return c, torch.autograd.grad(c, leaves)

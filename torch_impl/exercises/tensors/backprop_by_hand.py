@@ -53,5 +53,5 @@ def backward(x, t, w1, b1, w2, b2):
 def differentiate(x, t, *parameters):
     """The loss and its gradients, as the framework finds them."""
     leaves = [parameter.clone().requires_grad_() for parameter in parameters]
-    loss = mean_square(x, t, *leaves)
+    loss = mean_square(x, t, *leaves)  # differs: torch records the computation, then goes back through it
     return loss, torch.autograd.grad(loss, leaves)

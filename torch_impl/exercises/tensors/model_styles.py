@@ -66,12 +66,13 @@ def subclass(x, w1, b1, w2, b2):
 def stateless(x, w1, b1, w2, b2):
     """The class as a function of weights and data: what the model itself owns is neither read nor set."""
     model = Network(*w1.shape, w2.shape[1])
+    # differs: torch takes weights by name, (out, in)
     weights = {"dense1.weight": w1.T, "dense1.bias": b1, "dense2.weight": w2.T, "dense2.bias": b2}
     return torch.func.functional_call(model, weights, x)
 
 
 def give(model, w1, b1, w2, b2):
     """Set a model's weights, (in, out) as Keras keeps them."""
-    with torch.no_grad():
+    with torch.no_grad():  # differs: torch would record the copying
         for parameter, weight in zip(model.parameters(), (w1.T, b1, w2.T, b2), strict=True):
             parameter.copy_(weight)

@@ -98,6 +98,7 @@ def run(x, y, x_test, y_test, w1, b1, w2, b2, orders):
 def start(w1, b1, w2, b2):
     """A network with the given weights, (in, out) as Keras keeps them."""
     model = Network(*w1.shape, w2.shape[1]).to(w1.dtype)
+    # differs: torch keeps weights by name, (out, in)
     model.load_state_dict({"dense1.weight": w1.T, "dense1.bias": b1, "dense2.weight": w2.T, "dense2.bias": b2})
     return model
 
@@ -105,31 +106,32 @@ def start(w1, b1, w2, b2):
 def train(model, loader, optimizer, epochs, x_test, y_test):
     """Train so many epochs; return what a monitor would draw: losses, rates, and accuracies on the test rows."""
     loss_of = nn.CrossEntropyLoss()
+    # differs: torch's schedule stands beside the optimizer
     schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, gamma=DECAY)
 
     def step(batch):
         """One update: the loss before it, and the rate that it was taken with."""
         inputs, target = batch
         rate = schedule.get_last_lr()[0]
-        optimizer.zero_grad()
+        optimizer.zero_grad()  # differs: torch adds gradients up until told to stop
         loss = loss_of(model(inputs), target)
-        loss.backward()
+        loss.backward()  # differs: torch leaves gradients in the parameters
         optimizer.step()
         return loss.detach(), rate
 
     history = {"losses": [], "rates": [], "epoch_losses": [], "accuracies": []}
     for epoch in range(epochs):
         loader.sampler.epoch = epoch
-        model.train()
+        model.train()  # differs: torch's mode is set beforehand; a sum is enough for the mean
         total = 0.0
         for inputs, target in loader:
             loss, rate = step((inputs, target))
             total += loss * len(target)  # the last batch is smaller and counts less
             history["losses"].append(loss)
             history["rates"].append(rate)
-        schedule.step()
+        schedule.step()  # differs: torch's schedule is told when an epoch ends
 
-        model.eval()
+        model.eval()  # differs: torch's mode and the recording are set beforehand
         with torch.no_grad():
             hits = torch.argmax(model(x_test), dim=-1) == y_test
         history["epoch_losses"].append(total / len(loader.dataset))
@@ -143,7 +145,7 @@ def fit(model, x, y, orders):
     optimizer = torch.optim.SGD(model.parameters(), RATE)
     schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, gamma=DECAY)
     losses = []
-    for order in orders:
+    for order in orders:  # differs: PyTorch's loop is written out
         total = 0.0
         for rows in order.split(BATCH):
             optimizer.zero_grad()

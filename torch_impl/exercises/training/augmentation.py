@@ -94,6 +94,7 @@ def from_box(pictures, box):
 def moved(pictures, affine):
     """Each pixel x, y from the place affine (x, y, 1) of the original, between four pixels, black beyond the edge."""
     _, _, height, width = pictures.shape
+    # differs: torch asks for each pixel's place
     size = torch.tensor([width, height], dtype=pictures.dtype, device=pictures.device)
     y, x = torch.meshgrid(*(torch.arange(side).to(size) for side in (height, width)), indexing="ij")
     places = torch.einsum("bij,hwj->bhwi", affine, torch.stack([x, y, torch.ones_like(x)], dim=-1))
@@ -118,7 +119,7 @@ def resized(pictures, antialias):
 def blurred(pictures):
     """Each pixel a Gaussian mean of 5x5, the picture mirrored at its edges."""
     pictures = F.pad(pictures, (2, 2, 2, 2), mode="reflect")
-    bell = torch.exp(-0.5 * torch.arange(-2, 3).to(pictures) ** 2)
+    bell = torch.exp(-0.5 * torch.arange(-2, 3).to(pictures) ** 2)  # differs: torch itself has no Gaussian blur
     bell = bell / bell.sum()
     filters = torch.outer(bell, bell).expand(3, 1, 5, 5)
     return F.conv2d(pictures, filters, groups=3)
@@ -126,16 +127,16 @@ def blurred(pictures):
 
 def grey(pictures):
     """How light each pixel is to the eye: (B, 1, H, W)."""
-    red, green, blue = pictures.split(1, dim=1)
+    red, green, blue = pictures.split(1, dim=1)  # differs: torch itself knows no colour spaces
     return 0.2989 * red + 0.5870 * green + 0.1140 * blue
 
 
 def jitter_as_in_keras(pictures, brightness, contrast, saturation, hue):
     """Add to all, stretch each channel about its mean, scale the saturation, turn the hue."""
     pictures = torch.clip(pictures + each(brightness - 1), 0, 1)
-    mean = torch.mean(pictures, dim=(2, 3), keepdim=True)
+    mean = torch.mean(pictures, dim=(2, 3), keepdim=True)  # differs: Keras's layer takes the mean itself
     pictures = torch.clip(each(contrast) * (pictures - mean) + mean, 0, 1)
-    h, s, v = to_hsv(pictures).unbind(1)
+    h, s, v = to_hsv(pictures).unbind(1)  # differs: torch itself knows no colour spaces
     s = torch.clip(s * saturation[:, None, None], 0, 1)
     return to_rgb(torch.stack([(h + hue[:, None, None]) % 1, s, v], dim=1))
 
@@ -146,7 +147,7 @@ def jitter_as_in_torchvision(pictures, brightness, contrast, saturation, hue):
     mean = torch.mean(grey(pictures), dim=(1, 2, 3), keepdim=True)
     pictures = torch.clip(each(contrast) * pictures + (1 - each(contrast)) * mean, 0, 1)
     pictures = torch.clip(each(saturation) * pictures + (1 - each(saturation)) * grey(pictures), 0, 1)
-    h, s, v = to_hsv(pictures).unbind(1)
+    h, s, v = to_hsv(pictures).unbind(1)  # differs: torch keeps channels second, and so unbinds there
     return to_rgb(torch.stack([(h + hue[:, None, None]) % 1, s, v], dim=1))
 
 
@@ -157,7 +158,7 @@ def each(draw):
 
 def to_hsv(pictures):
     """Red, green and blue to hue, saturation and value, all in [0, 1]."""
-    red, green, blue = pictures.unbind(1)
+    red, green, blue = pictures.unbind(1)  # differs: torch itself knows no colour spaces
     value, spread = pictures.amax(1), pictures.amax(1) - pictures.amin(1)
     safe = torch.where(spread > 0, spread, 1)
     sixths = torch.where(value == green, 2 + (blue - red) / safe, 4 + (red - green) / safe)
@@ -167,12 +168,13 @@ def to_hsv(pictures):
 
 def to_rgb(pictures):
     """Hue, saturation and value back to red, green and blue."""
-    hue, saturation, value = pictures.unbind(1)
+    hue, saturation, value = pictures.unbind(1)  # differs: torch itself knows no colour spaces
     places = [(6 * hue + start) % 6 for start in (5, 3, 1)]  # how far red, green and blue are from full strength
     return torch.stack([value * (1 - saturation * torch.minimum(p, 4 - p).clip(0, 1)) for p in places], dim=1)
 
 
 def normalized(pictures):
     """Each channel's mean taken off, and divided by its standard deviation."""
+    # differs: Keras has a layer for it
     mean, deviation = (torch.tensor(numbers).to(pictures)[:, None, None] for numbers in (MEAN, DEVIATION))
     return (pictures - mean) / deviation

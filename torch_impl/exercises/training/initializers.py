@@ -87,14 +87,15 @@ def explained(fan_in, fan_out):
     """
     shape = (fan_out, fan_in)  # differs: torch keeps outputs first
     own = nn.init
+    # differs: torch's generators move on; a fresh one begins again
     seeded = lambda: torch.Generator().manual_seed(SEED)
     normal = torch.randn(shape, generator=seeded())
     uniform = torch.rand(shape, generator=seeded())
     mean_fan = (fan_in + fan_out) / 2
 
-    torch.manual_seed(SEED)
+    torch.manual_seed(SEED)  # differs: torch's layers draw from the global generator
     layer = nn.Linear(fan_in, fan_out)
-    torch.manual_seed(SEED)
+    torch.manual_seed(SEED)  # differs: torch's layers draw from the global generator
     layer_uniform, bias_uniform = torch.rand(shape), torch.rand(fan_out)
 
     pairs = [

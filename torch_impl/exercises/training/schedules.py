@@ -36,7 +36,7 @@ def schedules(count):
         "exponential": lambda optimizer: ExponentialLR(optimizer, gamma=0.9),
         "step": lambda optimizer: StepLR(optimizer, step_size=2, gamma=0.5),
         "cosine": lambda optimizer: CosineAnnealingLR(optimizer, T_max=count),
-        "warm_up": lambda optimizer: SequentialLR(
+        "warm_up": lambda optimizer: SequentialLR(  # differs: Keras's cosine has a warm-up of its own
             optimizer,
             [
                 LinearLR(optimizer, start_factor=0.1, total_iters=warm_up),
@@ -51,13 +51,13 @@ def taken(schedule, rate, every, steps):
     """The rates (steps,) with which an optimizer moves a weight, while the schedule counts once in `every` steps."""
     weight = torch.zeros_like(rate)
     optimizer = torch.optim.SGD([weight], lr=float(rate[0]))
-    scheduler = schedule(optimizer)
+    scheduler = schedule(optimizer)  # differs: torch's schedule stands beside the optimizer
     moves = []
     for step in range(1, steps + 1):
         weight.zero_()
-        weight.grad = torch.ones_like(weight)
+        weight.grad = torch.ones_like(weight)  # differs: torch reads the gradients off the parameters
         optimizer.step()
         moves.append(-weight[0])
-        if step % every == 0:
+        if step % every == 0:  # differs: torch's schedule is told when to count
             scheduler.step()
     return torch.stack(moves)

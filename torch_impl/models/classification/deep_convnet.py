@@ -31,7 +31,7 @@ class DeepConvNet(nn.Module):
     def __init__(self, image_shape, hidden_width, rate, num_classes):
         check_shapes(image_shape, num_classes, smallest=4)
         super().__init__()
-        height, width, channels = image_shape
+        height, width, channels = image_shape  # differs: torch's layers ask for their inputs' sizes
         self.conv1 = nn.Conv2d(channels, 16, kernel_size=3, padding=1)
         self.conv2 = nn.Conv2d(16, 16, kernel_size=3, padding=1)
         self.pool1 = nn.MaxPool2d(2)

@@ -50,6 +50,7 @@ class Auxiliary(nn.Module):
 
     def __init__(self, in_shape, window, channels, hidden_width, rate, num_classes):
         super().__init__()
+        # differs: torch's layers ask for their inputs' sizes
         height, width = ((side - window) // 3 + 1 for side in in_shape[:2])  # after pooling
         self.pool = nn.AvgPool2d(kernel_size=window, stride=3)
         self.conv = convolution(in_shape[-1], channels, kernel_size=1)

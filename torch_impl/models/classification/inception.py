@@ -98,7 +98,7 @@ class InceptionNet(nn.Module):
     def __init__(self, image_shape, width, naive, reduced, num_classes):
         check_shapes(image_shape, num_classes, smallest=4)
         super().__init__()
-        conv1, _, conv3, _, conv5, project = reduced
+        conv1, _, conv3, _, conv5, project = reduced  # differs: torch's layers ask for their inputs' sizes
         self.conv1 = convolution(image_shape[-1], width, kernel_size=3)
         self.pool = nn.MaxPool2d(2)
         self.naive = NaiveInception(width, *naive)

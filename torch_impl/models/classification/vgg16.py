@@ -32,7 +32,7 @@ class VGG16(nn.Module):
     def __init__(self, image_shape, base_width, hidden_width, rate, num_classes):
         check_shapes(image_shape, num_classes, smallest=32)
         super().__init__()
-        height, width = image_shape[:2]
+        height, width = image_shape[:2]  # differs: torch's layers ask for their inputs' sizes
         self.blocks = nn.ModuleList(conv_blocks(image_shape[-1], base_width))
         self.flatten = nn.Flatten()
         self.dense1 = nn.Linear(8 * base_width * (height // 32) * (width // 32), hidden_width)

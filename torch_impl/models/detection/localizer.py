@@ -29,7 +29,7 @@ class Localizer(nn.Module):
 
     def __init__(self, image_shape, hidden, num_classes, alpha):
         super().__init__()
-        height, width, channels = image_shape
+        height, width, channels = image_shape  # differs: torch's layers ask for their inputs' sizes
         self.conv1 = nn.Conv2d(channels, 16, kernel_size=3, padding="same")
         self.pool = nn.MaxPool2d(2)
         self.conv2 = nn.Conv2d(16, 32, kernel_size=3, padding="same")

@@ -85,7 +85,7 @@ class GAN(nn.Module):
 
 def discriminator_loss(model, batch):
     """-E[log D(x)] - E[log(1 - D(G(z)))]; the generator is not trained here."""
-    with torch.no_grad():
+    with torch.no_grad():  # differs: torch stops gradients by not recording
         generated = model.generator(batch["x"])
     # From logits, log D is log_sigmoid(logit) and log(1 - D) is log_sigmoid(-logit): neither can overflow.
     found = -F.logsigmoid(model.discriminator(batch["real"]))

@@ -78,7 +78,7 @@ class DQN(nn.Module):
 def td_loss(model, batch):
     """Huber loss between the values of the actions taken and what the next states say that they should be."""
     value = torch.gather(model(batch["x"]), -1, batch["action"][:, None])[:, 0]  # (B,)
-    with torch.no_grad():
+    with torch.no_grad():  # differs: torch stops gradients by not recording
         best = torch.amax(model.target(batch["next_x"]), dim=-1)  # (B,)
     goal = batch["reward"] + model.gamma * (1 - batch["done"]) * best
     return F.huber_loss(value, goal, delta=1.0)
@@ -102,7 +102,7 @@ def fit(run, epochs, report):
     experience = Experience(carts=64, capacity=100_000, seed=run.seed)
 
     def policy(x):
-        with torch.inference_mode():
+        with torch.inference_mode():  # differs: torch would record the pass for its gradients
             return torch.argmax(run.model(train.to_tensor(x, run.dtype, run.device)), dim=-1).cpu().numpy()
 
     best, kept = 0.0, {}

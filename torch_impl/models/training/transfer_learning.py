@@ -36,13 +36,13 @@ class Features(nn.Module):
     def __init__(self, image_shape, width):
         super().__init__()
         self.blocks = nn.ModuleList()
-        in_channels = image_shape[-1]
+        in_channels = image_shape[-1]  # differs: torch's layers ask for their inputs' sizes
         for channels in (width, 2 * width, 4 * width):
             self.blocks.append(nn.Conv2d(in_channels, channels, kernel_size=3, padding="same", bias=False))
             self.blocks.append(nn.BatchNorm2d(channels, eps=1e-5, momentum=0.1))
             self.blocks.append(nn.ReLU())
             self.blocks.append(nn.MaxPool2d(2))
-            in_channels = channels
+            in_channels = channels  # differs: torch's layers ask for their inputs' sizes
 
     def forward(self, x):  # differs: the mode is the model's own, set by train() and eval()
         """(B, C, H, W) images to (B, 4 * width) features."""
@@ -75,7 +75,7 @@ class TransferNet(nn.Module):
     def freeze(self, frozen):
         """Whether the features stay as they are, with the statistics that they normalize by."""
         self.base.requires_grad_(not frozen)
-        self.frozen = frozen
+        self.frozen = frozen  # differs: torch's mode does not follow from what trains
 
 
 def head_loss(model, batch):
@@ -104,9 +104,10 @@ def fit(run, epochs, report):
 
 def learn(model, rows, rate, batch_size, epochs, report):
     """Train what is not frozen of a model for some epochs."""
+    # differs: torch's optimizer is told what it trains
     optimizer = torch.optim.Adam([parameter for parameter in model.parameters() if parameter.requires_grad], rate)
     model.train()
-    for epoch in epochs:
+    for epoch in epochs:  # differs: PyTorch's loop is written out
         total = 0.0
         for chosen in torch.randperm(len(rows["y"])).split(batch_size):
             optimizer.zero_grad()

@@ -1,0 +1,137 @@
+"""What a trained model does, as small pictures for a report: the same code for both frameworks, on their predictions.
+
+A picture is a strip: the first rows of the test part side by side, a PNG in base64. Strips of the data (the inputs, the
+targets) come out byte for byte the same for all engines, so that a report shows them once.
+"""
+
+import base64
+import io
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from twin.bridge import Arrays
+
+ROWS = 8  # of the test part
+FILTERS = 16
+GAP = 1  # pixels between two pictures of a strip
+SIDE = 32  # pixels that the longer side of a picture has at least: small ones are enlarged
+GREYS, COLOURS = 16, 64  # of a strip: fewer make it smaller, and no reader counts them
+BRIGHT = ((34, 34, 34), (102, 204, 238), (238, 119, 51), (204, 187, 68), (170, 51, 119), (34, 136, 51))  # Tol, bright
+
+
+def of_predictions(metric: str, test: Mapping[str, np.ndarray], outputs: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Pictures of what a model made of the first test rows.
+
+    Args:
+        metric: of the twin (twin.metrics), which says what the outputs are.
+        test: the test part, as the metric takes it.
+        outputs: the model's, for all its rows.
+
+    Returns:
+        `rows`, how many; `pictures`, each with a `caption`, what it is `of` ('data' or 'model') and a `png`; `tile`,
+        the height and width in pixels of one picture of the first strip; for classes `labels`, and for places `boxes`
+        (left, top, right, bottom, from 0 to 1), both 'true' and 'predicted'. Empty where there is nothing to see.
+    """
+    rows = slice(ROWS)
+    found: dict[str, Any] = {"rows": ROWS}
+    if metric == "accuracy":
+        found["labels"] = _both(test["y"][rows], outputs["y"][rows].argmax(-1))
+    elif metric == "localization_accuracy":
+        found["labels"] = _both(test["label"][rows], outputs["label"][rows].argmax(-1))
+        found["boxes"] = _both(test["box"][rows].round(3), np.nan_to_num(outputs["box"][rows]).round(3))
+    strips = {
+        "accuracy": lambda: [("input", "data", _pictures(test["x"][rows]))],
+        "localization_accuracy": lambda: [("input", "data", _pictures(test["x"][rows]))],
+        "mean_mask_iou": lambda: [
+            ("input", "data", _pictures(test["x"][rows])),
+            ("true mask", "data", _coloured(test["y"][rows])),
+            ("predicted mask", "model", _coloured(outputs["y"][rows].argmax(-1))),
+        ],
+        "reconstruction_error": lambda: [
+            ("input", "data", _pictures(test["x"][rows])),
+            ("target", "data", _pictures(test["y"][rows])),
+            ("output", "model", _pictures(outputs["y"][rows])),
+        ],
+        "frechet_distance": lambda: [
+            ("real", "data", _pictures(test["real"][rows])),
+            ("generated", "model", _pictures(outputs["y"][rows])),
+        ],
+    }
+    if metric not in strips:
+        return {}
+    made = strips[metric]()
+    found["tile"] = list(_enlarged(made[0][2][0]).shape[:2])
+    found["pictures"] = [{"caption": caption, "of": of, "png": _strip(all_)} for caption, of, all_ in made]
+    return found
+
+
+def filters(weights: Arrays, order: list[str]) -> dict[str, str] | None:
+    """The kernels of the first convolution as a picture; None where they are too small or too deep to see.
+
+    Args:
+        weights: under PyTorch's names and in its layout, (out, in, height, width).
+        order: the names, in the order of the model.
+    """
+    for name in order:
+        kernel = weights[name]
+        if kernel.ndim == 4:
+            _, depth, height, width = kernel.shape
+            if depth not in (1, 3) or min(height, width) < 3:
+                return None
+            chosen = kernel[:FILTERS].transpose(0, 2, 3, 1)
+            each = [(k - k.min()) / max(float(np.ptp(k)), 1e-12) for k in chosen]
+            png = _strip(each, 6, 1.0)  # apart, or one filter runs into the next
+            return {
+                "caption": f"filters of {name}, each from its least to its largest value",
+                "of": "model",
+                "png": png,
+            }
+    return None
+
+
+def _both(true: np.ndarray, predicted: np.ndarray) -> dict[str, list]:
+    return {"true": true.tolist(), "predicted": predicted.tolist()}
+
+
+def _pictures(x: np.ndarray) -> list[np.ndarray]:
+    """Rows as pictures (H, W, 1 or 3) from 0 to 1: images, flat squares, or a signal's channels over time."""
+    if x.ndim == 2:
+        side = round(x.shape[1] ** 0.5)
+        x = x.reshape(len(x), side, side, 1) if side * side == x.shape[1] else x[:, None, :, None]
+    elif x.ndim == 3:
+        x = x.transpose(0, 2, 1)[..., None].repeat(4, 1)  # (N, T, C): a line of four pixels per channel
+    elif x.shape[-1] not in (1, 3):
+        x = x.mean(-1, keepdims=True)
+    low, high = map(float, np.quantile(x, (0.01, 0.99)))  # one shock of a signal would make the rest grey
+    if x.min() < 0 or x.max() > 1:  # normalised data
+        x = (x - low) / max(high - low, 1e-12)
+    return list(x)
+
+
+def _coloured(masks: np.ndarray) -> list[np.ndarray]:
+    """A colour per class, (H, W, 3)."""
+    return list(np.array(BRIGHT, np.float32)[masks % len(BRIGHT)] / 255)
+
+
+def _enlarged(picture: np.ndarray) -> np.ndarray:
+    times = max(1, SIDE // max(picture.shape[:2]))
+    return picture.repeat(times, 0).repeat(times, 1)
+
+
+def _strip(pictures: list[np.ndarray], gap: int = GAP, ground: float = 0.5) -> str:
+    """Pictures side by side on a grey ground, as a PNG in base64."""
+    from PIL import Image
+
+    pictures = [_enlarged(picture) for picture in pictures]
+    height, width, depth = pictures[0].shape
+    strip = np.full((height, len(pictures) * (width + gap) - gap, depth), ground)
+    for number, picture in enumerate(pictures):
+        strip[:, number * (width + gap) : number * (width + gap) + width] = np.nan_to_num(picture)
+    pixels = (strip.clip(0, 1) * 255).round().astype(np.uint8)
+    file = io.BytesIO()
+    image = Image.fromarray(pixels[..., 0] if depth == 1 else pixels)
+    few = image.quantize(GREYS if depth == 1 else COLOURS, dither=Image.Dither.NONE)
+    few.save(file, "PNG", optimize=True)
+    return base64.b64encode(file.getvalue()).decode()

@@ -1,0 +1,149 @@
+"""The glossary: every pair of lines runs on every engine and gives the same on both sides; the page is generated."""
+
+import ast
+import json
+import subprocess
+import sys
+import unicodedata
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from compare import glossary
+from compare.engines import ENGINES, ROOT
+from twin import arrays, differences
+from twin.errors import TwinError
+from twin.glossary import ENTRIES, find
+
+KERAS = [name for name, engine in ENGINES.items() if engine.side == "keras" and not engine.mode]
+ASK = (
+    "import sys; from twin import arrays; from {side}_impl import glossary; "
+    "arrays.write(sys.argv[1], glossary.answers())"
+)
+
+
+@pytest.fixture(scope="module")
+def answers(request, tmp_path_factory):
+    """Engine -> what each entry's lines give, in a process of its own."""
+    wanted = request.config.getoption("--engine") or list(ENGINES)
+    names = [name for name in ("torch", *KERAS) if name in {*wanted, "torch"} and not ENGINES[name].missing()]
+    folder = tmp_path_factory.mktemp("answers")
+
+    def ask(name):
+        engine = ENGINES[name]
+        command = [engine.python, "-W", "ignore", "-c", ASK.format(side=engine.side), str(folder / name)]
+        ran = subprocess.run(
+            command, capture_output=True, text=True, env=engine.environment("cpu", 1), cwd=ROOT, timeout=300
+        )
+        assert ran.returncode == 0, f"{name}: {ran.stderr[-2000:]}"
+        return arrays.read(folder / name)
+
+    with ThreadPoolExecutor(2) as pool:
+        return dict(zip(names, pool.map(ask, names), strict=True))
+
+
+def far(ours: np.ndarray, theirs: np.ndarray) -> str:
+    """Why two answers are not the same; empty where they are."""
+    if ours.shape != theirs.shape:
+        return f"shapes {ours.shape} and {theirs.shape}"
+    ours, theirs = ours.astype(np.float64), theirs.astype(np.float64)
+    return "" if np.allclose(ours, theirs, rtol=1e-5, atol=1e-6) else f"{ours} and {theirs}"
+
+
+@pytest.mark.parametrize("engine", KERAS)
+def test_both_sides_give_the_same(answers, engine):
+    if engine not in answers or "torch" not in answers:
+        pytest.skip("takes PyTorch and this engine")
+    backend = ENGINES[engine].backend
+    assert set(answers["torch"]) == set(ENTRIES)
+    wrong = {}
+    for name, entry in ENTRIES.items():
+        if not entry.backends or backend in entry.backends:
+            wrong[name] = far(answers[engine][name], answers["torch"][name])
+    assert {name: why for name, why in wrong.items() if why} == {}
+
+
+def test_answers_that_differ_are_seen():
+    one = np.ones((2, 3), np.float32)
+    assert far(one, one) == ""
+    assert far(one, one * 1.001)
+    assert far(one, one[:1])
+    assert far(one, one * np.nan)
+
+
+def test_every_entry_has_its_words_and_its_lines_in_order():
+    assert 35 <= len(ENTRIES) <= 50
+    for entry in ENTRIES.values():
+        assert max(len(entry.keras), len(entry.torch)) <= 23, entry.name
+        assert entry.changes.endswith("."), entry.name
+        assert any("HANGUL" in unicodedata.name(letter) for letter in entry.korean), entry.name
+        assert set(entry.deck.split(", ")) <= {"A", "B", "C", "D", "E", ""}
+        assert all(differences.find(row) for row in entry.see)
+    for side in ("keras", "torch"):
+        tree = ast.parse((ROOT / f"{side}_impl" / "glossary.py").read_text())
+        functions = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
+        assert functions == [*ENTRIES, "make_model", "answers"], side
+
+
+def test_every_line_is_shown_as_it_stands():
+    for entry in ENTRIES.values():
+        for side in ("keras", "torch"):
+            assert glossary.lines(entry.name, side) in glossary.markdown()
+            assert len(glossary.lines(entry.name, side).splitlines()) <= 11, f"{entry.name}: not a few lines"
+
+
+def test_the_page_is_what_the_command_writes_now():
+    written = (ROOT / "docs" / "glossary.md").read_text()
+    assert written == glossary.markdown(), "run: twin glossary --md docs/glossary.md"
+
+
+def test_the_table_fits_eighty_columns_though_korean_is_twice_as_wide():
+    wide = lambda line: sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in line)
+    lines = glossary.table().splitlines()
+    assert max(map(wide, lines)) <= 80
+    assert {line.split()[0] for line in lines if line} >= set(ENTRIES)
+
+
+@pytest.mark.parametrize(
+    ("term", "names"),
+    [("fit", {"fit"}), ("DataLoader", {"loader"}), ("state_dict", {"weights"}), ("가중치", {"kernel", "weights"})],
+)
+def test_a_term_is_found_by_what_either_side_calls_it(term, names):
+    assert {entry.name for entry in find(term)} == names
+
+
+@pytest.mark.parametrize(
+    ("term", "says"), [("callbak", "did you mean callback"), ("", "known: tensor"), (" ", "known: tensor")]
+)
+def test_an_unknown_term_is_told(term, says):
+    with pytest.raises(TwinError, match=says):
+        find(term)
+
+
+def test_the_command_shows_a_term_in_full_and_writes(tmp_path):
+    command = [sys.executable, "-m", "compare.cli", "glossary"]
+
+    def run(*arguments):
+        return subprocess.run([*command, *arguments], capture_output=True, text=True, cwd=ROOT, timeout=60)
+
+    shown = run("state_dict")
+    assert shown.returncode == 0, shown.stderr
+    for part in (
+        "model.get_weights()",
+        'named["2.weight"].T',
+        "가중치 (B, C, D)",
+        "twin differences dense_kernel_layout",
+    ):
+        assert part in shown.stdout
+    (entry,) = json.loads(run("seed", "--json", "-").stdout)
+    assert entry.keys() >= {"name", "keras", "torch", "korean", "changes", "code"}
+    assert run("--md", str(tmp_path / "new" / "words.md")).returncode == 0
+    assert (tmp_path / "new" / "words.md").read_text() == glossary.markdown()
+    assert (run("nonsense").returncode, run("--md", "/proc/none/words.md").returncode) == (2, 2)
+
+
+def test_the_command_imports_no_framework():
+    script = "import compare.glossary, sys; print({'keras', 'torch', 'jax', 'tensorflow'} & set(sys.modules))"
+    answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, timeout=60)
+    assert answer.stdout.strip() == "set()", answer.stderr

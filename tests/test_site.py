@@ -1,0 +1,330 @@
+"""The site: files that lead where they say, and pages in a browser that do what they promise."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+
+import pytest
+from browser import browser, complaints, needs_chromium, overflow, violations
+
+from compare import site
+from compare.cells import ROOT, SCHEMA
+from compare.reading import read
+from twin.catalogue import CHAPTERS, TWINS
+from twin.differences import ROWS
+from twin.errors import TwinError
+
+VOID = ("meta", "link", "input", "path", "rect", "polyline")  # of which the last three close themselves
+
+
+class Page(HTMLParser):
+    """The addresses, the names and the tags of a page."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.links, self.ids, self.sources, self.open = [], [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        found = dict(attributes)
+        if found.get("id"):
+            self.ids.append(found["id"])
+        if tag == "a":
+            self.links.append(found["href"])
+        if tag in ("link", "script", "img", "iframe"):
+            self.sources += [found[name] for name in ("href", "src") if found.get(name)]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag not in VOID:
+            assert self.open.pop() == tag, f"{tag} closes what is not open, at {self.getpos()}"
+
+
+def record(path, value=0.97, seconds=0):
+    """A record of LeNet on two engines, with values that a reader would recognise."""
+    base = {
+        "twin": "lenet",
+        "device": "cpu",
+        "dtype": "float32",
+        "seed": 0,
+        "size": "small",
+        "status": "ok",
+        "reason": "",
+    }
+    far = {"rel_l2": 3.21e-7, "noise_ratio": 1.1}
+    check = {"measure": "check", "engine": "keras-jax", "rungs": [{"rung": "forward", "worst": far}], **base}
+    learned = {
+        "metric": "accuracy",
+        "value": value,
+        "goal": 0.95,
+        "chance": 0.1,
+        "provenance": "real, <made> for this test",
+    }
+    train = {"measure": "train", "engine": "keras-jax", "loss": {"loss": [2.0, 0.5, 0.1]}, **learned, **base}
+    speed = {"step": {"estimate": 1.34, "low": 1.2, "high": 1.5, "rounds": 12, "band": 0.05, "verdict": "slower"}}
+    bench = {"measure": "bench", "engine": "keras-jax", "speed": speed, **base}
+    failed = {**check, "engine": "torch", "status": "failed", "reason": "forward: conv1 differs"}
+    path.write_text(json.dumps({"schema": SCHEMA, "cells": [check, train, bench, failed]}))
+    os.utime(path, (seconds, seconds))
+    return path
+
+
+def site_command(*arguments, cwd):
+    command = [sys.executable, "-m", "compare.cli", "site", *arguments]
+    environment = os.environ | {"PYTHONPATH": os.fspath(ROOT)}
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, timeout=120)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """The whole site, with a record, as the command writes it."""
+    place = tmp_path_factory.mktemp("site")
+    answer = site_command("out", "--record", str(record(place / "run.json")), cwd=place)
+    assert (answer.returncode, answer.stderr) == (0, "")
+    assert "open out/index.html" in answer.stdout
+    return place / "out"
+
+
+@pytest.fixture(scope="module")
+def pages(folder):
+    return {path.name: Page(path.read_text()) for path in folder.glob("*.html")}
+
+
+def test_there_is_a_page_for_every_twin(pages):
+    assert set(pages) == {"index.html", "differences.html", *(f"{name}.html" for name in TWINS)}
+
+
+def test_no_link_is_dead(pages, folder):
+    for name, page in pages.items():
+        for link in page.links:
+            file, _, anchor = link.partition("#")
+            assert (file or name) in pages, f"{name}: {link}"
+            assert not anchor or anchor in pages[file or name].ids, f"{name}: {link}"
+        for source in page.sources:
+            assert source == "data:," or (folder / source).exists(), f"{name}: {source}"
+
+
+def test_ids_are_given_once_and_tags_are_closed(pages):
+    for name, page in pages.items():
+        assert len(page.ids) == len(set(page.ids)), name
+        assert page.open == [], name
+
+
+def test_nothing_comes_from_the_network(folder):
+    for path in folder.iterdir():
+        text = path.read_text().replace("http://www.w3.org/2000/svg", "").replace("url(#head)", "")
+        assert not re.search(r"(src|href)=.?(https?:)?//|url\(|@import|fetch\(|XMLHttpRequest", text), path.name
+
+
+def test_a_page_is_small(folder):
+    for path in folder.iterdir():
+        assert path.stat().st_size < 300_000, path.name
+
+
+def test_every_line_of_the_code_is_on_its_page(pages, twin):
+    reading, ids = read(twin), set(pages[f"{twin.name}.html"].ids)
+    document = sum(row.role == "docstring" and not row.where for row in reading.rows)
+    for side in ("keras", "torch"):
+        numbers = range(document + 6, len(getattr(reading, side)) + 1)
+        assert {f"{side[0]}{number}" for number in numbers} <= ids
+
+
+def test_the_map_has_every_twin_in_the_order_of_the_course(pages):
+    cards = [link for link in pages["index.html"].links if link != "differences.html"]
+    ordered = [f"{twin.name}.html" for twins in CHAPTERS.values() for twin in twins]
+    assert cards[3:] == ordered  # after the content, the map itself and the link to begin with
+
+
+def test_every_difference_has_its_place(pages):
+    assert set(ROWS) <= set(pages["differences.html"].ids)
+
+
+def test_a_page_shows_what_the_record_holds(folder):
+    text = (folder / "lenet.html").read_text()
+    for said in ("3.2e-07", "0.97", "1.34", "slower", "forward: conv1 differs", "&lt;made&gt;", "<polyline"):
+        assert said in text
+    assert 'id="results"' not in (folder / "vit.html").read_text()
+
+
+def test_the_newer_record_counts(tmp_path):
+    new, old = record(tmp_path / "a.json", 0.91, 200), record(tmp_path / "b.json", 0.55, 100)
+    values = [cell.result["value"] for cell in site.newest([new, old]) if cell.measure == "train"]
+    assert values == [0.91]
+
+
+def test_what_cannot_be_read_or_written_is_one_line(tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(TwinError, match="cannot write the site to"):
+        site.build(tmp_path / "file", twins=[TWINS["mlp"]])
+    with pytest.raises(TwinError, match="expected a record"):
+        site.build(tmp_path / "site", [tmp_path / "nothing.json"])
+    with pytest.raises(TwinError, match="is no record"):
+        site.build(tmp_path / "site", [tmp_path / "file"])
+
+
+def test_a_site_of_two_twins_leads_nowhere_else(tmp_path):
+    site.build(tmp_path, twins=[TWINS["mlp"], TWINS["lenet"]])
+    found = {path.name: Page(path.read_text()) for path in tmp_path.glob("*.html")}
+    assert set(found) == {"index.html", "differences.html", "mlp.html", "lenet.html"}
+    assert {link.partition("#")[0] or name for name, page in found.items() for link in page.links} <= set(found)
+
+
+def test_the_picture_has_the_measured_shapes(folder):
+    picture = re.search(r"<svg[^>]*class=\"flow\".*?</svg>", (folder / "lenet.html").read_text(), re.DOTALL)[0]
+    for said in ("(B, 28, 28, 6)", "Conv2D | Conv2d", "48,120", "dense2"):
+        assert said in picture
+    assert "stroke-dasharray" not in picture
+    assert 'class="dashed"' in (folder / "resnet.html").read_text()
+
+
+def press(driver, *keys):
+    from selenium.webdriver import ActionChains
+
+    ActionChains(driver).send_keys(*keys).perform()
+
+
+def lit(driver):
+    return driver.execute_script("return [...document.querySelectorAll('tr.lit td[data-n]')].map(cell => cell.id)")
+
+
+@pytest.fixture(scope="module")
+def light(folder):
+    with browser(1280) as driver:
+        yield driver
+
+
+def go(driver, folder, page):
+    driver.get((folder / page).as_uri())
+    return driver
+
+
+def test_the_command_refuses_what_is_no_record(tmp_path):
+    answer = site_command("out", "--record", "no.json", cwd=tmp_path)
+    assert (answer.returncode, answer.stdout, len(answer.stderr.splitlines())) == (2, "", 1)
+
+
+@needs_chromium
+@pytest.mark.parametrize("page", ["index.html", "lenet.html", "googlenet.html", "train_loop.html", "differences.html"])
+def test_a_page_has_no_complaint_and_is_not_too_wide(light, folder, page):
+    go(light, folder, page)
+    assert complaints(light) == []
+    assert overflow(light) <= 0
+
+
+@needs_chromium
+@pytest.mark.parametrize("name", ["lenet", "train_loop", "augmentation"])
+def test_lines_of_a_row_begin_at_the_same_height(light, folder, name):
+    go(light, folder, f"{name}.html")
+    rows = light.execute_script(
+        "return [...document.querySelectorAll('table.code tbody tr')].map(row => [...row.cells].map(cell => {"
+        "const box = cell.getBoundingClientRect(); return [box.top, box.bottom, box.left]}))"
+    )
+    assert len(rows) > 25
+    for (top, bottom, left), (other_top, other_bottom, right) in rows:
+        assert (top, bottom) == (other_top, other_bottom)
+        assert left < right
+
+
+@needs_chromium
+@pytest.mark.parametrize("page", ["index.html", "lenet.html"])
+def test_axe_finds_nothing_serious(light, folder, page):
+    assert violations(go(light, folder, page)) == []
+
+
+@needs_chromium
+def test_a_line_under_the_mouse_lights_its_counterpart(light, folder):
+    from selenium.webdriver import ActionChains
+    from selenium.webdriver.common.by import By
+
+    go(light, folder, "resnet_style.html")
+    assert lit(light) == []
+    cell = light.find_element(By.XPATH, "//td[starts-with(@id, 'k')][contains(., 'use_bias=False')]")
+    ActionChains(light).move_to_element(cell).perform()
+    found = lit(light)
+    assert cell.get_attribute("id") in found
+    words = " ".join(light.find_element(By.ID, each).text for each in found)
+    assert "layers.Conv2D(" in words  # the whole statement
+    assert "nn.Conv2d(" in words
+
+
+@needs_chromium
+def test_keys_go_through_the_lines_and_pages(light, folder):
+    go(light, folder, "lenet.html")
+    press(light, "j")
+    first = lit(light)
+    press(light, "j", "j")
+    third = lit(light)
+    press(light, "k")
+    second = lit(light)
+    assert len({tuple(first), tuple(second), tuple(third)}) == 3
+    assert {each[0] for each in third} == {"k", "t"}
+    outline = light.execute_script("return getComputedStyle(document.activeElement.cells[0]).boxShadow")
+    assert outline != "none"
+    press(light, "\ue014")  # the right arrow
+    assert light.current_url.endswith("vgg_style.html")
+    press(light, "\ue012")
+    assert light.current_url.endswith("lenet.html")
+
+
+@needs_chromium
+def test_search_finds_twins_calls_and_differences(light, folder):
+    from selenium.webdriver.common.by import By
+
+    go(light, folder, "index.html")
+    press(light, "/")
+    for words, address in (
+        ("vision transf", "vit.html"),
+        ("ConvTranspose2d", "unet.html"),
+        ("epsilon batchnorm", "#batchnorm_epsilon"),
+    ):
+        field = light.switch_to.active_element
+        assert field.get_attribute("id") == "search"
+        field.clear()
+        field.send_keys(words)
+        assert any(
+            link.get_attribute("href").endswith(address) for link in light.find_elements(By.CSS_SELECTOR, "#found a")
+        )
+    press(light, "\ue007")
+    assert "differences.html#" in light.current_url
+    go(light, folder, "index.html")
+    press(light, "/", "nothing of the kind")
+    assert light.find_element(By.ID, "found").get_attribute("hidden")
+    assert light.find_element(By.ID, "count").get_attribute("textContent") == "0 found"
+
+
+@needs_chromium
+def test_the_first_tab_skips_to_the_content(light, folder):
+    go(light, folder, "lenet.html")
+    press(light, "\ue004")
+    assert light.switch_to.active_element.text == "Skip to the content"
+    press(light, "\ue007")
+    assert light.execute_script("return document.activeElement.id") == "content"
+
+
+@needs_chromium
+def test_a_dark_page_is_dark_and_axe_finds_nothing_serious(folder):
+    with browser(1280, dark=True) as driver:
+        go(driver, folder, "lenet.html")
+        assert driver.execute_script("return getComputedStyle(document.body).backgroundColor") == "rgb(20, 24, 30)"
+        assert violations(driver) == []
+
+
+@needs_chromium
+def test_on_a_phone_keras_stands_above_pytorch_and_nothing_is_too_wide(folder):
+    with browser(390) as driver:
+        for page in ("index.html", "differences.html", "train_loop.html", "lenet.html"):
+            assert overflow(go(driver, folder, page)) <= 0, page
+        boxes = driver.execute_script(
+            "return ['k31', 't31'].map(id => {const box = document.getElementById(id).getBoundingClientRect();"
+            "return [box.left, box.top, box.bottom]})"
+        )
+        (ours, _, bottom), (theirs, top, _) = boxes
+        assert ours == theirs
+        assert bottom <= top + 1
+        same = "return getComputedStyle(document.querySelector('tr.same td.t')).display"
+        assert driver.execute_script(same) == "none"  # a line that both have is read once
+        assert complaints(driver) == []
