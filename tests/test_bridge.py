@@ -102,7 +102,7 @@ class TorchHolder(nn.Module):
 def pair(shape, keras_layer, torch_module):
     torch.manual_seed(0)
     ours = SimpleNamespace(model=KerasHolder(keras_layer(), shape), compiled=None)
-    theirs = SimpleNamespace(model=TorchHolder(torch_module()), dtype=torch.float32, device="cpu")
+    theirs = SimpleNamespace(model=TorchHolder(torch_module()), dtype=torch.float32, device="cpu", mode="")
     rng = np.random.default_rng(0)
     native = {
         name: (array + 0.3 * rng.random(array.shape)).astype(np.float32)
