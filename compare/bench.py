@@ -18,9 +18,10 @@ from typing import Any
 import numpy as np
 
 from compare import gpu, reference, speed
-from compare.cells import QUANTITIES, Cell, Record
+from compare.cells import Cell, Record
 from compare.check import Crossing, Pool, Settings
 from compare.engines import Engine
+from compare.form import QUANTITIES
 from compare.process import Worker, WorkerFailed
 from twin import arrays, data
 from twin.bridge import Arrays, Leaf

@@ -14,11 +14,11 @@ from typing import Any, Literal, get_args
 
 import psutil
 
+from compare import form
 from compare.engines import PRECISION, ROOT
 from twin.errors import AGREE, DIFFER, INCOMPLETE, TwinError
 
 SCHEMA = 2  # 1 had no `started` and no `precision`, settings without threads, and a machine without what is in `extent`
-QUANTITIES = ("step", "loop", "throughput", "latency")  # that the bench times in passes
 Status = Literal[
     "not_run", "ok", "failed", "skipped", "unsupported", "timeout", "crashed", "oom_host", "oom_device", "unstable"
 ]
@@ -189,7 +189,7 @@ def read_record(path: Path) -> dict[str, Any]:
         why = error.strerror if isinstance(error, OSError) else "it is no text"
         raise TwinError(f"cannot read {path}: {why}; expected a record written by twin") from error
     if not text.strip():
-        raise TwinError(f"{path} is empty; expected a record written by twin")
+        raise TwinError(f"{path} is empty: it was cut off, or is no record")
     try:
         record = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -198,92 +198,23 @@ def read_record(path: Path) -> dict[str, Any]:
         raise TwinError(f"{path} is no record: it has no schema and cells")
     if record["schema"] > SCHEMA:
         raise TwinError(f"{path} has schema {record['schema']}; this version reads up to {SCHEMA}: upgrade twin-suite")
-    if wrong := _damage(record):
-        raise TwinError(f"{path} is damaged: {wrong}; expected a record as twin writes it")
+    if wrong := form.misfit(record):
+        raise TwinError(f"{path} is no record of twin, or damaged: {wrong}")
+    if not record["cells"]:
+        raise TwinError(f"{path} has no cells: nothing was planned in that run, so there is nothing to report")
+    for cell in record["cells"]:
+        if cell["status"] not in get_args(Status):
+            raise TwinError(f"{path} has a cell of the unknown status {cell['status']!r}")
     return _up_to_date(record)
 
 
 def _up_to_date(record: dict[str, Any]) -> dict[str, Any]:
     """A record of an older schema with the fields of the newest; what nobody wrote down is None."""
     if record["schema"] == 1:
-        record |= {"schema": 2, "started": None, "precision": PRECISION}  # the engines' environment was the same
+        record |= {"schema": 2, "precision": PRECISION}  # the engines' environment was the same
         record["settings"].setdefault("threads", 1)
         record["machine"] |= {name: None for name in extent() if name not in record["machine"]}
-    return record
-
-
-def _damage(record: dict[str, Any]) -> str:
-    """What a record has of the wrong type, in a few words; "" when all that is read later is sound."""
-    fields = {"command": str, "machine": dict, "versions": dict, "settings": dict, "code": str, "cells": list}
-    if record["schema"] > 1:
-        fields |= {"started": (str, type(None)), "precision": dict}  # type: ignore[dict-item]
-    for name, kind in fields.items():
-        if not isinstance(record.get(name), kind):
-            return f"its {name} is {_brief(record.get(name))}"
-    if not all(isinstance(each, dict) for each in record["versions"].values()):
-        return "its versions are not by engine and package"
-    if not record["cells"]:
-        return "it has no cells"
-    for number, cell in enumerate(record["cells"]):
-        if wrong := _damage_of_cell(cell):
-            return f"cell {number} {wrong}"
-    return ""
-
-
-def _damage_of_cell(cell: Any) -> str:
-    if not isinstance(cell, dict):
-        return f"is {_brief(cell)}"
-    for name in (n for n in Cell.__dataclass_fields__ if n != "result"):
-        if name not in cell:
-            return f"has no {name}"
-        if not isinstance(cell[name], int if name == "seed" else str):
-            return f"has {name} {_brief(cell[name])}"
-    if cell["status"] not in get_args(Status):
-        return f"has the unknown status {cell['status']!r}"
-    for rung in _listed(cell.get("rungs", [])):
-        far = rung.get("worst") if isinstance(rung, dict) else 0
-        if not isinstance(rung, dict) or not {"rung", "status"} <= rung.keys() or not isinstance(far, dict | None):
-            return f"has the rung {_brief(rung)}"
-        if far is not None and not _is_number(far.get("rel_l2")):
-            return f"has a distance of {_brief(far.get('rel_l2'))}"
-        if far is not None and (wrong := _not_numbers(far, "noise_ratio", "limit")):
-            return wrong
-    for timed in (*_listed(cell.get("rounds", [])), *_listed(cell.get("copy", []))):
-        if not isinstance(timed, dict):
-            return f"has the round {_brief(timed)}"
-        for times in (timed[name] for name in QUANTITIES if name in timed):
-            if not isinstance(times, list) or not times or not all(_is_number(each) and each > 0 for each in times):
-                return f"has the times {_brief(times)}"
-        if not isinstance(timed.get("unsteady", []), list):
-            return f"has unsteady {_brief(timed['unsteady'])}"
-    for found in _listed(cell.get("speed", {})):
-        if not isinstance(found, dict):
-            return f"has the speed {_brief(found)}"
-        if wrong := _not_numbers(found, "estimate", "low", "high", "band"):
-            return wrong
-    if "value" in cell and cell.get("chance") is None:
-        return "has a value and no chance"
-    return _not_numbers(cell, "value", "goal", "chance", "margin")
-
-
-def _not_numbers(found: dict[str, Any], *names: str) -> str:
-    """The complaint about a field that is neither a number nor missing."""
-    wrong = [name for name in names if found.get(name) is not None and not _is_number(found[name])]
-    return f"has {wrong[0]} {_brief(found[wrong[0]])}" if wrong else ""
-
-
-def _listed(found: Any) -> list[Any]:
-    """The items of a list or the values of a dictionary; of anything else, that thing itself, to be complained of."""
-    return found if isinstance(found, list) else list(found.values()) if isinstance(found, dict) else [found]
-
-
-def _is_number(found: Any) -> bool:
-    return isinstance(found, int | float) and not isinstance(found, bool)
-
-
-def _brief(found: Any) -> str:
-    text = repr(found)
-    return "missing" if found is None else text if len(text) <= 40 else f"{text[:40]}..."
+    return {"started": None, "precision": {}} | record
 
 
 def write_json(path: Path, content: dict[str, Any] | list[Any], option: str = "--out") -> None:

@@ -13,7 +13,8 @@ from typing import Any, Literal
 
 from compare import speed
 from compare.accuracy import value_of
-from compare.cells import QUANTITIES, Cell
+from compare.cells import Cell
+from compare.form import QUANTITIES
 from compare.ladder import RUNGS
 from twin.errors import AGREE, DIFFER, INCOMPLETE
 
@@ -212,7 +213,7 @@ class _Group:
             return False
         for quantity in QUANTITIES:
             times = [_in_every(rounds, quantity, list) for rounds in (before, after)]
-            if all(times):
+            if all(times) and min(min(passes, default=0) for side in times for passes in side) > 0:
                 self._judge(quantity, quantity, [speed.medians(each) for each in times], "s")
         for name, said in {**SCALARS, MEMORY: "memory"}.items():
             values = [_in_every(rounds, name, int | float) for rounds in (before, after)]
@@ -281,7 +282,7 @@ class _Group:
                 pairs = [
                     (a[quantity], b[quantity])
                     for a, b in zip(rounds, natives, strict=False)
-                    if len(a.get(quantity, [])) == len(b.get(quantity, [])) > 0
+                    if len(a.get(quantity, [])) == len(b.get(quantity, [])) > 0 and min(*a[quantity], *b[quantity]) > 0
                 ]
                 sides.append(speed.medians([a for a, _ in pairs], [b for _, b in pairs]))
             if all(sides):
@@ -297,7 +298,7 @@ class _Group:
     def train(self) -> None:
         """What was learned: paired by seed where that can be, and against the margin that the twin declares."""
         before, after = (
-            {cell.seed: value for cell in side if (value := value_of(cell)) is not None}
+            {c.seed: value for c in side if "metric" in c.result and (value := value_of(c)) is not None}
             for side in (self.old, self.new)
         )
         broken = [[c for c in side if not _finite(c.result.get("value"))] for side in (self.old, self.new)]

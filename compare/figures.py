@@ -9,49 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from compare.cells import Cell, read_record
-from twin.errors import TwinError
-
-NUMBER = (int, float)
-# What a record's parts look like to those who read them: a name with a question mark may be missing or null, and an
-# asterisk is any name. What is not here is passed over.
-IDENTITY = dict.fromkeys(("measure", "twin", "engine", "device", "dtype", "size", "status", "reason"), str)
-TENSOR = {"name": str, "rel_l2": NUMBER, "limit": NUMBER, "noise_ratio": (*NUMBER, type(None))}
-ROUND = {
-    **{f"{name}?": NUMBER for name in ("import_seconds", "first_step", "second_step", "peak_memory_mib")},
-    **{f"{name}?": [NUMBER] for name in ("step", "loop", "throughput", "latency")},
-}
-CELL = {
-    **IDENTITY,
-    "seed": int,
-    "rungs?": [{"rung": str, "status": str, "message?": str, "worst?": TENSOR, "tensors?": [TENSOR]}],
-    "rounds?": [ROUND],
-    "copy?": [ROUND],
-    "reference?": str,
-    "threads?": int,
-    "batch_size?": int,
-    "speed?": {
-        "*": {**dict.fromkeys(("estimate", "low", "high", "band"), NUMBER), "rounds": int, "verdict": str},
-    },
-    **{f"{name}?": NUMBER for name in ("value", "goal", "chance", "margin", "epochs", "seconds", "parameters")},
-    **{f"{name}?": str for name in ("metric", "provenance", "init")},
-    "loss?": {"*": [NUMBER]},
-    "epoch_seconds?": [NUMBER],
-    "shown?": {
-        "pictures?": [{"caption": str, "of": str, "png": str}],
-        "tile?": [int],
-        "boxes?": {"true": [[NUMBER]], "predicted": [[NUMBER]]},
-        "rows?": int,
-        "labels?": {"true": [int], "predicted": [int]},
-    },
-}
-TRAINED = {"metric": str, "goal": NUMBER, "chance": NUMBER, "seconds": NUMBER, "loss": {"*": [NUMBER]}}
-RECORD = {
-    "command": str,
-    "machine": dict,
-    "versions": {"*": {"*": str}},
-    "settings": dict,
-    "cells": list,
-}
 
 
 @dataclass(frozen=True)
@@ -141,11 +98,6 @@ def read(paths: Sequence[Path]) -> list[Source]:
     found = []
     for path in dict.fromkeys(paths):
         content = read_record(path)
-        wrong = _misfit(content, RECORD) or next(filter(None, map(_misfit_cell, content["cells"])), "")
-        if wrong:
-            raise TwinError(f"{path} is no record of twin: {wrong.lstrip(' .')}")
-        if not content["cells"]:
-            raise TwinError(f"{path} has no cells: nothing was planned in that run, so there is nothing to report")
         found.append(Source.of(content, path.stem if stems.count(path.stem) == 1 else str(path)))
     return found
 
@@ -263,41 +215,3 @@ def _of_cell(record: str, cell: Cell) -> list[Figure]:
     if cell.measure == "train" and cell.result.get("seconds") is not None:
         found.append(figure("training: time", cell.result["seconds"], "s"))
     return found or [figure("", None)]
-
-
-def _misfit_cell(cell: Any) -> str:
-    trained = isinstance(cell, dict) and cell.get("measure") == "train" and "metric" in cell
-    told = _misfit(cell, CELL | TRAINED if trained else CELL)
-    return told and f"a cell{told}"
-
-
-def _misfit(value: Any, shape: Any) -> str:
-    """What of `value` is not of that shape, with where it is; "" if all is."""
-    if isinstance(shape, list):
-        if not isinstance(value, list):
-            return f" is {_excerpt(value)}, no list"
-        for at, each in enumerate(value):
-            if told := _misfit(each, shape[0]):
-                return f"[{at}]{told}"
-    elif isinstance(shape, dict):
-        if not isinstance(value, dict):
-            return f" is {_excerpt(value)}, no object"
-        for name, inner in shape.items():
-            if name == "*":
-                inside = value
-            elif name[-1] == "?":
-                inside = {name[:-1]: value[name[:-1]]} if value.get(name[:-1]) is not None else {}
-            elif name in value:
-                inside = {name: value[name]}
-            else:
-                return f" has no {name!r}"
-            for key, each in inside.items():
-                if told := _misfit(each, inner):
-                    return f".{key}{told}"
-    elif not isinstance(value, shape) or isinstance(value, bool):
-        return f" is {_excerpt(value)}"
-    return ""
-
-
-def _excerpt(value: Any) -> str:
-    return repr(value)[:40]

@@ -8,7 +8,7 @@ import numpy as np
 
 from compare import shown
 from compare.cells import SCHEMA
-from compare.engines import everything
+from compare.engines import PRECISION, everything
 from twin.catalogue import TWINS
 
 MACHINE = {
@@ -76,6 +76,7 @@ def record(
         "schema": SCHEMA,
         "command": "compare",
         "started": "2026-03-01T12:00:00+00:00",
+        "precision": dict(PRECISION),
         "machine": dict(MACHINE),
         "versions": {
             engine: {"python": "3.11.9", "numpy": "2.4.1", "torch": "2.13.0"}

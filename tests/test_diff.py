@@ -40,7 +40,8 @@ def rounds(rng, count, spread, scale=1.0):
 
 
 def benched(rng, spread=0.01, count=10, band=0.03):
-    judged = {q: {"band": band, "verdict": "equal"} for q in diff.QUANTITIES}
+    equal = {"estimate": 1.0, "low": 0.99, "high": 1.01, "rounds": count, "band": band, "verdict": "equal"}
+    judged = dict.fromkeys(diff.QUANTITIES, equal)
     return [
         cell("bench", e, rounds=rounds(rng, count, spread), speed=judged, reference="torch", batch_size=32, threads=1)
         for e in ENGINES
@@ -49,6 +50,7 @@ def benched(rng, spread=0.01, count=10, band=0.03):
 
 def trained(rng, seeds=8, margin=0.02):
     fixed = {"metric": "accuracy", "goal": 0.95, "chance": 0.1, "margin": margin, "epochs": 3, "init": "shared"}
+    fixed |= {"seconds": 1.0, "loss": {"loss": [2.0, 0.5]}}
     return [cell("train", e, s, value=0.97 + rng.normal(0, 0.004), **fixed) for e in ENGINES for s in range(seeds)]
 
 
@@ -342,3 +344,12 @@ def test_nothing_moved_is_exit_code_0_and_a_bad_record_2(old, tmp_path):
     assert "upgrade twin-suite" in str(answer.exception)
     answer = run(tmp_path, old, old, "--md", "/dev/null/x.md")
     assert answer.exception.exit_code == 2
+
+
+@pytest.mark.parametrize("times", [[], [0.0] * 8, [-1.0] * 8])
+def test_times_that_are_none_are_left_out(old, times):
+    new = copy.deepcopy(old)
+    find(new, "bench")[0]["rounds"][0]["step"] = times
+    found = diff.compare(old, new)
+    assert ("keras-jax", "step") not in {(f.engine, f.name) for f in found.figures}
+    assert ("torch", "step") in outcomes(found, "same")

@@ -17,7 +17,7 @@ import pandas
 import pytest
 from PIL import Image
 
-from compare import charts, figures, ladder, markdown, page_report, report, shown
+from compare import charts, figures, form, ladder, markdown, page_report, report, shown
 from compare.cells import ROOT, as_lines, write_text
 from compare.commands.report import report as command
 from compare.figures import Source
@@ -106,7 +106,7 @@ def test_one_round_has_no_interval():
 def test_nothing_measured_is_reported_as_such(whole):
     record = copy.deepcopy(whole)
     for at, cell in enumerate(record["cells"]):
-        kept = {name: cell[name] for name in (*figures.IDENTITY, "seed")}
+        kept = {name: cell[name] for name in (*form.IDENTITY, "seed")}
         record["cells"][at] = kept | {"status": "not_run", "reason": ""}
     assert f"{len(record['cells'])} cells not run" in report.of_record(record)
     text = page(record)
@@ -306,7 +306,7 @@ def with_cell(**changes):
         (broken()[:-40], "was cut off"),
         ("\x00\xff", "was cut off"),
         ("[1, 2]", "no schema and cells"),
-        (broken(schema=99), "schema 99; this version reads up to 1: upgrade"),
+        (broken(schema=99), "schema 99; this version reads up to 2: upgrade"),
         (broken(cells=[]), "has no cells"),
         (broken(cells={}), "cells is {}"),
         (broken(cells=[7]), "a cell is 7, no object"),
