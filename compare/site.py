@@ -1,4 +1,4 @@
-"""The twins as a static site: a map of the course, a page per twin, the differences. Nothing here measures."""
+"""The twins as a static site: a map of the course, a page per twin, differences, glossary. Nothing here measures."""
 
 import html
 import json
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from compare import counterparts, shapes, syntax
+from compare import counterparts, glossary, shapes, syntax
 from compare.cells import Cell, read_record
 from compare.reading import SIDES, Reading, Row, path_of, read
 from compare.shapes import Layer, Measured
@@ -17,10 +17,12 @@ from compare.showing import NAMES, chosen, document, note
 from twin.catalogue import CHAPTERS, TWINS, chapter_of
 from twin.differences import ROWS, TOPICS
 from twin.errors import TwinError
+from twin.glossary import TOPICS as WORDS
 from twin.spec import Twin
 
 ASSETS = ("style.css", "site.css", "site.js")
-PAGES = (("index.html", "Course"), ("differences.html", "Differences"))  # what every page's head leads to
+# What every page's head leads to.
+PAGES = (("index.html", "Course"), ("differences.html", "Differences"), ("glossary.html", "Glossary"))
 CODE = re.compile(r"`([^`]+)`")
 LEAD = re.compile(r"^(Departures[^:.]{0,30}|Slides):")
 BOXES = 24  # more would not be a picture
@@ -86,6 +88,9 @@ def build(out: Path, records: Sequence[Path] = (), twins: Sequence[Twin] | None 
     )
     files["differences.html"] = environment.get_template("site_differences.html").render(
         here="differences.html", topics=TOPICS, code=_difference_code(), used=_used_by(twins)
+    )
+    files["glossary.html"] = environment.get_template("site_glossary.html").render(
+        here="glossary.html", glossary=WORDS, lines=glossary.lines
     )
     template = environment.get_template("site_twin.html")
     for number, twin in enumerate(twins):
@@ -349,6 +354,9 @@ def index(twins: Iterable[Twin]) -> list[list[str]]:
         found.append([twin.title, f"{twin.name}.html", " ".join(words)])
     for topic, rows in TOPICS.items():
         found += [[row.title, f"differences.html#{row.name}", f"{row.name} {topic} difference"] for row in rows]
+    for entry in (entry for entries in WORDS.values() for entry in entries):
+        title = f"{entry.keras}: {entry.torch}, {entry.korean}"
+        found.append([title, f"glossary.html#{entry.name}", f"{entry.name} word glossary"])
     return found
 
 

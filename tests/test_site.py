@@ -98,7 +98,7 @@ def pages(folder):
 
 
 def test_there_is_a_page_for_every_twin(pages):
-    assert set(pages) == {"index.html", "differences.html", *(f"{name}.html" for name in TWINS)}
+    assert set(pages) == {"index.html", "differences.html", "glossary.html", *(f"{name}.html" for name in TWINS)}
 
 
 def test_no_link_is_dead(pages, folder):
@@ -137,7 +137,7 @@ def test_every_line_of_the_code_is_on_its_page(pages, twin):
 
 
 def test_the_map_has_every_twin_in_the_order_of_the_course(pages):
-    cards = [link for link in pages["index.html"].links if link != "differences.html"]
+    cards = [link for link in pages["index.html"].links if link not in ("differences.html", "glossary.html")]
     ordered = [f"{twin.name}.html" for twins in CHAPTERS.values() for twin in twins]
     assert cards[3:] == ordered  # after the content, the map itself and the link to begin with
 
@@ -172,7 +172,7 @@ def test_what_cannot_be_read_or_written_is_one_line(tmp_path):
 def test_a_site_of_two_twins_leads_nowhere_else(tmp_path):
     site.build(tmp_path, twins=[TWINS["mlp"], TWINS["lenet"]])
     found = {path.name: Page(path.read_text()) for path in tmp_path.glob("*.html")}
-    assert set(found) == {"index.html", "differences.html", "mlp.html", "lenet.html"}
+    assert set(found) == {"index.html", "differences.html", "glossary.html", "mlp.html", "lenet.html"}
     assert {link.partition("#")[0] or name for name, page in found.items() for link in page.links} <= set(found)
 
 
@@ -211,7 +211,9 @@ def test_the_command_refuses_what_is_no_record(tmp_path):
 
 
 @needs_chromium
-@pytest.mark.parametrize("page", ["index.html", "lenet.html", "googlenet.html", "train_loop.html", "differences.html"])
+@pytest.mark.parametrize(
+    "page", ["index.html", "lenet.html", "googlenet.html", "train_loop.html", "differences.html", "glossary.html"]
+)
 def test_a_page_has_no_complaint_and_is_not_too_wide(light, folder, page):
     go(light, folder, page)
     assert complaints(light) == []
@@ -319,7 +321,7 @@ def test_a_dark_page_is_dark_and_axe_finds_nothing_serious(folder):
 @needs_chromium
 def test_on_a_phone_keras_stands_above_pytorch_and_nothing_is_too_wide(folder):
     with browser(390) as driver:
-        for page in ("index.html", "differences.html", "train_loop.html", "lenet.html"):
+        for page in ("index.html", "differences.html", "glossary.html", "train_loop.html", "lenet.html"):
             assert overflow(go(driver, folder, page)) <= 0, page
         boxes = driver.execute_script(
             "return ['k31', 't31'].map(id => {const box = document.getElementById(id).getBoundingClientRect();"
