@@ -2,7 +2,7 @@
 
     python benchmarks/chunk_overhead.py [--rounds 12] [--twin lenet]
 
-Every fresh process times both, native PyTorch on one thread, turn about in random order, and gives one ratio of medians.
+Every fresh process times both, native PyTorch on one thread, turn about in random order: one ratio of medians each.
 Prints the geometric mean over processes with its 95% interval. Not a test: it depends on times.
 """
 
