@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -140,7 +140,7 @@ class Record:
                 raise TwinError(f"{engine} computes on {gpu}, the record's cells did on {known}; start a new run")
 
     def adopt(self, earlier: Path) -> int:
-        """Take over the finished cells of an interrupted run; return how many.
+        """Take over the finished cells of an interrupted run, and rounds that were timed; return how many cells.
 
         Raises:
             TwinError: when that run was on another machine, with other settings or with other code, or has finished
@@ -151,7 +151,7 @@ class Record:
         for what, mine in (("machine", self.machine), ("settings", self.settings), ("code", self.code)):
             if old[what] != mine:
                 raise TwinError(f"--resume {earlier}: that run's {what} is not this one's; start a new run without it")
-        finished = {cell.key: cell for cell in map(Cell.from_json, old["cells"]) if cell.status in ("ok", "failed")}
+        finished = {cell.key: cell for cell in _worth_keeping([Cell.from_json(fields) for fields in old["cells"]])}
         if lost := finished.keys() - {cell.key for cell in self.cells}:
             measure, twin, engine, *_, seed, _ = min(lost)
             raise TwinError(
@@ -167,6 +167,19 @@ class Record:
     def exit_code(self) -> int:
         """0 when all agree, 1 when one comparison failed, 3 when nothing or not all was measured and written."""
         return INCOMPLETE if self.unwritten else exit_code(self.cells)
+
+
+def _worth_keeping(cells: list[Cell]) -> Iterator[Cell]:
+    """The finished cells; of the speeds of a twin all or none, since their rounds belong together."""
+    for cell in cells:
+        if cell.measure != "bench":
+            if cell.status in ("ok", "failed"):
+                yield cell
+            continue
+        statuses = {other.status for other in cells if (other.measure, other.twin) == ("bench", cell.twin)}
+        timed = cell.status == "not_run" and "rounds" in cell.result
+        if statuses <= {"ok", "failed"} or (statuses == {"not_run"} and timed):
+            yield cell
 
 
 def exit_code(cells: Iterable[Cell]) -> int:

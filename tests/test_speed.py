@@ -132,6 +132,13 @@ def plan(*engines, twin="mlp", reference="torch"):
     return bench.plan([find(twin)], engines, "cpu", 0, "small", reference)
 
 
+def test_a_mode_computes_the_same():
+    engines = choose(["torch:channels-last", "keras-tensorflow:eager"])
+    cells = [cell for cell in check.plan([find("lenet")], engines, "cpu", 0, "small") if cell.dtype == "float32"]
+    check.run(Record("check", cells, None), engines, check.Settings(), lambda cell, word: None)
+    assert {cell.engine: cell.status for cell in cells} == {engine.name: "ok" for engine in engines}
+
+
 def test_a_reference_that_is_not_timed_is_refused():
     with pytest.raises(TwinError, match="--reference torch: not one of the engines"):
         plan(ENGINES["keras-jax"])
@@ -251,6 +258,25 @@ def test_rounds_end_with_the_budget_and_with_the_precision():
     timed.options = bench.Options(quick=True)
     assert goes_on(2, 0)
     assert not goes_on(3, 0)
+
+
+@pytest.mark.parametrize(
+    ("statuses", "kept"),
+    [
+        (["not_run", "not_run"], [2, 2]),  # interrupted: the rounds go on
+        (["ok", "ok"], [2, 2]),
+        (["ok", "crashed"], [None, None]),  # the crashed engine's rounds would be paired with others of the reference
+    ],
+)
+def test_a_resumed_bench_goes_on_with_rounds_that_belong_together(statuses, kept, tmp_path):
+    engines = quick(), quick("slow")
+    before = plan(*engines)
+    for cell, status in zip(before, statuses, strict=True):
+        cell.status, cell.result = status, {"rounds": [{}, {}]}
+    Record("bench", before, tmp_path / "record.json")
+    again = Record("bench", plan(*engines), None)
+    again.adopt(tmp_path / "record.json")
+    assert [len(cell.result["rounds"]) if cell.result else None for cell in again.cells] == kept
 
 
 class Card:
