@@ -63,6 +63,8 @@ class Engine:
             settings["KERAS_BACKEND"] = self.backend
         if device == "cpu":
             settings |= {"CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu"}
+        else:  # the processes of a round share the card, and the first would take it whole
+            settings |= {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
         return inherited | settings
 
     @property

@@ -139,6 +139,15 @@ def test_a_mode_computes_the_same():
     assert {cell.engine: cell.status for cell in cells} == {engine.name: "ok" for engine in engines}
 
 
+@pytest.mark.parametrize("engine", everything().values(), ids=lambda engine: engine.name)
+def test_the_processes_of_a_round_share_a_card_and_use_no_tf32(engine):
+    env = engine.environment("cuda", 1)
+    assert (env["XLA_PYTHON_CLIENT_PREALLOCATE"], env["TF_FORCE_GPU_ALLOW_GROWTH"]) == ("false", "true")
+    assert (env["NVIDIA_TF32_OVERRIDE"], env["JAX_DEFAULT_MATMUL_PRECISION"]) == ("0", "highest")
+    assert "CUDA_VISIBLE_DEVICES" not in env or env["CUDA_VISIBLE_DEVICES"]
+    assert engine.environment("cpu", 1)["CUDA_VISIBLE_DEVICES"] == ""
+
+
 def test_a_reference_that_is_not_timed_is_refused():
     with pytest.raises(TwinError, match="--reference torch: not one of the engines"):
         plan(ENGINES["keras-jax"])
