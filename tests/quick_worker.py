@@ -15,7 +15,7 @@ class QuickWorker(worker.Worker):
     """Takes `TWIN_SLOWER` times as long as the reference where its mode is 'slow', and gives up in a 'dying' one."""
 
     def __init__(self, engine, send):
-        self.mode = engine.partition(":")[2]
+        self.mode, self.stand = engine.partition(":")[2], None
         self.rng = np.random.default_rng()
 
     def hello(self, device):

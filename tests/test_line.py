@@ -130,7 +130,7 @@ def test_one_engine_of_each_framework_unless_one_is_missing():
 
 
 def test_an_interruption_keeps_the_multiply_adds_of_what_was_trained(monkeypatch, tmp_path):
-    cells = training.plan(VARIANTS, [ENGINES["torch"]], "cpu", 0, size="line")
+    cells = training.plan(VARIANTS, [ENGINES["torch"]], "cpu", [0], size="line")
     record = Record("line", cells, tmp_path / "record.json")
 
     def train_one_and_be_interrupted(record, *_):
