@@ -72,5 +72,4 @@ def of_transformers(twin: str, image_shape: tuple[int, ...], num_classes: int, *
 
 
 if __name__ == "__main__":
-    worker.Worker = PublicWorker  # type: ignore[misc]
-    worker.serve(sys.argv[1])
+    worker.serve(sys.argv[1], PublicWorker)

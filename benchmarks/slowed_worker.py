@@ -31,5 +31,4 @@ def _slowed(call: Any) -> Any:
 
 
 if __name__ == "__main__":
-    worker.Worker = SlowedWorker  # type: ignore[misc]
-    worker.serve(sys.argv[1])
+    worker.serve(sys.argv[1], SlowedWorker)

@@ -19,7 +19,7 @@ import numpy as np
 
 from compare import gpu, reference, speed
 from compare.cells import Cell, Record
-from compare.check import Crossing, Pool, Settings
+from compare.check import Crossing, Pool, Progress, Settings
 from compare.engines import Engine
 from compare.form import QUANTITIES
 from compare.process import Worker, WorkerFailed
@@ -29,7 +29,6 @@ from twin.catalogue import find
 from twin.errors import TwinError
 from twin.spec import Twin
 
-Progress = Callable[[Cell, str], None]
 PASSES = 8
 QUICK_ROUNDS = 3
 LOOP_BATCHES = 20  # of the twin's rows, that the user's loop goes over in an epoch
@@ -57,6 +56,11 @@ class Options:
     passes: int = PASSES
     quantities: Sequence[str] = QUANTITIES
     rounds: int | None = None
+
+    @property
+    def least(self) -> int:
+        """Rounds that there are whatever the precision, unless the budget ends them."""
+        return self.rounds or (QUICK_ROUNDS if self.quick else speed.ROUNDS)
 
 
 def plan(
@@ -157,7 +161,9 @@ class Bench:
     def run(self) -> None:
         """Rounds until the intervals are narrow, the budget is spent, or nobody is left to compare."""
         start = time.monotonic()
-        self.arguments = dict(self.twin.size(self.cells[0].size).arguments)  # type: ignore[union-attr]
+        size = self.twin.size(self.cells[0].size)
+        assert size is not None, "plan skips what has no such size"
+        self.arguments = dict(size.arguments)
         for cell in self.cells:
             cell.result |= {
                 "rounds": cell.result.get("rounds", []),
@@ -191,7 +197,7 @@ class Bench:
             return done < options.rounds
         if done and elapsed + max(self.lengths, default=0.0) > options.budget:
             return False
-        if done < (QUICK_ROUNDS if options.quick else speed.ROUNDS):
+        if done < options.least:
             return True
         if options.quick:
             return False
@@ -320,7 +326,7 @@ class Bench:
                 steady = sum(quantity not in (*mine["unsteady"], *theirs["unsteady"]) for mine, theirs in pairs) / len(
                     pairs
                 )
-                enough = self.options.rounds or speed.ROUNDS
+                enough = self.options.rounds or speed.ROUNDS  # --quick has fewer, and so no verdict
                 verdict = "reference" if cell is native else speed.judge(ratio, bands[quantity], steady, enough)
                 found[quantity] = speed.Speed(ratio, bands[quantity], verdict).to_json()
             cell.result["speed"] = found
@@ -329,8 +335,7 @@ class Bench:
         if not self.lengths:
             return f"round {number}, {doing}"
         length, spent = max(self.lengths), sum(self.lengths)
-        least = QUICK_ROUNDS if self.options.quick else self.options.rounds or speed.ROUNDS
-        left = min(length * max(least - number + 1, 1), max(self.options.budget - spent, length))
+        left = min(length * max(self.options.least - number + 1, 1), max(self.options.budget - spent, length))
         return f"round {number}, {doing}, about {math.ceil(left / 60)} min left"
 
 

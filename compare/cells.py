@@ -171,14 +171,14 @@ class Record:
 
 def _worth_keeping(cells: list[Cell]) -> Iterator[Cell]:
     """The finished cells; of the speeds of a twin all or none, since their rounds belong together."""
+    finished = {"ok", "failed"}
+    timed: dict[str, set[str]] = {}  # twin -> the statuses of its speeds
     for cell in cells:
-        if cell.measure != "bench":
-            if cell.status in ("ok", "failed"):
-                yield cell
-            continue
-        statuses = {other.status for other in cells if (other.measure, other.twin) == ("bench", cell.twin)}
-        timed = cell.status == "not_run" and "rounds" in cell.result
-        if statuses <= {"ok", "failed"} or (statuses == {"not_run"} and timed):
+        if cell.measure == "bench":
+            timed.setdefault(cell.twin, set()).add(cell.status)
+    for cell in cells:
+        statuses = timed[cell.twin] if cell.measure == "bench" else {cell.status}
+        if statuses <= finished or (statuses == {"not_run"} and "rounds" in cell.result):
             yield cell
 
 

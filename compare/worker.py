@@ -351,20 +351,20 @@ def _one_line(error: BaseException) -> str:
     return text if isinstance(error, TwinError) else f"{type(error).__name__}: {text[:300]}"
 
 
-def serve(engine: str) -> None:
-    """Answer requests until stdin ends."""
+def serve(engine: str, kind: type[Worker] = Worker) -> None:
+    """Answer requests until stdin ends; `kind` is the worker to answer with."""
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # what anything prints goes to stderr, so that stdout stays a protocol
 
     def send(message: dict[str, Any]) -> None:
         answers.write(json.dumps(message) + "\n")
 
-    worker = None
+    worker: Worker | None = None
     for line in sys.stdin:
         request = json.loads(line)
         op = request.pop("op")
         try:
-            worker = worker or Worker(engine, send)
+            worker = worker or kind(engine, send)
             with worker.stand.in_time() if worker.stand else contextlib.nullcontext():
                 result = getattr(worker, op)(**request)
             send({"ok": True, "result": result})

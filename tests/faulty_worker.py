@@ -49,5 +49,4 @@ class FaultyWorker(worker.Worker):
 
 if __name__ == "__main__":
     ANSWERS = os.dup(1)
-    worker.Worker = FaultyWorker
-    worker.serve(sys.argv[1])
+    worker.serve(sys.argv[1], FaultyWorker)

@@ -183,5 +183,4 @@ class PlantedWorker(worker.Worker):
 
 
 if __name__ == "__main__":
-    worker.Worker = PlantedWorker
-    worker.serve(sys.argv[1])
+    worker.serve(sys.argv[1], PlantedWorker)

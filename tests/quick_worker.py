@@ -51,5 +51,4 @@ class QuickWorker(worker.Worker):
 
 
 if __name__ == "__main__":
-    worker.Worker = QuickWorker
-    worker.serve(sys.argv[1])
+    worker.serve(sys.argv[1], QuickWorker)

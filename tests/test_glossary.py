@@ -48,6 +48,7 @@ def far(ours: np.ndarray, theirs: np.ndarray) -> str:
     if ours.shape != theirs.shape:
         return f"shapes {ours.shape} and {theirs.shape}"
     ours, theirs = ours.astype(np.float64), theirs.astype(np.float64)
+    # Values of about 1 in float32, which a few operations round by some of its ulps (1e-7).
     return "" if np.allclose(ours, theirs, rtol=1e-5, atol=1e-6) else f"{ours} and {theirs}"
 
 

@@ -349,6 +349,7 @@ assert abs(float(logs["loss"]) - mean) < 1e-4 * mean, (logs, mean)
 
 before = train.predict(by_hand, x[:1])["y"]
 call = timing.inference(by_hand, x[:1])
+# A compiled batch of one rounds otherwise than predict does; logits are about 1.
 assert np.allclose(train.ops.convert_to_numpy(call()), before, atol=1e-6)
 """
 
