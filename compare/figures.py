@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from compare.cells import Cell, read_record
+from compare.form import QUANTITIES
 
 
 @dataclass(frozen=True)
@@ -167,6 +168,12 @@ def learned(cells: Iterable[Cell]) -> list[Learned]:
     return out
 
 
+def farthest(cell: Cell) -> tuple[dict[str, Any], float | None]:
+    """Of a check: the worst distance by rung, where one was measured, and the largest error in rounding noises."""
+    far = {rung["rung"]: rung["worst"] for rung in cell.result.get("rungs", []) if rung.get("worst")}
+    return far, max((d["noise_ratio"] for d in far.values() if d["noise_ratio"] is not None), default=None)
+
+
 def has_speed(cell: Cell) -> bool:
     """Whether a bench cell has a speed that may be told: one of a pair that agrees."""
     return bool(cell.result.get("agrees")) and bool(cell.result.get("speed"))
@@ -202,7 +209,7 @@ def _of_cell(record: str, cell: Cell) -> list[Figure]:
             if speed["verdict"] == "reference":
                 against = f"{quantity}: time of a copy over its own"
             found.append(figure(against, speed["estimate"], "ratio", verdict=speed["verdict"], **interval))
-        for quantity in ("step", "loop", "throughput", "latency", "first_step", "second_step", "import_seconds"):
+        for quantity in (*QUANTITIES, "first_step", "second_step", "import_seconds"):
             if (seconds := typical(cell, quantity)) is not None:
                 found.append(figure(f"{quantity.removesuffix('_seconds')}: time", seconds, "s"))
         if (memory := typical(cell, "peak_memory_mib")) is not None:

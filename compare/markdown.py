@@ -7,7 +7,7 @@ from tabulate import tabulate
 
 from compare import report
 from compare.cells import Cell
-from compare.figures import Learned, Source, comparisons, has_speed, learned, typical
+from compare.figures import Learned, Source, comparisons, farthest, has_speed, learned, typical
 
 
 def of_sources(sources: Sequence[Source]) -> str:
@@ -41,11 +41,10 @@ def _checks(cells: Iterable[Cell]) -> str:
     rows = []
     for cell in cells:
         if cell.measure == "check":
-            far = {rung["rung"]: rung.get("worst") for rung in cell.result.get("rungs", [])}
-            ratios = [each["noise_ratio"] for each in far.values() if each and each["noise_ratio"] is not None]
-            told = [f"{far[rung]['rel_l2']:.1e}" if far.get(rung) else "" for rung in report.MEASURED]
-            noise = f"{max(ratios):.1f}" if ratios else ""
-            rows.append([cell.twin, cell.engine, cell.dtype, report.WORDS.get(cell.status, cell.status), *told, noise])
+            far, noise = farthest(cell)
+            told = [f"{far[rung]['rel_l2']:.1e}" if rung in far else "" for rung in report.MEASURED]
+            told.append("" if noise is None else f"{noise:.1f}")
+            rows.append([cell.twin, cell.engine, cell.dtype, report.WORDS.get(cell.status, cell.status), *told])
     if not rows:
         return ""
     heads = ["twin", "engine", "dtype", "result", *report.MEASURED, "rounding noises"]

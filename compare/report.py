@@ -12,7 +12,7 @@ from tabulate import tabulate
 
 from compare.cells import Cell
 from compare.engines import everything
-from compare.figures import Source, has_speed, typical
+from compare.figures import Source, farthest, has_speed, typical
 from twin.catalogue import CHAPTERS
 from twin.spec import Twin
 
@@ -73,8 +73,7 @@ def check_table(cells: Iterable[Cell]) -> str:
     """One row per cell: how far the worst tensor of each rung is from the float64 reference."""
     rows = []
     for cell in cells:
-        far = {rung["rung"]: rung["worst"] for rung in cell.result.get("rungs", [])}
-        ratios = [each["noise_ratio"] for each in far.values() if each and each["noise_ratio"] is not None]
+        far, noise = farthest(cell)
         rows.append(
             [
                 cell.twin,
@@ -82,7 +81,7 @@ def check_table(cells: Iterable[Cell]) -> str:
                 cell.dtype.removeprefix("float"),
                 WORDS.get(cell.status, cell.status),
                 *(_short(far.get(name)) for name in MEASURED),
-                _noises(max(ratios)) if ratios else "",
+                "" if noise is None else _noises(noise),
             ]
         )
     heads = ["twin", "engine", "bits", "result", "forward", "gradient", "steps", "noise"]
