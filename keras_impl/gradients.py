@@ -11,6 +11,11 @@ PyTorch, 'eager' on TensorFlow); `variables` are all that it reads or assigns, a
 `flush()`. `reading(function)` is `function(batch)`, compiled likewise, which reads the variables as the last step
 left them, before any flush, and assigns none.
 
+`once(function, variables, batch)` is `function(batch)` for a single call, which may assign the variables: on JAX one
+program, since op by op XLA would compile hundreds of small ones, each with a megabyte of its own; elsewhere eager.
+
+`forget()` lets go of what was compiled for earlier models.
+
 `stock_step(model, data)` and `stock_predict(model, data)` are what `fit` and `predict` do with each batch, always with
 the tensors `data`: calls without arguments, which return tensors.
 
@@ -62,6 +67,12 @@ if BACKEND == "tensorflow":
     def stock_predict(model, data):
         model.make_predict_function()
         return lambda: model.predict_function([data])
+
+    def once(function, variables, batch):
+        return function(batch)
+
+    def forget():
+        keras.backend.clear_session()
 
 elif BACKEND == "jax":
     import jax
@@ -139,6 +150,17 @@ elif BACKEND == "jax":
 
         return predict
 
+    def once(function, variables, batch):
+        compiled = jax.jit(lambda values, batch: _within_scope(lambda: function(batch), variables, values))
+        result, after = compiled([variable.value for variable in variables], batch)
+        for variable, new in zip(variables, after, strict=True):
+            variable.assign(new)
+        return result
+
+    def forget():
+        keras.backend.clear_session()
+        jax.clear_caches()  # or a worker's programs would fill gigabytes, twin after twin
+
 else:
     import torch
 
@@ -170,6 +192,12 @@ else:
     def stock_predict(model, data):
         model.make_predict_function()
         return lambda: model.predict_function([data])
+
+    def once(function, variables, batch):
+        return function(batch)
+
+    def forget():
+        keras.backend.clear_session()
 
 
 if BACKEND != "tensorflow":

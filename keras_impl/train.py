@@ -6,8 +6,10 @@ a Keras user trains, by `compile` and `fit`; a file that states `PHASES` has a p
 """
 
 import importlib
+import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import keras
@@ -15,7 +17,7 @@ import numpy as np
 from keras import ops
 
 from keras_impl.describe import every_layer, leaves, record
-from keras_impl.gradients import BACKEND, Compiled, batches, value_and_gradients
+from keras_impl.gradients import BACKEND, Compiled, batches, forget, once, value_and_gradients
 from twin.bridge import Leaf
 from twin.catalogue import chapter_of
 from twin.errors import TwinError
@@ -51,7 +53,8 @@ def build(
 ) -> Run:
     """A freshly initialised model of the given size; `mode` is '', 'compile' (PyTorch) or 'eager' (TensorFlow)."""
     del device  # chosen with the process's environment
-    keras.utils.set_random_seed(seed)
+    forget()
+    random.seed(seed)  # as keras.utils.set_random_seed does, which also imports TensorFlow's 350 MB where it can
     keras.config.set_floatx(dtype)
     keras.config.set_dtype_policy(dtype)
     module = load_module(twin)
@@ -72,6 +75,7 @@ def load_module(twin: Twin) -> Any:
 
 def exercise(twin: Twin, inputs: dict[str, np.ndarray], dtype: str = "float32") -> dict[str, np.ndarray]:
     """An exercise's named outputs for its named inputs."""
+    forget()
     keras.config.set_floatx(dtype)
     keras.config.set_dtype_policy(dtype)
     return to_arrays(load_module(twin).run(**to_tensors(inputs)))
@@ -114,7 +118,8 @@ def dump_moments(run: Run) -> dict[str, np.ndarray]:
 def forward(run: Run, batch: dict[str, np.ndarray], training: bool = False) -> dict[str, np.ndarray]:
     """The model's outputs for `x`; running statistics stay as they were."""
     before = [ops.convert_to_numpy(v.value) for v in run.model.non_trainable_variables]
-    outputs = run.model(to_tensors(batch)["x"], training=training)
+    answer = lambda x: run.model(x, training=training)
+    outputs = once(answer, run.model.variables, to_tensors(batch)["x"])
     for variable, value in zip(run.model.non_trainable_variables, before, strict=True):
         variable.assign(value)
     return to_arrays(outputs)
@@ -139,7 +144,8 @@ def loss_and_gradients(run: Run, batch: dict[str, np.ndarray]) -> tuple[dict[str
     before = [ops.convert_to_numpy(v.value) for v in run.model.non_trainable_variables]
     losses, out = {}, {}
     for phase in run.phases:
-        loss, gradients = _phase_gradients(run, phase, to_tensors(batch))
+        differentiate = partial(_phase_gradients, run, phase)
+        loss, gradients = once(differentiate, run.model.variables, to_tensors(batch))
         losses[phase.trains or "loss"] = float(ops.convert_to_numpy(loss))
         for name, gradient in zip(run.variables[phase.trains], gradients, strict=True):
             out[name] = ops.convert_to_numpy(gradient)
