@@ -13,6 +13,7 @@ from twin.errors import TwinError, unknown
 
 ROOT = Path(__file__).resolve().parent.parent
 PRECISION = {"NVIDIA_TF32_OVERRIDE": "0", "JAX_DEFAULT_MATMUL_PRECISION": "highest"}  # no TF32 in any engine
+CACHES = ("TORCHINDUCTOR_CACHE_DIR", "JAX_COMPILATION_CACHE_DIR")  # where compilers would find what they made before
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,8 @@ class Engine:
         return [self.python, "-m", self.module, self.name]
 
     def environment(self, device: str, threads: int) -> dict[str, str]:
-        """The worker's environment: one backend, one device, so many threads, and no TF32 anywhere."""
-        inherited = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        """The worker's environment: one backend, one device, so many threads, no TF32, no compiler's earlier work."""
+        inherited = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", *CACHES)}
         path = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         settings = {
             "PYTHONPATH": os.pathsep.join(path),

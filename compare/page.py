@@ -8,17 +8,12 @@ from compare.verdict import RUNGS, Verdict
 from twin.errors import TwinError
 
 STYLE = """
-:root { color-scheme: light dark; --line: #8888; --quiet: #6669; --good: #0072b2; --bad: #d55e00; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
-code, td, th { font-family: ui-monospace, monospace; font-size: .9rem; }
-table { border-collapse: collapse; width: 100%; }
-td, th { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid var(--line); }
-.agree { color: var(--good); } .differ { color: var(--bad); }
+table { width: 100%; }
+td { overflow-wrap: anywhere; }
+h1.agree { color: var(--good); } h1.differ, tr.differ td { color: var(--bad); }
 .finding { border-left: .3rem solid var(--bad); padding: .1rem 1rem; margin: 1rem 0; }
 dt { font-weight: 600; } dd { margin: 0 0 .5rem 0; overflow-wrap: anywhere; }
-@media (max-width: 40rem) { table { display: block; overflow-x: auto; } }
-"""
+"""  # beside style.css, which every page of the suite has
 
 
 def write(path: Path, request: Request, verdict: Verdict) -> None:
@@ -74,8 +69,9 @@ def render(request: Request, verdict: Verdict) -> str:
             for keras, torch in verdict.pairs.items()
         )
         parts.append(f"<h2>The layers</h2><table><tr><th>Keras</th><th>PyTorch</th></tr>{rows}</table>")
+    style = (Path(__file__).parent / "templates" / "style.css").read_text(encoding="utf-8") + STYLE
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-        f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style></head><body><main>'
+        f'<meta name="viewport" content="width=device-width"><style>{style}</style></head><body><main>'
         f"{''.join(parts)}</main></body></html>\n"
     )

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import selectors
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -36,23 +37,24 @@ class Worker:
     """One process that serves one engine, spoken to in JSON lines over pipes.
 
     The process leads a group of its own: `kill` ends it with all that it started, and a Ctrl-C in the
-    terminal reaches only the parent, which decides.
+    terminal reaches only the parent, which decides. Its temporary files are in a folder of its own, which goes with it:
+    frameworks leave theirs behind when they are killed, and PyTorch's compiler would find its earlier work there.
     """
 
     def __init__(self, engine: Engine, device: str = "cpu", threads: int = 1):
         self.engine = engine
-        handle, name = tempfile.mkstemp(prefix=f"twin-{engine.name}-", suffix=".log")
-        self.log = Path(name)
+        self.folder = Path(tempfile.mkdtemp(prefix="twin-"))
+        self.log = self.folder / "log"
         self.oom_kills = _oom_kills()
-        self.process = subprocess.Popen(
-            engine.command(),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=handle,
-            env=engine.environment(device, threads),
-            start_new_session=True,
-        )
-        os.close(handle)
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                engine.command(),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=engine.environment(device, threads) | {"TMPDIR": str(self.folder)},
+                start_new_session=True,
+            )
         self.selector = selectors.DefaultSelector()
         assert self.process.stdout is not None
         self.selector.register(self.process.stdout, selectors.EVENT_READ)
@@ -105,7 +107,7 @@ class Worker:
             self.process.wait()
 
     def close(self) -> None:
-        """End the worker and let go of its pipes and its log; no thread may be asking it."""
+        """End the worker and let go of its pipes and its files; no thread may be asking it."""
         self.kill()
         if self.closed:
             return
@@ -114,7 +116,7 @@ class Worker:
         for pipe in (self.process.stdin, self.process.stdout):
             with contextlib.suppress(OSError):  # what was still to be written has no reader
                 pipe.close()  # type: ignore[union-attr]
-        self.log.unlink(missing_ok=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _line(self, deadline: float, timeout: float) -> bytes:
         while b"\n" not in self.buffer:

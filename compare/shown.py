@@ -6,7 +6,7 @@ targets) come out byte for byte the same for all engines, so that a report shows
 
 import base64
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -89,6 +89,32 @@ def filters(weights: Arrays, order: list[str]) -> dict[str, str] | None:
                 "png": png,
             }
     return None
+
+
+def attention(values: Arrays, heads: int, image_shape: Sequence[int]) -> dict[str, str] | None:
+    """Where a transformer's class token looks in the last block, its heads averaged; None where nothing attends.
+
+    Args:
+        values: what left each layer, as `PATH/out`, tokens as (N, T, D) with the class token first.
+        heads: that the channels of the queries and keys are divided among.
+        image_shape: height, width and channels of the pictures that the other tokens are patches of.
+    """
+    paths = [name.removesuffix("query/out") for name in values if name.endswith(".query/out")]
+    if not paths:
+        return None
+    query, key = (
+        array.reshape(*array.shape[:2], heads, -1)
+        for array in (values[f"{paths[-1]}{n}/out"] for n in ("query", "key"))
+    )
+    scores = np.einsum("nhd,nthd->nht", query[:, 0], key) / query.shape[-1] ** 0.5
+    weights = np.exp(scores - scores.max(-1, keepdims=True))
+    weights = (weights / weights.sum(-1, keepdims=True)).mean(1)[:, 1:]  # (N, T - 1): what it leaves to the patches
+    height, width, _ = image_shape
+    patch = round((height * width / weights.shape[1]) ** 0.5)
+    maps = weights.reshape(-1, height // patch, width // patch, 1).repeat(patch, 1).repeat(patch, 2)
+    brightest = maps.max((1, 2, 3), keepdims=True)
+    caption = "where the class token looks in the last block, brightest where most"
+    return {"caption": caption, "of": "model", "png": _strip(list(maps / brightest))}
 
 
 def _both(true: np.ndarray, predicted: np.ndarray) -> dict[str, list]:

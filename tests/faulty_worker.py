@@ -4,11 +4,13 @@ import os
 import resource
 import signal
 import sys
+import tempfile
 import time
 
 import numpy as np
 
 from compare import worker
+from compare.engines import CACHES
 
 BROKEN = "autograd_product"
 
@@ -45,6 +47,9 @@ class FaultyWorker(worker.Worker):
         if twin == BROKEN:
             FAULTS[os.environ["TWIN_FAULT"]]()
         return super().exercise(twin, **rest)
+
+    def surroundings(self):
+        return {"temporary": tempfile.gettempdir(), "caches": [name for name in CACHES if name in os.environ]}
 
 
 if __name__ == "__main__":

@@ -56,6 +56,18 @@ def test_killing_a_worker_ends_its_whole_group():
     assert worker.process.returncode is not None
 
 
+def test_a_workers_temporary_files_go_with_it_and_no_compiler_finds_its_earlier_work(monkeypatch):
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "/somewhere")
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "/somewhere")
+    worker = Worker(replace(ENGINES["torch"], module="tests.faulty_worker"))
+    said = worker.ask("surroundings", 60)
+    assert said == {"temporary": str(worker.folder), "caches": []}
+    assert worker.log.parent == worker.folder
+    assert worker.folder.is_dir()
+    worker.close()
+    assert not worker.folder.exists()
+
+
 def test_a_worker_that_cannot_start_says_so():
     worker = Worker(replace(ENGINES["torch"], module="tests.no_such_module"))
     with pytest.raises(WorkerFailed, match=r"exit code 1.*no_such_module"):

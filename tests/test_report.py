@@ -236,6 +236,23 @@ def test_ticks_of_a_logarithm_lie_on_it(ends):
     assert places == sorted(set(places))
 
 
+def test_attention_is_drawn_where_the_class_token_looks():
+    """Two heads, 2x3 patches of 4 pixels: the last block's class token looks at the fifth patch."""
+    tokens, heads, depth = 7, 2, 3
+    query, key = np.ones((1, tokens, heads * depth)), np.zeros((1, tokens, heads * depth))
+    key[0, 5] = 20.0
+    values = {f"blocks.0.attention.{name}/out": np.zeros((1, tokens, heads * depth)) for name in ("query", "key")}
+    values |= {"blocks.1.attention.query/out": query, "blocks.1.attention.key/out": key, "dense/out": np.zeros((1, 4))}
+    picture = shown.attention(values, heads, (8, 12, 1))
+    image = np.asarray(Image.open(io.BytesIO(base64.b64decode(picture["png"]))).convert("L"))
+    times = image.shape[0] // 8
+    small = image[::times, ::times]
+    assert small.shape == (8, 12)
+    assert small[4:, 4:8].min() > 240
+    assert small[:4].max() < 15
+    assert shown.attention({"dense/out": np.zeros((1, 4))}, heads, (8, 12, 1)) is None
+
+
 def test_no_number_and_infinity_are_drawn_at_the_end():
     scale = charts.log_scale([1e-6, 1e-2, math.nan, math.inf, 0.0], 100, 0)
     assert (scale(math.nan), scale(math.inf), scale(0.0), scale(-1.0)) == (0, 0, 100, 100)
