@@ -5,9 +5,10 @@ goes into the model, `y` (or the names of the model's outputs) into the loss. Su
 a Keras user trains, by `compile` and `fit`; a file that states `PHASES` has a procedure of its own.
 """
 
+import contextlib
 import importlib
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -117,12 +118,9 @@ def dump_moments(run: Run) -> dict[str, np.ndarray]:
 
 def forward(run: Run, batch: dict[str, np.ndarray], training: bool = False) -> dict[str, np.ndarray]:
     """The model's outputs for `x`; running statistics stay as they were."""
-    before = [ops.convert_to_numpy(v.value) for v in run.model.non_trainable_variables]
-    answer = lambda x: run.model(x, training=training)
-    outputs = once(answer, run.model.variables, to_tensors(batch)["x"])
-    for variable, value in zip(run.model.non_trainable_variables, before, strict=True):
-        variable.assign(value)
-    return to_arrays(outputs)
+    x, answer = to_tensors(batch)["x"], partial(run.model, training=training)
+    with _statistics_kept(run):
+        return to_arrays(once(answer, run.model.variables, x))
 
 
 def activations(
@@ -133,7 +131,8 @@ def activations(
     values: dict[str, np.ndarray] = {}
     for path, layer in every_layer(run.model, ""):
         record(layer, path, order, values)
-    forward(run, batch, training)
+    with _statistics_kept(run):
+        run.model(to_tensors(batch)["x"], training=training)
     for _, layer in every_layer(run.model, ""):
         object.__delattr__(layer, "call")
     return order, values
@@ -141,16 +140,14 @@ def activations(
 
 def loss_and_gradients(run: Run, batch: dict[str, np.ndarray]) -> tuple[dict[str, float], dict[str, np.ndarray]]:
     """Each phase's loss, and the gradient of every parameter that the phase trains; nothing is updated."""
-    before = [ops.convert_to_numpy(v.value) for v in run.model.non_trainable_variables]
     losses, out = {}, {}
-    for phase in run.phases:
-        differentiate = partial(_phase_gradients, run, phase)
-        loss, gradients = once(differentiate, run.model.variables, to_tensors(batch))
-        losses[phase.trains or "loss"] = float(ops.convert_to_numpy(loss))
-        for name, gradient in zip(run.variables[phase.trains], gradients, strict=True):
-            out[name] = ops.convert_to_numpy(gradient)
-    for variable, value in zip(run.model.non_trainable_variables, before, strict=True):
-        variable.assign(value)
+    with _statistics_kept(run):
+        for phase in run.phases:
+            differentiate = partial(_phase_gradients, run, phase)
+            loss, gradients = once(differentiate, run.model.variables, to_tensors(batch))
+            losses[phase.trains or "loss"] = float(ops.convert_to_numpy(loss))
+            for name, gradient in zip(run.variables[phase.trains], gradients, strict=True):
+                out[name] = ops.convert_to_numpy(gradient)
     return losses, out
 
 
@@ -302,6 +299,15 @@ def _loss(twin: Twin, model: keras.Model, batch: dict[str, Any]) -> Any:
     if twin.loss == "own":
         return model.compute_loss(batch["x"], targets(batch), outputs)
     return LOSSES[twin.loss]()(targets(batch), outputs)
+
+
+@contextlib.contextmanager
+def _statistics_kept(run: Run) -> Iterator[None]:
+    """What is not trained is afterwards as it was."""
+    before = [ops.convert_to_numpy(v.value) for v in run.model.non_trainable_variables]
+    yield
+    for variable, value in zip(run.model.non_trainable_variables, before, strict=True):
+        variable.assign(value)
 
 
 def _phase_gradients(run: Run, phase: Phase, batch: dict[str, Any]) -> tuple[Any, list[Any]]:

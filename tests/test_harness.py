@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from compare import check
@@ -10,6 +11,7 @@ from compare.cells import Cell, Record, exit_code, read_record, write_json
 from compare.engines import ENGINES, choose, parse_pythons
 from compare.process import Worker, WorkerFailed
 from tests.faulty_worker import BROKEN
+from twin import arrays, data
 from twin.catalogue import find
 from twin.errors import DIFFER, INCOMPLETE, TwinError
 
@@ -66,6 +68,27 @@ def test_a_workers_temporary_files_go_with_it_and_no_compiler_finds_its_earlier_
     assert worker.folder.is_dir()
     worker.close()
     assert not worker.folder.exists()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_engine_tells_what_leaves_each_layer(engine, tmp_path):
+    """What locates a first difference, and shows where a transformer looks; the last layer gives the model's answer."""
+    if ENGINES[engine].missing():
+        pytest.skip(f"{engine} is not installed")
+    twin, out = find("mlp"), str(tmp_path / "out")
+    rows = data.load(twin.data, twin.data_options).test["x"][:4]
+    arrays.write(tmp_path / "batch", {"x": rows})
+    worker = Worker(ENGINES[engine])
+    try:
+        worker.ask("hello", 60, device="cpu")
+        worker.ask("build", 60, twin=twin.name, arguments=dict(twin.small.arguments), dtype="float32", seed=0)
+        answer = worker.ask("activations", 60, batch=str(tmp_path / "batch"), training=False, out=out)
+        inside = arrays.read(out)
+        worker.ask("forward", 60, batch=str(tmp_path / "batch"), training=False, out=out)
+        assert len(answer["order"]) > 1
+        np.testing.assert_allclose(inside[f"{answer['order'][-1]}/out"], arrays.read(out)["y"], rtol=1e-5, atol=1e-6)
+    finally:
+        worker.close()
 
 
 def test_a_worker_that_cannot_start_says_so():
