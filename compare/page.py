@@ -43,7 +43,7 @@ def render(request: Request, verdict: Verdict) -> str:
         *(f"<p>{escape(note)}</p>" for note in verdict.notes),
     ]
     if verdict.rungs:
-        rows = "".join(f"<tr><td>{RUNGS[name]}</td><td>{far:.1e}</td></tr>" for name, far in verdict.rungs.items())
+        rows = "".join(f"<tr><td>{RUNGS[name]}</td><td>{far:.2g}</td></tr>" for name, far in verdict.rungs.items())
         parts.append(f"<h2>What agrees</h2><table><tr><th>rung</th><th>worst relative distance</th></tr>{rows}</table>")
     if verdict.findings:
         parts.append("<h2>What differs, in the order of execution</h2>")

@@ -114,7 +114,7 @@ def attention(values: Arrays, heads: int, image_shape: Sequence[int]) -> dict[st
     maps = weights.reshape(-1, height // patch, width // patch, 1).repeat(patch, 1).repeat(patch, 2)
     brightest = maps.max((1, 2, 3), keepdims=True)
     caption = "where the class token looks in the last block, brightest where most"
-    return {"caption": caption, "of": "model", "png": _strip(list(maps / brightest))}
+    return {"caption": caption, "of": "model", "png": _strip(list(maps / brightest), 6, 1.0)}
 
 
 def _both(true: np.ndarray, predicted: np.ndarray) -> dict[str, list]:
