@@ -15,6 +15,9 @@ from compare.cells import Cell, Record
 from compare.engines import ENGINES, Engine
 from twin.catalogue import TWINS
 
+# Before a framework is imported here: beside the background, two threads would wait for each other more than they work.
+os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+
 # What `make test` trains each twin on, beside PyTorch; any other engine with --engine. Where XLA takes a minute or more
 # on a CPU, Keras is tried on PyTorch.
 KERAS, INSTEAD = "keras-jax", "keras-torch"
