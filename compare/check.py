@@ -151,6 +151,7 @@ class References:
         self.found: dict[tuple, Reference | WorkerFailed] = {}
         self.lock = threading.Lock()
         self.worker: Worker | None = None
+        self.left = len(uses)  # to compute
 
     def get(self, cell: Cell) -> Reference:
         """The reference for that cell.
@@ -185,11 +186,13 @@ class References:
         try:
             if self.worker is None:
                 self.worker = self.pool.start(self.engine, "cpu")
-            if twin.kind == "exercise":
-                return reference.of_exercise(self.worker, twin, folder, timeout)
             small = cell.size == "small"
-            found = reference.of_model(self.worker, twin, cell.size, cell.seed, folder, timeout, with_steps=small)
-            if not small:  # the engines need its memory
+            if twin.kind == "exercise":
+                found = reference.of_exercise(self.worker, twin, folder, timeout)
+            else:
+                found = reference.of_model(self.worker, twin, cell.size, cell.seed, folder, timeout, with_steps=small)
+            self.left -= 1
+            if not small or self.left <= 0:  # the engines need its memory
                 self.worker.close()
                 self.worker = None
             return found
