@@ -151,7 +151,6 @@ class References:
         self.found: dict[tuple, Reference | WorkerFailed] = {}
         self.lock = threading.Lock()
         self.worker: Worker | None = None
-        self.left = len(uses)  # to compute
 
     def get(self, cell: Cell) -> Reference:
         """The reference for that cell.
@@ -164,6 +163,9 @@ class References:
             if key not in self.found:
                 with self.pool.slots:
                     self.found[key] = self._compute(cell)
+                    if self.worker and (cell.size != "small" or not self._more()):  # the engines need its memory
+                        self.worker.close()
+                        self.worker = None
         found = self.found[key]
         if isinstance(found, WorkerFailed):
             raise WorkerFailed(found.status, f"the reference: {found.reason}", alive=True)
@@ -186,20 +188,18 @@ class References:
         try:
             if self.worker is None:
                 self.worker = self.pool.start(self.engine, "cpu")
-            small = cell.size == "small"
             if twin.kind == "exercise":
-                found = reference.of_exercise(self.worker, twin, folder, timeout)
-            else:
-                found = reference.of_model(self.worker, twin, cell.size, cell.seed, folder, timeout, with_steps=small)
-            self.left -= 1
-            if not small or self.left <= 0:  # the engines need its memory
-                self.worker.close()
-                self.worker = None
-            return found
+                return reference.of_exercise(self.worker, twin, folder, timeout)
+            small = cell.size == "small"
+            return reference.of_model(self.worker, twin, cell.size, cell.seed, folder, timeout, with_steps=small)
         except WorkerFailed as failure:
             if not failure.alive:
                 self.worker = None
             return failure
+
+    def _more(self) -> bool:
+        """Whether there is a reference still to compute."""
+        return any(count > 0 and key not in self.found for key, count in self.uses.items())
 
     def _folder(self, cell: Cell) -> Path:
         return self.folder / "-".join(map(str, _reference_key(cell)))

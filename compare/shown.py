@@ -16,6 +16,7 @@ from twin.bridge import Arrays
 ROWS = 8  # of the test part
 FILTERS = 16
 GAP = 1  # pixels between two pictures of a strip
+APART: dict[str, Any] = {"gap": 6, "ground": 1.0}  # where one picture would run into the next
 SIDE = 32  # pixels that the longer side of a picture has at least: small ones are enlarged
 GREYS, COLOURS = 16, 64  # of a strip: fewer make it smaller, and no reader counts them
 BRIGHT = ((34, 34, 34), (102, 204, 238), (238, 119, 51), (204, 187, 68), (170, 51, 119), (34, 136, 51))  # Tol, bright
@@ -82,7 +83,7 @@ def filters(weights: Arrays, order: list[str]) -> dict[str, str] | None:
                 return None
             chosen = kernel[:FILTERS].transpose(0, 2, 3, 1)
             each = [(k - k.min()) / max(float(np.ptp(k)), 1e-12) for k in chosen]
-            png = _strip(each, 6, 1.0)  # apart, or one filter runs into the next
+            png = _strip(each, **APART)
             return {
                 "caption": f"filters of {name}, each from its least to its largest value",
                 "of": "model",
@@ -92,29 +93,28 @@ def filters(weights: Arrays, order: list[str]) -> dict[str, str] | None:
 
 
 def attention(values: Arrays, heads: int, image_shape: Sequence[int]) -> dict[str, str] | None:
-    """Where a transformer's class token looks in the last block, its heads averaged; None where nothing attends.
+    """Where a transformer's class token looks in the last block, its heads averaged; None without attention to patches.
 
     Args:
         values: what left each layer, as `PATH/out`, tokens as (N, T, D) with the class token first.
         heads: that the channels of the queries and keys are divided among.
         image_shape: height, width and channels of the pictures that the other tokens are patches of.
     """
+    from scipy.special import softmax
+
     paths = [name.removesuffix("query/out") for name in values if name.endswith(".query/out")]
-    if not paths:
+    if not paths or len(image_shape) != 3:
         return None
-    query, key = (
-        array.reshape(*array.shape[:2], heads, -1)
-        for array in (values[f"{paths[-1]}{n}/out"] for n in ("query", "key"))
-    )
+    found = (values[f"{paths[-1]}{name}/out"] for name in ("query", "key"))
+    query, key = (array.reshape(*array.shape[:2], heads, -1) for array in found)
     scores = np.einsum("nhd,nthd->nht", query[:, 0], key) / query.shape[-1] ** 0.5
-    weights = np.exp(scores - scores.max(-1, keepdims=True))
-    weights = (weights / weights.sum(-1, keepdims=True)).mean(1)[:, 1:]  # (N, T - 1): what it leaves to the patches
+    weights = softmax(scores, axis=-1).mean(1)[:, 1:]  # (N, T - 1): what it leaves to the patches
     height, width, _ = image_shape
     patch = round((height * width / weights.shape[1]) ** 0.5)
     maps = weights.reshape(-1, height // patch, width // patch, 1).repeat(patch, 1).repeat(patch, 2)
     brightest = maps.max((1, 2, 3), keepdims=True)
     caption = "where the class token looks in the last block, brightest where most"
-    return {"caption": caption, "of": "model", "png": _strip(list(maps / brightest), 6, 1.0)}
+    return {"caption": caption, "of": "model", "png": _strip(list(maps / brightest), **APART)}
 
 
 def _both(true: np.ndarray, predicted: np.ndarray) -> dict[str, list]:

@@ -328,7 +328,7 @@ class Worker:
                 from compare import shown
 
                 found["shown"] = shown.of_predictions(twin.metric.name, dataset.test, outputs)
-                if heads := twin.small.arguments.get("heads"):
+                if found["shown"] and (heads := twin.small.arguments.get("heads")):
                     x = dataset.test["x"][: shown.ROWS]
                     _, values = self.train.activations(self.run, {"x": x})
                     if looks := shown.attention(values, heads, x.shape[1:]):

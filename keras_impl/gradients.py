@@ -68,12 +68,6 @@ if BACKEND == "tensorflow":
         model.make_predict_function()
         return lambda: model.predict_function([data])
 
-    def once(function, variables, batch):
-        return function(batch)
-
-    def forget():
-        keras.backend.clear_session()
-
 elif BACKEND == "jax":
     import jax
 
@@ -157,10 +151,6 @@ elif BACKEND == "jax":
             variable.assign(new)
         return result
 
-    def forget():
-        keras.backend.clear_session()
-        jax.clear_caches()  # or a worker's programs would fill gigabytes, twin after twin
-
 else:
     import torch
 
@@ -193,11 +183,17 @@ else:
         model.make_predict_function()
         return lambda: model.predict_function([data])
 
+
+def forget():
+    keras.backend.clear_session()
+    if BACKEND == "jax":
+        jax.clear_caches()  # or a worker's programs would fill gigabytes, twin after twin
+
+
+if BACKEND != "jax":
+
     def once(function, variables, batch):
         return function(batch)
-
-    def forget():
-        keras.backend.clear_session()
 
 
 if BACKEND != "tensorflow":

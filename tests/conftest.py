@@ -79,7 +79,7 @@ class Background:
             if cell.status != "not_run":
                 self.done["/".join(cell.key)].set()
 
-        # What runs meanwhile goes first, or a core idles at the end. Elsewhere a thread has no priority of its own.
+        # The tests that run meanwhile go first, or a core idles at the end. Not every system lets a thread step back.
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
         try:

@@ -251,6 +251,7 @@ def test_attention_is_drawn_where_the_class_token_looks():
     assert small[4:, 4:8].min() > 240
     assert small[:4].max() < 15
     assert shown.attention({"dense/out": np.zeros((1, 4))}, heads, (8, 12, 1)) is None
+    assert shown.attention(values, heads, (8, 12)) is None  # tokens that are no patches
 
 
 def test_no_number_and_infinity_are_drawn_at_the_end():

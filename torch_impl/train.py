@@ -5,8 +5,9 @@ goes into the model, `y` (or the names of the model's outputs) into the loss. Su
 loop that a PyTorch user writes; a file that states `PHASES` has a procedure of its own.
 """
 
+import contextlib
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -111,13 +112,9 @@ def dump_moments(run: Run) -> dict[str, np.ndarray]:
 
 def forward(run: Run, batch: dict[str, np.ndarray], training: bool = False) -> dict[str, np.ndarray]:
     """The model's outputs for `x`; running statistics stay as they were."""
-    before = {name: buffer.clone() for name, buffer in run.model.named_buffers()}
     run.model.train(training)
-    with torch.no_grad():
-        outputs = run.model(to_tensors(run, batch)["x"])
-        for name, buffer in run.model.named_buffers():
-            buffer.copy_(before[name])
-    return to_arrays(outputs)
+    with _statistics_kept(run), torch.no_grad():
+        return to_arrays(run.model(to_tensors(run, batch)["x"]))
 
 
 def activations(
@@ -139,16 +136,13 @@ def activations(
 
 def loss_and_gradients(run: Run, batch: dict[str, np.ndarray]) -> tuple[dict[str, float], dict[str, np.ndarray]]:
     """Each phase's loss, and the gradient of every parameter that the phase trains; nothing is updated."""
-    before = {name: buffer.clone() for name, buffer in run.model.named_buffers()}
     run.model.train()
     losses, out = {}, {}
-    for phase in run.phases:
-        loss, gradients = _phase_gradients(run, phase, to_tensors(run, batch))
-        losses[phase.trains or "loss"] = loss.item()
-        out |= {name: _to_numpy(gradient) for name, gradient in gradients.items()}
-    with torch.no_grad():
-        for name, buffer in run.model.named_buffers():
-            buffer.copy_(before[name])
+    with _statistics_kept(run):
+        for phase in run.phases:
+            loss, gradients = _phase_gradients(run, phase, to_tensors(run, batch))
+            losses[phase.trains or "loss"] = loss.item()
+            out |= {name: _to_numpy(gradient) for name, gradient in gradients.items()}
     return losses, out
 
 
@@ -284,6 +278,16 @@ def _loss(twin: Twin, model: nn.Module, batch: dict[str, torch.Tensor]) -> torch
     if twin.loss == "own":
         return model.compute_loss(batch["x"], targets(batch), outputs)
     return LOSSES[twin.loss](outputs, targets(batch))
+
+
+@contextlib.contextmanager
+def _statistics_kept(run: Run) -> Iterator[None]:
+    """What is not trained is afterwards as it was."""
+    before = {name: buffer.clone() for name, buffer in run.model.named_buffers()}
+    yield
+    with torch.no_grad():
+        for name, buffer in run.model.named_buffers():
+            buffer.copy_(before[name])
 
 
 def _phase_gradients(
