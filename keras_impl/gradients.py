@@ -14,7 +14,7 @@ left them, before any flush, and assigns none.
 `once(function, variables, batch)` is `function(batch)` for a single call, which may assign the variables: on JAX one
 program, since op by op XLA would compile hundreds of small ones, each with a megabyte of its own; elsewhere eager.
 
-`forget()` lets go of what was compiled for earlier models.
+`forget()` lets go of what was compiled for earlier models, and within `drawing()` initial weights are drawn.
 
 `stock_step(model, data)` and `stock_predict(model, data)` are what `fit` and `predict` do with each batch, always with
 the tensors `data`: calls without arguments, which return tensors.
@@ -23,6 +23,7 @@ the tensors `data`: calls without arguments, which return tensors.
 (inputs and targets) in a given order for each epoch, so that both frameworks see the same batches.
 """
 
+import contextlib
 import itertools
 
 import keras
@@ -151,6 +152,16 @@ elif BACKEND == "jax":
             variable.assign(new)
         return result
 
+    @contextlib.contextmanager
+    def drawing():
+        """With few optimizations: each shape of weights is drawn by a program of its own, which may run once."""
+        usual = jax.config.read("jax_disable_most_optimizations")
+        jax.config.update("jax_disable_most_optimizations", True)
+        try:
+            yield
+        finally:
+            jax.config.update("jax_disable_most_optimizations", usual)
+
 else:
     import torch
 
@@ -191,6 +202,7 @@ def forget():
 
 
 if BACKEND != "jax":
+    drawing = contextlib.nullcontext
 
     def once(function, variables, batch):
         return function(batch)

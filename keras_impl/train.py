@@ -18,7 +18,7 @@ import numpy as np
 from keras import ops
 
 from keras_impl.describe import every_layer, leaves, record
-from keras_impl.gradients import BACKEND, Compiled, batches, forget, once, value_and_gradients
+from keras_impl.gradients import BACKEND, Compiled, batches, drawing, forget, once, value_and_gradients
 from twin.bridge import Leaf
 from twin.catalogue import chapter_of
 from twin.errors import TwinError
@@ -59,7 +59,8 @@ def build(
     keras.config.set_floatx(dtype)
     keras.config.set_dtype_policy(dtype)
     module = load_module(twin)
-    model = getattr(module, twin.model)(**arguments)
+    with drawing():
+        model = getattr(module, twin.model)(**arguments)
     phases = getattr(module, "PHASES", None) or (Phase("", loss=lambda model, batch: _loss(twin, model, batch)),)
     run = Run(twin, module, model, phases, mode, seed=seed, random=keras.random.SeedGenerator(seed))
     names = {id(variable): name for name, variable in _named(run).items()}

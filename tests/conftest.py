@@ -18,10 +18,10 @@ from twin.catalogue import TWINS
 # Before a framework is imported here: beside the background, two threads would wait for each other more than they work.
 os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
 
-# What `make test` trains each twin on, beside PyTorch; any other engine with --engine. Where XLA takes half a minute or
-# more on a CPU, Keras is tried on PyTorch.
+# What `make test` trains each twin on, beside PyTorch; any other engine with --engine. Where XLA on a CPU takes
+# long, Keras is tried on PyTorch.
 KERAS, INSTEAD = "keras-jax", "keras-torch"
-SLOW = ("deep_convnet", "vgg", "vgg16", "inception", "googlenet", "mbconv", "efficientnet_b0")
+SLOW = ("vgg_style", "deep_convnet", "vgg", "vgg16", "inception", "googlenet", "mbconv", "efficientnet_b0")
 
 
 def pytest_addoption(parser):

@@ -6,11 +6,9 @@ has shown that Keras gives the same. What the docstrings say of Keras alone runs
 
 import colorsys
 import json
-import os
-import subprocess
-import sys
 from functools import cache
 
+import aside
 import numpy as np
 import pytest
 import torch
@@ -43,14 +41,7 @@ def outputs(name):
 @pytest.fixture(scope="module", params=[name for name, engine in ENGINES.items() if engine.side == "keras"])
 def keras_says(request):
     """What tests/keras_chapter_4.py finds out on that backend."""
-    engine = ENGINES[request.param]
-    if engine.missing():
-        pytest.skip(f"{request.param} is not installed")
-    env = engine.environment("cpu", 1) | {"PYTHONPATH": os.fspath(ROOT)}
-    script = ROOT / "tests" / "keras_chapter_4.py"
-    answer = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=300, env=env)
-    assert answer.returncode == 0, answer.stderr
-    return json.loads(answer.stdout.splitlines()[-1])
+    return json.loads(aside.run(request.param, str(ROOT / "tests" / "keras_chapter_4.py")).splitlines()[-1])
 
 
 # Augmentation

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from functools import cache
 
+import aside
 import numpy as np
 import pytest
 import torch
@@ -34,12 +35,7 @@ def outputs(name, dtype="float64"):
 
 def answer_of(engine, script):
     """What a script that runs in a process of that engine prints last, read as JSON."""
-    if ENGINES[engine].missing():
-        pytest.skip(f"{engine} is not installed")
-    env = ENGINES[engine].environment("cpu", 1) | {"PYTHONPATH": os.fspath(ROOT)}
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=300, env=env)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+    return json.loads(aside.run(engine, "-c", script).splitlines()[-1])
 
 
 # tensors

@@ -37,7 +37,9 @@ def measured(request):
     engines = [engine for name, engine in ENGINES.items() if name in names and not engine.missing()]
     if ENGINES["torch"].missing() or all(engine.side == "torch" for engine in engines):
         pytest.skip("a difference takes PyTorch and a Keras engine")
-    return differences.measure(ROWS.values(), engines, Settings())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")  # each line runs once; compiling it well takes longer
+        return differences.measure(ROWS.values(), engines, Settings())
 
 
 @pytest.fixture

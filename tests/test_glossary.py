@@ -7,6 +7,7 @@ import sys
 import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 
+import aside
 import numpy as np
 import pytest
 
@@ -31,12 +32,7 @@ def answers(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("answers")
 
     def ask(name):
-        engine = ENGINES[name]
-        command = [engine.python, "-W", "ignore", "-c", ASK.format(side=engine.side), str(folder / name)]
-        ran = subprocess.run(
-            command, capture_output=True, text=True, env=engine.environment("cpu", 1), cwd=ROOT, timeout=300
-        )
-        assert ran.returncode == 0, f"{name}: {ran.stderr[-2000:]}"
+        aside.run(name, "-c", ASK.format(side=ENGINES[name].side), str(folder / name))
         return arrays.read(folder / name)
 
     with ThreadPoolExecutor(2) as pool:

@@ -29,17 +29,27 @@ STATUS = {
 faulty = replace(ENGINES["torch"], name="torch", module="tests.faulty_worker")
 
 
-@pytest.mark.parametrize("fault", STATUS)
-def test_a_broken_worker_costs_one_cell(fault, monkeypatch, tmp_path):
-    monkeypatch.setenv("TWIN_FAULT", fault)
-    monkeypatch.setattr(check, "ENGINES", ENGINES)
-    cells = check.plan([find(BROKEN), find(SOUND)], [ENGINES["torch"]], "cpu", 0, "small")
-    record = Record("check", cells, tmp_path / "record.json")
+def cells_of_both():
+    return check.plan([find(BROKEN), find(SOUND)], [ENGINES["torch"]], "cpu", 0, "small")
+
+
+@pytest.fixture(scope="module")
+def references(tmp_path_factory):
+    """Those of both twins, computed once: every fault uses them."""
+    uses = check.Counter(len(STATUS) * [check._reference_key(cell) for cell in cells_of_both()])
     pool = check.Pool(check.Settings(timeout=60))
-    references = check.References(pool, ENGINES["torch"], tmp_path, check.Counter(map(check._reference_key, cells)))
-    for cell in cells:  # so that the short deadline is for the faulty worker alone
-        references.get(cell)
-    pool.settings = check.Settings(timeout=8 if fault == "hang" else 60)
+    found = check.References(pool, ENGINES["torch"], tmp_path_factory.mktemp("references"), uses)
+    for cell in cells_of_both():
+        found.get(cell)
+    return found
+
+
+@pytest.mark.parametrize("fault", STATUS)
+def test_a_broken_worker_costs_one_cell(fault, references, monkeypatch, tmp_path):
+    monkeypatch.setenv("TWIN_FAULT", fault)
+    cells = cells_of_both()
+    record = Record("check", cells, tmp_path / "record.json")
+    pool = check.Pool(check.Settings(timeout=8 if fault == "hang" else 60))
     climber = check._Climber(faulty, cells, record, references, pool, lambda cell, word: None)
     pool.run([climber.run])
 
@@ -116,12 +126,12 @@ def test_exit_code(statuses, code):
 
 
 def test_resume_takes_over_what_is_finished_and_refuses_another_run(tmp_path):
-    cells = check.plan([find(BROKEN), find(SOUND)], [ENGINES["torch"]], "cpu", 0, "small")
+    cells = cells_of_both()
     first = Record("check", cells, tmp_path / "record.json")
     cells[0].status, cells[0].result = "ok", {"rungs": []}
     cells[1].status = "crashed"
     first.save()
-    fresh = check.plan([find(BROKEN), find(SOUND)], [ENGINES["torch"]], "cpu", 0, "small")
+    fresh = cells_of_both()
     again = Record("check", fresh, None)
     assert again.adopt(tmp_path / "record.json") == 1
     assert [cell.status for cell in again.cells] == ["ok", "not_run"]

@@ -4,10 +4,9 @@ No test here depends on how fast anything is.
 """
 
 import math
-import subprocess
-import sys
 from dataclasses import replace
 
+import aside
 import numpy as np
 import pytest
 
@@ -356,8 +355,4 @@ assert np.allclose(train.ops.convert_to_numpy(call()), before, atol=1e-6)
 
 @pytest.mark.parametrize("engine", [name for name, engine in ENGINES.items() if engine.side == "keras"])
 def test_the_timed_step_is_the_step_that_fit_takes(engine):
-    if ENGINES[engine].missing():
-        pytest.skip(f"{engine} is not installed")
-    env = ENGINES[engine].environment("cpu", 1)
-    answer = subprocess.run([sys.executable, "-c", STEPS], capture_output=True, text=True, timeout=120, env=env)
-    assert answer.returncode == 0, answer.stderr
+    aside.run(engine, "-c", STEPS)
