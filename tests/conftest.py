@@ -6,6 +6,7 @@ the other tests go on; those that wait for a cell come last.
 
 import contextlib
 import os
+import signal
 import threading
 
 import pytest
@@ -17,6 +18,9 @@ from twin.catalogue import TWINS
 
 # Before a framework is imported here: beside the background, two threads would wait for each other more than they work.
 os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+
+# A shell that runs the tests in the background lets them ignore Ctrl-C, and those that send it to a command need it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # What `make test` trains each twin on, beside PyTorch; any other engine with --engine. Where XLA on a CPU takes
 # long, Keras is tried on PyTorch.
