@@ -17,7 +17,7 @@ from twin import arrays, differences
 from twin.errors import TwinError
 from twin.glossary import ENTRIES, find
 
-KERAS = [name for name, engine in ENGINES.items() if engine.side == "keras" and not engine.mode]
+KERAS = [name for name, engine in ENGINES.items() if engine.side == "keras"]
 ASK = (
     "import sys; from twin import arrays; from {side}_impl import glossary; "
     "arrays.write(sys.argv[1], glossary.answers())"
