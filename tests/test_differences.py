@@ -14,6 +14,7 @@ from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
+import aside
 import numpy as np
 import pytest
 
@@ -38,7 +39,8 @@ def measured(request):
     if ENGINES["torch"].missing() or all(engine.side == "torch" for engine in engines):
         pytest.skip("a difference takes PyTorch and a Keras engine")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")  # each line runs once; compiling it well takes longer
+        for name, value in aside.QUICK.items():
+            patch.setenv(name, value)
         return differences.measure(ROWS.values(), engines, Settings())
 
 
