@@ -24,7 +24,7 @@ sys.path.insert(0, str(ROOT))
 
 from compare import check, port_check, porting, skeleton  # noqa: E402
 from compare.process import Worker  # noqa: E402
-from tests.wrong_ports import KINDS, disguised, emptied, wrong_ports  # noqa: E402
+from tests.helpers.wrong_ports import KINDS, disguised, emptied, wrong_ports  # noqa: E402
 from twin.catalogue import TWINS  # noqa: E402
 from twin.errors import TwinError  # noqa: E402
 

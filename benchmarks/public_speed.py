@@ -4,7 +4,7 @@
 
 In PyTorch the others are transformers', in Keras keras.applications'. Prints their time over ours, of a training step
 and of inference, with the interval: below 0.97, ours are slower than they could be. That the two compute the same is
-held by tests/test_public_implementations.py. Random layers are off on both sides where both have a rate; but
+held by tests/twins/test_public_implementations.py. Random layers are off on both sides where both have a rate; but
 EfficientNetB0 of keras.applications drops with 0.2 and rescales its pictures. Not a test: it depends on times.
 """
 

@@ -6,7 +6,6 @@ No test here depends on how fast anything is.
 import math
 from dataclasses import replace
 
-import aside
 import numpy as np
 import pytest
 
@@ -14,6 +13,7 @@ from compare import bench, check, gpu, speed
 from compare.cells import Cell, Record
 from compare.commands.common import seconds, share
 from compare.engines import ENGINES, MODES, choose, everything
+from tests.helpers import aside
 from twin.catalogue import find
 from twin.errors import INCOMPLETE, TwinError
 
@@ -159,7 +159,7 @@ def test_an_exercise_has_no_speed():
 
 def quick(mode=""):
     """Native PyTorch's place, taken by a worker without a framework."""
-    return replace(TORCH, name=f"torch:{mode}" if mode else "torch", module="tests.quick_worker", mode=mode)
+    return replace(TORCH, name=f"torch:{mode}" if mode else "torch", module="tests.helpers.quick_worker", mode=mode)
 
 
 def run(cells, engines, tmp_path, **options):
@@ -225,7 +225,7 @@ def test_what_has_no_steady_state_has_no_verdict(tmp_path):
 
 @pytest.mark.parametrize("when", ["start", "chunk"])
 def test_an_engine_that_dies_costs_its_own_cell_only(when, tmp_path):
-    broken = quick("dying") if when == "chunk" else replace(quick("slow"), module="tests.no_such_module")
+    broken = quick("dying") if when == "chunk" else replace(quick("slow"), module="tests.helpers.no_such_module")
     engines = quick(), broken
     native, other = cells = plan(*engines)
     record, _ = run(agreed(cells), engines, tmp_path, rounds=2)
@@ -235,7 +235,7 @@ def test_an_engine_that_dies_costs_its_own_cell_only(when, tmp_path):
 
 
 def test_without_the_reference_nothing_is_timed(tmp_path):
-    engines = replace(quick(), module="tests.no_such_module"), quick("slow")
+    engines = replace(quick(), module="tests.helpers.no_such_module"), quick("slow")
     cells = plan(*engines)
     record, _ = run(agreed(cells), engines, tmp_path)
     assert [cell.status for cell in cells] == ["crashed", "not_run"]

@@ -8,11 +8,11 @@ import sys
 from html.parser import HTMLParser
 
 import pytest
-from browser import browser, complaints, needs_chromium, overflow, violations
 
 from compare import site
 from compare.cells import ROOT, SCHEMA
 from compare.reading import read
+from tests.helpers.browser import browser, complaints, needs_chromium, overflow, violations
 from twin.catalogue import CHAPTERS, TWINS
 from twin.differences import ROWS
 from twin.errors import TwinError

@@ -31,7 +31,7 @@ def test_core_and_harness_import_no_framework():
 
 
 def test_implementations_never_import_each_other():
-    root = Path(__file__).parent.parent
+    root = Path(__file__).parents[2]
     for side, other in (("keras", "torch"), ("torch", "keras")):
         for path in (root / f"{side}_impl").rglob("*.py"):
             assert f"{other}_impl import" not in path.read_text()

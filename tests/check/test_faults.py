@@ -10,7 +10,7 @@ from compare import check
 from compare.cells import Cell, Record, exit_code, read_record, write_json
 from compare.engines import ENGINES, choose, parse_pythons
 from compare.process import Worker, WorkerFailed
-from tests.faulty_worker import BROKEN
+from tests.helpers.faulty_worker import BROKEN
 from twin import arrays, data
 from twin.catalogue import find
 from twin.errors import DIFFER, INCOMPLETE, TwinError
@@ -26,7 +26,7 @@ STATUS = {
     "exit": ("crashed", "exit code 7"),
     "exception": ("failed", "no such key"),
 }
-faulty = replace(ENGINES["torch"], name="torch", module="tests.faulty_worker")
+faulty = replace(ENGINES["torch"], name="torch", module="tests.helpers.faulty_worker")
 
 
 def cells_of_both():
@@ -61,7 +61,7 @@ def test_a_broken_worker_costs_one_cell(fault, references, monkeypatch, tmp_path
 
 
 def test_killing_a_worker_ends_its_whole_group():
-    worker = Worker(replace(ENGINES["torch"], module="tests.faulty_worker"))
+    worker = Worker(replace(ENGINES["torch"], module="tests.helpers.faulty_worker"))
     worker.kill()
     worker.close()
     worker.close()
@@ -71,7 +71,7 @@ def test_killing_a_worker_ends_its_whole_group():
 def test_a_workers_temporary_files_go_with_it_and_no_compiler_finds_its_earlier_work(monkeypatch):
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "/somewhere")
     monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "/somewhere")
-    worker = Worker(replace(ENGINES["torch"], module="tests.faulty_worker"))
+    worker = Worker(replace(ENGINES["torch"], module="tests.helpers.faulty_worker"))
     said = worker.ask("surroundings", 60)
     assert said == {"temporary": str(worker.folder), "caches": []}
     assert worker.log.parent == worker.folder
@@ -103,7 +103,7 @@ def test_every_engine_tells_what_leaves_each_layer(engine, tmp_path):
 
 
 def test_a_worker_that_cannot_start_says_so():
-    worker = Worker(replace(ENGINES["torch"], module="tests.no_such_module"))
+    worker = Worker(replace(ENGINES["torch"], module="tests.helpers.no_such_module"))
     with pytest.raises(WorkerFailed, match=r"exit code 1.*no_such_module"):
         worker.ask("hello", 30, device="cpu")
 

@@ -37,8 +37,8 @@ def follow(tree: Path, changed: tuple[str, str] = ("", "")) -> list[subprocess.C
     """Do what the page says in a copy of the source, up to a failure; `changed` spoils a line of the PyTorch file."""
     for folder in ("twin", "keras_impl", "torch_impl", "compare"):
         shutil.copytree(ROOT / folder, tree / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    (tree / "tests").mkdir()
-    for file in ("tests/conftest.py", "tests/test_structure.py", "pyproject.toml"):
+    (tree / "tests" / "twins").mkdir(parents=True)
+    for file in ("tests/conftest.py", "tests/twins/test_structure.py", "pyproject.toml"):
         shutil.copy(ROOT / file, tree / file)
     for path, code in blocks().items():
         if path.parts[0] == "twin":

@@ -21,8 +21,8 @@ from compare import charts, figures, form, ladder, markdown, page_report, report
 from compare.cells import ROOT, as_lines, write_text
 from compare.commands.report import report as command
 from compare.figures import Source
-from tests import synthetic
-from tests.browser import browser, complaints, needs_chromium, overflow, violations
+from tests.helpers import synthetic
+from tests.helpers.browser import browser, complaints, needs_chromium, overflow, violations
 from twin.errors import TwinError
 from twin.numeric import Distance
 

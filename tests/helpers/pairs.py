@@ -1,7 +1,7 @@
 """Pairs of models for `twin verify`: four architectures, right and with one defect, in three styles of Keras.
 
-`python tests/pairs.py [--seeds N]` examines them all on the backend of the environment and prints the rates; with
-`--json` it writes every verdict. Each defect says where it must be found and by which cause.
+`python tests/helpers/pairs.py [--seeds N]` examines them all on the backend of the environment and prints the rates;
+with `--json` it writes every verdict. Each defect says where it must be found and by which cause.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import numpy as np
 

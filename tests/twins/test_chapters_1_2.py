@@ -6,7 +6,6 @@ import subprocess
 import sys
 from functools import cache
 
-import aside
 import numpy as np
 import pytest
 import torch
@@ -18,6 +17,7 @@ from torch.nn import functional as F
 from compare.cells import ROOT
 from compare.engines import ENGINES
 from compare.reference import exercise_inputs
+from tests.helpers import aside
 from torch_impl import train
 from torch_impl.exercises.tensors import model_styles, train_loop
 from twin.catalogue import find

@@ -14,7 +14,6 @@ from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
-import aside
 import numpy as np
 import pytest
 
@@ -23,6 +22,7 @@ from compare.cells import ROOT
 from compare.check import Settings
 from compare.differences import Finding, Gap
 from compare.engines import ENGINES
+from tests.helpers import aside
 from twin.differences import ROWS, TOPICS, Drawn, Row, find, topic_of
 from twin.errors import TwinError
 

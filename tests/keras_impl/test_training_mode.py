@@ -5,10 +5,10 @@ layers below never hear of it: a dropout of 0.5 is silently off, without a warni
 off and cannot see it.
 """
 
-import aside
 import pytest
 
 from compare.engines import ENGINES
+from tests.helpers import aside
 from twin.catalogue import TWINS
 
 # Every twin whose ladder switches something off; at learning rate 0 only randomness can change the loss.

@@ -8,7 +8,7 @@ import pytest
 
 from twin.catalogue import TWINS, chapter_of
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 SHAPE = re.compile(r"\(B, [^()]*\)")
 
 

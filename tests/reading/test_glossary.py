@@ -7,12 +7,12 @@ import sys
 import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 
-import aside
 import numpy as np
 import pytest
 
 from compare import glossary
 from compare.engines import ENGINES, ROOT
+from tests.helpers import aside
 from twin import arrays, differences
 from twin.errors import TwinError
 from twin.glossary import ENTRIES, find

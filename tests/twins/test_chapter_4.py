@@ -8,7 +8,6 @@ import colorsys
 import json
 from functools import cache
 
-import aside
 import numpy as np
 import pytest
 import torch
@@ -20,6 +19,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, ExponentialLR
 from compare.cells import ROOT
 from compare.engines import ENGINES
 from compare.reference import exercise_inputs
+from tests.helpers import aside
 from torch_impl import train
 from torch_impl.exercises.training import augmentation
 from torch_impl.models.training import transfer_learning
@@ -43,12 +43,12 @@ KERAS = [name for name, engine in ENGINES.items() if engine.side == "keras"]
 
 @pytest.fixture(scope="module")
 def printed():
-    return aside.run_each(KERAS, str(ROOT / "tests" / "keras_chapter_4.py"))
+    return aside.run_each(KERAS, str(ROOT / "tests" / "helpers" / "keras_chapter_4.py"))
 
 
 @pytest.fixture(scope="module", params=KERAS)
 def keras_says(request, printed):
-    """What tests/keras_chapter_4.py finds out on that backend."""
+    """What tests/helpers/keras_chapter_4.py finds out on that backend."""
     return json.loads(printed[request.param].result().splitlines()[-1])
 
 

@@ -17,7 +17,7 @@ from compare.process import Worker
 from twin.differences import ROWS
 from twin.errors import TwinError
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 KERAS = """
 import keras
@@ -203,7 +203,7 @@ def verify(files, workers):
 def corpus(tmp_path_factory):
     """Every pair, examined in one process on Keras's torch backend."""
     out = tmp_path_factory.mktemp("pairs") / "pairs.json"
-    command = [sys.executable, "tests/pairs.py", "--seeds", "4", "--json", str(out), "--quiet"]
+    command = [sys.executable, "tests/helpers/pairs.py", "--seeds", "4", "--json", str(out), "--quiet"]
     env = os.environ | {"KERAS_BACKEND": "torch", "OMP_NUM_THREADS": "1"}
     answer = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=env, timeout=900)
     assert answer.returncode == 0, answer.stderr

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from compare import check, cli, engines, port_check, porting, skeleton
-from tests.wrong_ports import KINDS, disguised, emptied, wrong_ports
+from tests.helpers.wrong_ports import KINDS, disguised, emptied, wrong_ports
 from twin.catalogue import TWINS
 from twin.errors import TwinError
 

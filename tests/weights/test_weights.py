@@ -10,20 +10,20 @@ import keras
 import numpy as np
 import pytest
 import torch
-import torchvision_models
 from safetensors.numpy import load_file, save_file
 
 from compare import cli, examination, weights
 from compare.engines import ENGINES
 from compare.process import Worker
 from compare.reference import shaken
+from tests.helpers import torchvision_models
 from torch_impl import train
 from torch_impl.describe import leaves
 from twin.catalogue import find
 from twin.errors import TwinError
 from twin.layouts import LAYOUTS
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 TORCHVISION = {name: layout for name, known in LAYOUTS.items() for layout in known if layout.name == "torchvision"}
 ODD = {"image_shape": (33, 33, 1), "num_classes": 10}  # odd sides are padded alike by torchvision and TensorFlow
 

@@ -25,7 +25,7 @@ BY_HAND = [
     for twin in TWINS.values()
     if twin.kind == "exercise" and '_by_hand"' in Path(train.load_module(twin).__file__).read_text(encoding="utf-8")
 ]
-ERRATA = Path(__file__).parents[1] / "docs" / "errata.md"
+ERRATA = Path(__file__).parents[2] / "docs" / "errata.md"
 GRAD_X_ON_THE_SLIDE = np.array(  # the text of the deck misreads the seventh number as 0.9608842
     [
         [1.76405235, 0.40015721, 0.97873798, 2.2408932],

@@ -10,7 +10,7 @@ from compare.engines import ENGINES
 from twin.catalogue import find
 
 DEFECTS = [
-    # twin, defect of tests/planted_worker.py, rung, what the message must name
+    # twin, defect of tests/helpers/planted_worker.py, rung, what the message must name
     ("digit_cnn", "other_width", "structure", "dense2"),
     ("digit_cnn", "no_bias", "structure", "dense2.bias"),
     ("digit_cnn", "half_precision_weights", "weights", "dense1.weight"),
@@ -43,7 +43,7 @@ def planting(tmp_path_factory):
     pool = check.Pool(check.Settings())
     uses = check.Counter({(twin, 0, "small"): 100 for twin, *_ in DEFECTS})
     references = check.References(pool, ENGINES["torch"], tmp_path_factory.mktemp("references"), uses)
-    engine = replace(ENGINES["keras-torch"], module="tests.planted_worker")
+    engine = replace(ENGINES["keras-torch"], module="tests.helpers.planted_worker")
     worker = pool.start(engine, "cpu")
 
     def climb(name, defect, folder, twin=None):
