@@ -17,7 +17,7 @@ import sys
 
 from scipy import stats
 
-from compare.engines import ENGINES
+from compare.engines.engine import ENGINES
 
 SCRIPT = """
 import json, random, statistics, sys, time

@@ -10,9 +10,10 @@ import contextlib
 import os
 from collections import Counter
 
-from compare import check
-from compare.cells import Record
-from compare.engines import choose
+from compare.check import run as check
+from compare.engines.engine import choose
+from compare.engines.pool import Settings
+from compare.record.record import Record
 from twin.catalogue import TWINS
 
 
@@ -39,7 +40,7 @@ def main() -> None:
             print(f"{cell.twin} {cell.engine} {cell.dtype} seed {cell.seed}: {cell.status}. {cell.reason}", flush=True)
 
     with contextlib.suppress(KeyboardInterrupt):  # what was measured until then counts
-        check.run(Record("false failures", cells, None), engines, check.Settings(jobs=os.cpu_count() or 1), tell)
+        check.run(Record("false failures", cells, None), engines, Settings(jobs=os.cpu_count() or 1), tell)
     cells = [cell for cell in cells if cell.status != "not_run"]
     climbed = Counter(rung["rung"] for cell in cells for rung in cell.result.get("rungs", []))
     failed = Counter(r["rung"] for cell in cells for r in cell.result.get("rungs", []) if r["status"] == "failed")

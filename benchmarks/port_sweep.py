@@ -22,8 +22,11 @@ from tabulate import tabulate
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from compare import check, port_check, porting, skeleton  # noqa: E402
-from compare.process import Worker  # noqa: E402
+from compare.engines.pool import Pool, Settings  # noqa: E402
+from compare.engines.process import Worker  # noqa: E402
+from compare.port import check as port_check  # noqa: E402
+from compare.port import folder as porting  # noqa: E402
+from compare.port import skeleton  # noqa: E402
 from tests.helpers.wrong_ports import KINDS, disguised, emptied, wrong_ports  # noqa: E402
 from twin.catalogue import TWINS  # noqa: E402
 from twin.errors import TwinError  # noqa: E402
@@ -39,7 +42,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=float("inf"), help="begin no twin after that")
     options = parser.parse_args()
     start, totals, done = time.monotonic(), Counter(), []
-    pool = check.Pool(check.Settings(jobs=1, timeout=300))
+    pool = Pool(Settings(jobs=1, timeout=300))
     workers: dict[str, Worker] = {}  # one of each engine serves all twins
 
     def work() -> None:
@@ -58,7 +61,7 @@ def main() -> None:
     report(totals, done, options.to)
 
 
-def sweep(name: str, side: str, per_kind: int, pool: check.Pool, workers: dict[str, Worker]) -> Counter:
+def sweep(name: str, side: str, per_kind: int, pool: Pool, workers: dict[str, Worker]) -> Counter:
     """Counts of (kind, result) for one twin."""
     begun, counts = time.monotonic(), Counter()
     checker = port_check.Checker(TWINS[name], side, 60, pool, workers)

@@ -11,10 +11,10 @@ EfficientNetB0 of keras.applications drops with 0.2 and rescales its pictures. N
 import argparse
 from dataclasses import replace
 
-from compare import bench
-from compare.cells import Record
-from compare.check import Settings
-from compare.engines import ENGINES
+from compare.bench import run as bench
+from compare.engines.engine import ENGINES
+from compare.engines.pool import Settings
+from compare.record.record import Record
 from twin.catalogue import find
 from twin.spec import Size
 

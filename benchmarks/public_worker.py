@@ -4,7 +4,8 @@ import sys
 from types import SimpleNamespace
 from typing import Any
 
-from compare import weight_files, worker
+from compare.worker import serve as worker
+from compare.worker import weight_files
 from twin import arrays as files
 from twin.catalogue import find
 

@@ -4,7 +4,7 @@ import sys
 import time
 from typing import Any
 
-from compare import worker
+from compare.worker import serve as worker
 
 SHARE = 0.1
 

@@ -12,10 +12,10 @@ import argparse
 import time
 from dataclasses import replace
 
-from compare import bench
-from compare.cells import Record
-from compare.check import Settings
-from compare.engines import ENGINES
+from compare.bench import run as bench
+from compare.engines.engine import ENGINES
+from compare.engines.pool import Settings
+from compare.record.record import Record
 from twin.catalogue import find
 
 NATIVE = ENGINES["torch"]

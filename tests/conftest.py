@@ -11,9 +11,12 @@ import threading
 
 import pytest
 
-from compare import check, training
-from compare.cells import Cell, Record
-from compare.engines import ENGINES, Engine
+from compare.check import run as check
+from compare.engines.engine import ENGINES, Engine
+from compare.engines.pool import Settings
+from compare.record.cell import Cell
+from compare.record.record import Record
+from compare.train import run as training
 from twin.catalogue import TWINS
 
 # Before a framework is imported here: beside the background, two threads would wait for each other more than they work.
@@ -88,9 +91,9 @@ class Background:
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
         try:
             checks = [cell for cell in self.cells.values() if cell.measure == "check"]
-            check.run(Record("test", checks, None), engines, check.Settings(), tell)
+            check.run(Record("test", checks, None), engines, Settings(), tell)
             trains = [cell for cell in self.cells.values() if cell.measure == "train"]
-            one_each = check.Settings(jobs=1)
+            one_each = Settings(jobs=1)
             native, keras = ([c for c in trains if (c.engine == "torch") is side] for side in (True, False))
             lanes = [native, keras[::2], keras[1::2]]  # Keras's take longer: in one lane, a core would idle
             threads = [

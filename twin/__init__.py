@@ -9,7 +9,7 @@ from typing import Any
 def __getattr__(name: str) -> Any:
     """The two functions that need frameworks, looked up only when somebody asks for them."""
     if name in ("verify", "assert_twins"):
-        from compare import in_process
+        from compare.verify import api as in_process
 
         return getattr(in_process, name)
     raise AttributeError(f"module 'twin' has no attribute {name!r}")

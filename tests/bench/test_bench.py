@@ -9,10 +9,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from compare import bench, check, gpu, speed
-from compare.cells import Cell, Record
-from compare.commands.common import seconds, share
-from compare.engines import ENGINES, MODES, choose, everything
+from compare.bench import gpu
+from compare.bench import run as bench
+from compare.check import run as check
+from compare.cli.arguments import seconds, share
+from compare.engines.engine import ENGINES, MODES, choose, everything
+from compare.engines.pool import Settings
+from compare.record.cell import Cell
+from compare.record.record import Record
+from compare.stats import ratios as speed
 from tests.helpers import aside
 from twin.catalogue import find
 from twin.errors import INCOMPLETE, TwinError
@@ -134,7 +139,7 @@ def plan(*engines, twin="mlp", reference="torch"):
 def test_a_mode_computes_the_same():
     engines = choose(["torch:channels-last", "keras-tensorflow:eager"])
     cells = [cell for cell in check.plan([find("lenet")], engines, "cpu", 0, "small") if cell.dtype == "float32"]
-    check.run(Record("check", cells, None), engines, check.Settings(), lambda cell, word: None)
+    check.run(Record("check", cells, None), engines, Settings(), lambda cell, word: None)
     assert {cell.engine: cell.status for cell in cells} == {engine.name: "ok" for engine in engines}
 
 
@@ -167,7 +172,7 @@ def run(cells, engines, tmp_path, **options):
     record = Record("bench", cells, tmp_path / "record.json")
     given = bench.Options(**{"passes": 2, "rounds": 1, **options})
     words = []
-    bench.run(record, engines, check.Settings(jobs=1, timeout=60), given, lambda cell, word: words.append(word))
+    bench.run(record, engines, Settings(jobs=1, timeout=60), given, lambda cell, word: words.append(word))
     return record, words
 
 
@@ -246,7 +251,7 @@ def test_without_the_reference_nothing_is_timed(tmp_path):
 def test_rounds_end_with_the_budget_and_with_the_precision():
     cells = plan(TORCH, replace(TORCH, name="torch:compile"))
     timed = bench.Bench(
-        find("mlp"), cells, {}, Record("bench", cells, None), check.Settings(), bench.Options(budget=60), print
+        find("mlp"), cells, {}, Record("bench", cells, None), Settings(), bench.Options(budget=60), print
     )
     timed.lengths = [20.0]
 

@@ -6,10 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from compare import check
-from compare.cells import Cell, Record, exit_code, read_record, write_json
-from compare.engines import ENGINES, choose, parse_pythons
-from compare.process import Worker, WorkerFailed
+from compare.check import run as check
+from compare.engines.engine import ENGINES, choose, parse_pythons
+from compare.engines.pool import Pool, Settings
+from compare.engines.process import Worker, WorkerFailed
+from compare.record.cell import Cell, exit_code
+from compare.record.files import write_json
+from compare.record.record import Record, read_record
 from tests.helpers.faulty_worker import BROKEN
 from twin import arrays, data
 from twin.catalogue import find
@@ -37,7 +40,7 @@ def cells_of_both():
 def references(tmp_path_factory):
     """Those of both twins, computed once: every fault uses them."""
     uses = check.Counter(len(STATUS) * [check._reference_key(cell) for cell in cells_of_both()])
-    pool = check.Pool(check.Settings(timeout=60))
+    pool = Pool(Settings(timeout=60))
     found = check.References(pool, ENGINES["torch"], tmp_path_factory.mktemp("references"), uses)
     for cell in cells_of_both():
         found.get(cell)
@@ -49,7 +52,7 @@ def test_a_broken_worker_costs_one_cell(fault, references, monkeypatch, tmp_path
     monkeypatch.setenv("TWIN_FAULT", fault)
     cells = cells_of_both()
     record = Record("check", cells, tmp_path / "record.json")
-    pool = check.Pool(check.Settings(timeout=8 if fault == "hang" else 60))
+    pool = Pool(Settings(timeout=8 if fault == "hang" else 60))
     climber = check._Climber(faulty, cells, record, references, pool, lambda cell, word: None)
     pool.run([climber.run])
 

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from compare import check
-from compare.cells import Cell
-from compare.engines import ENGINES
+from compare.check import run as check
+from compare.engines.engine import ENGINES
+from compare.engines.pool import Pool, Settings
+from compare.record.cell import Cell
 from twin.catalogue import find
 
 DEFECTS = [
@@ -40,7 +41,7 @@ DEFECTS = [
 @pytest.fixture(scope="module")
 def planting(tmp_path_factory):
     """Climbs the ladder with a planted defect; the references are computed once per twin."""
-    pool = check.Pool(check.Settings())
+    pool = Pool(Settings())
     uses = check.Counter({(twin, 0, "small"): 100 for twin, *_ in DEFECTS})
     references = check.References(pool, ENGINES["torch"], tmp_path_factory.mktemp("references"), uses)
     engine = replace(ENGINES["keras-torch"], module="tests.helpers.planted_worker")
@@ -49,7 +50,7 @@ def planting(tmp_path_factory):
     def climb(name, defect, folder, twin=None):
         cell = Cell("check", name, engine.name, "cpu", "float32", 0, "small")
         worker.ask("plant", 60, defect=defect)
-        return check.climb(worker, twin or find(name), cell, references.get(cell), folder, 120)
+        return climb(worker, twin or find(name), cell, references.get(cell), folder, 120)
 
     yield climb
     pool.run([])

@@ -10,9 +10,10 @@ import time
 import numpy as np
 import pytest
 
-from compare import cells
+from compare.record import record as cells
 from twin import arrays
 from twin.catalogue import TWINS
+from twin.paths import ROOT
 
 
 def twin(*arguments, cwd=None, timeout=240):
@@ -22,7 +23,7 @@ def twin(*arguments, cwd=None, timeout=240):
 
 
 def environment():
-    return os.environ | {"PYTHONPATH": os.fspath(cells.ROOT)}
+    return os.environ | {"PYTHONPATH": os.fspath(ROOT)}
 
 
 @pytest.mark.parametrize(

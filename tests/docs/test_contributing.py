@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from compare.engines import ENGINES, ROOT
+from compare.engines.engine import ENGINES
+from twin.paths import ROOT
 
 PAGE = (ROOT / "CONTRIBUTING.md").read_text()
 BLOCK = re.compile(r"`([\w/]+\.py)`:\n\n```python\n(.*?)```", re.DOTALL)

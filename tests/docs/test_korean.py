@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from compare.cli import app
-from compare.engines import ROOT
+from compare.cli.main import app
 from twin.catalogue import TWINS, chapter_of
 from twin.glossary import ENTRIES
+from twin.paths import ROOT
 
 PAGE = (ROOT / "docs" / "ko.md").read_text()
 HANGUL = re.compile("[가-힣]")

@@ -9,9 +9,12 @@ from importlib.util import find_spec
 
 import pytest
 
-from compare import cells, cluster
-from compare.cells import Cell, Record
+from compare.engines import cluster
+from compare.record.cell import Cell
+from compare.record.machine import machine
+from compare.record.record import Record
 from twin.errors import TwinError
+from twin.paths import ROOT
 
 TWINS = ["conv2d_by_hand", "pooling"]
 
@@ -20,14 +23,14 @@ TWINS = ["conv2d_by_hand", "pooling"]
 def test_a_run_on_ray_gives_what_a_run_here_gives(tmp_path):
     """That both twins agree without Ray is shown by test_ladder.py."""
     command = [sys.executable, "-m", "compare.cli", "check", *TWINS, "--engine", "torch", "--json", "-", "--on", "ray"]
-    env = os.environ | {"PYTHONPATH": str(cells.ROOT), "RAY_ADDRESS": "local"}
+    env = os.environ | {"PYTHONPATH": str(ROOT), "RAY_ADDRESS": "local"}
     answer = subprocess.run(command, capture_output=True, text=True, timeout=240, cwd=tmp_path, env=env)
     assert answer.returncode == 0, answer.stderr
     assert len(answer.stderr.splitlines()) == 1, answer.stderr  # where the record is, and nothing of Ray's
     found = json.loads(answer.stdout)
     assert [(c["twin"], c["engine"], c["status"]) for c in found["cells"]] == [(t, "torch", "ok") for t in TWINS]
     assert all([rung["rung"] for rung in c["rungs"]] == ["forward"] and "node" not in c for c in found["cells"])
-    assert found["machine"] == cells.machine()
+    assert found["machine"] == machine()
     assert "torch" in found["versions"]["torch"]
     (record,) = (tmp_path / "runs").glob("check-*.json")
     assert json.loads(record.read_text()) == found
@@ -57,7 +60,7 @@ class Node:
 
 
 def message(measured, **changes):
-    found = {"name": "far", "machine": cells.machine(), "versions": {"torch": {"torch": "2.13.0"}}}
+    found = {"name": "far", "machine": machine(), "versions": {"torch": {"torch": "2.13.0"}}}
     return found | {"cells": [cell.to_json() for cell in measured]} | changes
 
 
@@ -86,7 +89,7 @@ def test_cells_say_which_machine_measured_them_when_it_is_another():
         cell.status = "ok"
     record, _, _ = taken(message(done))
     assert "node" not in record.cells[0].result
-    record, _, _ = taken(message(done, machine=cells.machine() | {"cores": 96}))
+    record, _, _ = taken(message(done, machine=machine() | {"cores": 96}))
     assert record.cells[0].result["node"]["name"] == "far"
     assert record.cells[0].result["node"]["cores"] == 96
 
@@ -128,7 +131,7 @@ def test_without_ray_the_extra_is_named(monkeypatch):
 def test_a_cluster_that_is_not_there_is_one_line(tmp_path):
     """In a process of its own: importing Ray here would slow the other tests down."""
     command = [sys.executable, "-m", "compare.cli", "check", "pooling", "--engine", "torch", "--on", "ray"]
-    env = os.environ | {"PYTHONPATH": str(cells.ROOT), "RAY_ADDRESS": "127.0.0.1:1"}
+    env = os.environ | {"PYTHONPATH": str(ROOT), "RAY_ADDRESS": "127.0.0.1:1"}
     answer = subprocess.run(command, capture_output=True, text=True, timeout=100, cwd=tmp_path, env=env)
     assert answer.returncode == 2
     assert answer.stderr.startswith("twin: --on ray: no connection (RAY_ADDRESS=127.0.0.1:1): ")

@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from compare.engines import ENGINES
+from compare.engines.engine import ENGINES
 
 # A program that runs a few times: JAX would compile it well for longer.
 QUICK = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}

@@ -9,8 +9,8 @@ import time
 
 import numpy as np
 
-from compare import worker
-from compare.engines import CACHES
+from compare.engines.engine import CACHES
+from compare.worker import serve as worker
 
 BROKEN = "autograd_product"
 

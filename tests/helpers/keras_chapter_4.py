@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from compare.reference import exercise_inputs
+from compare.check.reference import exercise_inputs
 from keras_impl import train
 from keras_impl.exercises.training import augmentation, initializers
 from keras_impl.models.training.transfer_learning import TransferNet

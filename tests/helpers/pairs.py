@@ -23,8 +23,8 @@ from keras import layers, ops
 from torch import nn
 from torch.nn import functional as F
 
-from compare.verdict import Verdict
-from compare.verify import Examination
+from compare.verify.examination import Examination
+from compare.verify.verdict import Verdict
 from keras_impl.tracing import Subject as KerasSubject
 from torch_impl.tracing import Subject as TorchSubject
 from twin.errors import TwinError

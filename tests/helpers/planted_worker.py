@@ -5,7 +5,7 @@ import sys
 import keras
 import numpy as np
 
-from compare import worker
+from compare.worker import serve as worker
 from keras_impl import describe, train
 
 

@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 
-from compare import worker
+from compare.worker import serve as worker
 from twin import arrays
 
 QUANTITIES = {"step": 1e-3, "loop": 1.2e-3, "throughput": 3e-4, "latency": 1e-4}

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from compare import shown
-from compare.cells import SCHEMA
-from compare.engines import PRECISION, everything
+from compare.engines.engine import everything
+from compare.record import pictures as shown
+from compare.record.machine import PRECISION
+from compare.record.record import SCHEMA
 from twin.catalogue import TWINS
 
 MACHINE = {

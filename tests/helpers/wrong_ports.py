@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from compare import skeleton
+from compare.port import skeleton
 
 ACTIVATIONS = {"relu", "tanh", "sigmoid", "gelu", "silu", "leaky_relu", "softmax", "log_softmax", "logsigmoid"}
 ACTIVATIONS |= {"log_sigmoid", "hard_sigmoid", "elu", "relu6"}

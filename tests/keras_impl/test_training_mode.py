@@ -7,7 +7,7 @@ off and cannot see it.
 
 import pytest
 
-from compare.engines import ENGINES
+from compare.engines.engine import ENGINES
 from tests.helpers import aside
 from twin.catalogue import TWINS
 

@@ -9,10 +9,16 @@ import sys
 
 import pytest
 
-from compare import check, cli, engines, port_check, porting, skeleton
+from compare.cli import main as cli
+from compare.engines import engine as engines
+from compare.engines.pool import Pool, Settings
+from compare.port import check as port_check
+from compare.port import folder as porting
+from compare.port import skeleton
 from tests.helpers.wrong_ports import KINDS, disguised, emptied, wrong_ports
 from twin.catalogue import TWINS
 from twin.errors import TwinError
+from twin.paths import ROOT
 
 SIDES = ("torch", "keras")
 CHECKED = [("mlp", "torch"), ("vit", "torch"), ("pooling", "torch"), ("rbm", "torch"), ("pooling", "keras")]
@@ -76,7 +82,7 @@ def _unwatched(tree):
 @pytest.fixture(scope="module")
 def checkers():
     """A checker per twin and side, made when it is first asked for."""
-    pool = check.Pool(check.Settings(jobs=1))
+    pool = Pool(Settings(jobs=1))
     found, workers = {}, {}
 
     def get(name, side):
@@ -256,7 +262,7 @@ def test_rounding_in_float32_is_no_mistake(checkers):
 
 def twin(*arguments, cwd, timeout=240):
     command = [sys.executable, "-m", "compare.cli", *arguments]
-    environment = os.environ | {"PYTHONPATH": os.fspath(engines.ROOT)}
+    environment = os.environ | {"PYTHONPATH": os.fspath(ROOT)}
     return subprocess.run(command, capture_output=True, text=True, timeout=timeout, cwd=cwd, env=environment)
 
 
@@ -379,7 +385,7 @@ def test_force_begins_again(written, capsys):
 
 def test_a_missing_engine_is_incomplete(monkeypatch):
     monkeypatch.setattr(engines.Engine, "missing", lambda self: ("torch",))
-    pool = check.Pool(check.Settings(jobs=1))
+    pool = Pool(Settings(jobs=1))
     with pytest.raises(TwinError, match="the check needs torch") as told:
         port_check.Checker(TWINS["mlp"], "torch", 60, pool)
     assert told.value.exit_code == 3

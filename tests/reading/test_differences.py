@@ -17,14 +17,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from compare import differences, differences_report
-from compare.cells import ROOT
-from compare.check import Settings
-from compare.differences import Finding, Gap
-from compare.engines import ENGINES
+from compare.engines.engine import ENGINES
+from compare.engines.pool import Settings
+from compare.reading import differences
+from compare.reading import differences_text as differences_report
+from compare.reading.differences import Finding, Gap
 from tests.helpers import aside
 from twin.differences import ROWS, TOPICS, Drawn, Row, find, topic_of
 from twin.errors import TwinError
+from twin.paths import ROOT
 
 BACKENDS = ("tensorflow", "jax", "torch")
 CASES = [(row, backend) for row in ROWS.values() for backend in BACKENDS if row.is_about(backend)]
@@ -219,6 +220,7 @@ def test_two_frameworks_are_needed():
 
 
 def test_the_command_imports_no_framework():
-    script = "import compare.differences_report, sys; print({'keras', 'torch', 'jax', 'tensorflow'} & set(sys.modules))"
+    frameworks = "{'keras', 'torch', 'jax', 'tensorflow'}"
+    script = f"import compare.reading.differences_text, sys; print({frameworks} & set(sys.modules))"
     answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, timeout=60)
     assert answer.stdout.strip() == "set()", answer.stderr

@@ -10,12 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from compare import glossary
-from compare.engines import ENGINES, ROOT
+from compare.engines.engine import ENGINES
+from compare.reading import glossary
 from tests.helpers import aside
 from twin import arrays, differences
 from twin.errors import TwinError
 from twin.glossary import ENTRIES, find
+from twin.paths import ROOT
 
 KERAS = [name for name, engine in ENGINES.items() if engine.side == "keras"]
 ASK = (
@@ -141,6 +142,6 @@ def test_the_command_shows_a_term_in_full_and_writes(tmp_path):
 
 
 def test_the_command_imports_no_framework():
-    script = "import compare.glossary, sys; print({'keras', 'torch', 'jax', 'tensorflow'} & set(sys.modules))"
+    script = "import compare.reading.glossary, sys; print({'keras', 'torch', 'jax', 'tensorflow'} & set(sys.modules))"
     answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, timeout=60)
     assert answer.stdout.strip() == "set()", answer.stderr

@@ -9,12 +9,13 @@ import sys
 
 import pytest
 
-from compare import counterparts, shapes, showing, syntax
-from compare.cells import ROOT
-from compare.reading import align, read, source
+from compare.reading import counterparts, shapes, syntax
+from compare.reading import show as showing
+from compare.reading.aligned import align, read, source
 from twin.catalogue import TWINS, find
 from twin.differences import ROWS
 from twin.errors import TwinError
+from twin.paths import ROOT
 
 ESCAPE = re.compile(r"\x1b\[[\d;]*m")
 

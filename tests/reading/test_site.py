@@ -9,13 +9,14 @@ from html.parser import HTMLParser
 
 import pytest
 
-from compare import site
-from compare.cells import ROOT, SCHEMA
-from compare.reading import read
+from compare.reading import site
+from compare.reading.aligned import read
+from compare.record.record import SCHEMA
 from tests.helpers.browser import browser, complaints, needs_chromium, overflow, violations
 from twin.catalogue import CHAPTERS, TWINS
 from twin.differences import ROWS
 from twin.errors import TwinError
+from twin.paths import ROOT
 
 VOID = ("meta", "link", "input", "path", "rect", "polyline")  # of which the last three close themselves
 

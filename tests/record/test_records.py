@@ -10,11 +10,15 @@ from datetime import datetime
 import pytest
 import typer
 
-from compare import cells
-from compare.cells import Cell, Record, read_record, write_json
-from compare.commands.common import measure
-from compare.engines import ENGINES, PRECISION
+from compare.cli.carry_out import measure
+from compare.engines.engine import ENGINES
+from compare.record import record as cells
+from compare.record.cell import Cell
+from compare.record.files import write_json
+from compare.record.machine import PRECISION
+from compare.record.record import Record, read_record
 from twin.errors import TwinError
+from twin.paths import ROOT
 
 
 def planned(*engines):
@@ -169,7 +173,7 @@ record.save()
 sys.exit(record.exit_code())
 """
     command = [sys.executable, "-c", code, str(tmp_path / "r.json")]
-    env = os.environ | {"PYTHONPATH": str(cells.ROOT)}
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
     answer = subprocess.run(command, capture_output=True, text=True, timeout=60, env=env)
     assert answer.returncode == 3, answer.stderr
     assert len(answer.stderr.strip().splitlines()) == 1

@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from compare import cells, diff, diff_report, speed
-from compare.cli import app
+from compare.cli.main import app
+from compare.record import record as cells
+from compare.report import diff
+from compare.report import diff_text as diff_report
+from compare.stats import ratios as speed
 
 ENGINES = ("torch", "keras-jax")
 SPREAD = 0.07  # between processes that run the same code, with passive waiting (docs/method.md)

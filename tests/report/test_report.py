@@ -17,14 +17,20 @@ import pandas
 import pytest
 from PIL import Image
 
-from compare import charts, figures, form, ladder, markdown, page_report, report, shown
-from compare.cells import ROOT, as_lines, write_text
-from compare.commands.report import report as command
-from compare.figures import Source
+from compare.check import ladder
+from compare.cli.commands.report import report as command
+from compare.record import pictures as shown
+from compare.record import schema as form
+from compare.record.files import as_lines, write_text
+from compare.report import charts, figures, markdown
+from compare.report import page as page_report
+from compare.report import tables as report
+from compare.report.figures import Source
 from tests.helpers import synthetic
 from tests.helpers.browser import browser, complaints, needs_chromium, overflow, violations
 from twin.errors import TwinError
 from twin.numeric import Distance
+from twin.paths import ROOT
 
 COMPUTED = ("check", "bench")
 

@@ -15,16 +15,21 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from compare import accuracy, logs, report, training
-from compare.accuracy import interquartile, paired, power, seeds_needed
-from compare.cells import ROOT, Cell, Record
-from compare.commands.common import seeds
-from compare.engines import ENGINES
-from compare.worker import Worker
+from compare.cli.arguments import seeds
+from compare.engines.engine import ENGINES
+from compare.record.cell import Cell
+from compare.record.record import Record
+from compare.report import tables as report
+from compare.stats import seeds as accuracy
+from compare.stats.seeds import interquartile, paired, power, seeds_needed
+from compare.train import logs
+from compare.train import run as training
+from compare.worker.serve import Worker
 from twin import data
 from twin.catalogue import TWINS, find
 from twin.catalogue.line import QUICK_EPOCHS, TRAININGS, variants
 from twin.errors import TwinError
+from twin.paths import ROOT
 
 MODELS = [twin for twin in TWINS.values() if twin.kind == "model"]
 SHARES = (
@@ -535,7 +540,7 @@ def test_a_log_for_wandb_is_written_offline_and_none_imports_a_framework(tmp_pat
     monkeypatch.delenv("WANDB_MODE", raising=False)
     script = (
         "import sys, pathlib\n"
-        "from compare import logs\n"
+        "from compare.train import logs\n"
         "from compare.cells import Cell\n"
         "cell = Cell('train', 'mlp', 'keras-torch:compile', 'cpu', 'float32', 3, 'small')\n"
         "for kind in ('wandb', 'tensorboard'):\n"

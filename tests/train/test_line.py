@@ -8,16 +8,21 @@ from dataclasses import replace
 
 import pytest
 
-from compare import line, report, training
-from compare.cells import ROOT, Cell, Record
-from compare.check import Crossing, Settings
-from compare.engines import ENGINES
-from compare.process import Worker
+from compare.engines.engine import ENGINES
+from compare.engines.pool import Settings
+from compare.engines.process import Worker
+from compare.record.cell import Cell
+from compare.record.record import Record
+from compare.report import tables as report
+from compare.train import line
+from compare.train import run as training
 from twin.bridge import Leaf
 from twin.catalogue import find
 from twin.catalogue.line import LINE, QUICK_EPOCHS, TRAININGS, variants
+from twin.crossing import Crossing
 from twin.data import fashion_mnist
 from twin.errors import TwinError
+from twin.paths import ROOT
 
 VARIANTS = variants("digits", quick=False)
 

@@ -18,10 +18,11 @@ import sys, pkgutil, importlib
 for name in ("keras", "torch", "tensorflow", "jax"):
     sys.modules[name] = None
 import twin
-for package in ["twin"]:
-    for module in pkgutil.walk_packages(sys.modules[package].__path__, package + "."):
-        importlib.import_module(module.name)
-import compare.cli, compare.check, compare.training, compare.report, compare.doctor
+import compare
+for package in (twin, compare):
+    for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
 """
 
 

@@ -16,9 +16,8 @@ from scipy import ndimage
 from torch import nn
 from torch.optim.lr_scheduler import CosineAnnealingLR, ExponentialLR
 
-from compare.cells import ROOT
-from compare.engines import ENGINES
-from compare.reference import exercise_inputs
+from compare.check.reference import exercise_inputs
+from compare.engines.engine import ENGINES
 from tests.helpers import aside
 from torch_impl import train
 from torch_impl.exercises.training import augmentation
@@ -26,6 +25,7 @@ from torch_impl.models.training import transfer_learning
 from torch_impl.models.training.ensemble import Ensemble
 from twin import data, metrics
 from twin.catalogue import find
+from twin.paths import ROOT
 
 
 @cache

@@ -14,14 +14,14 @@ from skimage import feature, filters
 from torch import nn
 from torch.nn import functional as F
 
-from compare.cells import ROOT
-from compare.engines import ENGINES
-from compare.reference import exercise_inputs
+from compare.check.reference import exercise_inputs
+from compare.engines.engine import ENGINES
 from tests.helpers import aside
 from torch_impl import train
 from torch_impl.exercises.tensors import model_styles, train_loop
 from twin.catalogue import find
 from twin.data import learned_filters
+from twin.paths import ROOT
 from twin.spec import Phase
 
 KERAS = [name for name, engine in ENGINES.items() if engine.side == "keras"]

@@ -1,6 +1,6 @@
 """Every twin on every engine, up the whole ladder; and every model learns."""
 
-from compare import ladder
+from compare.check import ladder
 from twin.catalogue import find
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 
-from compare.reference import shaken
+from compare.check.reference import shaken
 from keras_impl import train as keras_train
 from torch_impl import train as torch_train
 from twin.bridge import Bridge

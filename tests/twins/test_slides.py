@@ -16,7 +16,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from compare.reference import exercise_inputs
+from compare.check.reference import exercise_inputs
 from torch_impl import train
 from twin.catalogue import TWINS, find
 

@@ -11,9 +11,9 @@ import pytest
 import torch
 from safetensors.numpy import save_file
 
-from compare import examination
-from compare.engines import ENGINES
-from compare.process import Worker
+from compare.engines.engine import ENGINES
+from compare.engines.process import Worker
+from compare.verify import run as examination
 from twin.differences import ROWS
 from twin.errors import TwinError
 

@@ -12,10 +12,12 @@ import pytest
 import torch
 from safetensors.numpy import load_file, save_file
 
-from compare import cli, examination, weights
-from compare.engines import ENGINES
-from compare.process import Worker
-from compare.reference import shaken
+from compare.check.reference import shaken
+from compare.cli import main as cli
+from compare.engines.engine import ENGINES
+from compare.engines.process import Worker
+from compare.verify import run as examination
+from compare.weights import run as weights
 from tests.helpers import torchvision_models
 from torch_impl import train
 from torch_impl.describe import leaves

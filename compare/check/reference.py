@@ -1,0 +1,321 @@
+"""The reference: native PyTorch in float64 on the CPU, and how far native float32 strays from it.
+
+What an engine is compared with is computed once per twin: the outputs, gradients and steps in float64; the
+rounding noise, from several draws of native float32; and the envelope that native twins span whose weights
+were moved by one ulp.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from compare.engines.process import Worker
+from twin import arrays, bridge, data
+from twin.bridge import Leaf
+from twin.numeric import moved_by_an_ulp, noise_floor
+from twin.spec import Draw, Twin
+
+Arrays = dict[str, np.ndarray]
+
+BATCH = 16  # rows in a batch of the ladder
+PAPER_BATCH = 2
+STEPS = 20
+SNAPSHOTS = (1, 2, 5, 10, 20)  # steps after which the weights are kept
+NATIVE_TWINS = 8
+ATTEMPTS = 8  # batches to try for one that sits on no kink
+KINK = 3e-5  # of a gradient: a third of its limit, and ten times what moves of several ulps otherwise do
+# Adam's epsilon in the ladder, in Keras's meaning. Far larger than the stock 1e-7, so that a gradient which
+# is rounding noise (a key's bias in attention) is not blown up to a full step, and so that where the epsilon
+# is added is plain to see.
+EPSILON = 1e-4
+
+
+@dataclass
+class Reference:
+    """What every engine's results are compared with.
+
+    Args:
+        leaves: the PyTorch model's.
+        redundant: PyTorch arrays without a partner in Keras.
+        weights: float32, under PyTorch names.
+        batches, batch: files: all the steps' batches (as `STEP/NAME`), and the first one.
+        values: what was computed in float64: 'forward' -> mode/output, 'gradients', 'moments' and
+            'weights/STEP' -> parameter.
+        noise: the same names -> root mean square error of native float32.
+        natives: 'weights/STEP' -> one dictionary per native twin that was moved by an ulp.
+        order: the layers' paths in the order of execution.
+        activations: mode -> `PATH/in` and `PATH/out` -> array, to find the first layer that differs.
+        losses: each phase's loss on the first batch.
+        curve: each step's losses.
+        native_curves: the same of each native twin.
+    """
+
+    leaves: list[Leaf]
+    redundant: set[str]
+    weights: Arrays
+    batches: Path
+    batch: Path
+    values: dict[str, Arrays] = field(default_factory=dict)
+    noise: dict[str, dict[str, float]] = field(default_factory=dict)
+    natives: dict[str, list[Arrays]] = field(default_factory=dict)
+    order: list[str] = field(default_factory=list)
+    activations: dict[str, Arrays] = field(default_factory=dict)
+    losses: dict[str, float] = field(default_factory=dict)
+    curve: list[dict[str, float]] = field(default_factory=list)
+    native_curves: list[list[dict[str, float]]] = field(default_factory=list)
+
+
+def of_model(
+    worker: Worker,
+    twin: Twin,
+    size: str,
+    seed: int,
+    folder: Path,
+    timeout: float,
+    with_steps: bool,
+    native_twins: int = NATIVE_TWINS,
+    with_noise: bool = True,
+) -> Reference:
+    """The reference of a model twin.
+
+    Args:
+        worker: a native PyTorch engine on the CPU.
+        twin: the model.
+        size: 'small' or 'paper'.
+        seed: of the initial weights, the batches and the one-ulp moves.
+        folder: for the files, which the engines read too.
+        timeout: seconds per request.
+        with_steps: whether to go on to gradients and training steps.
+        native_twins: how many are trained to see how far rounding drives them apart.
+        with_noise: whether to draw rounding noise; what computes in float64 is compared without it.
+    """
+    rng = np.random.default_rng(seed)
+    arguments = twin.ladder_arguments(size)
+    ask = _Asker(worker, twin, arguments, seed, folder, timeout)
+    built = worker.ask("build", timeout, twin=twin.name, arguments=arguments, dtype="float32", seed=seed)
+    worker.ask("dump", timeout, out=str(folder / "initial"))
+    leaves = [Leaf.from_json(leaf) for leaf in built["leaves"]]
+    weights = shaken(arrays.read(folder / "initial"), rng)
+    for name in bridge.redundant_names(leaves):
+        weights[name] = np.zeros_like(weights[name])
+    for _ in range(ATTEMPTS):
+        batches = make_batches(twin, arguments, size, rng)
+        first = {n.removeprefix("1/"): a for n, a in batches.items() if n.startswith("1/")}
+        if not with_noise:
+            draws, exact = [], ask.outputs("float64", "", weights, first, with_steps)
+            break
+        draws = [
+            ask.outputs("float32", "", weights, first, with_steps),
+            ask.outputs("float32", "channels-last", weights, first, with_steps),
+            ask.outputs("float32", "no-onednn", weights, first, with_steps),
+            ask.outputs("float32", "", moved(weights, rng), first, with_steps),
+            ask.outputs("float32", "", weights, moved(first, rng), with_steps),
+        ]
+        probe = ask.outputs("float32", "", moved(weights, rng, ulps=8), moved(first, rng, ulps=8), with_steps)
+        exact = ask.outputs("float64", "", weights, first, with_steps)
+        if not with_steps or not on_a_kink([*draws, probe], exact["gradients"]):
+            break
+    arrays.write(folder / "batches", batches)
+    arrays.write(folder / "batch", first)
+    ref = Reference(leaves, bridge.redundant_names(leaves), weights, folder / "batches", folder / "batch")
+    if with_steps:
+        ref.order, ref.activations = ask.activations(ref.batch)
+    ref.losses = exact.pop("losses")
+    for draw in draws:
+        draw.pop("losses")
+    ref.values |= exact
+    for part, values in exact.items():
+        ref.noise[part] = noise_of([draw[part] for draw in draws], values) if draws else dict.fromkeys(values, 0.0)
+    if with_steps:
+        kept, ref.curve = ask.steps("float64", weights, batches, ref.redundant)
+        ref.values |= kept
+        twins = []
+        for _ in range(native_twins):
+            native, curve = ask.steps("float32", moved(weights, rng), moved(batches, rng), ref.redundant)
+            twins.append(native)
+            ref.native_curves.append(curve)
+        for part, values in kept.items():
+            ref.natives[part] = [native[part] for native in twins]
+            ref.noise[part] = noise_of(ref.natives[part], values)
+    return ref
+
+
+def of_exercise(worker: Worker, twin: Twin, folder: Path, timeout: float) -> Reference:
+    """The reference of an exercise twin: its named outputs and their noise."""
+    rng = np.random.default_rng(0)
+    inputs = exercise_inputs(twin)
+    arrays.write(folder / "batch", inputs)
+
+    def outputs(dtype: str, given: Arrays) -> Arrays:
+        arrays.write(folder / "inputs", given)
+        out = str(folder / "outputs")
+        worker.ask("exercise", timeout, twin=twin.name, inputs=str(folder / "inputs"), dtype=dtype, out=out)
+        return arrays.read(out)
+
+    ref = Reference([], set(), {}, folder / "batch", folder / "batch")
+    ref.values["forward"] = outputs("float64", inputs)
+    draws = [outputs("float32", inputs), *(outputs("float32", moved(inputs, rng)) for _ in range(4))]
+    ref.noise["forward"] = noise_of(draws, ref.values["forward"])
+    return ref
+
+
+def on_a_kink(draws: Sequence[Mapping[str, Any]], exact: Arrays) -> bool:
+    """Whether rounding alone switches a ReLU or a max-pool on this batch.
+
+    A gradient jumps where one switches, natively too, and two right implementations then differ by 1e-3. If in one
+    of the native float32 draws, some of them moved farther than any engine rounds, a gradient leaves its usual
+    noise far behind, the batch is no place to compare.
+    """
+    whole = np.sqrt(sum(float(np.sum(np.square(array))) for array in exact.values()))
+    return any(
+        np.linalg.norm(draw["gradients"][name] - array) > KINK * max(float(np.linalg.norm(array)), 1e-2 * whole)
+        for draw in draws
+        for name, array in exact.items()
+    )
+
+
+@dataclass
+class _Asker:
+    """The sequence of requests for one native run."""
+
+    worker: Worker
+    twin: Twin
+    arguments: dict[str, Any]
+    seed: int
+    folder: Path
+    timeout: float
+
+    def _build(self, dtype: str, layout: str, weights: Arrays) -> None:
+        self.worker.ask(
+            "build",
+            self.timeout,
+            twin=self.twin.name,
+            arguments=self.arguments,
+            dtype=dtype,
+            seed=self.seed,
+            layout=layout,
+        )
+        arrays.write(self.folder / "weights", weights)
+        self.worker.ask("load", self.timeout, file=str(self.folder / "weights"))
+
+    def outputs(self, dtype: str, layout: str, weights: Arrays, batch: Arrays, gradients: bool) -> dict[str, Any]:
+        """Outputs in both modes, and gradients where asked for."""
+        self._build(dtype, layout, weights)
+        arrays.write(self.folder / "given", batch)
+        given, out = str(self.folder / "given"), str(self.folder / "out")
+        found: dict[str, Any] = {"forward": {}, "losses": {}}
+        for mode, training in (("inference", False), ("training", True)):
+            self.worker.ask("forward", self.timeout, batch=given, training=training, out=out)
+            found["forward"] |= {f"{name} ({mode})": array for name, array in arrays.read(out).items()}
+        if gradients:
+            found["losses"] = self.worker.ask("gradients", self.timeout, batch=given, out=out)["losses"]
+            found["gradients"] = arrays.read(out)
+        return found
+
+    def activations(self, batch: Path) -> tuple[list[str], dict[str, Arrays]]:
+        """The layers in order, and what enters and leaves each, of the model as last built."""
+        found, out = {}, str(self.folder / "out")
+        for mode, training in (("inference", False), ("training", True)):
+            answer = self.worker.ask("activations", self.timeout, batch=str(batch), training=training, out=out)
+            found[mode] = arrays.read(out)
+        return answer["order"], found
+
+    def steps(
+        self, dtype: str, weights: Arrays, batches: Arrays, redundant: set[str]
+    ) -> tuple[dict[str, Arrays], list[dict[str, float]]]:
+        """The weights after some steps, Adam's moments after the first, and every step's losses."""
+        self._build(dtype, "", weights)
+        arrays.write(self.folder / "given", batches)
+        answer = self.worker.ask(
+            "steps",
+            self.timeout,
+            batches=str(self.folder / "given"),
+            count=STEPS,
+            snapshots=SNAPSHOTS,
+            matched=matched_optimizer(self.twin),
+            redundant=sorted(redundant),
+            out=str(self.folder / "out"),
+        )
+        return by_part(arrays.read(self.folder / "out"), redundant), answer["curve"]
+
+
+def by_part(kept: Arrays, redundant: set[str]) -> dict[str, Arrays]:
+    """`STEP/weights/NAME` and `STEP/moments/NAME` as 'weights/STEP' and 'moments' -> name -> array."""
+    parts: dict[str, Arrays] = {}
+    for key, array in kept.items():
+        step, what, name = key.split("/", 2)
+        if name.removeprefix("first/").removeprefix("second/") not in redundant:
+            parts.setdefault("moments" if what == "moments" else f"weights/{step}", {})[name] = array
+    return parts
+
+
+def matched_optimizer(twin: Twin) -> dict[str, Any]:
+    """The optimizer that the ladder steps with, the same numbers on both sides.
+
+    Every hyperparameter is rounded to float32, because Keras rounds them so, in float64 too: 1 - 0.999 is
+    1.3e-5 off then, which is no difference of the twins.
+    """
+    fields = asdict(replace(twin.optimizer, schedule="constant", epsilon=EPSILON))
+    return {name: float(np.float32(value)) if isinstance(value, float) else value for name, value in fields.items()}
+
+
+def make_batches(twin: Twin, arguments: Mapping[str, Any], size: str, rng: np.random.Generator) -> Arrays:
+    """The ladder's batches as `STEP/NAME`: rows of the twin's own data, and the random numbers it draws."""
+    if size == "paper" and "image_shape" in arguments:
+        # Weights of the published size are not trained here: one batch of its shape says whether they agree.
+        pictures = rng.standard_normal((PAPER_BATCH, *arguments["image_shape"]))
+        return {"1/x": pictures.astype(np.float32)}
+    train = data.load(twin.data, twin.data_options).train
+    rows = len(next(iter(train.values())))
+    order = np.resize(rng.permutation(rows), STEPS * BATCH)
+    out: Arrays = {}
+    for step, chosen in enumerate(np.split(order, STEPS), start=1):
+        out |= {f"{step}/{name}": array[chosen] for name, array in train.items()}
+        for wanted in twin.draws:
+            out[f"{step}/{wanted.name}"] = drawn(wanted, BATCH, arguments, rng)
+    return out
+
+
+def drawn(wanted: Draw, rows: int, arguments: Mapping[str, Any], rng: np.random.Generator) -> np.ndarray:
+    """The random numbers that a step on so many rows consumes."""
+    shape = wanted.sized(rows, arguments)
+    numbers = rng.standard_normal(shape) if wanted.distribution == "normal" else rng.random(shape)
+    return numbers.astype(np.float32)
+
+
+def exercise_inputs(twin: Twin) -> Arrays:
+    """An exercise's literal inputs, or its data set's test part, as arrays."""
+    if twin.data:
+        return data.load(twin.data, twin.data_options).test
+    given = {name: np.asarray(value) for name, value in twin.inputs.items()}
+    return {n: a.astype(np.float32 if a.dtype.kind == "f" else np.int32) for n, a in given.items()}
+
+
+def shaken(weights: Arrays, rng: np.random.Generator) -> Arrays:
+    """Weights whose constant arrays (zero biases, unit scales, fresh statistics) were made to differ.
+
+    A model whose biases are all zero agrees with one that has them in the wrong order.
+    """
+    out = {}
+    for name, array in weights.items():
+        new = array.astype(np.float32)
+        if array.size > 1 and np.ptp(array) == 0:
+            new = (new + 0.1 * rng.standard_normal(array.shape)).astype(np.float32)
+            new = np.abs(new) if array.flat[0] > 0 else new  # scales and variances stay positive
+        out[name] = new
+    return out
+
+
+def moved(values: Arrays, rng: np.random.Generator, ulps: int = 1) -> Arrays:
+    """Every float moved by one ulp, so many times."""
+    for _ in range(ulps):
+        values = {name: moved_by_an_ulp(array, rng) for name, array in values.items()}
+    return values
+
+
+def noise_of(draws: Sequence[Arrays], exact: Arrays) -> dict[str, float]:
+    """Each array's rounding noise over the draws."""
+    return {name: noise_floor([draw[name] for draw in draws], wanted) for name, wanted in exact.items()}

@@ -1,0 +1,20 @@
+"""`twin path`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from compare.cli.carry_out import answer
+from compare.cli.options import Json
+
+
+def path(
+    folder: Annotated[Path, typer.Option("--in", help="Where your ports are.")] = Path("port"),
+    as_json: Json = None,
+) -> None:
+    """The course in its order, Keras first: what you have ported, and the next step."""
+    from compare.port import text as port_report
+
+    steps = port_report.steps(folder)
+    answer([vars(step) for step in steps], port_report.path(steps, folder), as_json)

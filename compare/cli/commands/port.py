@@ -1,0 +1,62 @@
+"""`twin port`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from compare.cli.carry_out import answer
+from compare.cli.options import Json
+from twin.catalogue import find
+from twin.errors import TwinError
+
+
+def port(
+    name: Annotated[str, typer.Argument(help="A twin; see `twin path` for the order.")],
+    where: Annotated[Path | None, typer.Argument(help="Your folder or file. Default: port/NAME-FRAMEWORK.")] = None,
+    to: Annotated[Literal["torch", "keras"] | None, typer.Option("--to", help="The framework to write it in.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder to write to. Default: port/NAME-FRAMEWORK.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Begin again over what you wrote.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Say what is right, and the first thing that is not.")] = False,
+    hint: Annotated[bool, typer.Option("--hint", help="Help with the next method, one step at a time.")] = False,
+    solution: Annotated[
+        str | None, typer.Option("--solution", metavar="METHOD", help="The twin's own lines of a method.")
+    ] = None,
+    timeout: Annotated[float, typer.Option(min=1, help="Seconds that your code may take for one request.")] = 60,
+    as_json: Json = None,
+) -> None:
+    """Learn by porting: one side of a twin finished, the other to write, checked method by method."""
+    from compare.port import check as port_check
+    from compare.port import folder as porting
+    from compare.port import text as port_report
+
+    if sum([check, hint, solution is not None]) > 1:
+        raise TwinError("one at a time: --check, --hint or --solution")
+    twin = find(name)
+    if check:
+        path, side = porting.locate(twin, where, to)
+        tell = (
+            (lambda word: print(f"checking {word} ...", file=sys.stderr)) if sys.stderr.isatty() else lambda word: None
+        )
+        verdicts = port_check.check_file(twin, path, side, timeout, tell)
+        answer(
+            port_report.to_json(twin, side, path, verdicts), port_report.checked(twin, side, path, verdicts), as_json
+        )
+        raise typer.Exit(port_check.exit_code(verdicts))
+    if hint:
+        path, side = porting.locate(twin, where, to)
+        print(port_report.hinted(*porting.give_hint(twin, path, side), twin.name))
+    elif solution is not None:
+        side = to or porting.locate(twin, where, None)[1]
+        print(porting.solution(twin, side, solution))
+    else:
+        if to is None:
+            raise TwinError(
+                f"port {name} to which framework? give --to torch (from Keras) or --to keras (from PyTorch)"
+            )
+        if where is not None:
+            raise TwinError(f"{where}: to write a folder say --out {where}; to check it say --check")
+        folder = out or porting.default_folder(twin, to)
+        print(*porting.write(twin, to, folder, force), sep="\n")
+        print(f"Read {folder}/START.md, write, then: twin port {name} --check {folder}", file=sys.stderr)

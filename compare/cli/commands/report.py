@@ -1,0 +1,39 @@
+"""`twin report`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def report(
+    records: Annotated[list[Path], typer.Argument(metavar="RECORDS...", help="Files that twin wrote into runs/.")],
+    md: Annotated[str | None, typer.Option("--md", metavar="FILE|-", help="Write Markdown; - for stdout.")] = None,
+    csv: Annotated[str | None, typer.Option("--csv", metavar="FILE|-", help="A row per figure; - for stdout.")] = None,
+    html: Annotated[str | None, typer.Option("--html", metavar="FILE", help="One page that opens offline.")] = None,
+) -> None:
+    """What records hold: a table, or Markdown, CSV, and a page with pictures. Nothing is measured."""
+    import sys
+
+    from compare.record.files import write_text
+    from compare.report import figures, markdown
+    from compare.report import page as page_report
+    from compare.report import tables as reporting
+    from twin.errors import TwinError
+
+    if [md, csv].count("-") > 1:
+        raise TwinError("--md - and --csv -: stdout takes one of them; give the other a file")
+    sources = figures.read(records)
+    if not (md or csv or html):
+        print(reporting.of_sources(sources))
+    makers = {
+        "--md": (md, markdown.of_sources),
+        "--csv": (csv, lambda sources: figures.to_csv(figures.figures(sources))),
+        "--html": (html, page_report.of_sources),
+    }
+    for option, (target, make) in makers.items():
+        if target == "-":
+            sys.stdout.write(make(sources))
+        elif target:
+            write_text(Path(target), make(sources), option)
+            print(f"{option.removeprefix('--')}: {target}", file=sys.stderr)

@@ -1,0 +1,102 @@
+"""`twin verify`."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from compare.cli.arguments import json_object, pair, shape
+from compare.cli.carry_out import answer
+from compare.cli.options import Json, Pythons, Seed, Timeout
+from twin.errors import AGREE, DIFFER, TwinError, unknown
+
+
+def verify(
+    keras: Annotated[str, typer.Argument(metavar="KERAS", help="file.py:callable or package.module:callable.")],
+    torch: Annotated[str, typer.Argument(metavar="TORCH", help="The same for PyTorch.")],
+    shapes: Annotated[
+        list[str] | None,
+        typer.Option("--input", metavar="SHAPE", help="As Keras takes it, without batch: 32,32,3. Repeat."),
+    ] = None,
+    backend: Annotated[Literal["tensorflow", "jax", "torch"], typer.Option(help="What Keras runs on.")] = "jax",
+    kinds: Annotated[list[str] | None, typer.Option("--input-dtype", metavar="float|int", help="Per input.")] = None,
+    torch_input: Annotated[
+        list[str] | None,
+        typer.Option("--torch-input", metavar="SHAPE", help="As PyTorch takes it, where that is not clear."),
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="FILE.npz", help="Real inputs instead of made ones.")
+    ] = None,
+    weights: Annotated[
+        list[str] | None, typer.Option("--weights", metavar="FILE", help="Of one side, or one file for each side.")
+    ] = None,
+    kwargs: Annotated[str, typer.Option(metavar="JSON", help="Arguments of both callables.")] = "{}",
+    keras_kwargs: Annotated[str, typer.Option(metavar="JSON", help="Of Keras's only.")] = "{}",
+    torch_kwargs: Annotated[str, typer.Option(metavar="JSON", help="Of PyTorch's only.")] = "{}",
+    mapping: Annotated[
+        list[str] | None, typer.Option("--map", metavar="KERAS=TORCH", help="Two layers that belong together. Repeat.")
+    ] = None,
+    loss: Annotated[
+        list[str] | None, typer.Option("--loss", help="A stock name, or twice file.py:callable: Keras's, PyTorch's.")
+    ] = None,
+    optimizer: Annotated[
+        list[str] | None, typer.Option("--optimizer", help="A stock name, or twice file.py:callable, likewise.")
+    ] = None,
+    training: Annotated[
+        bool, typer.Option("--train-mode/--no-train-mode", help="Whether to examine training mode.")
+    ] = True,
+    python: Pythons = None,
+    seed: Seed = 0,
+    timeout: Timeout = 300,
+    as_json: Json = None,
+    html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write a page.")] = None,
+) -> None:
+    """Your own pair of models: where do they first differ, and why?"""
+    from compare.engines import engine as engines
+    from compare.engines.pool import Settings
+    from compare.verify import page
+    from compare.verify import run as examination
+    from compare.verify.pairing import Unpaired
+    from compare.verify.verdict import Verdict
+
+    if not shapes and not data:
+        raise TwinError("which inputs? give --input SHAPE, such as --input 32,32,3, or --data FILE.npz")
+    for kind in kinds or []:
+        if kind not in ("float", "int"):
+            raise unknown("--input-dtype", kind, ["float", "int"])
+    both = json_object("--kwargs", kwargs)
+    request = examination.Request(
+        keras,
+        torch,
+        both | json_object("--keras-kwargs", keras_kwargs),
+        both | json_object("--torch-kwargs", torch_kwargs),
+        [shape("--input", each) for each in shapes or []],
+        kinds or [],
+        [shape("--torch-input", each) for each in torch_input or []],
+        data,
+        weights or [],
+        dict(pair(each) for each in mapping or []),
+        training,
+        seed,
+        loss or [],
+        optimizer or [],
+    )
+    chosen = engines.choose([f"keras-{backend}", "torch"], engines.parse_pythons(python or []))
+    engine, native = sorted(chosen, key=lambda each: each.side)
+    settings = Settings("cpu", os.cpu_count() or 1, 1, timeout)
+    failure: TwinError | None = None
+    try:
+        with examination.stage() as tell:
+            verdict = examination.verify(request, engine, native, settings, tell)
+    except TwinError as error:
+        failure = error
+        verdict = Verdict("unpaired" if isinstance(error, Unpaired) else "error", notes=(str(error),))
+    if html:
+        page.write(html, request, verdict)
+    if failure is not None:
+        if as_json:
+            answer(verdict.to_json(), "", as_json)
+        raise failure
+    answer(verdict.to_json(), examination.text(verdict), as_json)
+    raise typer.Exit(AGREE if verdict.verdict == "agree" else DIFFER)

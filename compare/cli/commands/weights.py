@@ -1,0 +1,64 @@
+"""`twin weights`."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from compare.cli.arguments import json_object, pair, shape
+from compare.cli.carry_out import answer
+from compare.cli.options import Json, Pythons, SizeName, Timeout
+from twin.catalogue import find
+from twin.errors import AGREE, DIFFER, TwinError
+
+
+def weights(
+    name: Annotated[str | None, typer.Argument(help="A twin; see `twin list`. Or give --keras and --torch.")] = None,
+    source: Annotated[Path, typer.Option("--from", metavar="FILE", help="What to read.")] = Path(),
+    target: Annotated[Path, typer.Option("--to", metavar="FILE", help="What to write.")] = Path(),
+    layout: Annotated[
+        Literal["twin", "applications", "torchvision"], typer.Option(help="Whose names the written file has.")
+    ] = "twin",
+    size: SizeName = "paper",
+    force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
+    keras: Annotated[str | None, typer.Option(metavar="FILE.py:CALLABLE", help="Your own model, with --torch.")] = None,
+    torch: Annotated[str | None, typer.Option(metavar="FILE.py:CALLABLE", help="The same in PyTorch.")] = None,
+    shapes: Annotated[
+        list[str] | None, typer.Option("--input", metavar="SHAPE", help="Of your own model: 32,32,3. Repeat.")
+    ] = None,
+    kinds: Annotated[list[str] | None, typer.Option("--input-dtype", metavar="float|int", help="Per input.")] = None,
+    kwargs: Annotated[str, typer.Option(metavar="JSON", help="Arguments of both callables.")] = "{}",
+    mapping: Annotated[
+        list[str] | None, typer.Option("--map", metavar="KERAS=TORCH", help="Two layers that belong together. Repeat.")
+    ] = None,
+    backend: Annotated[Literal["tensorflow", "jax", "torch"], typer.Option(help="What Keras runs on.")] = "torch",
+    python: Pythons = None,
+    timeout: Timeout = 300,
+    as_json: Json = None,
+) -> None:
+    """Weights between Keras and PyTorch, a twin's or your own: written, read back, and both files' models compared."""
+    from compare.engines import engine as engines
+    from compare.engines.pool import Settings
+    from compare.verify import run as examination
+    from compare.weights import run as crossing
+
+    if (name is None) == (keras is None) or (keras is None) != (torch is None):
+        raise TwinError("whose weights? name a twin, or give both --keras and --torch")
+    if source == Path() or target == Path():
+        raise TwinError("from where to where? give --from FILE and --to FILE")
+    crossing.check_paths(source, target, force)
+    chosen = engines.choose([f"keras-{backend}", "torch"], engines.parse_pythons(python or []))
+    settings = Settings("cpu", os.cpu_count() or 1, 1, timeout)
+    if name is not None:
+        found: Any = crossing.of_twin(find(name), size, source, target, layout, chosen, settings)
+    else:
+        if not shapes:
+            raise TwinError("which inputs? give --input SHAPE, such as --input 32,32,3")
+        both, inputs = json_object("--kwargs", kwargs), [shape("--input", each) for each in shapes]
+        pairs = dict(pair(each) for each in mapping or [])
+        request = examination.Request(keras or "", torch or "", both, both, inputs, kinds or [], pairs=pairs)
+        found = crossing.of_pair(request, source, target, chosen, settings)
+    agrees = isinstance(found, crossing.Crossing) and found.agrees
+    answer(found.to_json(), found.text() if isinstance(found, crossing.Crossing) else examination.text(found), as_json)
+    raise typer.Exit(AGREE if agrees else DIFFER)

@@ -1,0 +1,57 @@
+"""`twin doctor`: what is installed, and which engines really come up."""
+
+import time
+from typing import Any
+
+from tabulate import tabulate
+
+from compare.engines.engine import ENGINES, Engine
+from compare.engines.process import Worker, WorkerFailed
+from compare.record.machine import machine
+
+
+def examine(pythons: dict[str, str], device: str, timeout: float = 120.0) -> dict[str, Any]:
+    """Start every engine, and let it compute something.
+
+    Args:
+        pythons: engine name -> interpreter.
+        device: 'cpu' or 'cuda'.
+        timeout: seconds per engine.
+    """
+    from dataclasses import replace
+
+    engines = [replace(e, python=pythons.get(e.name, e.python)) for e in ENGINES.values()]
+    return {"machine": machine(), "engines": {engine.name: _examine(engine, device, timeout) for engine in engines}}
+
+
+def _examine(engine: Engine, device: str, timeout: float) -> dict[str, Any]:
+    if missing := engine.missing():
+        return {
+            "works": False,
+            "reason": f"{' and '.join(missing)} not installed; try: pip install 'twin-suite[{engine.name}]'",
+        }
+    start = time.monotonic()
+    worker = Worker(engine, device)
+    try:
+        hello = worker.ask("hello", timeout, device=device)
+    except WorkerFailed as failure:
+        return {"works": False, "reason": failure.reason}
+    finally:
+        worker.close()
+    return {"works": True, "seconds": round(time.monotonic() - start, 1), "python": engine.python, **hello}
+
+
+def table(found: dict[str, Any]) -> str:
+    """The findings for a terminal."""
+    host = found["machine"]
+    rows = []
+    for name, engine in found["engines"].items():
+        versions = {n: v for n, v in engine.get("versions", {}).items() if n not in ("python", "numpy")}
+        says = ", ".join(f"{n} {v}" for n, v in versions.items()) if engine["works"] else engine["reason"]
+        rows.append([name, "works" if engine["works"] else "no", engine.get("device", ""), says])
+    heads = ["engine", "", "device", "versions"]
+    lines = [
+        f"{host['processor']}, {host['cores']} cores, {host['memory_gib']} GiB, Python {host['python']}",
+        tabulate(rows, heads, tablefmt="simple", disable_numparse=True),
+    ]
+    return "\n\n".join(lines)

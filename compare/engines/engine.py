@@ -1,0 +1,170 @@
+"""The engines: what runs a twin. Keras chooses its backend when imported, so an engine is a process."""
+
+import functools
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
+
+from compare.record.machine import PRECISION
+from twin.errors import TwinError, unknown
+from twin.paths import ROOT
+
+CACHES = ("TORCHINDUCTOR_CACHE_DIR", "JAX_COMPILATION_CACHE_DIR")  # where compilers would find what they made before
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A framework, its backend and the interpreter that has it.
+
+    Args:
+        name: as on the command line.
+        side: 'keras' or 'torch', the folder of its implementations.
+        backend: Keras's backend; "" for native PyTorch.
+        packages: what must be importable.
+        python: the interpreter; this one by default.
+        module: what a worker process runs.
+        mode: a way to run it other than its stock one: 'compile', 'channels-last' or 'eager'.
+    """
+
+    name: str
+    side: str
+    backend: str
+    packages: tuple[str, ...]
+    python: str = sys.executable
+    module: str = "compare.worker"
+    mode: str = ""
+
+    def command(self) -> list[str]:
+        """The worker's command line."""
+        return [self.python, "-m", self.module, self.name]
+
+    def environment(self, device: str, threads: int) -> dict[str, str]:
+        """The worker's environment: one backend, one device, so many threads, no TF32, no compiler's earlier work."""
+        inherited = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", *CACHES)}
+        path = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+        settings = {
+            "PYTHONPATH": os.pathsep.join(path),
+            "PYTHONUNBUFFERED": "1",
+            "OMP_NUM_THREADS": str(threads),
+            "OMP_WAIT_POLICY": "PASSIVE",  # a thread that waits spinning takes the core from one that works
+            "OPENBLAS_NUM_THREADS": str(threads),
+            "MKL_NUM_THREADS": str(threads),
+            "TF_NUM_INTRAOP_THREADS": str(threads),
+            "TF_NUM_INTEROP_THREADS": "1",
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+            **PRECISION,
+        }
+        if threads == 1:
+            settings["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
+        if self.backend:
+            settings["KERAS_BACKEND"] = self.backend
+        if device == "cpu":
+            settings |= {"CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu"}
+        else:  # the processes of a round share the card, and the first would take it whole
+            settings |= {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
+        return inherited | settings
+
+    @property
+    def compiled(self) -> bool:
+        """Whether the step runs as one compiled program; Keras compiles on TensorFlow and JAX unless told not to."""
+        return self.mode == "compile" or (self.backend in ("tensorflow", "jax") and self.mode != "eager")
+
+    def missing(self) -> tuple[str, ...]:
+        """The packages that its interpreter cannot import."""
+        if self.python == sys.executable:
+            return tuple(package for package in self.packages if find_spec(package) is None)
+        return _missing_elsewhere(self.python, self.packages)
+
+
+ENGINES = {
+    engine.name: engine
+    for engine in (
+        Engine("torch", "torch", "", ("torch",)),
+        Engine("keras-tensorflow", "keras", "tensorflow", ("keras", "tensorflow")),
+        Engine("keras-jax", "keras", "jax", ("keras", "jax")),
+        Engine("keras-torch", "keras", "torch", ("keras", "torch")),
+    )
+}
+REFERENCE = "torch"
+MODES = {"torch": ("compile", "channels-last"), "keras-torch": ("compile",), "keras-tensorflow": ("eager",)}
+
+
+def choose(names: list[str], pythons: Mapping[str, str] | None = None) -> list[Engine]:
+    """The engines of these names, each with its interpreter.
+
+    Args:
+        names: engine names, with a mode after a colon where one is wanted; empty for all that are installed.
+        pythons: engine name -> interpreter, for all its modes.
+
+    Raises:
+        TwinError: for an unknown engine, one that is not installed, or none at all.
+    """
+    pythons = dict(pythons or {})
+    every = everything()
+    for name in names:
+        if name not in every:
+            raise unknown("engine", name, every)
+    for name in pythons:
+        if name not in ENGINES:
+            raise unknown("engine", name, ENGINES)
+    every = {name: replace(e, python=pythons.get(base_of(name), e.python)) for name, e in every.items()}
+    if not names:
+        installed = [engine for name, engine in every.items() if name in ENGINES and not engine.missing()]
+        if not installed:
+            raise TwinError("no engine is installed; try: pip install 'twin-suite[all]'")
+        return installed
+    chosen = [engine for name, engine in every.items() if name in names]
+    for engine in chosen:
+        if missing := engine.missing():
+            raise TwinError(
+                f"engine {engine.name!r} needs {' and '.join(missing)}, not importable in {engine.python}; "
+                f"try: pip install 'twin-suite[{base_of(engine.name)}]'"
+            )
+    return chosen
+
+
+def everything() -> dict[str, Engine]:
+    """Every engine by name, each followed by its modes."""
+    out = {}
+    for name, engine in ENGINES.items():
+        out[name] = engine
+        out |= {f"{name}:{mode}": replace(engine, name=f"{name}:{mode}", mode=mode) for mode in MODES.get(name, ())}
+    return out
+
+
+def base_of(name: str) -> str:
+    """The engine of a name that may carry a mode."""
+    return name.partition(":")[0]
+
+
+def parse_pythons(options: list[str]) -> dict[str, str]:
+    """`ENGINE=PATH` options as a dictionary.
+
+    Raises:
+        TwinError: for an option of another form, or a path that is no program.
+    """
+    out = {}
+    for option in options:
+        name, equals, path = option.partition("=")
+        if not equals or not path:
+            raise TwinError(f"--python {option!r}: expected ENGINE=PATH, such as keras-jax=/opt/jax/bin/python")
+        if not os.access(path, os.X_OK) or Path(path).is_dir():
+            raise TwinError(f"--python {option!r}: {path} is no program that can be run")
+        out[name] = path
+    return out
+
+
+@functools.cache
+def _missing_elsewhere(python: str, packages: tuple[str, ...]) -> tuple[str, ...]:
+    """Ask another interpreter; find_spec imports nothing."""
+    code = "import sys, importlib.util as u; print(*[p for p in sys.argv[1:] if u.find_spec(p) is None], sep='\\n')"
+    answer = subprocess.run(
+        [python, "-c", code, *packages, "numpy", "safetensors"], capture_output=True, text=True, timeout=60
+    )
+    if answer.returncode != 0:
+        raise TwinError(f"{python} does not run Python: {answer.stderr.strip().splitlines()[-1:]}")
+    return tuple(answer.stdout.split())

@@ -1,0 +1,70 @@
+"""How a run is carried out: workers that compute at the same time, and all end together."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from compare.engines.engine import Engine
+from compare.engines.process import Worker, WorkerFailed
+from compare.record.cell import Cell
+
+Progress = Callable[[Cell, str], None]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a run is carried out.
+
+    Args:
+        device: 'cpu' or 'cuda'.
+        threads: per worker.
+        jobs: workers that compute at the same time.
+        timeout: seconds per request.
+    """
+
+    device: str = "cpu"
+    threads: int = 1
+    jobs: int = 2
+    timeout: float = 300.0
+
+
+class Pool:
+    """Workers that compute at the same time, as many as the settings allow, and all ended together."""
+
+    def __init__(self, settings: Settings):
+        self.settings = settings
+        self.slots = threading.BoundedSemaphore(settings.jobs)
+        self.lock = threading.Lock()
+        self.workers: list[Worker] = []
+        self.stopping = False
+
+    def start(self, engine: Engine, device: str) -> Worker:
+        """A new worker of that engine, which has said hello.
+
+        Raises:
+            WorkerFailed: when it does not come up.
+        """
+        with self.lock:
+            if self.stopping:
+                raise WorkerFailed("failed", "stopped")
+            worker = Worker(engine, device, self.settings.threads)
+            self.workers.append(worker)
+        worker.hello = worker.ask("hello", self.settings.timeout, device=device)
+        return worker
+
+    def run(self, tasks: list[Callable[[], None]]) -> None:
+        """Run the tasks at the same time; end every worker when all are done, or at the first exception."""
+        try:
+            with ThreadPoolExecutor(max(len(tasks), 1)) as threads:
+                try:
+                    for future in [threads.submit(task) for task in tasks]:
+                        future.result()
+                finally:
+                    with self.lock:
+                        self.stopping = True
+                    for worker in self.workers:  # a thread that waits for one goes on, and ends
+                        worker.kill()
+        finally:
+            for worker in self.workers:
+                worker.close()

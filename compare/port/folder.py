@@ -1,0 +1,350 @@
+"""`twin port`: a twin to write again in the other framework: the folder, the learner's file, and help with it."""
+
+import ast
+import difflib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from compare.port import skeleton
+from compare.record.files import write_json
+from twin.catalogue import chapter_of
+from twin.errors import TwinError, unknown
+from twin.paths import ROOT
+from twin.spec import Twin
+
+FRAMEWORK = {"keras": "Keras", "torch": "PyTorch"}
+LEVELS = 3
+
+
+def other(side: str) -> str:
+    """The framework that the port comes from."""
+    return "keras" if side == "torch" else "torch"
+
+
+def source(twin: Twin, side: str) -> str:
+    """The twin's own file of that side."""
+    place = ROOT / f"{side}_impl" / f"{twin.kind}s" / chapter_of(twin.name).slug / f"{twin.name}.py"
+    return place.read_text()
+
+
+def has_bodies(twin: Twin) -> bool:
+    """Whether there is anything to write; a twin may be another one with other numbers."""
+    return bool(skeleton.units(ast.parse(source(twin, "torch"))))
+
+
+def file_name(twin: Twin, side: str) -> str:
+    return f"{twin.name}_{side}.py"
+
+
+def default_folder(twin: Twin, side: str) -> Path:
+    return Path("port") / f"{twin.name}-{side}"
+
+
+def write(twin: Twin, side: str, folder: Path, force: bool) -> list[Path]:
+    """Write the finished side, the skeleton of the other, and a page on what to do.
+
+    Args:
+        twin: what is ported.
+        side: the framework to write it in.
+        folder: where.
+        force: whether a learner's file that is there may be written over.
+
+    Raises:
+        TwinError: when it may not, or the folder cannot be written.
+    """
+    finished, own = source(twin, other(side)), source(twin, side)
+    mine = folder / file_name(twin, side)
+    if mine.exists() and not force:
+        raise TwinError(
+            f"{mine} is there already, and is yours; check it with `twin port {twin.name} --check {folder}`, "
+            "or begin again with --force"
+        )
+    names = list(skeleton.units(ast.parse(own)))
+    if not names:
+        raise TwinError(f"{twin.name} has no method to write: it is another twin with other numbers; port that one")
+    files = {
+        folder / file_name(twin, other(side)): finished,
+        mine: skeleton.skeleton(own),
+        folder / "START.md": _start(twin, side, folder, names),
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path, text in files.items():
+            path.write_text(text)
+    except OSError as error:
+        raise TwinError(f"cannot write {folder}: {error.strerror}; choose another place with --out") from error
+    save_progress(folder, Progress(twin.name, side, dict.fromkeys(names, "empty")))
+    return list(files)
+
+
+@dataclass
+class Progress:
+    """What a folder remembers between commands.
+
+    Args:
+        twin, to: what is ported, and to which framework.
+        states: each method's, as last checked.
+        hints: how many hints were given, by method.
+    """
+
+    twin: str
+    to: str
+    states: dict[str, str]
+    hints: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def right(self) -> int:
+        return sum(state in ("right", "not run") for state in self.states.values())
+
+    @property
+    def done(self) -> bool:
+        return self.right == len(self.states)
+
+
+def read_progress(folder: Path) -> Progress | None:
+    """What a folder remembers; None where it remembers nothing.
+
+    Raises:
+        TwinError: when its file is spoilt.
+    """
+    path = folder / "progress.json"
+    try:
+        return Progress(**json.loads(path.read_text()))
+    except FileNotFoundError:
+        return None
+    except NotADirectoryError:
+        return None
+    except (OSError, ValueError, TypeError) as error:
+        raise TwinError(f"cannot read {path}: {error}; delete it and check again") from error
+
+
+def save_progress(folder: Path, progress: Progress) -> None:
+    """Write it whole, or not at all."""
+    write_json(folder / "progress.json", vars(progress))
+
+
+def locate(twin: Twin, where: Path | None, to: str | None) -> tuple[Path, str]:
+    """The learner's file and the framework it is written in.
+
+    Args:
+        twin: what is ported.
+        where: its folder or file; None for the default folder.
+        to: the framework, where the learner says so.
+
+    Raises:
+        TwinError: when there is no such file, or two.
+    """
+    if where is None:
+        sides = [side for side in ("torch", "keras") if default_folder(twin, side).is_dir() and to in (None, side)]
+        if not sides:
+            where_not = default_folder(twin, to or "torch")
+            raise TwinError(f"no folder {where_not}; begin with `twin port {twin.name} --to {to or 'torch'}`")
+        if len(sides) > 1:
+            raise TwinError(f"{twin.name} is ported to both frameworks here; say which: --to torch or --to keras")
+        where = default_folder(twin, sides[0])
+    if where.is_dir():
+        found = [
+            side for side in ("torch", "keras") if to in (None, side) and (where / file_name(twin, side)).is_file()
+        ]
+        progress = read_progress(where)
+        side = to or (progress.to if progress and progress.twin == twin.name else found[0] if len(found) == 1 else None)
+        if side is None or side not in found:
+            names = " or ".join(file_name(twin, each) for each in ((side,) if side else ("torch", "keras")))
+            raise TwinError(f"no {names} in {where}; `twin port {twin.name} --out {where} --force` writes it anew")
+        return where / file_name(twin, side), side
+    if not where.is_file():
+        raise TwinError(f"no file {where}; expected what `twin port {twin.name}` wrote, or its folder")
+    return where, to or _side_of(where)
+
+
+def read(path: Path, own: ast.Module) -> tuple[str, ast.Module]:
+    """A learner's file, which has everything that the twin's own defines.
+
+    Raises:
+        TwinError: for a syntax error, a class or a method that is missing, or other arguments; with file and line.
+    """
+    text, tree = _parsed(path)
+    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+    wanted_classes = [node.name for node in own.body if isinstance(node, ast.ClassDef)]
+    for name in wanted_classes:
+        if name not in classes:
+            raise _missing(path, "class", name, {n: c.lineno for n, c in classes.items() if n not in wanted_classes}, 1)
+    there, wanted = skeleton.functions(tree), skeleton.functions(own)
+    for name, node in wanted.items():
+        owner = name.rpartition(".")[0]
+        if name not in there:
+            spare = {
+                each: found.lineno
+                for each, found in there.items()
+                if each not in wanted and each.rpartition(".")[0] == owner
+            }
+            raise _missing(path, "method" if owner else "function", name, spare, classes[owner].lineno if owner else 1)
+        mine, theirs = (_arguments(each) for each in (there[name], node))
+        if mine != theirs and (name == "run" or name.endswith(".__init__")):  # these are called by name
+            raise TwinError(
+                f"{path}:{there[name].lineno}: {name} takes ({', '.join(mine)}); "
+                f"expected ({', '.join(theirs)}), because its arguments come by name"
+            )
+    return text, tree
+
+
+def solution(twin: Twin, side: str, method: str) -> str:
+    """The twin's own lines for one method, which may be named without its class where that is clear.
+
+    Raises:
+        TwinError: when there is no such method, or several.
+    """
+    own = source(twin, side)
+    names = skeleton.units(ast.parse(own))
+    found = [name for name in names if method in (name, name.rpartition(".")[2])]
+    if not found:
+        raise unknown(f"method of {twin.name} in {FRAMEWORK[side]}", method, names)
+    if len(found) > 1:
+        raise TwinError(f"--solution {method}: which one? {', '.join(found)}")
+    node = names[found[0]]
+    assert node.end_lineno is not None
+    first = min([node.lineno, *(each.lineno for each in node.decorator_list)])
+    return "\n".join(own.splitlines()[first - 1 : node.end_lineno])
+
+
+def next_unit(states: Mapping[str, str]) -> str:
+    """The first method that differs, or else the first that is still to be written; "" when there is none."""
+    for wanted in ("differs", "no answer", "empty"):
+        for name, state in states.items():
+            if state == wanted and name != "the whole":
+                return name
+    return ""
+
+
+def hint(twin: Twin, side: str, unit: str, level: int) -> list[str]:
+    """One step of help with a method.
+
+    Args:
+        twin, side: what is ported, and to which framework.
+        unit: the method.
+        level: 1 for shapes and the order of things, 2 for what is called, 3 for the arguments.
+    """
+    texts = {each: source(twin, each) for each in ("keras", "torch")}
+    node = skeleton.units(ast.parse(texts[side]))[unit]
+    own = skeleton.to_write(node)
+    counterpart = skeleton.units(ast.parse(texts[other(side)])).get(_renamed(unit, other(side)))
+    if level == 1:
+        lines = []
+        if assigned := skeleton.attributes(own):
+            lines.append("assigns, in this order: " + ", ".join(f"self.{name}" for name in assigned))
+        if used := [name for name in skeleton.attributes_read(own) if name not in assigned]:
+            lines.append("uses: " + ", ".join(f"self.{name}" for name in used))
+        body = texts[side].splitlines()[node.body[0].end_lineno : node.end_lineno]
+        shapes = [line.partition("#")[2].strip() for line in body if "# (" in line]
+        if shapes:
+            lines.append("on the way: " + "; ".join(shapes))
+        return lines or [f"{len(own.body)} statements, {len(list(skeleton.calls(own)))} calls"]
+    mine = [ast.unparse(call.func) for call in skeleton.calls(own)]
+    if level == 2:
+        theirs = (
+            [ast.unparse(call.func) for call in skeleton.calls(skeleton.to_write(counterpart))] if counterpart else []
+        )
+        return [
+            f"{FRAMEWORK[which]} calls: {', '.join(dict.fromkeys(names)) or 'nothing'}"
+            for which, names in sorted(((side, mine), (other(side), theirs)))
+        ]
+    written = [ast.unparse(call) for call in skeleton.calls(own) if call.args or call.keywords]
+    return list(dict.fromkeys(written)) or ["no call takes an argument"]
+
+
+def give_hint(twin: Twin, path: Path, side: str) -> tuple[str, int, list[str]]:
+    """The next hint: the method, the step and its lines; remembered beside the learner's file.
+
+    Raises:
+        TwinError: when nothing is left to write.
+    """
+    _, tree = read(path, ast.parse(source(twin, side)))
+    own = skeleton.units(ast.parse(source(twin, side)))
+    mine = skeleton.functions(tree)
+    progress = read_progress(path.parent)
+    if progress is None or (progress.twin, progress.to) != (twin.name, side):
+        progress = Progress(twin.name, side, {})
+    # A method that was written since the last check is no longer empty, and not yet known.
+    states = {name: "empty" if skeleton.is_empty(mine[name]) else progress.states.get(name, "") for name in own}
+    unit = next_unit(states)
+    if not unit:
+        raise TwinError(
+            f"{path}: nothing is left to write; `twin port {twin.name} --check {path.parent}` says if it is right"
+        )
+    level = progress.hints.get(unit, 0) + 1
+    lines = hint(twin, side, unit, min(level, LEVELS))
+    progress.hints[unit] = min(level, LEVELS)
+    progress.states = {name: progress.states.get(name, "empty") for name in own}
+    save_progress(path.parent, progress)
+    return unit, min(level, LEVELS), lines
+
+
+def _renamed(unit: str, side: str) -> str:
+    """The method's name on the other side: `call` in Keras is `forward` in PyTorch."""
+    owner, dot, method = unit.rpartition(".")
+    forward = {"keras": "call", "torch": "forward"}
+    return owner + dot + (forward[side] if method == forward[other(side)] and dot else method)
+
+
+def _arguments(node: ast.FunctionDef) -> list[str]:
+    return [each.arg for each in [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]]
+
+
+def _missing(path: Path, what: str, name: str, spare: Mapping[str, int], line: int) -> TwinError:
+    near = difflib.get_close_matches(name, spare, n=1, cutoff=0.6) or list(spare)[:1]
+    renamed = f"; was it renamed to {near[0]}? The twin needs the name {name}" if near else "; it must keep its name"
+    return TwinError(f"{path}:{spare[near[0]] if near else line}: {what} {name} is missing{renamed}")
+
+
+def _parsed(path: Path) -> tuple[str, ast.Module]:
+    """A Python file's text and tree.
+
+    Raises:
+        TwinError: when it cannot be read, or where its syntax ends.
+    """
+    try:
+        text = path.read_text()
+        tree = ast.parse(text, str(path))
+    except SyntaxError as error:
+        raise TwinError(
+            f"{path}:{error.lineno or 1}: {error.msg}; Python cannot read the file from there on"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise TwinError(f"cannot read {path}: {error}") from error
+    return text, tree
+
+
+def _side_of(path: Path) -> str:
+    """The framework that a file imports.
+
+    Raises:
+        TwinError: when it imports both or none.
+    """
+    tree = _parsed(path)[1]
+    modules = [name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names]
+    modules += [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    found = {name.partition(".")[0].removesuffix("_impl") for name in modules} & {"keras", "torch"}
+    if len(found) != 1:
+        raise TwinError(f"{path} imports {' and '.join(sorted(found)) or 'no framework'}; say --to torch or --to keras")
+    return found.pop()
+
+
+def _start(twin: Twin, side: str, folder: Path, names: list[str]) -> str:
+    finished, mine = file_name(twin, other(side)), file_name(twin, side)
+    listed = "\n".join(f"- [ ] `{name}`" for name in names)
+    return f"""# {twin.title}: from {FRAMEWORK[other(side)]} to {FRAMEWORK[side]}
+
+`{finished}` is finished. `{mine}` has the same classes and methods and their docstrings with the
+shapes, but no bodies. Write them, one at a time if you like; each is checked by itself.
+
+{listed}
+
+- `twin port {twin.name} --check {folder}` says what is right, and the first thing that is not.
+- `twin port {twin.name} --hint {folder}` helps with the next method, in {LEVELS} steps: shapes, calls, arguments.
+- `twin port {twin.name} --solution {names[0]} {folder}` shows the twin's own lines of a method.
+- `twin differences` has the lines that look alike in both frameworks and are not.
+
+Keep the names of classes, methods and of the attributes that have weights: weights cross by name.
+"""

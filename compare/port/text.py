@@ -1,0 +1,129 @@
+"""What `twin port` and `twin path` print."""
+
+import textwrap
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tabulate import tabulate
+
+from compare.port.check import Verdict
+from compare.port.folder import FRAMEWORK, LEVELS, default_folder, has_bodies, other, read_progress
+from twin.catalogue import CHAPTERS
+from twin.spec import Twin
+
+WIDTH = 79
+WORDS = {
+    "right": "right",
+    "differs": "differs",
+    "no answer": "no answer",
+    "empty": "to write",
+    "not run": "not checked",
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """How far a twin of the course is ported.
+
+    Args:
+        chapter: its number.
+        title: of the chapter.
+        twin: its name.
+        torch, keras: 'done', 'RIGHT of ALL' methods, or '' where it is not begun; by the framework it is written in.
+    """
+
+    chapter: int
+    title: str
+    twin: str
+    torch: str
+    keras: str
+
+
+def checked(twin: Twin, side: str, path: Path, verdicts: list[Verdict]) -> str:
+    """The methods with their states, and the first thing that is not right."""
+    rows = [(each.unit, WORDS[each.state]) for each in verdicts if each.unit]
+    parts = [
+        f"{twin.name} in {FRAMEWORK[side]}: {path}",
+        tabulate(rows, headers=("method", "state"), tablefmt="simple", disable_numparse=True),
+    ]
+    wrong = next((each for each in verdicts if each.state in ("differs", "no answer")), None)
+    empty = [each for each in verdicts if each.state == "empty"]
+    if wrong:
+        parts.append(_filled(f"{wrong.unit or path.name}: {wrong.message}"))
+        parts += [_filled(note) for note in wrong.notes]
+    parts += [_filled(f"{each.unit}: {note}") for each in verdicts if each.state == "right" for note in each.notes]
+    unseen = [each.unit for each in verdicts if each.state == "not run"]
+    if unseen:
+        parts.append(_filled(f"Nothing that the check does calls {', '.join(unseen)}: compare with --solution."))
+    right = sum(each.state == "right" for each in verdicts)
+    if wrong:
+        parts.append(f"For help: twin port {twin.name} --hint {path.parent}")
+    elif empty:
+        parts.append(_filled(f"{empty[0].message}; {right} of {len(rows)} are right, and none is wrong."))
+    else:
+        parts.append(_filled(f"All is right: {twin.name} in {FRAMEWORK[side]} agrees with {FRAMEWORK[other(side)]}."))
+    return "\n\n".join(parts)
+
+
+def to_json(twin: Twin, side: str, path: Path, verdicts: list[Verdict]) -> dict[str, Any]:
+    """The same for a program."""
+    return {"twin": twin.name, "to": side, "file": str(path), "methods": [vars(each) for each in verdicts]}
+
+
+def hinted(unit: str, level: int, lines: list[str], name: str) -> str:
+    """One hint."""
+    parts = [f"{unit}, hint {level} of {LEVELS}", *(_filled(line, "  ") for line in lines)]
+    if level == LEVELS:
+        parts.append(f"There are no more. The twin's own lines: twin port {name} --solution {unit}")
+    return "\n".join(parts)
+
+
+def steps(folder: Path) -> list[Step]:
+    """Every twin of the course with something to write, in its order."""
+    found = []
+    for chapter, twins in CHAPTERS.items():
+        for twin in filter(has_bodies, twins):
+            states = {side: _state(folder / default_folder(twin, side).name) for side in FRAMEWORK}
+            found.append(Step(chapter.number, chapter.title, twin.name, states["torch"], states["keras"]))
+    return found
+
+
+def path(course: list[Step], folder: Path) -> str:
+    """The course as a table, and the next step."""
+    rows: list[tuple[str, ...]] = []
+    for number, title in dict.fromkeys((step.chapter, step.title) for step in course):
+        rows.append((f"{number}", title, "", ""))
+        own = [step for step in course if step.chapter == number]
+        rows += [("", f"  {step.twin}", step.torch or "-", step.keras or "-") for step in own]
+    headers = ("", "twin", "to PyTorch", "to Keras")
+    table = tabulate(rows, headers=headers, tablefmt="simple", disable_numparse=True, preserve_whitespace=True)
+    done = sum("done" in (step.torch, step.keras) for step in course)
+    return f"{table}\n\n{done} of {len(course)} twins ported. {_next(course, folder)}"
+
+
+def _next(course: list[Step], folder: Path) -> str:
+    """What was begun comes before what was not."""
+    left = [step for step in course if "done" not in (step.torch, step.keras)]
+    if not left:
+        return "That is the whole course."
+    step = next((each for each in left if each.torch or each.keras), left[0])
+    side = "keras" if step.keras and not step.torch else "torch"
+    place = folder / f"{step.twin}-{side}"
+    if step.torch or step.keras:
+        return f"Next, go on with {step.twin}:\ntwin port {step.twin} --check {place}"
+    out = "" if folder == Path("port") else f" --out {place}"
+    return f"Next, read {step.twin} in Keras and write it in PyTorch:\ntwin port {step.twin} --to torch{out}"
+
+
+def _state(folder: Path) -> str:
+    progress = read_progress(folder)
+    if progress is None:
+        return ""
+    return "done" if progress.done else f"{progress.right} of {len(progress.states)}"
+
+
+def _filled(text: str, indent: str = "") -> str:
+    return textwrap.fill(
+        text, WIDTH, initial_indent=indent, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )

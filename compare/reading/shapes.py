@@ -1,0 +1,192 @@
+"""Shapes and parameters of every twin's layers, measured on the built models and kept in shapes.json.
+
+A page or a terminal that shows a twin's code cannot wait for a framework. So what the models say is written down once,
+with a digest of the code it was measured on: `twin show NAME --measure` writes it anew.
+"""
+
+import ast
+import functools
+import hashlib
+import json
+import re
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from compare.engines.engine import ENGINES, Engine
+from compare.reading.aligned import SIDES, path_of
+from twin.errors import TwinError
+from twin.paths import ROOT
+from twin.spec import Twin
+
+FILE = Path(__file__).parent / "shapes.json"
+BORROWED = re.compile(r"^from ((?:keras|torch)_impl\.(?:models|exercises)\.[\w.]+) import", re.MULTILINE)
+Shape = tuple[int | str, ...]  # the batch as "B"
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer of a built model, as it ran.
+
+    Args:
+        path: of attributes from the model, such as 'blocks.0.conv1'.
+        type: its class.
+        parameters: trained or frozen ones, those of layers within included.
+        input, output: shapes, in the framework's own order of axes; empty where the model's own call does not use it.
+        owner: class of the layer or model that has it as an attribute.
+    """
+
+    path: str
+    type: str
+    parameters: int
+    input: Shape
+    output: Shape
+    owner: str
+
+    @property
+    def attribute(self) -> str:
+        """The owner's attribute: the last part of the path that is no index."""
+        return next(part for part in reversed(self.path.split(".")) if not part.isdigit())
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One side of a twin: its layers in the order of execution, its results' shapes, and the model's parameters."""
+
+    layers: tuple[Layer, ...]
+    outputs: Mapping[str, Shape]
+    parameters: int
+
+    def of(self, owner: str, attribute: str) -> list[Layer]:
+        """The layers that a line `self.ATTRIBUTE = ...` in the class `owner` makes, in the order of execution."""
+        made = [layer for layer in self.layers if (layer.owner, layer.attribute) == (owner, attribute)]
+        return [a for a in made if not any(a.path.startswith(f"{b.path}.") for b in made)]
+
+    def leaves(self) -> list[Layer]:
+        """The layers that ran and hold no others."""
+        return [a for a in self.layers if a.output and not any(b.path.startswith(f"{a.path}.") for b in self.layers)]
+
+
+def of(twin: Twin) -> dict[str, Measured] | None:
+    """What was measured of a twin, by side; None where its code has changed since, or it is new."""
+    found = _kept().get(twin.name)
+    if not found or found["digest"] != digest(twin):
+        return None
+    return {side: _from_json(found[side]) for side in SIDES}
+
+
+def digest(twin: Twin) -> str:
+    """A digest of what the shapes depend on: both files without comments, what they borrow, and the size."""
+    code = [_code(ROOT / path_of(side, twin)) for side in SIDES]
+    return hashlib.sha256(repr((code, dict(twin.small.arguments))).encode()).hexdigest()[:16]
+
+
+def measure(twins: Iterable[Twin], timeout: float = 300) -> None:
+    """Build the twins in worker processes, and write down their shapes.
+
+    Raises:
+        TwinError: when no engine of either side is installed, or one fails.
+    """
+    from compare.engines.process import Worker, WorkerFailed
+
+    twins = list(twins)
+    found: dict[str, dict[str, Any]] = {twin.name: {"digest": digest(twin)} for twin in twins}
+    for side in SIDES:
+        engine = _engine(side)
+        worker = Worker(engine)
+        try:
+            worker.ask("hello", timeout, device="cpu")
+            for twin in twins:
+                found[twin.name][side] = _measured(worker, twin, timeout)
+        except WorkerFailed as error:
+            raise TwinError(f"{engine.name} cannot measure {twin.name}: {error}") from error
+        finally:
+            worker.close()
+    lines = [f"{json.dumps(name)}: {json.dumps(kept)}" for name, kept in sorted({**_kept(), **found}.items())]
+    try:
+        FILE.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+    except OSError as error:
+        raise TwinError(f"cannot write {FILE}: {error.strerror}; measure in a copy that you can write") from error
+    _kept.cache_clear()
+
+
+def short(shape: Iterable[int | str]) -> str:
+    """A shape as people write it: (B, 28, 28, 6)."""
+    return f"({', '.join(map(str, shape))})"
+
+
+@functools.cache
+def _kept() -> dict[str, Any]:
+    return json.loads(FILE.read_text()) if FILE.exists() else {}
+
+
+@functools.cache
+def _code(path: Path) -> str:
+    """A file without its comments, and the twins' files that it borrows from."""
+    text = path.read_text()
+    borrowed = [_code(ROOT / (name.replace(".", "/") + ".py")) for name in BORROWED.findall(text)]
+    return "\n".join([ast.unparse(ast.parse(text)), *borrowed])
+
+
+def _engine(side: str) -> Engine:
+    """The first engine of a side that is installed; any of them has the same layers."""
+    installed = [engine for engine in ENGINES.values() if engine.side == side and not engine.missing()]
+    if not installed:
+        raise TwinError(f"no engine of {side} is installed; try: pip install 'twin-suite[all]'")
+    return installed[-1]
+
+
+def _measured(worker: Any, twin: Twin, timeout: float) -> dict[str, Any]:
+    """One side of a twin, as shapes.json has it."""
+    import numpy as np
+
+    from compare.check.reference import exercise_inputs, make_batches
+    from twin import arrays
+
+    with tempfile.TemporaryDirectory(prefix="twin-shapes-") as folder:
+        given, out = f"{folder}/given", f"{folder}/out"
+        if twin.kind == "exercise":
+            arrays.write(given, exercise_inputs(twin))
+            worker.ask("exercise", timeout, twin=twin.name, inputs=given, dtype="float32", out=out)
+            outputs = {name: list(array.shape) for name, array in arrays.read(out).items()}
+            return {"layers": [], "outputs": outputs, "parameters": 0}
+        arguments = twin.ladder_arguments("small")
+        batches = make_batches(twin, arguments, "small", np.random.default_rng(0))
+        batch = {name.removeprefix("1/"): array for name, array in batches.items() if name.startswith("1/")}
+        arrays.write(given, batch)
+        worker.ask("build", timeout, twin=twin.name, arguments=arguments, dtype="float32", seed=0)
+        answer = worker.ask("layers", timeout, batch=given)
+    rows = len(batch["x"])
+    sizes = answer["sizes"]
+    ran = {path: (_batch(entering, rows), _batch(leaving, rows)) for path, entering, leaving in answer["ran"]}
+    idle: dict[str, tuple[list[int | str], list[int | str]]] = {
+        path: ([], []) for path in sizes if path and path not in ran
+    }
+    layers = [[path, *sizes[path], *shapes, _owner(path, sizes)] for path, shapes in {**ran, **idle}.items()]
+    outputs = {name: _batch(shape, rows) for name, shape in answer["outputs"].items()}
+    return {"layers": layers, "outputs": outputs, "parameters": sizes[""][1]}
+
+
+def _owner(path: str, sizes: Mapping[str, Any]) -> str:
+    """The class that has the layer as an attribute; a list of layers is its owner's."""
+    parts = path.split(".")
+    while parts:
+        is_index = parts.pop().isdigit()
+        above = ".".join(parts)
+        if not is_index and above in sizes:
+            return sizes[above][0]
+    return sizes[""][0]
+
+
+def _batch(shape: list[int], rows: int) -> list[int | str]:
+    return ["B" if axis == 0 and size == rows else size for axis, size in enumerate(shape)]
+
+
+def _from_json(found: dict[str, Any]) -> Measured:
+    layers: Iterator[Layer] = (
+        Layer(path, kind, count, tuple(entering), tuple(leaving), owner)
+        for path, kind, count, entering, leaving, owner in found["layers"]
+    )
+    return Measured(tuple(layers), {n: tuple(s) for n, s in found["outputs"].items()}, found["parameters"])

@@ -1,0 +1,378 @@
+"""The twins as a static site: a map of the course, a page per twin, differences, glossary. Nothing here measures."""
+
+import html
+import json
+import re
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from compare.reading import counterparts, glossary, shapes, syntax
+from compare.reading.aligned import SIDES, Reading, Row, path_of, read
+from compare.reading.shapes import Layer, Measured
+from compare.reading.show import NAMES, chosen, document, note
+from compare.record.cell import Cell
+from compare.record.record import read_record
+from twin.catalogue import CHAPTERS, TWINS, chapter_of
+from twin.differences import ROWS, TOPICS
+from twin.errors import TwinError
+from twin.glossary import TOPICS as WORDS
+from twin.paths import ROOT
+from twin.spec import Twin
+
+ASSETS = ("style.css", "site.css", "site.js")
+# What every page's head leads to.
+PAGES = (("index.html", "Course"), ("differences.html", "Differences"), ("glossary.html", "Glossary"))
+CODE = re.compile(r"`([^`]+)`")
+LEAD = re.compile(r"^(Departures[^:.]{0,30}|Slides):")
+BOXES = 24  # more would not be a picture
+QUANTITIES = {
+    "step": "one step",
+    "loop": "training loop",
+    "throughput": "inference, rows",
+    "latency": "inference, one row",
+}
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of a page's code: what stands on either side.
+
+    Args:
+        pair: shared by the rows of one statement.
+        classes: words for the style sheet.
+        why: the tag that explains it.
+        cells: number, code and note of Keras's side, then of PyTorch's; None where there is no line.
+    """
+
+    pair: int
+    classes: str
+    why: str
+    cells: tuple[dict[str, Any] | None, ...]
+
+
+def build(out: Path, records: Sequence[Path] = (), twins: Sequence[Twin] | None = None) -> list[Path]:
+    """Write the site; return its files.
+
+    Args:
+        out: a folder, made where it does not exist.
+        records: of runs, whose results the pages show; of two results of the same cell the newer file's counts.
+        twins: those that get a page; all by default.
+
+    Raises:
+        TwinError: when the folder cannot be written, or a record cannot be read.
+    """
+    import jinja2
+    from markupsafe import Markup
+
+    folder = ROOT / "compare" / "templates"
+    twins = list(TWINS.values()) if twins is None else list(twins)
+    cells = newest(records)
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["ticks"] = lambda text: Markup(_ticks(text))
+    environment.filters["lead"] = lambda text: Markup(LEAD.sub(r"<strong>\1:</strong>", _ticks(text)))
+    environment.globals.update(pages=PAGES, names=NAMES, short=shapes.short, sides=SIDES)
+    chosen = {twin.name for twin in twins}
+    chapters = {c: [t for t in inside if t.name in chosen] for c, inside in CHAPTERS.items()}
+    chapters = {chapter: inside for chapter, inside in chapters.items() if inside}
+    files = {name: (folder / name).read_text() for name in ASSETS}
+    files["search.js"] = f"const INDEX = {json.dumps(index(twins), separators=(',', ':'))};\n"
+    files["index.html"] = environment.get_template("site_index.html").render(
+        here="index.html",
+        chapters=chapters,
+        first=twins[0],
+        total=len(twins),
+        results=sorted({cell.twin for cell in cells} & chosen),
+    )
+    files["differences.html"] = environment.get_template("site_differences.html").render(
+        here="differences.html", topics=TOPICS, code=_difference_code(), used=_used_by(twins)
+    )
+    files["glossary.html"] = environment.get_template("site_glossary.html").render(
+        here="glossary.html", glossary=WORDS, lines=glossary.lines
+    )
+    template = environment.get_template("site_twin.html")
+    for number, twin in enumerate(twins):
+        files[f"{twin.name}.html"] = template.render(
+            here=f"{twin.name}.html",
+            previous=twins[number - 1] if number else None,
+            following=twins[number + 1] if number + 1 < len(twins) else None,
+            **content(twin, [cell for cell in cells if cell.twin == twin.name]),
+        )
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            (out / name).write_text(text)
+    except OSError as error:
+        raise TwinError(f"cannot write the site to {out}: {error.strerror}; choose another folder") from error
+    return [out / name for name in files]
+
+
+def content(twin: Twin, cells: Sequence[Cell]) -> dict[str, Any]:
+    """What a twin's page shows."""
+    from markupsafe import Markup
+
+    reading, measured = read(twin), shapes.of(twin)
+    words = document(reading).split("\n\n")
+    calls = counterparts.uses(reading)
+    linked = dict.fromkeys(row for use in calls for row in use.counterpart.rows)
+    return {
+        "twin": twin,
+        "chapter": chapter_of(twin.name),
+        "paths": {side: path_of(side, twin) for side in SIDES},
+        "title": words[0],
+        "paragraphs": [" ".join(paragraph.split()) for paragraph in words[1:]],
+        "lines": list(lines(reading, measured)),
+        "calls": calls,
+        "alike": counterparts.spelled_alike(reading),
+        "tags": tags(reading),
+        "differences": [ROWS[name] for name in linked],
+        "measured": measured,
+        "layers": layer_table(measured) if measured else [],
+        "flow": Markup(flow(twin, measured)) if measured and measured["keras"].leaves() else "",
+        "checks": [cell for cell in cells if cell.measure == "check"],
+        "speeds": speeds(cells),
+        "trained": trained(cells),
+        "curves": Markup(curves(cells)),
+    }
+
+
+def lines(reading: Reading, measured: Mapping[str, Measured] | None) -> Iterable[Line]:
+    """The rows of the code, as HTML."""
+    from markupsafe import Markup
+
+    pieces = {side: syntax.pieces("\n".join(getattr(reading, side))) for side in SIDES}
+    for row in chosen(reading, ""):  # the module's docstring stands above the code
+        cells: list[dict[str, Any] | None] = []
+        for side in SIDES:
+            number = getattr(row, side)
+            if not number:
+                cells.append(None)
+                continue
+            text = reading.text(row, side)
+            said = note(reading, row, side, measured.get(side) if measured else None)
+            code = "".join(_coloured(*piece) for piece in pieces[side][number - 1])
+            indent = len(text) - len(text.lstrip())
+            cells.append({"number": number, "code": Markup(code), "indent": indent, "note": said})
+        notes = {cell["note"] for cell in cells if cell}
+        classes = [each for each in _classes(reading, row) if each != "same" or len(notes) == 1]
+        yield Line(row.pair, " ".join(classes), row.why, tuple(cells))
+
+
+def _coloured(kind: str, text: str) -> str:
+    escaped = html.escape(text, quote=False).replace(syntax.TAG, f"<b>{syntax.TAG}</b>")
+    return f'<span class="{kind[:2]}">{escaped}</span>' if kind else escaped
+
+
+def _classes(reading: Reading, row: Row) -> Iterable[str]:
+    if row.role == "blank":
+        yield "blank"
+    elif row.keras and row.torch:
+        if reading.text(row, "keras") == reading.text(row, "torch"):
+            yield "same"
+    elif row.role == "statement":
+        yield "alone"
+    if row.role != "blank" and any(syntax.TAG in reading.text(row, side) for side in SIDES):
+        yield "tagged"
+
+
+def tags(reading: Reading) -> list[dict[str, Any]]:
+    """The reasons that the code gives for its differences, each with the lines that give it."""
+    found: dict[tuple[str, str], list[int]] = {}
+    for side in SIDES:
+        for number, line in enumerate(getattr(reading, side), start=1):
+            _, tag, why = line.partition(syntax.TAG)
+            if tag:
+                found.setdefault((side, why.strip()), []).append(number)
+    return [{"side": side, "why": why, "lines": numbers} for (side, why), numbers in found.items()]
+
+
+def layer_table(measured: Mapping[str, Measured]) -> list[tuple[Layer, Layer | None]]:
+    """Each layer of Keras's that ran and holds no others, with PyTorch's of the same path."""
+    torch = {layer.path: layer for layer in measured["torch"].layers}
+    return [(layer, torch.get(layer.path)) for layer in measured["keras"].leaves()]
+
+
+def flow(twin: Twin, measured: Mapping[str, Measured]) -> str:
+    """The network as a picture: boxes from top to bottom in the order of execution, shapes between them.
+
+    An arrow is dashed where what enters a layer has another shape than what left the one above: a function stands
+    between, or the flow branches.
+    """
+    boxes, torch = _boxes(measured["keras"]), {layer.path: layer for layer in measured["torch"].layers}
+    width, height, gap, left = 360, 44, 26, 10
+    parts = []
+    y = gap + 16
+    last: tuple[int | str, ...] = boxes[0].input
+    parts.append(_label(left + width / 2, 14, shapes.short(last), "shape"))
+    for box in boxes:
+        dashed = ' class="dashed"' if box.input != last else ""
+        parts.append(f'<path d="M{left + width / 2} {y - gap + 4}V{y - 3}" marker-end="url(#head)"{dashed}/>')
+        if dashed:
+            parts.append(_label(left + width / 2 + 8, y - 8, shapes.short(box.input), "shape start"))
+        other = torch.get(box.path)
+        kinds = box.type if not other or other.type == box.type else f"{box.type} | {other.type}"
+        parts.append(f'<rect x="{left}" y="{y}" width="{width}" height="{height}" rx="5"/>')
+        parts.append(_label(left + 10, y + 18, box.path, "path start"))
+        parts.append(_label(left + 10, y + 35, kinds, "start"))
+        if box.parameters:
+            parts.append(_label(left + width - 10, y + 18, f"{box.parameters:,}", "end"))
+        parts.append(_label(left + width - 10, y + 35, shapes.short(box.output), "shape end"))
+        last = box.output
+        y += height + gap
+    label = f"{twin.title}: {len(boxes)} steps from {shapes.short(boxes[0].input)} to {shapes.short(boxes[-1].output)}"
+    arrow = '<path d="M0 0L8 4L0 8z"/>'
+    return (
+        f'<svg viewBox="0 0 {width + 2 * left} {y - gap + 6}" width="{width + 2 * left}" role="img" '
+        f'aria-label="{html.escape(label)}" class="flow"><defs><marker id="head" viewBox="0 0 8 8" refX="7" refY="4" '
+        f'markerWidth="7" markerHeight="7" orient="auto">{arrow}</marker></defs>{"".join(parts)}</svg>'
+    )
+
+
+def _boxes(measured: Measured) -> list[Layer]:
+    """The layers of the picture: as deep into the model as there is room for."""
+    ran = [layer for layer in measured.layers if layer.output]
+
+    def depth(layer: Layer) -> int:
+        return sum(not part.isdigit() for part in layer.path.split("."))
+
+    leaves = measured.leaves()
+    for deepest in range(max(map(depth, ran)), 0, -1):
+        boxes = [a for a in ran if depth(a) == deepest or (depth(a) < deepest and a in leaves)]
+        if len(boxes) <= BOXES:
+            return boxes
+    return boxes
+
+
+def _ticks(text: str) -> str:
+    """A sentence as HTML, with code where it has backticks."""
+    return CODE.sub(r"<code>\1</code>", html.escape(text, quote=False))
+
+
+def _label(x: float, y: float, text: str, kind: str) -> str:
+    return f'<text x="{x:g}" y="{y:g}" class="{kind}">{html.escape(text)}</text>'
+
+
+def newest(records: Iterable[Path]) -> list[Cell]:
+    """The cells of some records; of two results of the same cell, that of the newer file."""
+    found: dict[tuple[str, ...], Cell] = {}
+    read_all = [(path, read_record(path)) for path in records]
+    for _, record in sorted(read_all, key=lambda each: each[0].stat().st_mtime):
+        for cell in map(Cell.from_json, record["cells"]):
+            if cell.status not in ("not_run", "skipped"):
+                found[cell.key] = cell
+    return list(found.values())
+
+
+def speeds(cells: Iterable[Cell]) -> list[dict[str, Any]]:
+    """What was timed of each engine: a ratio to the reference with its interval, and the verdict."""
+    return [
+        {"engine": cell.engine, "what": QUANTITIES.get(quantity, quantity), **found}
+        for cell in cells
+        if cell.measure == "bench"
+        for quantity, found in cell.result.get("speed", {}).items()
+        if found.get("verdict") != "reference"
+    ]
+
+
+def trained(cells: Iterable[Cell]) -> list[dict[str, Any]]:
+    """What each engine learned, over its seeds."""
+    by_engine: dict[str, list[Cell]] = {}
+    for cell in cells:
+        if cell.measure == "train" and cell.result.get("value") is not None:
+            by_engine.setdefault(cell.engine, []).append(cell)
+    return [
+        {
+            "engine": engine,
+            "metric": group[0].result["metric"],
+            "value": statistics.fmean(cell.result["value"] for cell in group),
+            "low": min(cell.result["value"] for cell in group),
+            "high": max(cell.result["value"] for cell in group),
+            "seeds": len(group),
+            "goal": group[0].result["goal"],
+            "provenance": group[0].result.get("provenance", ""),
+        }
+        for engine, group in by_engine.items()
+    ]
+
+
+def curves(cells: Iterable[Cell]) -> str:
+    """The training loss of every engine and seed, epoch by epoch, on a logarithmic scale where all are positive."""
+    import math
+
+    drawn: list[tuple[str, list[float]]] = [
+        (cell.engine, next(iter(cell.result["loss"].values())))
+        for cell in cells
+        if cell.measure == "train" and cell.result.get("loss")
+    ]
+    every = [value for _, values in drawn for value in values]
+    if not every or max(map(len, (values for _, values in drawn))) < 2:
+        return ""
+    scale = math.log10 if min(every) > 0 else float
+    low, high = scale(min(every)), scale(max(every))
+    width, height, left = 560, 220, 60
+    epochs = max(len(values) for _, values in drawn)
+
+    def place(epoch: int, value: float) -> str:
+        x = left + (width - left - 10) * epoch / (epochs - 1)
+        y = 10 + (height - 40) * (high - scale(value)) / ((high - low) or 1)
+        return f"{x:.1f},{y:.1f}"
+
+    parts = [
+        f'<polyline class="{engine.partition(":")[0]}" points="{" ".join(map(place, range(epochs), values))}"/>'
+        for engine, values in drawn
+    ]
+    parts += [
+        _label(left - 6, 16, f"{max(every):.3g}", "end"),
+        _label(left - 6, height - 26, f"{min(every):.3g}", "end"),
+        _label(left, height - 6, "epoch 1", "start"),
+        _label(width - 10, height - 6, f"epoch {epochs}", "end"),
+    ]
+    engines = ", ".join(dict.fromkeys(engine for engine, _ in drawn))
+    return (
+        f'<svg viewBox="0 0 {width} {height}" width="{width}" role="img" class="curves" '
+        f'aria-label="Training loss by epoch of {html.escape(engines)}">{"".join(parts)}</svg>'
+    )
+
+
+def index(twins: Iterable[Twin]) -> list[list[str]]:
+    """What the search knows: title, address, and the words to find it by."""
+    found = []
+    for twin in twins:
+        reading = read(twin)
+        names = dict.fromkeys(row.where.split(".")[0] for row in reading.rows if row.where)
+        calls = [each for use in counterparts.uses(reading) for each in (use.counterpart.keras, use.counterpart.torch)]
+        words = [
+            twin.name,
+            twin.topic,
+            chapter_of(twin.name).title,
+            twin.paper,
+            *names,
+            *(c.split("(")[0] for c in calls),
+        ]
+        found.append([twin.title, f"{twin.name}.html", " ".join(words)])
+    for topic, rows in TOPICS.items():
+        found += [[row.title, f"differences.html#{row.name}", f"{row.name} {topic} difference"] for row in rows]
+    for entry in (entry for entries in WORDS.values() for entry in entries):
+        title = f"{entry.keras}: {entry.torch}, {entry.korean}"
+        found.append([title, f"glossary.html#{entry.name}", f"{entry.name} word glossary"])
+    return found
+
+
+def _used_by(twins: Iterable[Twin]) -> dict[str, list[Twin]]:
+    """Name of a difference -> the twins whose calls it is about."""
+    found: dict[str, list[Twin]] = {}
+    for twin in twins:
+        for name in dict.fromkeys(row for use in counterparts.uses(read(twin)) for row in use.counterpart.rows):
+            found.setdefault(name, []).append(twin)
+    return found
+
+
+def _difference_code() -> dict[str, dict[str, str]]:
+    """Name of a difference -> side -> the lines that show it."""
+    from compare.reading.differences import functions
+
+    return {name: {side: "\n\n".join(functions(name, side).values()) for side in SIDES} for name in ROWS}

@@ -1,0 +1,207 @@
+"""What `twin diff` prints and writes, from a finished comparison only."""
+
+import math
+import textwrap
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tabulate import tabulate
+
+from compare.report.diff import Change, Diff, Figure, Outcome
+
+TITLES: dict[Outcome, str] = {
+    "regression": "Regressions",
+    "improvement": "Improvements",
+    "moved": "Moved, for better or worse",
+    "no verdict": "No verdict: too few rounds or seeds, no band, or no steady state",
+    "inconclusive": "Inconclusive: the interval is too wide to tell",
+    "same": "Did not move",
+}
+MOVED: tuple[Outcome, ...] = ("regression", "improvement", "moved")
+WIDTH = 80
+LISTED = 8  # lines of one kind in the terminal
+FOOT = (
+    "change: new / old for times, memory and errors; new - old for what was learned,\n"
+    "with the 95% interval. A ratio is the time over the reference's, in its rounds."
+)
+
+
+def text(diff: Diff, paths: Sequence[Any], records: Sequence[dict[str, Any]], everything: bool) -> str:
+    """For a terminal of 80 columns.
+
+    Args:
+        diff: the comparison.
+        paths, records: the old and the new.
+        everything: also what did not move.
+    """
+    parts = ["\n".join(_heads(paths, records)), _surroundings(diff.changed, "simple")]
+    for title, lines in _notes(diff):
+        more = [f"... and {len(lines) - LISTED} more"] if len(lines) > LISTED and not everything else []
+        shown = [*(lines if everything else lines[:LISTED]), *more]
+        parts.append("\n".join([title, *(_wrapped(line, "  ") for line in shown)]))
+    for outcome, figures in _sections(diff, everything):
+        parts.append(f"{TITLES[outcome]} ({len(figures)})\n\n{_table(figures)}")
+        if whys := [f"{_subject(f)}, {f.name}: {f.why}" for f in figures if f.why]:
+            parts.append("\n".join(_wrapped(line) for line in whys))
+    if any(figure.change is not None for _, figures in _sections(diff, everything) for figure in figures):
+        parts.append(FOOT)
+    return "\n\n".join(part for part in [*parts, _wrapped(summary(diff))] if part)
+
+
+def markdown(diff: Diff, paths: Sequence[Any], records: Sequence[dict[str, Any]], everything: bool) -> str:
+    """The same as a Markdown page."""
+    parts = ["# What changed", "\n".join(f"- {line}" for line in _heads(paths, records))]
+    parts += [summary(diff), _surroundings(diff.changed, "github")]
+    for title, lines in _notes(diff):
+        parts.append("\n".join([f"{title}:\n", *(f"- {line}" for line in lines)]))
+    for outcome, figures in _sections(diff, everything):
+        rows = [[f.twin, _engine(f), *_row(f), f.why.replace("|", "\\|")] for f in figures]
+        heads = ["twin", "engine", "figure", "old", "new", "change", "why"]
+        parts.append(f"## {TITLES[outcome]} ({len(figures)})")
+        parts.append(tabulate(rows, heads, tablefmt="github", disable_numparse=True))
+    return "\n\n".join(part for part in [*parts, FOOT] if part) + "\n"
+
+
+def write(path: Path, page: str) -> None:
+    """Write a page.
+
+    Raises:
+        TwinError: when it cannot be written.
+    """
+    from twin.errors import TwinError
+
+    try:
+        path.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise TwinError(f"--md {path}: {error.strerror}; choose a file that can be written") from error
+
+
+def summary(diff: Diff) -> str:
+    """One paragraph: how many figures moved, and how many did not."""
+    count = Counter(figure.outcome for figure in diff.figures)
+    if not diff.figures:
+        return "Nothing could be compared: the records have no measured figure in common."
+    parts = []
+    for outcome, one, many in (
+        ("regression", "1 regression", "{} regressions"),
+        ("improvement", "1 improvement", "{} improvements"),
+        ("moved", "1 figure moved", "{} figures moved"),
+    ):
+        if number := count[outcome]:  # type: ignore[index]
+            parts.append(one if number == 1 else many.format(number))
+    said = (
+        f"{', '.join(parts)}; {count['same']} figures did not move"
+        if parts
+        else f"None of {count['same']} figures moved"
+    )
+    if count["inconclusive"]:
+        said += f"; of {count['inconclusive']} the interval is too wide to tell"
+    if count["no verdict"]:
+        said += f"; {count['no verdict']} have no verdict, for want of rounds, seeds, a band or a steady state"
+    return said + "."
+
+
+def _heads(paths: Sequence[Any], records: Sequence[dict[str, Any]]) -> list[str]:
+    return [
+        f"{name}: {path}, {record['command']}, {len(record['cells'])} cells, {record['started'] or 'no date'}"
+        for name, path, record in zip(("OLD", "NEW"), paths, records, strict=True)
+    ]
+
+
+def _surroundings(changes: Sequence[Change], style: str) -> str:
+    if not changes:
+        return "Same versions, machine, settings and code."
+    rows = [[each.what, each.old, each.new, ", ".join(each.engines)] for each in changes]
+    heads = ["changed", "old", "new", "on"]
+    widths = [24, 18, 18, 18] if style == "simple" and _widest(rows) > WIDTH - 6 else None
+    return tabulate(rows, heads, tablefmt=style, disable_numparse=True, maxcolwidths=widths)
+
+
+def _widest(rows: Sequence[Sequence[str]]) -> int:
+    return sum(max(map(len, column)) for column in zip(*rows, strict=True))
+
+
+def _notes(diff: Diff) -> list[tuple[str, list[str]]]:
+    notes = (("Not compared", diff.not_compared), ("Only in OLD", diff.only_old), ("Only in NEW", diff.only_new))
+    return [(title, lines) for title, lines in notes if lines]
+
+
+def _sections(diff: Diff, everything: bool) -> list[tuple[Outcome, list[Figure]]]:
+    """The figures by outcome; without `everything`, those that moved, and what was learned without a verdict."""
+    out = []
+    for outcome in TITLES:
+        figures = [f for f in diff.figures if f.outcome == outcome]
+        if not everything and outcome not in MOVED:
+            figures = [f for f in figures if outcome == "no verdict" and f.measure == "train"]
+        if figures:
+            out.append((outcome, figures))
+    return out
+
+
+def _table(figures: Sequence[Figure]) -> str:
+    """A row per figure below one per twin: with a column for the twin it would not fit 80 columns."""
+    rows: list[list[str]] = []
+    for twin in dict.fromkeys(figure.twin for figure in figures):
+        rows.append([twin, "", "", "", ""])
+        rows += [[f" {_engine(f)}", *_row(f)] for f in figures if f.twin == twin]
+    heads = ["twin, engine", "figure", "old", "new", "change"]
+    align = ("left", "left", "right", "right", "left")
+    return tabulate(
+        rows,
+        heads,
+        tablefmt="simple",
+        disable_numparse=True,
+        colalign=align,
+        maxcolwidths=[None, 16, None, None, None],
+        preserve_whitespace=True,
+    )
+
+
+def _row(figure: Figure) -> list[str]:
+    return [figure.name, _value(figure.old, figure), _value(figure.new, figure), _change(figure)]
+
+
+def _engine(figure: Figure) -> str:
+    """The engine, with what is unusual about the cell."""
+    usual = ((figure.dtype.removeprefix("float"), "32"), (figure.size, "small"), (figure.device, "cpu"))
+    return " ".join([figure.engine, *(word for word, ordinary in usual if word != ordinary)])
+
+
+def _subject(figure: Figure) -> str:
+    return f"{figure.twin} on {_engine(figure)}"
+
+
+def _value(value: float | str, figure: Figure) -> str:
+    if isinstance(value, str):
+        return "DIFFERS" if value.startswith("broke at") else value
+    if figure.unit == "s":
+        scale, unit = (1, "s") if value >= 1 else (1e3, "ms") if value >= 1e-3 else (1e6, "µs")
+        return f"{value * scale:.3g} {unit}"
+    if figure.unit == "MiB":
+        return f"{value:.0f} MiB" if value < 1000 else f"{value / 1024:.2f} GiB"
+    return f"{value:.1e}" if figure.measure == "check" else f"{value:.4g}"
+
+
+def _change(figure: Figure) -> str:
+    if isinstance(figure.new, str):
+        return figure.new.removeprefix("broke ") if figure.new.startswith("broke at") else ""
+    if figure.change is None:
+        return ""
+    if figure.measure == "check":
+        return f"{figure.change:.2g}x" if math.isfinite(figure.change) else "from zero"
+    if figure.measure == "train":
+        if figure.low is None or figure.high is None:
+            return f"{figure.change:+.3g}"
+        return f"{figure.change:+.3g} ±{(figure.high - figure.low) / 2:.2g}"
+    interval = "" if figure.low is None or figure.high is None else f" [{_times(figure.low)}, {_times(figure.high)}]"
+    return _times(figure.change) + interval
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.2f}" if ratio < 10 else f"{ratio:.0f}"
+
+
+def _wrapped(line: str, indent: str = "") -> str:
+    return textwrap.fill(line, WIDTH, initial_indent=indent, subsequent_indent=indent + "  ")

@@ -1,0 +1,113 @@
+"""`--log`: losses and metrics of a training, written as they come for TensorBoard or for Weights & Biases.
+
+Neither needs an account. Both are extras, and both are imported only when they are asked for.
+"""
+
+import contextlib
+import importlib.util
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from compare.record.cell import Cell
+from twin.errors import TwinError
+
+Kind = Literal["tensorboard", "wandb"]
+Write = Callable[[dict[str, float], int], None]  # names and values, and the epoch after which they were seen
+
+
+@dataclass(frozen=True)
+class Log:
+    """Where a run's trainings are logged, one folder or one offline run each."""
+
+    kind: Kind
+    folder: Path
+
+    def open(self, cell: Cell) -> AbstractContextManager[Write]:
+        """A function that writes to the cell's log until the context is left."""
+        return {"tensorboard": _tensorboard, "wandb": _wandb}[self.kind](self.folder, cell)
+
+
+def require(kind: Kind) -> None:
+    """See that the extra is installed, before anything is trained.
+
+    Raises:
+        TwinError: when it is not.
+    """
+    if importlib.util.find_spec(kind) is None:
+        raise TwinError(f"--log {kind}: {kind} is not installed; try: pip install 'twin-suite[{kind}]'")
+
+
+@contextlib.contextmanager
+def _tensorboard(folder: Path, cell: Cell) -> Iterator[Write]:
+    """An event file at <folder>/<twin>/<engine>/seed<n>, which `tensorboard --logdir` finds.
+
+    The file is opened here, not by TensorBoard's EventFileWriter: that one imports TensorFlow where it is installed.
+    """
+    from tensorboard.compat.proto.event_pb2 import Event
+    from tensorboard.compat.proto.summary_pb2 import Summary
+    from tensorboard.summary.writer.record_writer import RecordWriter
+
+    place = folder / cell.twin / cell.engine.replace(":", "-") / f"seed{cell.seed}"
+    now = time.time()
+    name = f"events.out.tfevents.{now:.0f}.{socket.gethostname()}.{os.getpid()}"  # TensorBoard knows it by the start
+    with contextlib.ExitStack() as stack:
+        with _mistakes("tensorboard", place, OSError):
+            place.mkdir(parents=True, exist_ok=True)
+            file = stack.enter_context((place / name).open("wb", buffering=0))
+        writer = RecordWriter(file)
+
+        def write(values: dict[str, float], step: int) -> None:
+            summary = Summary(value=[Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()])
+            with _mistakes("tensorboard", place, OSError):
+                writer.write(Event(wall_time=time.time(), step=step, summary=summary).SerializeToString())
+
+        with _mistakes("tensorboard", place, OSError):
+            writer.write(Event(wall_time=now, file_version="brain.Event:2").SerializeToString())
+        yield write
+
+
+@contextlib.contextmanager
+def _wandb(folder: Path, cell: Cell) -> Iterator[Write]:
+    """A run of the project twin-suite, offline unless WANDB_MODE says otherwise; `wandb sync` uploads it later."""
+    import wandb
+
+    with _mistakes("wandb", folder, OSError, wandb.errors.Error, ValueError):
+        folder.mkdir(parents=True, exist_ok=True)
+        run = wandb.init(
+            project="twin-suite",
+            group=cell.twin,
+            name=f"{cell.twin}-{cell.engine}-seed{cell.seed}",
+            config={"twin": cell.twin, "engine": cell.engine, "seed": cell.seed, "device": cell.device},
+            dir=folder,
+            mode=None if "WANDB_MODE" in os.environ else "offline",
+            reinit="create_new",
+            settings=wandb.Settings(silent=True, console="off"),
+        )
+
+    def write(values: dict[str, float], step: int) -> None:
+        with _mistakes("wandb", folder, OSError, wandb.errors.Error):
+            run.log(values | {"epoch": step}, step=step)
+
+    try:
+        yield write
+    finally:
+        run.finish()
+
+
+@contextlib.contextmanager
+def _mistakes(kind: Kind, place: Path, *kinds: type[Exception]) -> Iterator[None]:
+    """A library's complaint, or the disk's, as one line."""
+    try:
+        yield
+    except kinds as error:
+        if isinstance(error, OSError):
+            said, remedy = error.strerror, "choose another place with --out"
+        else:
+            said, remedy = " ".join(str(error).split())[:200], "unset WANDB_MODE to stay offline"
+        raise TwinError(f"--log {kind}: cannot write to {place}: {said}; {remedy}") from error

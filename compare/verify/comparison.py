@@ -1,0 +1,451 @@
+"""Two traces side by side: each layer from the same input, and what lies between two layers.
+
+PyTorch's pass was repeated with Keras's recorded values at every pair of layers, so that each is measured by itself.
+What lies between two pairs (activations, poolings, sums) is found by its values.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+import numpy as np
+
+from compare.verify import axes as alignment
+from compare.verify import causes
+from compare.verify.causes import Candidate
+from compare.verify.verdict import LIMIT, Finding, far_in_words
+from twin.bridge import Leaf
+from twin.trace import Event, Trace
+
+
+class Owner(Protocol):
+    """What a comparison needs of the examination that it belongs to."""
+
+    torch: Any
+    torch_inputs: Sequence[np.ndarray]
+    pairs: dict[str, str]
+    leaves: dict[str, Leaf]
+    native: dict[str, Leaf]
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """A call of a Keras layer with weights and the call of its PyTorch partner."""
+
+    path: str
+    keras: Event
+    torch: Event
+    end: Event  # the PyTorch call that gives what Keras's layer gives: the layer's own, or the one that crops it
+
+
+@dataclass
+class Comparison:
+    """One mode's two traces, PyTorch's with Keras's values at every pair of layers."""
+
+    owner: Owner
+    rung: str
+    training: bool
+    mine: Trace
+    anchors: list[Anchor]
+    dropouts: list[tuple[Event, Event]]
+    theirs: Trace = field(init=False)
+
+    def forced(
+        self, extra: Sequence[dict[str, Any]] = (), arrays: Mapping[str, np.ndarray] | None = None
+    ) -> dict[str, Any]:
+        """The edits that feed each PyTorch layer, and whatever follows it, what Keras recorded there."""
+        edits: list[dict[str, Any]] = []
+        out: dict[str, np.ndarray] = {}
+        for anchor in self.anchors:
+            for place in range(len(anchor.torch.inputs)):
+                value = self._incoming(anchor, place)
+                if value is not None:
+                    out[f"{anchor.torch.index}/input/{place}"] = value
+            edits.append({"event": anchor.torch.index, "do": "input"})
+            produced = self._produced(anchor)
+            out |= {f"{anchor.end.index}/output/{place}": value for place, value in produced.items()}
+            if produced:
+                edits.append({"event": anchor.end.index, "do": "output"})
+        for mine, theirs in self.dropouts:
+            if mine.settings["active"] and theirs.settings["active"]:
+                native = self.theirs.values.get(theirs.outputs[0])
+                source = self.mine.values[mine.outputs[0]]
+                out[f"{theirs.index}/output/0"] = alignment.to_torch(source, native, self._origin(theirs))
+                edits.append({"event": theirs.index, "do": "output"})
+        return {"edits": [*edits, *extra], "arrays": out | dict(arrays or {})}
+
+    def findings(self) -> tuple[list[Finding], float]:
+        """Every difference by itself, in the order of execution, and the worst distance that was allowed."""
+        found, worst, seen = [], 0.0, set()
+        for anchor in self.anchors:
+            far = self.entering(anchor, self.theirs)
+            if far > LIMIT:
+                found.append(self._between(anchor, far))
+            worst = max(worst, far if far <= LIMIT else 0.0)
+            far = self.leaving(anchor, self.theirs)
+            if far > LIMIT and anchor.path not in seen:
+                seen.add(anchor.path)
+                found.append(self._inside(anchor, far))
+            worst = max(worst, far if far <= LIMIT else 0.0)
+        for mine, theirs in self.dropouts:
+            if (
+                mine.settings["active"]
+                and theirs.settings["active"]
+                and mine.settings["rate"] != theirs.settings["rate"]
+            ):
+                found.append(self._dropout_rate(mine, theirs))
+        far = self.leaving_model(self.theirs)
+        if far > LIMIT:
+            found.append(self._between(None, far))
+        once = {(finding.keras, finding.torch, finding.cause): finding for finding in reversed(found)}
+        return [each for each in found if each in once.values()], max(worst, far if far <= LIMIT else 0.0)
+
+    # What enters and leaves
+
+    def _incoming(self, anchor: Anchor, place: int) -> np.ndarray | None:
+        """Keras's value for one input of the PyTorch call, in PyTorch's layout."""
+        number = anchor.torch.inputs[place]
+        native = self.theirs.values.get(number)
+        if native is None:
+            return None
+        options = [(self.mine.values[n], abs(i - place)) for i, n in enumerate(anchor.keras.inputs)]
+        options += [(v, 9) for n in anchor.keras.inputs if (v := _before_padding(self.mine, n)) is not None]
+        # One side may pad in the layer, the other before it: then the value has another size, and its own flows on.
+        fitting = [each for each in options if each[0].size == native.size]
+        if not fitting:
+            padded = _before_padding(self.theirs, number) is not None
+            return None if padded else alignment.to_torch(options[0][0], None, anchor.torch.family)
+        best = min(fitting, key=lambda each: (alignment.distance(each[0], native)[0], each[1]))
+        value = alignment.to_torch(best[0], native, anchor.torch.family)
+        return value if value.ndim == native.ndim else None
+
+    def entering(self, anchor: Anchor, theirs: Trace) -> float:
+        """How far what enters the PyTorch layer is from what enters Keras's."""
+        worst = 0.0
+        for number in anchor.torch.inputs:
+            native = theirs.values.get(number)
+            if native is None:
+                continue
+            natives = [native, _before_padding(theirs, number)]
+            options = [
+                each for n in anchor.keras.inputs for each in (self.mine.values[n], _before_padding(self.mine, n))
+            ]
+            worst = max(
+                worst,
+                min(
+                    alignment.distance(option, each)[0]
+                    for option in options
+                    for each in natives
+                    if option is not None and each is not None
+                ),
+            )
+        return worst
+
+    def leaving(self, anchor: Anchor, theirs: Trace) -> float:
+        """How far the PyTorch layer's output from Keras's input is from Keras's output."""
+        wanted = self.mine.values[anchor.keras.outputs[0]]
+        return min(
+            (alignment.distance(wanted, value)[0] for value in self._results(anchor, theirs)), default=float("inf")
+        )
+
+    def leaving_model(self, theirs: Trace) -> float:
+        """How far the model's outputs are from Keras's."""
+        if not theirs.outputs:
+            return 0.0 if theirs.stopped else float("inf")
+        pairs = list(zip(self._output_numbers(), theirs.outputs.values(), strict=False))
+        return max((alignment.distance(self.mine.values[a], theirs.values[b])[0] for a, b in pairs), default=0.0)
+
+    def _output_numbers(self) -> list[int]:
+        names = self.theirs.outputs
+        if set(names) == set(self.mine.outputs):
+            return [self.mine.outputs[name] for name in names]
+        return list(self.mine.outputs.values())
+
+    def _results(self, anchor: Anchor, theirs: Trace) -> list[np.ndarray]:
+        """The values in which a PyTorch layer may give what Keras's gives: a recurrent one has several."""
+        values = [theirs.computed.get(n, theirs.values[n]) for n in anchor.end.outputs if n in theirs.values]
+        if anchor.torch.family not in ("lstm", "gru", "rnn") or not values:
+            return values[:1]
+        sequence, state = values[0], values[1]
+        if anchor.keras.settings.get("sequences"):
+            return [sequence]
+        return [state.swapaxes(0, 1).reshape(state.shape[1], -1)]
+
+    def _produced(self, anchor: Anchor) -> dict[int, np.ndarray]:
+        """Keras's output in PyTorch's layout, by place among the outputs."""
+        wanted = self.mine.values[anchor.keras.outputs[0]]
+        natives = [self.theirs.values.get(number) for number in anchor.end.outputs]
+        if anchor.torch.family in ("lstm", "gru", "rnn"):
+            return self._produced_sequence(anchor, wanted, natives)
+        return {0: alignment.to_torch(wanted, natives[0], anchor.torch.family)}
+
+    def _produced_sequence(self, anchor: Anchor, wanted: np.ndarray, natives: list[Any]) -> dict[int, np.ndarray]:
+        sequence, state = natives[0], natives[1]
+        if sequence is None or state is None:
+            return {}
+        if anchor.keras.settings.get("sequences"):
+            value = alignment.to_torch(wanted, sequence, anchor.torch.family)
+            return {0: value} if value.shape == sequence.shape else {}
+        directions = state.shape[0]
+        if wanted.size != state.size:
+            return {}
+        last = wanted.reshape(wanted.shape[0], directions, -1).swapaxes(0, 1)
+        return {1: np.ascontiguousarray(last)}
+
+    def _origin(self, event: Event) -> str:
+        """The family of the call whose layout a value has."""
+        while event.family not in alignment.CHANNELS_FIRST and event.inputs:
+            producer = self.theirs.producers.get(event.inputs[0])
+            if producer is None or producer.family in ("shape", "dense"):
+                break
+            event = producer
+        return event.family
+
+    # Why
+
+    def trial(
+        self, anchor: Anchor | None, edits: Sequence[dict[str, Any]], arrays: Mapping[str, np.ndarray], inside: bool
+    ) -> float:
+        """The distance with some edits."""
+        theirs = self.owner.torch.trace(self.owner.torch_inputs, self.training, **self.forced(edits, arrays))
+        if theirs.stopped:
+            return float("inf")
+        if anchor is None:
+            return self.leaving_model(theirs)
+        return self.leaving(anchor, theirs) if inside else self.entering(anchor, theirs)
+
+    def _settle(
+        self, candidates: Sequence[Candidate], anchor: Anchor | None, inside: bool, before: float, finding: Finding
+    ) -> Finding:
+        """The finding with the first cause that makes both agree, or with all that were tried."""
+        tried: list[str] = []
+        for candidate in candidates:
+            after = self.trial(anchor, candidate.edits, candidate.arrays, inside) if candidate.edits else None
+            if after is None or after <= LIMIT:
+                return replace(
+                    finding,
+                    cause=candidate.cause,
+                    after=after,
+                    says=candidate.says,
+                    fix=candidate.fix,
+                    tried=tuple(tried),
+                )
+            most = after <= 0.01 * before
+            tried.append(f"{candidate.cause} ({after:.1g} left)" if most else candidate.cause)
+        return replace(finding, tried=tuple(tried))
+
+    def _inside(self, anchor: Anchor, far: float) -> Finding:
+        """A layer that differs from equal inputs."""
+        what = f"from equal inputs its output is {far_in_words(far)}"
+        finding = Finding(self.rung, anchor.path, self.owner.pairs[anchor.path], what, before=far)
+        results = self._results(anchor, self.theirs)
+        wanted = self.mine.values[anchor.keras.outputs[0]]
+        leaf = self.owner.leaves[anchor.path], self.owner.native[self.owner.pairs[anchor.path]]
+        if results and results[0].size != wanted.size:
+            finding = replace(
+                finding, what=f"its output has shape {results[0].shape}, Keras's {wanted.shape}", before=None
+            )
+        got = results[0] if results else None
+        finding = self._settle(
+            causes.of_layer(anchor.keras, anchor.torch, leaf, wanted, got, self._pad(anchor)),
+            anchor, True, far if math.isfinite(far) else 1.0, finding,
+        )  # fmt: skip
+        if finding.cause is None:
+            samples = {"keras_output": wanted, "torch_output": results[0] if results else np.array([])}
+            samples["input"] = self.mine.values[anchor.keras.inputs[0]]
+            finding = replace(finding, samples={n: [float(x) for x in v.ravel()[:6]] for n, v in samples.items()})
+        return finding
+
+    def _pad(self, anchor: Anchor) -> Event | None:
+        """The PyTorch call that pads right before a layer."""
+        event = self.theirs.producers.get(anchor.torch.inputs[0]) if anchor.torch.inputs else None
+        return event if event is not None and event.settings.get("name") == "pad" else None
+
+    def _between(self, anchor: Anchor | None, far: float) -> Finding:
+        """Calls without weights that differ, before a layer or before the output."""
+        ends = (
+            (anchor.keras.inputs, anchor.torch.inputs)
+            if anchor
+            else (self._output_numbers(), list(self.theirs.outputs.values()))
+        )
+        a, b = _segment(self.mine, ends[0], self.anchored(0)), _segment(self.theirs, ends[1], self.anchored(1))
+        values = list(self.theirs.values.values())
+        matched = {e.index: self._found(self.mine.values[e.outputs[0]], values) for e in a}
+        known = [self.mine.values[n] for e in a for n in (*e.outputs, *e.inputs)] + [
+            self.mine.values[n] for n in ends[0]
+        ]
+        first = next((e for e in a if not matched[e.index] and not causes.neutral(e)), None)
+        other = next(
+            (e for e in b if not causes.neutral(e) and not self._found(self.theirs.values[e.outputs[0]], known)), None
+        )
+        at = anchor.path if anchor else "the output"
+        names = [self._name(event, side, anchor) for side, event in ((0, first), (1, other))]
+        finding = Finding(self.rung, names[0], names[1], f"what enters {at} is {far_in_words(far)}", before=far)
+        source = None
+        if other is not None and other.inputs:
+            source = self.theirs.values.get(other.inputs[0])
+        last = next((e for e in reversed(b) if e.family == "shape"), None)
+        situation = causes.Situation(
+            first,
+            other,
+            source,
+            anchor.torch if anchor else None,
+            self._follows(anchor, other),
+            self._replacements(first, other, anchor),
+            self._end(self.theirs.producers.get(next(iter(ends[1]), -1)) if b else None, ends),
+            last,
+            self._after_sequence(other),
+            self._rearranged(first),
+        )
+        candidates = causes.of_calls(situation)
+        return self._settle(candidates, anchor, False, far if math.isfinite(far) else 1.0, finding)
+
+    def anchored(self, side: int) -> set[int]:
+        """Numbers of the values that come out of paired layers."""
+        events = [anchor.keras if side == 0 else anchor.end for anchor in self.anchors]
+        return {number for event in events for number in event.outputs}
+
+    def _found(self, value: np.ndarray, values: Sequence[np.ndarray]) -> bool:
+        return any(alignment.distance(value, other)[0] <= LIMIT for other in values if other.size == value.size)
+
+    def _name(self, event: Event | None, side: int, anchor: Anchor | None) -> str:
+        if event is not None:
+            return event.label
+        if anchor is None:
+            return "the output"
+        return anchor.path if side == 0 else self.owner.pairs[anchor.path]
+
+    def _replacements(
+        self, first: Event | None, other: Event | None, anchor: Anchor | None
+    ) -> list[causes.Replacement]:
+        """PyTorch's calls whose output could become what Keras's call gives: its counterpart, and those before it."""
+        if first is None:
+            return []
+        wanted = self.mine.values[first.outputs[0]]
+        found = []
+        if other is not None:
+            native = self.theirs.values.get(other.outputs[0])
+            found.append(
+                causes.Replacement(other, alignment.to_torch(wanted, native, self._origin(other)), instead=True)
+            )
+        sources = [self.mine.values[number] for number in first.inputs]
+        for event in reversed(self.theirs.events):
+            native = self.theirs.values.get(event.outputs[0])
+            if native is None or (anchor is not None and event.index >= anchor.torch.index):
+                continue
+            if any(s.size == native.size and alignment.distance(s, native)[0] <= LIMIT for s in sources):
+                value = alignment.to_torch(wanted, native, self._origin(event))
+                found.append(causes.Replacement(event, value, instead=False))
+        return found
+
+    def _end(self, event: Event | None, ends: Any) -> causes.Replacement | None:
+        """PyTorch's call made to give what enters Keras's next layer."""
+        if event is None:
+            return None
+        native = self.theirs.values.get(event.outputs[0])
+        wanted = [self.mine.values[number] for number in ends[0]]
+        fitting = [value for value in wanted if native is not None and value.size == native.size]
+        if not fitting:
+            return None
+        return causes.Replacement(event, alignment.to_torch(fitting[0], native, self._origin(event)), instead=True)
+
+    def _rearranged(self, event: Event | None) -> tuple[int, ...] | None:
+        """The shape in which Keras's call takes a value that PyTorch has, but in no such arrangement."""
+        values = list(self.theirs.values.values())
+        for number in event.inputs if event is not None else ():
+            producer = self.mine.producers.get(number)
+            if producer is None or producer.family != "shape" or self._found(self.mine.values[number], values):
+                continue
+            source = self.mine.values[producer.inputs[0]] if producer.inputs else None
+            while producer is not None and producer.family == "shape" and producer.inputs:
+                source = self.mine.values[producer.inputs[0]]
+                producer = self.mine.producers.get(producer.inputs[0])
+            if source is not None and self._found(source, values):
+                return self.mine.values[number].shape
+        return None
+
+    def _after_sequence(self, event: Event | None) -> bool:
+        """Whether a PyTorch call picks from a recurrent layer of which Keras passes on the last step."""
+        if event is None or not event.inputs:
+            return False
+        source = self.theirs.producers.get(event.inputs[0])
+        keras = next((a.keras for a in self.anchors if source is not None and a.torch.index == source.index), None)
+        return keras is not None and keras.family in ("lstm", "gru", "rnn") and not keras.settings["sequences"]
+
+    def _follows(self, anchor: Anchor | None, other: Event | None) -> bool:
+        """Whether Keras makes right after the layer the call that PyTorch makes right before it."""
+        if anchor is None or other is None:
+            return False
+        after = [e for e in self.mine.events if anchor.keras.outputs[0] in e.inputs]
+        return any(e.family == other.family and e.settings.get("name") == other.settings.get("name") for e in after)
+
+    def _dropout_rate(self, mine: Event, theirs: Event) -> Finding:
+        rates = mine.settings["rate"], theirs.settings["rate"]
+        says = f"Keras drops {rates[0]:g} of the values, PyTorch {rates[1]:g}"
+        fix = {"torch": f"torch.nn.Dropout({rates[0]:g})", "keras": f"keras.layers.Dropout({rates[1]:g})"}
+        return Finding(
+            self.rung, mine.label, theirs.label, "the dropout rates are not equal", "dropout_rate",
+            says=says, fix=fix,
+        )  # fmt: skip
+
+
+def cropped(trace: Trace, event: Event, wanted: np.ndarray) -> Event:
+    """The call that cuts a layer's output to the wanted size, or the layer's own."""
+    value = trace.values.get(event.outputs[0])
+    if event.family == "conv_transpose" and value is not None and value.size != wanted.size:
+        for later in trace.events[event.index + 1 :]:
+            cut = trace.values.get(later.outputs[0])
+            if later.inputs[:1] == event.outputs[:1] and cut is not None and cut.size == wanted.size:
+                return later
+    return event
+
+
+def dropout_pairs(mine: Trace, theirs: Trace, anchors: Sequence[Anchor]) -> list[tuple[Event, Event]]:
+    """Dropout calls that belong together: those that follow the same pair of layers, in order."""
+    out = []
+    for side, trace in ((0, mine), (1, theirs)):
+        places = {(a.keras if side == 0 else a.torch).index: number for number, a in enumerate(anchors)}
+        found: dict[tuple[int, int], Event] = {}
+        last = -1
+        for event in trace.events:
+            last = places.get(event.index, last)
+            if event.family == "dropout":
+                found[last, sum(key[0] == last for key in found)] = event
+        out.append(found)
+    return [(event, out[1][key]) for key, event in out[0].items() if key in out[1]]
+
+
+def _segment(trace: Trace, ends: Sequence[int], stops: set[int]) -> list[Event]:
+    """The calls between the values `ends` and the nearest paired layers, in the order of execution."""
+    found: dict[int, Event] = {}
+    todo = list(ends)
+    while todo:
+        number = todo.pop()
+        event = trace.producers.get(number)
+        if event is None or number in stops or event.index in found:
+            continue
+        found[event.index] = event
+        todo += event.inputs
+    return [found[index] for index in sorted(found)]
+
+
+def before_flatten(trace: Trace, number: int) -> np.ndarray | None:
+    """The value that a row of features was flattened from, if it had axes of space."""
+    for _ in range(len(trace.events)):
+        event = trace.producers.get(number)
+        if event is None or event.family not in ("shape", "activation", "dropout") or not event.inputs:
+            return None
+        source = trace.values.get(event.inputs[0])
+        if event.family == "shape" and source is not None and source.ndim > 2 and trace.values[number].ndim == 2:
+            return source if trace.values[number].shape[0] == source.shape[0] else None
+        number = event.inputs[0]
+    return None
+
+
+def _before_padding(trace: Trace, number: int) -> np.ndarray | None:
+    """What a padded value was before."""
+    event = trace.producers.get(number)
+    if event is not None and event.settings.get("name") == "pad" and event.inputs:
+        return trace.values.get(event.inputs[0])
+    return None

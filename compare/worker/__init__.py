@@ -1,0 +1,5 @@
+"""The child process: what runs inside of it. Nobody imports it; engines/process.py starts it.
+
+May import: port, stats, record.
+Begin with: serve.py.
+"""

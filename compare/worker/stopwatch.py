@@ -1,0 +1,86 @@
+"""Inside a worker: one run, timed in chunks that are long enough for the clock and drained at their end."""
+
+import math
+import time
+from typing import Any
+
+from compare.stats.ratios import is_steady
+from twin.bridge import Arrays
+
+CHUNK = 0.1  # seconds that a timed chunk takes at least
+WARM_CHUNK = 0.02
+WINDOW = 20  # chunks of the half-sample test
+SLOW_WINDOW = 8  # of calls that are as long as a timed chunk: a step of a second need not be taken a hundred times
+WINDOWS = 5  # after which a run that still changes has no steady state
+
+
+class Stopwatch:
+    """Times a built run, quantity by quantity.
+
+    Args:
+        train, timing: the modules of the run's side.
+        run: freshly built, with its weights loaded.
+        batch: one training batch with the random numbers that it draws.
+        data: the rows that the loop trains on.
+    """
+
+    def __init__(self, train: Any, timing: Any, run: Any, batch: Arrays, data: Arrays):
+        self.train, self.timing, self.run = train, timing, run
+        self.batch, self.data = batch, data
+        self.calls: dict[str, Any] = {}
+        timing.prepare(run)
+
+    def quantities(self) -> list[str]:
+        """What can be timed of this run."""
+        inference = ["throughput", "latency"] if "x" in self.batch else []
+        return ["step", *inference, *([] if hasattr(self.run.module, "fit") else ["loop"])]
+
+    def first_steps(self) -> tuple[float, float]:
+        """Seconds of the first step, in which compilers compile, and of the second."""
+        seconds = []
+        for _ in range(2):
+            start = time.perf_counter()
+            self.train.step(self.run, self.batch)
+            seconds.append(time.perf_counter() - start)
+        return seconds[0], seconds[1]
+
+    def warm_up(self, quantity: str) -> tuple[int, bool]:
+        """Repeat until the time of a chunk no longer changes.
+
+        Returns:
+            How often to repeat in a timed chunk, and whether a steady state was reached.
+        """
+        if quantity == "loop":
+            each = self.chunk(quantity, 1) * self._loop_steps()
+            return max(1, math.ceil(CHUNK / each)), True
+        if quantity == "step":
+            self.calls[quantity] = self.timing.training_step(self.run, self.batch)
+        else:
+            x = self.batch["x"] if quantity == "throughput" else self.batch["x"][:1]
+            self.calls[quantity] = self.timing.inference(self.run, x)
+        self.chunk(quantity, 1)
+        each = self.chunk(quantity, 1)
+        count = max(1, math.ceil(WARM_CHUNK / each))
+        window = WINDOW if each < CHUNK else SLOW_WINDOW
+        for _ in range(WINDOWS):
+            seconds = [self.chunk(quantity, count) for _ in range(window)]
+            if steady := is_steady(seconds):
+                break
+        return max(1, math.ceil(CHUNK / min(seconds))), steady
+
+    def chunk(self, quantity: str, count: int) -> float:
+        """Seconds of one of `count` repetitions: of a step, a batch, or (in the loop) a step of so many epochs."""
+        if quantity == "loop":
+            marks: list[float] = []
+            self.timing.user_loop(self.run, self.data, count + 1, lambda: marks.append(time.perf_counter()))
+            return (marks[-1] - marks[0]) / (count * self._loop_steps())  # the first epoch also starts the loop
+        self.timing.ready(self.run, training=quantity == "step")
+        call = self.calls[quantity]
+        start = time.perf_counter()
+        for _ in range(count):
+            result = call()
+        self.timing.wait_for(result)
+        return (time.perf_counter() - start) / count
+
+    def _loop_steps(self) -> int:
+        return math.ceil(len(next(iter(self.data.values()))) / self.run.twin.batch_size)
