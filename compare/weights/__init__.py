@@ -1,5 +1,5 @@
 """`twin weights`: pretrained weights cross from one framework to the other.
 
-May import: verify, engines.
+May import: verify, check, engines.
 Begin with: run.py.
 """

@@ -87,9 +87,3 @@ def test_a_file_that_departs_from_its_twin_is_stopped_at_the_first_command(tmp_p
     assert structure.returncode == 1
     assert "dense2" in structure.stdout
     assert "'out'" in structure.stdout
-
-
-def test_architecture_names_every_file_of_compare():
-    text = (ROOT / "ARCHITECTURE.md").read_text()
-    named = set(re.findall(r"\b\w+\.py\b", text)) | {f"{name}.py" for name in re.findall(r"\bcompare/(\w+)\b", text)}
-    assert {path.name for path in (ROOT / "compare").glob("*.py")} - named - {"__init__.py"} == set()

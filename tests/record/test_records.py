@@ -164,7 +164,8 @@ def test_a_file_that_may_not_grow_is_told_by_the_system_itself(tmp_path):
     code = """
 import resource, sys
 from pathlib import Path
-from compare.cells import Cell, Record
+from compare.record.cell import Cell
+from compare.record.record import Record
 record = Record("check", [Cell("check", "pooling", "torch", "cpu", "float32", 0, "small")], Path(sys.argv[1]))
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 record.cells[0].status, record.cells[0].result = "ok", {"long": list(range(10_000))}

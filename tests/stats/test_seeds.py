@@ -541,7 +541,7 @@ def test_a_log_for_wandb_is_written_offline_and_none_imports_a_framework(tmp_pat
     script = (
         "import sys, pathlib\n"
         "from compare.train import logs\n"
-        "from compare.cells import Cell\n"
+        "from compare.record.cell import Cell\n"
         "cell = Cell('train', 'mlp', 'keras-torch:compile', 'cpu', 'float32', 3, 'small')\n"
         "for kind in ('wandb', 'tensorboard'):\n"
         "    with logs.Log(kind, pathlib.Path('there')).open(cell) as write:\n"
