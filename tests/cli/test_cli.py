@@ -4,26 +4,13 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 
-import numpy as np
 import pytest
 
 from compare.record import record as cells
-from twin import arrays
+from tests.helpers.command import TWIN, environment, twin
 from twin.catalogue import TWINS
-from twin.paths import ROOT
-
-
-def twin(*arguments, cwd=None, timeout=240):
-    """Run the command line."""
-    command = [sys.executable, "-m", "compare.cli", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, cwd=cwd, env=environment())
-
-
-def environment():
-    return os.environ | {"PYTHONPATH": os.fspath(ROOT)}
 
 
 @pytest.mark.parametrize(
@@ -75,7 +62,7 @@ def test_list_gives_its_stable_part():
 
 @pytest.mark.parametrize("columns", [80, 120])
 def test_list_fits_the_terminal(columns):
-    command = [sys.executable, "-m", "compare.cli", "list"]
+    command = [*TWIN, "list"]
     env = environment() | {"COLUMNS": str(columns)}
     lines = subprocess.run(command, capture_output=True, text=True, env=env, timeout=60).stdout.splitlines()
     assert all(len(line) <= columns for line in lines)
@@ -114,38 +101,6 @@ def test_a_table_fits_eighty_columns(tmp_path):
     assert json.loads((tmp_path / "found.json").read_text())["cells"]
 
 
-def test_train_gives_its_stable_part_and_its_weights(tmp_path):
-    command = "train", "mlp", "--engine", "torch", "--epochs", "2"
-    answer = twin(*command, "--json", "-", "--save", "saved", cwd=tmp_path)
-    assert answer.returncode == 0, answer.stderr
-    (cell,) = json.loads(answer.stdout)["cells"]
-    assert cell["metric"] == "accuracy"
-    assert 0.1 < cell["value"] <= 1
-    assert len(cell["loss"]["loss"]) == 2
-    assert cell["provenance"].startswith("real, shipped in scikit-learn")
-    assert cell["seconds"] > 0
-
-    again = twin(*command, "--weights", "saved/mlp-torch.safetensors", "--json", "-", cwd=tmp_path)
-    assert json.loads(again.stdout)["cells"][0]["loss"]["loss"][0] < cell["loss"]["loss"][1]
-    other = twin("train", "lenet", "--engine", "torch", "--weights", "saved/mlp-torch.safetensors", cwd=tmp_path)
-    assert other.returncode == 2
-    assert "only in the weights file: dense3.bias" in other.stderr
-    assert "only in lenet: conv1.bias" in other.stderr
-    assert "of another shape: dense1.bias (64,) against (84,)" in other.stderr
-
-
-def test_a_loss_that_becomes_nan_stops_the_training_and_says_so(tmp_path):
-    command = "train", "mlp", "--engine", "torch", "--epochs", "2"
-    assert twin(*command, "--save", "saved", cwd=tmp_path).returncode == 0
-    broken = arrays.read(tmp_path / "saved" / "mlp-torch.safetensors")
-    broken["dense1.bias"][0] = np.nan
-    arrays.write(tmp_path / "broken", broken)
-    answer = twin(*command, "--weights", "broken", cwd=tmp_path)
-    assert answer.returncode == 1
-    assert "loss became nan in epoch 1 of 2" in answer.stdout
-    assert "Traceback" not in answer.stderr
-
-
 def test_nothing_measured_is_exit_code_3(tmp_path):
     answer = twin("train", "pooling", "--engine", "torch", cwd=tmp_path)
     assert answer.returncode == 3
@@ -154,7 +109,7 @@ def test_nothing_measured_is_exit_code_3(tmp_path):
 
 
 def test_an_interruption_keeps_what_was_done_and_can_be_resumed(tmp_path):
-    command = [sys.executable, "-m", "compare.cli", "check", "pooling", "conv2d_by_hand", "vit", "--engine", "torch"]
+    command = [*TWIN, "check", "pooling", "conv2d_by_hand", "vit", "--engine", "torch"]
     process = subprocess.Popen(
         [*command, "--out", "runs"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
     )

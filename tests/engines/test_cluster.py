@@ -13,6 +13,7 @@ from compare.engines import cluster
 from compare.record.cell import Cell
 from compare.record.machine import machine
 from compare.record.record import Record
+from tests.helpers.command import TWIN
 from twin.errors import TwinError
 from twin.paths import ROOT
 
@@ -22,7 +23,7 @@ TWINS = ["conv2d_by_hand", "pooling"]
 @pytest.mark.skipif(find_spec("ray") is None, reason="the extra is not installed")
 def test_a_run_on_ray_gives_what_a_run_here_gives(tmp_path):
     """That both twins agree without Ray is shown by test_ladder.py."""
-    command = [sys.executable, "-m", "compare.cli", "check", *TWINS, "--engine", "torch", "--json", "-", "--on", "ray"]
+    command = [*TWIN, "check", *TWINS, "--engine", "torch", "--json", "-", "--on", "ray"]
     env = os.environ | {"PYTHONPATH": str(ROOT), "RAY_ADDRESS": "local"}
     answer = subprocess.run(command, capture_output=True, text=True, timeout=240, cwd=tmp_path, env=env)
     assert answer.returncode == 0, answer.stderr
@@ -130,7 +131,7 @@ def test_without_ray_the_extra_is_named(monkeypatch):
 @pytest.mark.skipif(find_spec("ray") is None, reason="the extra is not installed")
 def test_a_cluster_that_is_not_there_is_one_line(tmp_path):
     """In a process of its own: importing Ray here would slow the other tests down."""
-    command = [sys.executable, "-m", "compare.cli", "check", "pooling", "--engine", "torch", "--on", "ray"]
+    command = [*TWIN, "check", "pooling", "--engine", "torch", "--on", "ray"]
     env = os.environ | {"PYTHONPATH": str(ROOT), "RAY_ADDRESS": "127.0.0.1:1"}
     answer = subprocess.run(command, capture_output=True, text=True, timeout=100, cwd=tmp_path, env=env)
     assert answer.returncode == 2

@@ -6,7 +6,6 @@ are measured once, by the code behind `twin differences`.
 
 import ast
 import json
-import os
 import re
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from compare.reading import differences
 from compare.reading import differences_text as differences_report
 from compare.reading.differences import Finding, Gap
 from tests.helpers import aside
+from tests.helpers.command import TWIN, environment
 from twin.differences import ROWS, TOPICS, Drawn, Row, find, topic_of
 from twin.errors import TwinError
 from twin.paths import ROOT
@@ -195,8 +195,8 @@ def test_answers_are_compared(keras, torch, says):
 
 
 def test_a_row_in_full_shows_both_lines_and_its_helpers(tmp_path):
-    command = [sys.executable, "-m", "compare.cli", "differences", "adam_epsilon", "--engine", "keras-torch"]
-    env = os.environ | {"PYTHONPATH": os.fspath(ROOT)}
+    command = [*TWIN, "differences", "adam_epsilon", "--engine", "keras-torch"]
+    env = environment()
     answer = subprocess.run(
         [*command, "--json", "found.json"], capture_output=True, text=True, cwd=tmp_path, env=env, timeout=240
     )

@@ -13,6 +13,7 @@ import pytest
 from compare.engines.engine import ENGINES
 from compare.reading import glossary
 from tests.helpers import aside
+from tests.helpers.command import TWIN
 from twin import arrays, differences
 from twin.errors import TwinError
 from twin.glossary import ENTRIES, find
@@ -120,7 +121,7 @@ def test_an_unknown_term_is_told(term, says):
 
 
 def test_the_command_shows_a_term_in_full_and_writes(tmp_path):
-    command = [sys.executable, "-m", "compare.cli", "glossary"]
+    command = [*TWIN, "glossary"]
 
     def run(*arguments):
         return subprocess.run([*command, *arguments], capture_output=True, text=True, cwd=ROOT, timeout=60)

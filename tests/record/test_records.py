@@ -13,7 +13,7 @@ import typer
 from compare.cli.carry_out import measure
 from compare.engines.engine import ENGINES
 from compare.record import record as cells
-from compare.record.cell import Cell
+from compare.record.cell import Cell, exit_code
 from compare.record.files import write_json
 from compare.record.machine import PRECISION
 from compare.record.record import Record, read_record
@@ -209,3 +209,49 @@ def test_what_was_measured_is_printed_though_the_disk_filled(room_again, tmp_pat
 def test_a_folder_that_cannot_be_written_ends_the_run_before_it_begins():
     with pytest.raises(TwinError, match="cannot write /dev/null/x"):
         measure("check", planned(), cells.Path("/dev/null/x"), None, {}, None, None)
+
+
+@pytest.mark.parametrize(
+    ("statuses", "code"),
+    [
+        (["ok"], 0),
+        (["ok", "skipped"], 0),
+        (["ok", "failed"], 1),
+        (["failed", "crashed"], 1),
+        (["ok", "timeout"], 3),
+        (["ok", "not_run"], 3),
+        (["skipped"], 3),
+        ([], 3),
+    ],
+)
+def test_exit_code(statuses, code):
+    assert exit_code(Cell("check", "t", "e", "cpu", "float32", 0, "small", status=s) for s in statuses) == code
+
+
+def test_resume_takes_over_what_is_finished_and_refuses_another_run(tmp_path):
+    cells = planned("torch", "keras-jax")
+    first = Record("check", cells, tmp_path / "record.json")
+    cells[0].status, cells[0].result = "ok", {"rungs": []}
+    cells[1].status = "crashed"
+    first.save()
+    fresh = planned("torch", "keras-jax")
+    again = Record("check", fresh, None)
+    assert again.adopt(tmp_path / "record.json") == 1
+    assert [cell.status for cell in again.cells] == ["ok", "not_run"]
+
+    for what in ("machine", "code", "settings"):
+        other = json.loads((tmp_path / "record.json").read_text()) | {what: "another" if what == "code" else {"a": 1}}
+        write_json(tmp_path / "other.json", other)
+        with pytest.raises(TwinError, match=f"that run's {what}"):
+            again.adopt(tmp_path / "other.json")
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [("{", "cut off"), ("[]", "no record"), ('{"schema": 99, "cells": []}', "upgrade"), (None, "cannot read")],
+)
+def test_a_bad_record_is_one_clear_line(content, says, tmp_path):
+    if content is not None:
+        (tmp_path / "r.json").write_text(content)
+    with pytest.raises(TwinError, match=says):
+        read_record(tmp_path / "r.json")

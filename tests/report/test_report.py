@@ -1,6 +1,5 @@
 """`twin report`: what it says, what it leaves out, and the page in a browser. Most records here are made up."""
 
-import base64
 import copy
 import csv
 import errno
@@ -9,36 +8,25 @@ import json
 import math
 import os
 import re
-import subprocess
-import sys
 
 import numpy as np
 import pandas
 import pytest
-from PIL import Image
 
-from compare.check import ladder
 from compare.cli.commands.report import report as command
 from compare.record import pictures as shown
 from compare.record import schema as form
 from compare.record.files import as_lines, write_text
-from compare.report import charts, figures, markdown
+from compare.report import figures, markdown
 from compare.report import page as page_report
 from compare.report import tables as report
 from compare.report.figures import Source
 from tests.helpers import synthetic
 from tests.helpers.browser import browser, complaints, needs_chromium, overflow, violations
+from tests.helpers.command import twin
 from twin.errors import TwinError
-from twin.numeric import Distance
-from twin.paths import ROOT
 
 COMPUTED = ("check", "bench")
-
-
-def twin(*arguments, cwd):
-    line = [sys.executable, "-m", "compare.cli", *arguments]
-    environment = os.environ | {"PYTHONPATH": os.fspath(ROOT)}
-    return subprocess.run(line, capture_output=True, text=True, timeout=240, cwd=cwd, env=environment)
 
 
 def page(*records):
@@ -207,110 +195,6 @@ def test_every_picture_has_words(whole):
     text = page(whole)
     assert len(re.findall(r"<svg (?![^>]*(role=\"img\" aria-label=\"[^\"]{8,}\"|aria-hidden))", text)) == 0
     assert len(re.findall(r"<img (?![^>]*alt=\"[^\"]{8,}\")", text)) == 0
-
-
-def test_a_rung_keeps_its_worst_tensors_in_the_order_of_the_model():
-    distances = [
-        Distance(f"t{at}", 1e-6 * (1 + at % 60) / 3, 2.0, 0.1, (0,), 1.0, 1.0, 1e-4, 10.0) for at in range(100)
-    ]
-    found = ladder.judge("gradients", distances).to_json()
-    assert found.keys() >= {"rung", "status", "worst", "message"}
-    assert found["measured"] == 100
-    names = [each["name"] for each in found["tensors"]]
-    assert len(names) == ladder.SHOWN
-    assert names == sorted(names, key=lambda name: int(name[1:]))
-    used = {each.name: each.excess for each in distances}
-    assert min(used[name] for name in names) >= sorted(used.values())[-ladder.SHOWN]
-    assert found["tensors"][0]["rel_l2"] == float(f"{found['tensors'][0]['rel_l2']:.3g}")
-
-
-def test_what_is_too_far_off_is_drawn_beyond_its_limit_and_ringed():
-    drawn = charts.profile({"torch": [(0, 1e-6), (1, 1e-2)]}, [1e-4, 1e-4], [None, None], [(1, 1e-2)], "words", "x")
-    limit = float(re.search(r'class="limit" d="M\S+ (\S+)', drawn)[1])
-    near, far = (float(y) for y in re.search(r'class="at m-torch" d="M\S+ (\S+) \S+ (\S+)"', drawn).groups())
-    assert far < limit < near  # SVG counts downwards
-    assert f" {far:g}" in re.search(r'class="at m-failed" d="([^"]+)"', drawn)[1]
-
-
-@pytest.mark.parametrize("ends", [(0.9, 1.1), (0.97, 1.03), (0.5, 40.0), (1e-9, 1e-3), (0.02, 3.3)])
-def test_ticks_of_a_logarithm_lie_on_it(ends):
-    scale = charts.Scale(*ends, 0, 300, log=True)
-    ticks = scale.ticks()
-    assert 2 <= len(ticks) <= 7
-    assert all(ends[0] <= tick <= ends[1] for tick in ticks)
-    places = [scale(tick) for tick in ticks]
-    assert places == sorted(set(places))
-
-
-def test_attention_is_drawn_where_the_class_token_looks():
-    """Two heads, 2x3 patches of 4 pixels: the last block's class token looks at the fifth patch."""
-    tokens, heads, depth = 7, 2, 3
-    query, key = np.ones((1, tokens, heads * depth)), np.zeros((1, tokens, heads * depth))
-    key[0, 5] = 20.0
-    values = {f"blocks.0.attention.{name}/out": np.zeros((1, tokens, heads * depth)) for name in ("query", "key")}
-    values |= {"blocks.1.attention.query/out": query, "blocks.1.attention.key/out": key, "dense/out": np.zeros((1, 4))}
-    picture = shown.attention(values, heads, (8, 12, 1))
-    image = np.asarray(Image.open(io.BytesIO(base64.b64decode(picture["png"]))).convert("L"))
-    times = image.shape[0] // 8
-    small = image[::times, ::times]
-    assert small.shape == (8, 12)
-    assert small[4:, 4:8].min() > 240
-    assert small[:4].max() < 15
-    assert shown.attention({"dense/out": np.zeros((1, 4))}, heads, (8, 12, 1)) is None
-    assert shown.attention(values, heads, (8, 12)) is None  # tokens that are no patches
-
-
-def test_no_number_and_infinity_are_drawn_at_the_end():
-    scale = charts.log_scale([1e-6, 1e-2, math.nan, math.inf, 0.0], 100, 0)
-    assert (scale(math.nan), scale(math.inf), scale(0.0), scale(-1.0)) == (0, 0, 100, 100)
-
-
-def test_pictures_of_what_was_learned_come_from_the_metric():
-    rng = np.random.default_rng(0)
-    x = rng.random((20, 12, 12, 1), dtype=np.float32)
-    labels = rng.integers(4, size=20)
-    found = shown.of_predictions("accuracy", {"x": x, "y": labels}, {"y": np.eye(4)[labels]})
-    assert found["labels"]["true"] == found["labels"]["predicted"] == labels[: shown.ROWS].tolist()
-    (picture,) = found["pictures"]
-    image = Image.open(io.BytesIO(base64.b64decode(picture["png"])))
-    height, width = found["tile"]
-    assert image.size == (shown.ROWS * (width + shown.GAP) - shown.GAP, height)
-    grey = np.asarray(image.convert("L"))[: height : height // 12, : width : width // 12] / 255
-    assert np.abs(grey - x[0, ..., 0]).max() < 0.1
-    json.dumps(found)
-
-    flat = rng.random((20, 64), dtype=np.float32)
-    found = shown.of_predictions("reconstruction_error", {"x": flat, "y": flat}, {"y": 1 - flat})
-    assert [(each["caption"], each["of"]) for each in found["pictures"]] == [
-        ("input", "data"),
-        ("target", "data"),
-        ("output", "model"),
-    ]
-    assert found["pictures"][0]["png"] == found["pictures"][1]["png"] != found["pictures"][2]["png"]
-
-    box = np.array([[0.1, 0.2, 0.5, 0.6]] * 20, np.float32)
-    test = {"x": x, "label": labels, "box": box}
-    found = shown.of_predictions("localization_accuracy", test, {"label": np.eye(4)[labels], "box": box + np.nan})
-    assert found["boxes"]["true"][0] == pytest.approx([0.1, 0.2, 0.5, 0.6])
-    assert found["boxes"]["predicted"][0] == [0, 0, 0, 0]
-    json.dumps(found)
-
-    masks = rng.integers(3, size=(20, 12, 12))
-    found = shown.of_predictions("mean_mask_iou", {"x": x, "y": masks}, {"y": np.eye(3)[masks]})
-    assert found["pictures"][1]["png"] == found["pictures"][2]["png"]
-
-    signal = rng.standard_normal((20, 25, 6))
-    assert shown.of_predictions("accuracy", {"x": signal, "y": labels}, {"y": np.eye(4)[labels]})["tile"] == [24, 25]
-    assert shown.of_predictions("mean_return", {}, {}) == {}
-
-
-def test_filters_are_those_of_the_first_convolution():
-    weights = {"a.bias": np.zeros(4), "b.weight": np.random.default_rng(0).random((4, 1, 5, 5))}
-    found = shown.filters(weights, list(weights))
-    assert found["caption"].startswith("filters of b.weight")
-    assert Image.open(io.BytesIO(base64.b64decode(found["png"]))).size[1] == 30
-    assert shown.filters({"b.weight": np.zeros((4, 7, 5, 5))}, ["b.weight"]) is None
-    assert shown.filters({"a.weight": np.zeros((4, 7))}, ["a.weight"]) is None
 
 
 def broken(**changes):

@@ -1,9 +1,7 @@
 """`twin line`: what it counts, what it trains on, and what its report says."""
 
 import json
-import os
 import subprocess
-import sys
 from dataclasses import replace
 
 import pytest
@@ -16,13 +14,13 @@ from compare.record.record import Record
 from compare.report import tables as report
 from compare.train import line
 from compare.train import run as training
+from tests.helpers.command import TWIN, environment
 from twin.bridge import Leaf
 from twin.catalogue import find
 from twin.catalogue.line import LINE, QUICK_EPOCHS, TRAININGS, variants
 from twin.crossing import Crossing
 from twin.data import fashion_mnist
 from twin.errors import TwinError
-from twin.paths import ROOT
 
 VARIANTS = variants("digits", quick=False)
 
@@ -178,8 +176,8 @@ def test_the_report_fits_eighty_columns_and_leaves_out_what_was_not_measured():
 
 
 def test_a_quick_line_end_to_end(tmp_path):
-    command = [sys.executable, "-m", "compare.cli", "line", "--quick", "--data", "digits", "--engine", "torch"]
-    env = os.environ | {"PYTHONPATH": os.fspath(ROOT)}
+    command = [*TWIN, "line", "--quick", "--data", "digits", "--engine", "torch"]
+    env = environment()
     answer = subprocess.run(
         [*command, "--json", "found.json"], capture_output=True, text=True, cwd=tmp_path, env=env, timeout=600
     )

@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import keras
@@ -19,6 +18,7 @@ from compare.engines.process import Worker
 from compare.verify import run as examination
 from compare.weights import run as weights
 from tests.helpers import torchvision_models
+from tests.helpers.command import TWIN
 from torch_impl import train
 from torch_impl.describe import leaves
 from twin.catalogue import find
@@ -234,7 +234,7 @@ def test_a_pair_of_the_users_own_crosses_if_it_agrees(activation, workers, tmp_p
 def run(*arguments, cwd):
     """The command line in a process of its own."""
     env = os.environ | {"PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "compare.cli", "weights", *map(str, arguments)]
+    command = [*TWIN, "weights", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=240, cwd=cwd, env=env)
 
 

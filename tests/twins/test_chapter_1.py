@@ -1,36 +1,24 @@
-"""Chapters 1 and 2: what each exercise claims, against formulas, NumPy, scikit-image and the frameworks' own words."""
+"""Chapter 1: what each exercise claims, against formulas, NumPy and the frameworks' own words."""
 
 import json
-import os
-import subprocess
-import sys
 from functools import cache
 
 import numpy as np
 import pytest
 import torch
-from scipy import ndimage
-from skimage import feature, filters
 from torch import nn
 from torch.nn import functional as F
 
 from compare.check.reference import exercise_inputs
 from compare.engines.engine import ENGINES
 from tests.helpers import aside
+from tests.helpers.exercises import outputs
 from torch_impl import train
 from torch_impl.exercises.tensors import model_styles, train_loop
 from twin.catalogue import find
-from twin.data import learned_filters
-from twin.paths import ROOT
 from twin.spec import Phase
 
 KERAS = [name for name, engine in ENGINES.items() if engine.side == "keras"]
-
-
-@cache
-def outputs(name, dtype="float64"):
-    """An exercise's outputs in PyTorch for its own inputs."""
-    return train.exercise(find(name), exercise_inputs(find(name)), dtype)
 
 
 def answer_of(engine, script):
@@ -322,89 +310,4 @@ def test_pictures_are_pictures(name):
 # edge_filters
 
 
-@cache
-def photograph():
-    return learned_filters.load().test["image"].astype(np.float64)
-
-
-def test_edges_are_those_of_scikit_image():
-    image, out = photograph(), outputs("edge_filters")
-    np.testing.assert_allclose(out["laplace"], filters.laplace(image), atol=1e-14)
-    np.testing.assert_allclose(out["sobel_down"], ndimage.sobel(image, 0), atol=1e-14)
-    np.testing.assert_allclose(out["sobel_along"], ndimage.sobel(image, 1), atol=1e-14)
-    inner = np.s_[1:-1, 1:-1]
-    both = np.hypot(out["sobel_down"], out["sobel_along"])[inner]
-    np.testing.assert_allclose(filters.sobel(image)[inner] * 4 * np.sqrt(2), both, atol=1e-13)
-    np.testing.assert_allclose(out["harris"], feature.corner_harris(image, k=0.05, sigma=1), atol=1e-13)
-
-
-def test_lines_are_those_of_scikit_images_canny():
-    wanted = feature.canny(photograph(), sigma=1.5, low_threshold=0.3, high_threshold=0.7)
-    np.testing.assert_array_equal(outputs("edge_filters")["canny"], wanted)
-    assert 500 < wanted.sum() < 2000
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_rounding_decides_nothing_in_canny(seed):
-    # A hundred times the rounding of float32.
-    given = exercise_inputs(find("edge_filters"))
-    noise = np.random.default_rng(seed).uniform(-1e-5, 1e-5, given["image"].shape)
-    moved = train.exercise(find("edge_filters"), given | {"image": given["image"] + noise}, "float64")
-    np.testing.assert_array_equal(moved["canny"], outputs("edge_filters")["canny"])
-
-
-def test_harris_finds_the_corners_of_a_square():
-    square = np.zeros((40, 40), np.float32)
-    square[10:30, 10:30] = 1
-    given = exercise_inputs(find("edge_filters")) | {"image": square}
-    strength = train.exercise(find("edge_filters"), given, "float64")["harris"]
-    peaks = {
-        tuple(place) for place in np.argwhere((strength == ndimage.maximum_filter(strength, 9)) & (strength > 0.1))
-    }
-    assert peaks == {(10, 10), (10, 29), (29, 10), (29, 29)}
-    assert strength[20, 10] < 0  # an edge
-    assert abs(strength[20, 20]) < 1e-12  # nothing
-
-
-def test_learned_kernels_are_more_like_the_known_ones_than_chance():
-    shares = outputs("edge_filters")["shares"]
-    assert shares.shape == (4, 16)
-    drawn = np.random.default_rng(0).standard_normal((9, 10_000))
-    known = [np.ones((3, 3)), [[-1, -2, -1], [0, 0, 0], [1, 2, 1]], [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]]
-    known = np.array([*known, [[0, -1, 0], [-1, 4, -1], [0, -1, 0]]]).reshape(4, 9)
-    known = known / np.linalg.norm(known, axis=1, keepdims=True)
-    np.testing.assert_allclose(known @ known.T, np.eye(4), atol=1e-15)  # so that shares add up
-    chance = ((known @ drawn) ** 2 / (drawn**2).sum(0)).sum(0)
-    np.testing.assert_allclose(chance.mean(), 4 / 9, atol=0.01)
-    assert shares.sum(0).mean() > 0.55
-    assert shares.max() <= 1
-
-
 # The command that draws
-
-
-def test_pictures_command(tmp_path):
-    command = [sys.executable, "-m", "compare.cli", "pictures", "edge_filters", "--engine", "torch", "--out", "drawn"]
-    env = os.environ | {"PYTHONPATH": os.fspath(ROOT)}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=tmp_path, env=env)
-    assert done.returncode == 0, done.stderr
-    files = sorted(path.name for path in (tmp_path / "drawn").iterdir())
-    assert len(files) == 7
-    assert all((tmp_path / "drawn" / file).read_bytes().startswith(b"\x89PNG") for file in files)
-    assert done.stdout.splitlines()[-1] == "7 pictures in drawn"
-    from matplotlib.image import imread
-
-    canny = imread(tmp_path / "drawn" / "edge_filters_canny.png")
-    assert canny[..., :3].max() == 1
-    assert canny[..., :3].min() == 0
-
-
-@pytest.mark.parametrize(("name", "status"), [("tensors", 2), ("lenet", 2)])
-def test_a_twin_without_pictures_is_one_clear_line(tmp_path, name, status):
-    command = [sys.executable, "-m", "compare.cli", "pictures", name, "--engine", "torch"]
-    env = os.environ | {"PYTHONPATH": os.fspath(ROOT)}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=tmp_path, env=env)
-    assert done.returncode == status
-    assert done.stderr.strip() == (
-        f"twin: {name} draws no pictures: an exercise does by outputs named picture_...; try feature_maps"
-    )

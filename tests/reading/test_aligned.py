@@ -1,29 +1,15 @@
-"""The two files of a twin beside each other: every row is aligned or says why not, and `twin show` prints them so."""
+"""The two files of a twin beside each other: every row is aligned or says why not."""
 
-import os
-import pty
 import re
-import select
-import subprocess
-import sys
 
 import pytest
 
-from compare.reading import counterparts, shapes, syntax
+from compare.reading import counterparts
 from compare.reading import show as showing
 from compare.reading.aligned import align, read, source
-from twin.catalogue import TWINS, find
+from twin.catalogue import TWINS
 from twin.differences import ROWS
 from twin.errors import TwinError
-from twin.paths import ROOT
-
-ESCAPE = re.compile(r"\x1b\[[\d;]*m")
-
-
-def show(*arguments, columns=80):
-    command = [sys.executable, "-m", "compare.cli", "show", *arguments]
-    environment = os.environ | {"PYTHONPATH": os.fspath(ROOT), "COLUMNS": str(columns)}
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
 
 
 def planted(change, side="torch"):
@@ -116,143 +102,6 @@ def test_branches_and_blocks_are_aligned_statement_by_statement():
     assert not reading.loose()
     aligned = [(row.keras, row.torch) for row in reading.rows]
     assert aligned == [*((n, n) for n in range(1, 11)), (None, 11), (11, 12)]
-
-
-@pytest.mark.parametrize("columns", [80, 99, 100, 120, 160])
-def test_show_fits_its_terminal(columns):
-    page = show("lenet", columns=columns).stdout
-    assert "\x1b" not in page
-    assert max(map(len, page.splitlines())) <= columns
-    for said in (
-        "LeNet-5: the first convolutional network",
-        "-> (B, 28, 28, 6), 156",
-        "61,706 parameters",
-        "# differs:",
-    ):
-        assert said in page
-    beside = [line for line in page.splitlines() if "self.pool1 = layers" in line and "self.pool1 = nn" in line]
-    assert bool(beside) == (columns >= 100)
-    if columns >= 100:
-        places = {line.index(" | ") for line in page.splitlines() if "self.pool" in line and " | " in line}
-        assert len(places) == 1
-
-
-def test_show_loses_no_word_of_the_code():
-    for twin in (TWINS["vit"], TWINS["train_loop"]):
-        for columns in (80, 120):
-            page = "".join(showing.page(twin, ["torch"], columns=columns).split())
-            for line in source("torch", twin).splitlines()[20:]:
-                assert all("".join(word.split()) in page for word in line.split())
-
-
-def test_show_of_a_method_shows_nothing_else():
-    page = show("lenet", "--only", "call", columns=120).stdout
-    assert "def call(self, x)" in page
-    assert "def forward(self, x)" in page
-    assert "__init__" not in page
-    assert showing.page(TWINS["vit"], only="Attention.forward").count("def ") == 2
-    assert "class EncoderBlock" in showing.page(TWINS["vit"], only="EncoderBlock")
-
-
-def test_show_of_one_side_shows_only_that():
-    assert "nn.Conv2d" not in show("lenet", "--keras").stdout
-    assert "layers.Conv2D" not in show("lenet", "--torch").stdout
-
-
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
-        (["lenett"], "unknown twin 'lenett'; did you mean lenet"),
-        (["lenet", "--only", "cal"], "unknown class or method 'cal'; did you mean call?"),
-        ([], "which twin?"),
-    ],
-)
-def test_a_name_that_is_none_is_one_line(arguments, says):
-    answer = show(*arguments)
-    assert answer.returncode == 2
-    assert says in answer.stderr
-    assert (answer.stdout, len(answer.stderr.splitlines())) == ("", 1)
-
-
-def in_a_terminal(*arguments):
-    """What the command writes where it has a terminal before it."""
-    main, other = pty.openpty()
-    environment = os.environ | {"PYTHONPATH": os.fspath(ROOT), "PAGER": "sed s/^/PAGED:/", "TERM": "xterm"}
-    environment.pop("NO_COLOR", None)
-    command = [sys.executable, "-m", "compare.cli", "show", *arguments]
-    with subprocess.Popen(command, stdin=other, stdout=other, stderr=other, env=environment) as process:
-        os.close(other)
-        text = b""
-        while select.select([main], [], [], 30)[0]:
-            try:
-                text += os.read(main, 4096)
-            except OSError:  # Linux says so of a terminal that nobody writes to any more
-                break
-    os.close(main)
-    assert process.returncode == 0
-    return text.decode()
-
-
-def test_a_terminal_gets_colours_and_the_pager():
-    paged, plain = (in_a_terminal("mlp", "--keras", option) for option in ("--pager", "--no-pager"))
-    assert ESCAPE.search(plain)
-    assert "PAGED:" in paged
-    assert "PAGED:" not in plain
-
-
-def test_colours_change_no_letter():
-    plain, coloured = (showing.page(TWINS["gan"], columns=120, colour=each) for each in (False, True))
-    assert coloured != plain
-    assert ESCAPE.sub("", coloured) == plain
-
-
-def test_pieces_put_together_are_the_file(twin):
-    for side in ("keras", "torch"):
-        text = source(side, twin)
-        assert "\n".join("".join(part for _, part in line) for line in syntax.pieces(text)) == text
-
-
-def test_shapes_belong_to_the_code_that_is_here(twin):
-    assert shapes.of(twin), f"measure them anew: twin show {twin.name} --measure"
-
-
-def second_biases(measured):
-    """How many parameters PyTorch's LSTMs have that Keras's do not: a second bias for each of the four gates."""
-    return sum(4 * layer.output[-1] for layer in measured.layers if layer.type == "LSTM")
-
-
-def test_measured_parameters_are_those_of_the_catalogue(twin):
-    keras, torch = (shapes.of(twin)[side] for side in ("keras", "torch"))
-    assert torch.parameters == keras.parameters + second_biases(torch)
-    if twin.name not in ("transfer_learning", "ensemble", "dqn"):  # whose catalogue counts what is not frozen
-        assert keras.parameters == twin.small.parameters
-
-
-def test_both_sides_ran_the_same_layers_with_as_many_parameters(twin):
-    keras, torch = (shapes.of(twin)[side] for side in ("keras", "torch"))
-    counted = {layer.path: layer.parameters for layer in torch.layers if layer.type != "LSTM"}
-    shared = {layer.path: layer.parameters for layer in keras.layers if layer.path in counted}
-    assert len(shared) >= 0.8 * len(keras.layers) or twin.name == "har_lstm"
-    assert shared == {path: counted[path] for path in shared}
-
-
-def test_measuring_finds_what_is_kept(tmp_path, monkeypatch):
-    twins = [find(name) for name in ("mlp", "pooling")]
-    kept = [shapes.of(twin) for twin in twins]
-    monkeypatch.setattr(shapes, "FILE", tmp_path / "shapes.json")
-    shapes._kept.cache_clear()
-    try:
-        assert shapes.of(twins[0]) is None
-        shapes.measure(twins)
-        assert [shapes.of(twin) for twin in twins] == kept
-    finally:
-        shapes._kept.cache_clear()
-
-
-def test_shapes_of_other_code_are_not_shown(monkeypatch):
-    monkeypatch.setattr(shapes, "digest", lambda twin: "of other code")
-    assert shapes.of(TWINS["lenet"]) is None
-    assert "->" not in showing.page(TWINS["lenet"])
 
 
 def test_every_layer_loss_and_optimizer_that_a_twin_uses_has_a_counterpart(twin):

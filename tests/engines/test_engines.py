@@ -1,0 +1,20 @@
+"""Engines are chosen by name and interpreter."""
+
+import pytest
+
+from compare.engines.engine import choose, parse_pythons
+from twin.errors import TwinError
+
+
+def test_engines_are_chosen_by_name_and_interpreter(tmp_path):
+    with pytest.raises(TwinError, match="did you mean keras-jax"):
+        choose(["keras-jaxx"])
+    with pytest.raises(TwinError, match="ENGINE=PATH"):
+        parse_pythons(["keras-jax"])
+    with pytest.raises(TwinError, match="no program"):
+        parse_pythons([f"keras-jax={tmp_path}"])
+    bare = tmp_path / "python"
+    bare.write_text('#!/bin/sh\nshift 2\nfor p; do echo "$p"; done\n')
+    bare.chmod(0o755)
+    with pytest.raises(TwinError, match="'keras-jax' needs keras and jax"):
+        choose(["keras-jax"], {"keras-jax": str(bare)})

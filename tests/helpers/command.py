@@ -1,0 +1,21 @@
+"""The command line in a process of its own, as a user runs it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from compare.engines.engine import ROOT
+
+TWIN = [sys.executable, "-m", "compare.cli"]
+
+
+def environment() -> dict[str, str]:
+    """That of a command that runs somewhere else and finds this tree."""
+    return os.environ | {"PYTHONPATH": os.fspath(ROOT)}
+
+
+def twin(*arguments: str | Path, cwd: Path | None = None, timeout: float = 240) -> subprocess.CompletedProcess[str]:
+    """Run `twin` with these arguments, and wait until it ends."""
+    command = [*TWIN, *map(os.fspath, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, cwd=cwd, env=environment())

@@ -1,0 +1,29 @@
+"""Cells of `twin train` over seeds, made up, and what the arithmetic makes of them."""
+
+import numpy as np
+
+from compare.record.cell import Cell
+from compare.stats import seeds as accuracy
+from twin.catalogue import find
+
+
+def trained(twin, engine, values, **changes):
+    """Cells of `twin train` with those values, seed by seed."""
+    metric = find(twin).metric
+    result = {"metric": metric.name, "goal": metric.goal, "chance": metric.chance, "margin": metric.margin}
+    return [
+        Cell("train", twin, engine, "cpu", "float32", seed, "small", "ok", "", {**result, "value": value, **changes})
+        for seed, value in enumerate(values)
+    ]
+
+
+def compared(ours, theirs, twin="lenet", engine="keras-jax"):
+    """The comparison of such values of one engine against native PyTorch's."""
+    (found,) = accuracy.compare_all([*trained(twin, engine, ours), *trained(twin, "torch", theirs)])
+    return found
+
+
+def around(mean, deviation, count, seed=0):
+    """That many numbers whose mean and standard deviation are exactly these."""
+    x = np.random.default_rng(seed).normal(size=count)
+    return (mean + deviation * (x - x.mean()) / x.std(ddof=1)).tolist()

@@ -1,0 +1,43 @@
+"""What the bench times in Keras is what users run."""
+
+import pytest
+
+from compare.engines.engine import ENGINES
+from tests.helpers import aside
+
+STEPS = """
+import numpy as np
+from keras_impl import timing, train
+from keras_impl.gradients import stock_step
+from twin import data
+from twin.catalogue import find
+
+twin = find("mlp")
+batch = {name: array[:32] for name, array in data.load(twin.data, twin.data_options).train.items()}
+x = batch["x"]
+runs = []
+for _ in range(2):
+    run = train.build(twin, dict(twin.small.arguments), seed=1)
+    train.prepare(run, 10)
+    runs.append(run)
+by_hand, timed = runs
+expected = [train.step(by_hand, batch)["loss"] for _ in range(6)]
+train.step(timed, batch)
+call = stock_step(timed.model, tuple(train.to_tensors(batch)[name] for name in "xy"))
+for _ in range(5):
+    logs = call()
+timing.wait_for(logs)
+assert expected[0] > 1.05 * expected[-1]
+mean = float(np.mean(expected))  # what fit shows: the mean since the last reset
+assert abs(float(logs["loss"]) - mean) < 1e-4 * mean, (logs, mean)
+
+before = train.predict(by_hand, x[:1])["y"]
+call = timing.inference(by_hand, x[:1])
+# A compiled batch of one rounds otherwise than predict does; logits are about 1.
+assert np.allclose(train.ops.convert_to_numpy(call()), before, atol=1e-6)
+"""
+
+
+@pytest.mark.parametrize("engine", [name for name, engine in ENGINES.items() if engine.side == "keras"])
+def test_the_timed_step_is_the_step_that_fit_takes(engine):
+    aside.run(engine, "-c", STEPS)

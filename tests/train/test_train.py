@@ -1,0 +1,114 @@
+"""`twin train`: seeds that pair, batches in an order of the seed's, runs that are interrupted and taken up again."""
+
+import json
+import signal
+import subprocess
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from compare.engines.engine import ENGINES
+from compare.train import run as training
+from compare.worker.serve import Worker
+from tests.helpers.command import TWIN, environment, twin
+from tests.helpers.tensorboard import read_back
+from twin.catalogue import find
+
+
+def test_a_plan_has_a_cell_per_twin_engine_and_seed_and_keeps_pairs_together():
+    engines = [ENGINES["torch"], ENGINES["keras-jax"]]
+    cells = training.plan([find("mlp"), find("pooling")], engines, "cpu", [3, 5])
+    assert [(c.twin, c.seed, c.engine, c.status) for c in cells] == [
+        ("mlp", 3, "torch", "not_run"),
+        ("mlp", 3, "keras-jax", "not_run"),
+        ("mlp", 5, "torch", "not_run"),
+        ("mlp", 5, "keras-jax", "not_run"),
+        ("pooling", 3, "torch", "skipped"),
+        ("pooling", 3, "keras-jax", "skipped"),
+    ]
+    assert len({cell.key for cell in cells}) == len(cells)
+
+
+def test_the_order_of_the_batches_is_the_seeds_alone():
+    def orders(seed):
+        kept = []
+        worker = Worker.__new__(Worker)  # but for the framework
+        worker.run, worker.send = SimpleNamespace(twin=find("mlp"), seed=seed), lambda message: None
+        worker.train = SimpleNamespace(
+            prepare=lambda run, steps: None,
+            fit=lambda run, train, orders, report: kept.extend(orders),
+            synchronize=lambda: None,
+            predict=lambda run, x: {"y": np.zeros((len(x), 10))},
+        )
+        rows = worker.fit(2, "digits", {"flat": True})["rows"]
+        assert [sorted(order) for order in kept] == [list(range(rows))] * 2
+        return np.array(kept)
+
+    np.testing.assert_array_equal(orders(3), orders(3))
+    assert (orders(3) != orders(4)).any()
+
+
+def test_two_seeds_are_paired_logged_saved_and_taken_over(tmp_path):
+    command = "train", "mlp", "--engine", "torch", "--engine", "keras-torch", "--epochs", "1"
+    answer = twin(*command, "--seeds", "2", "--log", "tensorboard", "--save", "saved", "--json", "f.json", cwd=tmp_path)
+    assert answer.returncode == 0, answer.stderr
+    assert "2 seeds give no verdict" in answer.stdout
+    found = json.loads((tmp_path / "f.json").read_text())["cells"]
+    assert [(cell["seed"], cell["engine"]) for cell in found] == [
+        (seed, engine) for seed in (0, 1) for engine in ("torch", "keras-torch")
+    ]
+    losses = {(cell["seed"], cell["engine"]): cell["loss"]["loss"][0] for cell in found}
+    for seed in (0, 1):  # the same weights, the same batches
+        assert losses[seed, "torch"] == pytest.approx(losses[seed, "keras-torch"], rel=1e-4)
+    assert losses[0, "torch"] != pytest.approx(losses[1, "torch"], rel=1e-3)
+    assert {cell["margin"] for cell in found} == {find("mlp").metric.margin}
+    assert {path.name for path in (tmp_path / "saved").iterdir()} == {
+        f"mlp-{engine}-seed{seed}.safetensors" for engine in ("torch", "keras-torch") for seed in (0, 1)
+    }
+
+    (record,) = (tmp_path / "runs").glob("train-*.json")
+    logged = tmp_path / "runs" / "tensorboard" / record.stem / "mlp"
+    scalars = read_back(*(logged / cell["engine"] / f"seed{cell['seed']}" for cell in found))
+    for cell, curves in zip(found, scalars, strict=True):
+        assert curves == {
+            "loss/loss": [(1, pytest.approx(cell["loss"]["loss"][0]))],
+            "accuracy": [(1, pytest.approx(cell["value"]))],
+        }
+
+    again = twin(*command, "--seeds", "2", "--resume", str(record), cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert "4 of 4 cells taken over" in again.stderr
+    assert again.stdout == answer.stdout
+    fewer = twin(*command, "--resume", str(record), cwd=tmp_path)
+    assert fewer.returncode == 2
+    assert "with seed 1 is in it and not in this run" in fewer.stderr
+    assert json.loads(record.read_text())["cells"] == found
+
+
+def test_an_interrupted_training_keeps_its_finished_seeds(tmp_path):
+    command = [*TWIN, "train", "mlp", "--engine", "torch", "--epochs", "1"]
+    process = subprocess.Popen(
+        [*command, "--seeds", "1000"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
+    )
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        records = list((tmp_path / "runs").glob("train-*.json"))
+        if records and '"ok"' in records[0].read_text():
+            break
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    table, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert b"go on with --resume" in said
+    assert b"Traceback" not in said
+    assert b"0.95" in table
+    statuses = [cell["status"] for cell in json.loads(records[0].read_text())["cells"]]
+    done = statuses.count("ok")
+    assert done >= 1
+    assert statuses == ["ok"] * done + ["not_run"] * (1000 - done)
+
+
+def test_nothing_trained_is_exit_code_3_over_seeds_too(tmp_path):
+    assert twin("train", "pooling", "--engine", "torch", "--seeds", "3", cwd=tmp_path).returncode == 3

@@ -1,0 +1,43 @@
+"""Data sets and array files."""
+
+import numpy as np
+import pytest
+
+from twin import arrays, data
+from twin.catalogue import TWINS, find
+from twin.data import motions
+from twin.errors import TwinError
+
+
+@pytest.mark.parametrize("name", [twin.name for twin in TWINS.values() if twin.data])
+def test_data_has_provenance_and_two_parts(name):
+    twin = find(name)
+    dataset = data.load(twin.data, twin.data_options)
+    assert dataset.provenance.startswith(("real, shipped in", "real, downloaded", "made here", "real, copied"))
+    again = data.load(twin.data, twin.data_options)
+    assert dataset.test
+    for part, same in ((dataset.train, again.train), (dataset.test, again.test)):
+        if twin.kind == "model":  # an exercise's data are its inputs, of any lengths
+            assert len({len(array) for array in part.values()}) == 1
+        assert all(np.array_equal(part[name], same[name]) for name in part)
+
+
+def test_a_damaged_array_file_is_one_clear_line(tmp_path):
+    arrays.write(tmp_path / "good", {"x": np.arange(6.0).reshape(2, 3)})
+    assert np.array_equal(arrays.read(tmp_path / "good")["x"], np.arange(6.0).reshape(2, 3))
+    (tmp_path / "bad").write_bytes((tmp_path / "good").read_bytes()[:20])
+    with pytest.raises(TwinError, match=r"cannot read .*bad"):
+        arrays.read(tmp_path / "bad")
+    with pytest.raises(TwinError, match="no file"):
+        arrays.read(tmp_path / "none")
+    with pytest.raises(TwinError, match="cannot write"):
+        arrays.write(tmp_path / "no" / "where", {})
+
+
+@pytest.mark.parametrize("damage", [lambda content: content[:1000], lambda content: content[:-1] + b"!", None])
+def test_a_damaged_data_file_is_one_clear_line(damage, tmp_path):
+    copy = tmp_path / "basic_motions.npz"
+    if damage:
+        copy.write_bytes(damage(motions.FILE.read_bytes()))
+    with pytest.raises(TwinError, match=r"basic_motions.npz.*reinstall twin-suite"):
+        motions.read(copy)
