@@ -29,3 +29,75 @@ def check_shapes(
         raise ValueError(f"expected a height and width of {wanted}. Received: image_shape={image_shape}")
     if num_classes < 2:
         raise ValueError(f"expected at least two classes. Received: num_classes={num_classes}")
+
+
+def check_sequence(window_shape: Sequence[int], num_classes: int, shortest: int = 1) -> None:
+    """Let a constructor refuse sequences that its network cannot take.
+
+    Args:
+        window_shape: steps of the sequence and channels of a step.
+        num_classes: width of the output.
+        shortest: the least number of steps of which something is left to classify.
+
+    Raises:
+        ValueError: one line that says what was expected and what came.
+    """
+    if len(window_shape) != 2 or min(window_shape) < 1:
+        raise ValueError(f"expected steps and channels. Received: window_shape={window_shape}")
+    if window_shape[0] < shortest:
+        raise ValueError(f"expected at least {shortest} steps. Received: window_shape={window_shape}")
+    if num_classes < 2:
+        raise ValueError(f"expected at least two classes. Received: num_classes={num_classes}")
+
+
+def check_clips(clip_shape: Sequence[int], num_classes: int, multiples: Sequence[int] = (1, 1, 1)) -> None:
+    """Let a constructor refuse clips that its network cannot take.
+
+    Args:
+        clip_shape: frames, height, width and channels.
+        num_classes: width of the output.
+        multiples: what frames, height and width must be divisible by.
+
+    Raises:
+        ValueError: one line that says what was expected and what came.
+    """
+    if len(clip_shape) != 4 or min(clip_shape) < 1:
+        raise ValueError(f"expected frames, height, width and channels. Received: clip_shape={clip_shape}")
+    if any(side % multiple for side, multiple in zip(clip_shape[:3], multiples, strict=True)):
+        wanted = "x".join(map(str, multiples))
+        raise ValueError(
+            f"expected frames, height and width in multiples of {wanted}. Received: clip_shape={clip_shape}"
+        )
+    if num_classes < 2:
+        raise ValueError(f"expected at least two classes. Received: num_classes={num_classes}")
+
+
+def check_text_line(image_shape: Sequence[int], num_classes: int) -> None:
+    """Let a constructor refuse pictures of which more or less than one row of features would be left.
+
+    Args:
+        image_shape: height, width and channels.
+        num_classes: characters and the blank.
+
+    Raises:
+        ValueError: one line that says what was expected and what came.
+    """
+    if len(image_shape) != 3 or image_shape[0] != 32 or image_shape[1] < 8 or image_shape[2] < 1:
+        raise ValueError(f"expected a height of 32 and a width of at least 8. Received: image_shape={image_shape}")
+    if num_classes < 2:
+        raise ValueError(f"expected at least two classes. Received: num_classes={num_classes}")
+
+
+def check_map(map_shape: Sequence[int], shortest: int) -> None:
+    """Let a constructor refuse space-time maps of which nothing would be left.
+
+    Args:
+        map_shape: regions, frames and channels.
+        shortest: the least number of frames.
+
+    Raises:
+        ValueError: one line that says what was expected and what came.
+    """
+    if len(map_shape) != 3 or min(map_shape) < 1 or map_shape[1] < shortest:
+        wanted = f"regions, at least {shortest} frames, and channels"
+        raise ValueError(f"expected {wanted}. Received: map_shape={map_shape}")

@@ -89,6 +89,7 @@ COUNTERPARTS = (
         '`strides` is `stride`, and is the window\'s size in both; "same" has no counterpart, PyTorch pads evenly.',
         ("max_pool_same",),
     ),
+    Counterpart("keras.layers.MaxPooling1D(pool_size)", "torch.nn.MaxPool1d(kernel_size)", "As in two dimensions."),
     Counterpart(
         "keras.layers.AveragePooling2D(pool_size)",
         "torch.nn.AvgPool2d(kernel_size)",
@@ -132,6 +133,19 @@ COUNTERPARTS = (
         "torch.nn.LSTM(input_size, hidden_size, batch_first=True)",
         "Keras gives the last output, PyTorch all outputs and the states; PyTorch has two biases and time first.",
         ("lstm_two_biases", "rnn_batch_first", "lstm_init"),
+    ),
+    Counterpart(
+        "keras.layers.GRU(units)",
+        "torch.nn.GRU(input_size, hidden_size, batch_first=True)",
+        "Keras gives the last output, PyTorch all outputs and the last state; the gates stand in another order; "
+        "`reset_after=True`, Keras's default, is the only form that PyTorch has.",
+        ("gru_gate_order", "gru_reset_after", "rnn_batch_first"),
+    ),
+    Counterpart(
+        "keras.layers.Bidirectional(layer)",
+        "torch.nn.LSTM(..., bidirectional=True)",
+        "A layer around a layer in Keras, an argument in PyTorch; both put the two outputs side by side at every step.",
+        ("bidirectional_last",),
     ),
     Counterpart("keras.layers.ReLU()", "torch.nn.ReLU()", "Nothing."),
     Counterpart("keras.layers.Identity()", "torch.nn.Identity()", "Nothing."),
@@ -186,6 +200,7 @@ COUNTERPARTS = (
         "The default slopes differ.",
         ("leaky_relu_op_slope",),
     ),
+    Counterpart("keras.ops.softmax(x, axis)", "torch.softmax(x, dim)", "`axis` is `dim`."),
     Counterpart("keras.ops.log_softmax(x, axis)", "torch.nn.functional.log_softmax(x, dim)", "`axis` is `dim`."),
     Counterpart("keras.ops.log_sigmoid(x)", "torch.nn.functional.logsigmoid(x)", "Another spelling."),
     Counterpart(
@@ -247,6 +262,10 @@ COUNTERPARTS = (
     ),
     Counterpart(
         "keras.ops.transpose(x, axes)", "tensor.permute(axes), tensor.T", "Two axes, `transpose`; more, `permute`."
+    ),
+    Counterpart("keras.ops.swapaxes(x, a, b)", "tensor.transpose(a, b)", "Another name."),
+    Counterpart(
+        "keras.ops.take(x, places, axis)", "x[:, places], torch.index_select", "PyTorch indexes as NumPy does."
     ),
     Counterpart("keras.ops.moveaxis(x, from, to)", "tensor.movedim(from, to)", "Another name."),
     Counterpart("keras.ops.cast(x, dtype)", "tensor.to(dtype)", "A method in PyTorch."),

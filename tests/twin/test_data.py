@@ -5,7 +5,7 @@ import pytest
 
 from twin import arrays, data
 from twin.catalogue import TWINS, find
-from twin.data import motions
+from twin.data import motions, vowels
 from twin.errors import TwinError
 
 
@@ -34,10 +34,11 @@ def test_a_damaged_array_file_is_one_clear_line(tmp_path):
         arrays.write(tmp_path / "no" / "where", {})
 
 
+@pytest.mark.parametrize("module", [motions, vowels])
 @pytest.mark.parametrize("damage", [lambda content: content[:1000], lambda content: content[:-1] + b"!", None])
-def test_a_damaged_data_file_is_one_clear_line(damage, tmp_path):
-    copy = tmp_path / "basic_motions.npz"
+def test_a_damaged_data_file_is_one_clear_line(damage, module, tmp_path):
+    copy = tmp_path / module.FILE.name
     if damage:
-        copy.write_bytes(damage(motions.FILE.read_bytes()))
-    with pytest.raises(TwinError, match=r"basic_motions.npz.*reinstall twin-suite"):
-        motions.read(copy)
+        copy.write_bytes(damage(module.FILE.read_bytes()))
+    with pytest.raises(TwinError, match=rf"{module.FILE.name}.*reinstall twin-suite"):
+        module.read(copy)

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from compare.check.reference import exercise_inputs
 from tests.helpers.slides import (
     GRAD_X_ON_THE_SLIDE,
     GRAD_Y_ON_THE_SLIDE,
@@ -21,6 +22,7 @@ from tests.helpers.slides import (
     outputs,
     run,
 )
+from torch_impl.exercises.sequences import attention
 from twin.catalogue import find
 
 ERRATA = Path(__file__).parents[2] / "docs" / "errata.md"
@@ -99,6 +101,12 @@ def test_erratum_b_conv2d_moves_in_two_directions():
 def test_erratum_b_output_is_not_filter_sized():
     assert nn.Conv2d(1, 4, 3)(torch.zeros(1, 1, 20, 30)).shape == (1, 4, 18, 28)
     assert nn.Conv3d(1, 4, 3)(torch.zeros(1, 1, 10, 20, 30)).shape == (1, 4, 8, 18, 28)
+
+
+def test_erratum_b_conv1d_output():
+    embedding, length = 6, 25
+    y = nn.Conv1d(embedding, 32, kernel_size=3)(torch.zeros(1, embedding, length))
+    assert y.shape == (1, 32, length - 3 + 1)
 
 
 def test_erratum_b_class_names():
@@ -533,6 +541,18 @@ def test_erratum_e_tensor_of_a_label():
     assert torch.Tensor(label).shape == (3,)  # three numbers that were never set, not the number 3
     assert torch.tensor(label).item() == 3
     assert torch.Tensor([label]).dtype == torch.float32  # and never a whole number, which cross-entropy wants
+
+
+def test_erratum_e_attention_is_no_dense_layer():
+    weights, given = outputs("attention")["plain_weights"], exercise_inputs(find("attention"))
+    other = run("attention", **given | {"tokens": -given["tokens"][::-1]})["plain_weights"]
+    assert np.abs(weights - other).max() > 0.1  # of other content, other weights
+    query = torch.randn(1, 8, 9, 64)
+    assert attention.attend(query, query, query)[1].shape == (1, 8, 9, 64)  # nine tokens, and no weight was made for it
+    over_time = nn.Linear(6, 6)
+    assert over_time(torch.zeros(1, 32, 6)).shape == (1, 32, 6)
+    with pytest.raises(RuntimeError, match="cannot be multiplied"):
+        over_time(torch.zeros(1, 32, 9))
 
 
 def test_erratum_e_two_layers_are_not_two_directions():

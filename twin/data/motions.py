@@ -1,16 +1,14 @@
 """Motions of a smart watch: BasicMotions, six channels at 10 Hz, four activities (files/README.md)."""
 
-import hashlib
-import io
 from pathlib import Path
 
 import numpy as np
 
-from twin.data import Arrays, Dataset
+from twin.data import Arrays, Dataset, shipped
 from twin.errors import TwinError
 
 ACTIVITIES = ("standing", "running", "walking", "badminton")
-FILE = Path(__file__).parent / "files" / "basic_motions.npz"
+FILE = shipped.FOLDER / "basic_motions.npz"
 SHA256 = "484389c331e0fb860d15610b91e20c736b5a73da8ee736f4be52a884132fcab2"
 
 
@@ -37,19 +35,8 @@ def load(window: int = 100, stride: int = 100, normalise: bool = True) -> Datase
 
 
 def read(file: Path = FILE) -> Arrays:
-    """The arrays of the shipped file, as they are.
-
-    Raises:
-        TwinError: the file is missing or not the one that was shipped.
-    """
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise TwinError(f"cannot read {file}: {error.strerror}; reinstall twin-suite") from error
-    if hashlib.sha256(content).hexdigest() != SHA256:
-        raise TwinError(f"{file} is damaged: its SHA-256 is not that of the shipped file; reinstall twin-suite")
-    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-        return dict(arrays)
+    """The arrays of the shipped file, as they are."""
+    return shipped.read(file, SHA256)
 
 
 def _windows(x: np.ndarray, y: np.ndarray, window: int, stride: int) -> Arrays:

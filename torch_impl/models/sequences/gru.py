@@ -1,0 +1,38 @@
+"""Gated recurrent unit: an LSTM's memory with one gate less and no cell state of its own.
+
+Cho, van Merrienboer, Gulcehre, Bahdanau, Bougares, Schwenk and Bengio, "Learning phrase representations using RNN
+encoder-decoder for statistical machine translation" (2014), section 2.3. The update gate z says how much of the old
+state stays, the reset gate r how much of it the candidate may see: h' = z h + (1 - z) tanh(W x + r U h). What the LSTM
+has two gates for, letting in and letting go, is one decision here. So three maps of the input and the state are needed
+in place of four: three quarters of an LSTM's weights.
+
+Departures: r multiplies U h, with its bias, and not h before U does (`reset_after`): the form that cuDNN computes,
+PyTorch has no other, and Keras has it as its default. The last state goes on to a dense layer.
+
+Slides: deck E, which names LSTM and GRU in one breath in the history of time series.
+"""
+
+from torch import nn
+
+from twin.shapes import check_sequence
+
+
+class GRUClassifier(nn.Module):
+    """One GRU over the sequence, and one dense layer on its last state.
+
+    Args:
+        window_shape: steps of the sequence and channels of a step.
+        hidden: width of the state.
+        num_classes: width of the output.
+    """
+
+    def __init__(self, window_shape, hidden, num_classes):
+        check_sequence(window_shape, num_classes)
+        super().__init__()
+        self.gru = nn.GRU(window_shape[-1], hidden, batch_first=True)
+        self.dense = nn.Linear(hidden, num_classes)
+
+    def forward(self, x):
+        """(B, T, C) sequences to (B, num_classes) logits."""
+        _, last = self.gru(x)  # differs: torch returns every step and the last state, (1, B, hidden)
+        return self.dense(last[0])
