@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from compare.check import ladder
 from compare.check import run as check
 from compare.engines.engine import ENGINES
 from compare.engines.pool import Pool, Settings
@@ -65,7 +66,7 @@ def test_a_planted_defect_is_found_at_its_rung(name, defect, rung, place, planti
 
 
 def test_every_rung_has_a_planted_defect():
-    assert {rung for _, _, rung, _ in DEFECTS} == set(check.ladder.RUNGS)
+    assert {rung for _, _, rung, _ in DEFECTS} == set(ladder.RUNGS)
 
 
 def test_a_flatten_order_left_undeclared_is_found(planting, tmp_path):

@@ -1,17 +1,14 @@
 """The site: files that lead where they say, and pages in a browser that do what they promise."""
 
-import json
-import os
 import re
-import subprocess
 from html.parser import HTMLParser
 
 import pytest
 
 from compare.reading import site
 from compare.reading.aligned import read
-from compare.record.record import SCHEMA
-from tests.helpers.command import TWIN, environment
+from tests.helpers.command import twin
+from tests.helpers.site import record
 from twin.catalogue import CHAPTERS, TWINS
 from twin.differences import ROWS
 from twin.errors import TwinError
@@ -41,54 +38,6 @@ class Page(HTMLParser):
     def handle_endtag(self, tag):
         if tag not in VOID:
             assert self.open.pop() == tag, f"{tag} closes what is not open, at {self.getpos()}"
-
-
-def record(path, value=0.97, seconds=0):
-    """A record of LeNet on two engines, with values that a reader would recognise."""
-    base = {
-        "twin": "lenet",
-        "device": "cpu",
-        "dtype": "float32",
-        "seed": 0,
-        "size": "small",
-        "status": "ok",
-        "reason": "",
-    }
-    far = {"name": "y", "rel_l2": 3.21e-7, "noise_ratio": 1.1, "limit": 1e-5}
-    rungs = [{"rung": "forward", "status": "ok", "worst": far}]
-    check = {"measure": "check", "engine": "keras-jax", "rungs": rungs, **base}
-    learned = {
-        "metric": "accuracy",
-        "value": value,
-        "goal": 0.95,
-        "chance": 0.1,
-        "provenance": "real, <made> for this test",
-        "seconds": 1.0,
-    }
-    train = {"measure": "train", "engine": "keras-jax", "loss": {"loss": [2.0, 0.5, 0.1]}, **learned, **base}
-    speed = {"step": {"estimate": 1.34, "low": 1.2, "high": 1.5, "rounds": 12, "band": 0.05, "verdict": "slower"}}
-    bench = {"measure": "bench", "engine": "keras-jax", "speed": speed, **base}
-    failed = {**check, "engine": "torch", "status": "failed", "reason": "forward: conv1 differs"}
-    head = {"schema": SCHEMA, "command": "compare", "machine": {}, "versions": {}, "settings": {}, "code": "0"}
-    path.write_text(json.dumps({**head, "cells": [check, train, bench, failed]}))
-    os.utime(path, (seconds, seconds))
-    return path
-
-
-def site_command(*arguments, cwd):
-    command = [*TWIN, "site", *arguments]
-    env = environment()
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=env, timeout=120)
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """The whole site, with a record, as the command writes it."""
-    place = tmp_path_factory.mktemp("site")
-    answer = site_command("out", "--record", str(record(place / "run.json")), cwd=place)
-    assert (answer.returncode, answer.stderr) == (0, "")
-    assert "open out/index.html" in answer.stdout
-    return place / "out"
 
 
 @pytest.fixture(scope="module")
@@ -184,5 +133,5 @@ def test_the_picture_has_the_measured_shapes(folder):
 
 
 def test_the_command_refuses_what_is_no_record(tmp_path):
-    answer = site_command("out", "--record", "no.json", cwd=tmp_path)
+    answer = twin("site", "out", "--record", "no.json", cwd=tmp_path)
     assert (answer.returncode, answer.stdout, len(answer.stderr.splitlines())) == (2, "", 1)
