@@ -20,8 +20,8 @@ from keras import ops
 from keras_impl.describe import every_layer, leaves, record
 from keras_impl.gradients import BACKEND, Compiled, batches, drawing, forget, once, value_and_gradients
 from twin.bridge import Leaf
-from twin.catalogue import chapter_of
 from twin.errors import TwinError
+from twin.paths import module_of
 from twin.spec import Optimizer, Phase, Twin
 
 LOSSES = {  # made when used, because a loss computes in the floatx of the moment it is made
@@ -72,7 +72,7 @@ def build(
 
 def load_module(twin: Twin) -> Any:
     """The twin's own file."""
-    return importlib.import_module(f"keras_impl.{twin.kind}s.{chapter_of(twin.name).slug}.{twin.name}")
+    return importlib.import_module(module_of("keras", twin))
 
 
 def exercise(twin: Twin, inputs: dict[str, np.ndarray], dtype: str = "float32") -> dict[str, np.ndarray]:

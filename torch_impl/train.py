@@ -18,8 +18,8 @@ from torch import nn
 from torch_impl import matched as match
 from torch_impl.describe import leaves, recorder, to_array
 from twin.bridge import Leaf
-from twin.catalogue import chapter_of
 from twin.errors import TwinError
+from twin.paths import module_of
 from twin.spec import Optimizer, Phase, Twin
 
 LOSSES = {
@@ -71,7 +71,7 @@ def build(
 
 def load_module(twin: Twin) -> Any:
     """The twin's own file."""
-    return importlib.import_module(f"torch_impl.{twin.kind}s.{chapter_of(twin.name).slug}.{twin.name}")
+    return importlib.import_module(module_of("torch", twin))
 
 
 def exercise(twin: Twin, inputs: dict[str, np.ndarray], dtype: str = "float32") -> dict[str, np.ndarray]:

@@ -25,12 +25,13 @@ from compare.engines.engine import ENGINES
 from compare.engines.pool import Pool, Settings
 from compare.engines.process import Worker, WorkerFailed
 from compare.port import skeleton
-from compare.port.folder import FRAMEWORK, Progress, read, read_progress, save_progress, source
+from compare.port.folder import FRAMEWORK, Progress, read, read_progress, save_progress
 from compare.record.cell import Cell
 from twin import arrays
 from twin.bridge import Leaf
 from twin.errors import AGREE, DIFFER, INCOMPLETE, TwinError
 from twin.numeric import distance
+from twin.paths import source
 from twin.spec import Twin
 
 ENGINE = {"keras": "keras-torch", "torch": "torch"}  # the reference needs PyTorch, so Keras can run on it too
@@ -103,7 +104,7 @@ class Checker:
 
     def __init__(self, twin: Twin, side: str, timeout: float, pool: Pool, workers: dict[str, Worker] | None = None):
         self.twin, self.side, self.timeout, self.pool = twin, side, timeout, pool
-        self.own_text = source(twin, side)
+        self.own_text = source(side, twin)
         self.own = skeleton.units(ast.parse(self.own_text))
         self.folder = Path(tempfile.mkdtemp(prefix="twin-port-"))
         self.workers: dict[str, Worker] = {} if workers is None else workers
@@ -462,7 +463,7 @@ def check_file(twin: Twin, path: Path, side: str, timeout: float, tell: Tell) ->
     Raises:
         TwinError: when the file cannot be read, or the check cannot be run.
     """
-    text, tree = read(path, ast.parse(source(twin, side)))
+    text, tree = read(path, ast.parse(source(side, twin)))
     found = _all_empty(twin, side, tree)
 
     def work(pool: Pool) -> None:
@@ -487,7 +488,7 @@ def check_file(twin: Twin, path: Path, side: str, timeout: float, tell: Tell) ->
 
 def _all_empty(twin: Twin, side: str, tree: ast.Module) -> list[Verdict]:
     """The verdicts of a file in which nothing is written yet; none of another."""
-    names, mine = skeleton.units(ast.parse(source(twin, side))), skeleton.functions(tree)
+    names, mine = skeleton.units(ast.parse(source(side, twin))), skeleton.functions(tree)
     if not all(skeleton.is_empty(mine[name]) for name in names):
         return []
     return [Verdict(name, "empty", f"{name} is still to be written") for name in names]

@@ -9,13 +9,11 @@ from pathlib import Path
 
 from compare.port import skeleton
 from compare.record.files import write_json
-from twin.catalogue import chapter_of
-from twin.errors import TwinError, unknown
-from twin.paths import ROOT
+from twin.errors import TwinError
+from twin.paths import source
 from twin.spec import Twin
 
 FRAMEWORK = {"keras": "Keras", "torch": "PyTorch"}
-LEVELS = 3
 
 
 def other(side: str) -> str:
@@ -23,15 +21,9 @@ def other(side: str) -> str:
     return "keras" if side == "torch" else "torch"
 
 
-def source(twin: Twin, side: str) -> str:
-    """The twin's own file of that side."""
-    place = ROOT / f"{side}_impl" / f"{twin.kind}s" / chapter_of(twin.name).slug / f"{twin.name}.py"
-    return place.read_text()
-
-
 def has_bodies(twin: Twin) -> bool:
     """Whether there is anything to write; a twin may be another one with other numbers."""
-    return bool(skeleton.units(ast.parse(source(twin, "torch"))))
+    return bool(skeleton.units(ast.parse(source("torch", twin))))
 
 
 def file_name(twin: Twin, side: str) -> str:
@@ -54,7 +46,7 @@ def write(twin: Twin, side: str, folder: Path, force: bool) -> list[Path]:
     Raises:
         TwinError: when it may not, or the folder cannot be written.
     """
-    finished, own = source(twin, other(side)), source(twin, side)
+    finished, own = source(other(side), twin), source(side, twin)
     mine = folder / file_name(twin, side)
     if mine.exists() and not force:
         raise TwinError(
@@ -190,104 +182,6 @@ def read(path: Path, own: ast.Module) -> tuple[str, ast.Module]:
     return text, tree
 
 
-def solution(twin: Twin, side: str, method: str) -> str:
-    """The twin's own lines for one method, which may be named without its class where that is clear.
-
-    Raises:
-        TwinError: when there is no such method, or several.
-    """
-    own = source(twin, side)
-    names = skeleton.units(ast.parse(own))
-    found = [name for name in names if method in (name, name.rpartition(".")[2])]
-    if not found:
-        raise unknown(f"method of {twin.name} in {FRAMEWORK[side]}", method, names)
-    if len(found) > 1:
-        raise TwinError(f"--solution {method}: which one? {', '.join(found)}")
-    node = names[found[0]]
-    assert node.end_lineno is not None
-    first = min([node.lineno, *(each.lineno for each in node.decorator_list)])
-    return "\n".join(own.splitlines()[first - 1 : node.end_lineno])
-
-
-def next_unit(states: Mapping[str, str]) -> str:
-    """The first method that differs, or else the first that is still to be written; "" when there is none."""
-    for wanted in ("differs", "no answer", "empty"):
-        for name, state in states.items():
-            if state == wanted and name != "the whole":
-                return name
-    return ""
-
-
-def hint(twin: Twin, side: str, unit: str, level: int) -> list[str]:
-    """One step of help with a method.
-
-    Args:
-        twin, side: what is ported, and to which framework.
-        unit: the method.
-        level: 1 for shapes and the order of things, 2 for what is called, 3 for the arguments.
-    """
-    texts = {each: source(twin, each) for each in ("keras", "torch")}
-    node = skeleton.units(ast.parse(texts[side]))[unit]
-    own = skeleton.to_write(node)
-    counterpart = skeleton.units(ast.parse(texts[other(side)])).get(_renamed(unit, other(side)))
-    if level == 1:
-        lines = []
-        if assigned := skeleton.attributes(own):
-            lines.append("assigns, in this order: " + ", ".join(f"self.{name}" for name in assigned))
-        if used := [name for name in skeleton.attributes_read(own) if name not in assigned]:
-            lines.append("uses: " + ", ".join(f"self.{name}" for name in used))
-        body = texts[side].splitlines()[node.body[0].end_lineno : node.end_lineno]
-        shapes = [line.partition("#")[2].strip() for line in body if "# (" in line]
-        if shapes:
-            lines.append("on the way: " + "; ".join(shapes))
-        return lines or [f"{len(own.body)} statements, {len(list(skeleton.calls(own)))} calls"]
-    mine = [ast.unparse(call.func) for call in skeleton.calls(own)]
-    if level == 2:
-        theirs = (
-            [ast.unparse(call.func) for call in skeleton.calls(skeleton.to_write(counterpart))] if counterpart else []
-        )
-        return [
-            f"{FRAMEWORK[which]} calls: {', '.join(dict.fromkeys(names)) or 'nothing'}"
-            for which, names in sorted(((side, mine), (other(side), theirs)))
-        ]
-    written = [ast.unparse(call) for call in skeleton.calls(own) if call.args or call.keywords]
-    return list(dict.fromkeys(written)) or ["no call takes an argument"]
-
-
-def give_hint(twin: Twin, path: Path, side: str) -> tuple[str, int, list[str]]:
-    """The next hint: the method, the step and its lines; remembered beside the learner's file.
-
-    Raises:
-        TwinError: when nothing is left to write.
-    """
-    _, tree = read(path, ast.parse(source(twin, side)))
-    own = skeleton.units(ast.parse(source(twin, side)))
-    mine = skeleton.functions(tree)
-    progress = read_progress(path.parent)
-    if progress is None or (progress.twin, progress.to) != (twin.name, side):
-        progress = Progress(twin.name, side, {})
-    # A method that was written since the last check is no longer empty, and not yet known.
-    states = {name: "empty" if skeleton.is_empty(mine[name]) else progress.states.get(name, "") for name in own}
-    unit = next_unit(states)
-    if not unit:
-        raise TwinError(
-            f"{path}: nothing is left to write; `twin port {twin.name} --check {path.parent}` says if it is right"
-        )
-    level = progress.hints.get(unit, 0) + 1
-    lines = hint(twin, side, unit, min(level, LEVELS))
-    progress.hints[unit] = min(level, LEVELS)
-    progress.states = {name: progress.states.get(name, "empty") for name in own}
-    save_progress(path.parent, progress)
-    return unit, min(level, LEVELS), lines
-
-
-def _renamed(unit: str, side: str) -> str:
-    """The method's name on the other side: `call` in Keras is `forward` in PyTorch."""
-    owner, dot, method = unit.rpartition(".")
-    forward = {"keras": "call", "torch": "forward"}
-    return owner + dot + (forward[side] if method == forward[other(side)] and dot else method)
-
-
 def _arguments(node: ast.FunctionDef) -> list[str]:
     return [each.arg for each in [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]]
 
@@ -342,7 +236,7 @@ shapes, but no bodies. Write them, one at a time if you like; each is checked by
 {listed}
 
 - `twin port {twin.name} --check {folder}` says what is right, and the first thing that is not.
-- `twin port {twin.name} --hint {folder}` helps with the next method, in {LEVELS} steps: shapes, calls, arguments.
+- `twin port {twin.name} --hint {folder}` helps with the next method, in three steps: shapes, calls, arguments.
 - `twin port {twin.name} --solution {names[0]} {folder}` shows the twin's own lines of a method.
 - `twin differences` has the lines that look alike in both frameworks and are not.
 

@@ -8,7 +8,8 @@ from typing import Any
 from tabulate import tabulate
 
 from compare.port.check import Verdict
-from compare.port.folder import FRAMEWORK, LEVELS, default_folder, has_bodies, other, read_progress
+from compare.port.folder import FRAMEWORK, default_folder, has_bodies, other, read_progress
+from compare.port.hints import LEVELS
 from twin.catalogue import CHAPTERS
 from twin.spec import Twin
 

@@ -13,8 +13,7 @@ from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
 from typing import TypeVar
 
-from twin.catalogue import chapter_of
-from twin.paths import ROOT
+from twin.paths import source
 from twin.spec import Twin
 
 SIDES = ("keras", "torch")
@@ -90,16 +89,6 @@ class Reading:
             for row in self.rows
             if (row.keras is None or row.torch is None) and row.role == "statement" and not row.why
         ]
-
-
-def path_of(side: str, twin: Twin) -> str:
-    """Where a side's file lies, from the root of the suite."""
-    return f"{side}_impl/{twin.kind}s/{chapter_of(twin.name).slug}/{twin.name}.py"
-
-
-def source(side: str, twin: Twin) -> str:
-    """The text of a twin's file."""
-    return (ROOT / path_of(side, twin)).read_text()
 
 
 def read(twin: Twin) -> Reading:

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from compare.engines.engine import ENGINES, Engine
-from compare.reading.aligned import SIDES, path_of
+from compare.reading.aligned import SIDES
 from twin.errors import TwinError
-from twin.paths import ROOT
+from twin.paths import ROOT, path_of
 from twin.spec import Twin
 
 FILE = Path(__file__).parent / "shapes.json"

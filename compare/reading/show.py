@@ -6,11 +6,12 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
 from compare.reading import shapes, syntax
-from compare.reading.aligned import SIDES, Reading, Row, path_of, read
+from compare.reading.aligned import SIDES, Reading, Row, read
 from compare.reading.shapes import Layer, Measured
 from compare.reading.syntax import Piece
 from twin.catalogue import chapter_of
 from twin.errors import unknown
+from twin.paths import path_of
 from twin.spec import Twin
 
 NAMES = {"keras": "Keras", "torch": "PyTorch"}

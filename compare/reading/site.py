@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from compare.reading import counterparts, glossary, shapes, syntax
-from compare.reading.aligned import SIDES, Reading, Row, path_of, read
+from compare.reading.aligned import SIDES, Reading, Row, read
 from compare.reading.shapes import Layer, Measured
 from compare.reading.show import NAMES, chosen, document, note
 from compare.record.cell import Cell
@@ -19,7 +19,7 @@ from twin.catalogue import CHAPTERS, TWINS, chapter_of
 from twin.differences import ROWS, TOPICS
 from twin.errors import TwinError
 from twin.glossary import TOPICS as WORDS
-from twin.paths import ROOT
+from twin.paths import ROOT, path_of
 from twin.spec import Twin
 
 ASSETS = ("style.css", "site.css", "site.js")

@@ -8,15 +8,15 @@ import pytest
 from compare.engines import engine as engines
 from compare.engines.pool import Pool, Settings
 from compare.port import check as port_check
-from compare.port import folder as porting
 from compare.port import skeleton
 from tests.helpers.wrong_ports import KINDS, disguised, emptied, wrong_ports
 from twin.catalogue import TWINS
 from twin.errors import TwinError
+from twin.paths import source
 
 SIDES = ("torch", "keras")
 CHECKED = [("mlp", "torch"), ("vit", "torch"), ("pooling", "torch"), ("rbm", "torch"), ("pooling", "keras")]
-MLP = porting.source(TWINS["mlp"], "torch")
+MLP = source("torch", TWINS["mlp"])
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ WRONG = [
     (name, side, wrong)
     for name, side in CHECKED
     for kind in KINDS
-    for wrong in [w for w in wrong_ports(porting.source(TWINS[name], side)) if w.kind == kind][:1]
+    for wrong in [w for w in wrong_ports(source(side, TWINS[name])) if w.kind == kind][:1]
 ]
 
 

@@ -11,8 +11,9 @@ from compare.port import folder as porting
 from compare.port import skeleton
 from tests.helpers.command import twin
 from twin.catalogue import TWINS
+from twin.paths import source
 
-MLP = porting.source(TWINS["mlp"], "torch")
+MLP = source("torch", TWINS["mlp"])
 
 
 def main(arguments, capsys):
@@ -42,7 +43,7 @@ def test_a_port_from_its_folder_to_the_course_done(tmp_path, monkeypatch, capsys
     assert main(["port", "mlp", "--to", "torch"], capsys)[0] == 0
     folder = tmp_path / "port" / "mlp-torch"
     assert {each.name for each in folder.iterdir()} == {"mlp_keras.py", "mlp_torch.py", "START.md", "progress.json"}
-    assert (folder / "mlp_keras.py").read_text() == porting.source(TWINS["mlp"], "keras")
+    assert (folder / "mlp_keras.py").read_text() == source("keras", TWINS["mlp"])
     code, out, _ = main(["port", "mlp", "--check"], capsys)
     assert code == 1
     assert "MLP.__init__ is still to be written" in out

@@ -2,14 +2,14 @@
 
 import ast
 
-from compare.port import folder as porting
-from compare.port import skeleton
+from compare.port import hints, skeleton
 from tests.helpers.wrong_ports import disguised
+from twin.paths import source
 
 
 def test_a_skeleton_filled_with_the_twins_own_bodies_is_the_twins_own_file(twin):
     for side in ("torch", "keras"):
-        own, bare = (ast.parse(text) for text in (porting.source(twin, side), _skeleton(twin, side)))
+        own, bare = (ast.parse(text) for text in (source(side, twin), _skeleton(twin, side)))
         names = skeleton.units(own)
         assert names.keys() == skeleton.units(bare).keys()
         skeleton.graft(bare, own, names)
@@ -27,7 +27,7 @@ def test_a_skeleton_leaves_every_body_and_no_hint(twin):
 
 def test_files_put_together_of_the_same_are_the_same(twin):
     for side in ("torch", "keras"):
-        own = porting.source(twin, side)
+        own = source(side, twin)
         names = skeleton.units(ast.parse(own))
         whole = _unwatched(skeleton.put_together(own, own, None, []))
         assert whole == ast.dump(ast.parse(own))
@@ -37,15 +37,15 @@ def test_files_put_together_of_the_same_are_the_same(twin):
 
 def test_a_method_has_three_hints_and_a_solution(twin):
     for side in ("torch", "keras"):
-        names = list(skeleton.units(ast.parse(porting.source(twin, side))))
+        names = list(skeleton.units(ast.parse(source(side, twin))))
         for name in {*names[:1], *names[-1:]}:
-            hints = [porting.hint(twin, side, name, level) for level in (1, 2, 3)]
-            assert all(lines and all(lines) for lines in hints)
-            assert porting.solution(twin, side, name).lstrip().startswith(("def ", "@"))
+            given = [hints.hint(twin, side, name, level) for level in (1, 2, 3)]
+            assert all(lines and all(lines) for lines in given)
+            assert hints.solution(twin, side, name).lstrip().startswith(("def ", "@"))
 
 
 def _skeleton(twin, side):
-    return skeleton.skeleton(porting.source(twin, side))
+    return skeleton.skeleton(source(side, twin))
 
 
 def _unwatched(tree):

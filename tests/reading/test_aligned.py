@@ -6,10 +6,11 @@ import pytest
 
 from compare.reading import counterparts
 from compare.reading import show as showing
-from compare.reading.aligned import align, read, source
+from compare.reading.aligned import align, read
 from twin.catalogue import TWINS
 from twin.differences import ROWS
 from twin.errors import TwinError
+from twin.paths import source
 
 
 def planted(change, side="torch"):

@@ -10,9 +10,9 @@ import pytest
 
 from compare.reading import show as showing
 from compare.reading import syntax
-from compare.reading.aligned import source
 from tests.helpers.command import TWIN, environment
 from twin.catalogue import TWINS
+from twin.paths import source
 
 ESCAPE = re.compile(r"\x1b\[[\d;]*m")
 

@@ -2,18 +2,13 @@
 
 import ast
 import re
-from pathlib import Path
 
 import pytest
 
-from twin.catalogue import TWINS, chapter_of
+from twin.catalogue import TWINS
+from twin.paths import ROOT, source
 
-ROOT = Path(__file__).parents[2]
 SHAPE = re.compile(r"\(B, [^()]*\)")
-
-
-def source(side: str, twin) -> str:
-    return (ROOT / f"{side}_impl" / f"{twin.kind}s" / chapter_of(twin.name).slug / f"{twin.name}.py").read_text()
 
 
 def words(docstring: str | None) -> str:

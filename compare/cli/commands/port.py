@@ -29,6 +29,7 @@ def port(
     """Learn by porting: one side of a twin finished, the other to write, checked method by method."""
     from compare.port import check as port_check
     from compare.port import folder as porting
+    from compare.port import hints
     from compare.port import text as port_report
 
     if sum([check, hint, solution is not None]) > 1:
@@ -46,10 +47,10 @@ def port(
         raise typer.Exit(port_check.exit_code(verdicts))
     if hint:
         path, side = porting.locate(twin, where, to)
-        print(port_report.hinted(*porting.give_hint(twin, path, side), twin.name))
+        print(port_report.hinted(*hints.give_hint(twin, path, side), twin.name))
     elif solution is not None:
         side = to or porting.locate(twin, where, None)[1]
-        print(porting.solution(twin, side, solution))
+        print(hints.solution(twin, side, solution))
     else:
         if to is None:
             raise TwinError(
