@@ -8,8 +8,8 @@ a Keras user trains, by `compile` and `fit`; a file that states `PHASES` has a p
 import contextlib
 import importlib
 import random
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -47,6 +47,7 @@ class Run:
     random: keras.random.SeedGenerator | None = None  # state of the numbers that a compiled step draws
     compiled: Compiled | None = None
     steps: int = 0
+    arguments: dict[str, Any] = field(default_factory=dict)  # of the model's constructor
 
 
 def build(
@@ -62,7 +63,8 @@ def build(
     with drawing():
         model = getattr(module, twin.model)(**arguments)
     phases = getattr(module, "PHASES", None) or (Phase("", loss=lambda model, batch: _loss(twin, model, batch)),)
-    run = Run(twin, module, model, phases, mode, seed=seed, random=keras.random.SeedGenerator(seed))
+    random_state = keras.random.SeedGenerator(seed)
+    run = Run(twin, module, model, phases, mode, seed=seed, random=random_state, arguments=arguments)
     names = {id(variable): name for name, variable in _named(run).items()}
     for phase in phases:
         trained = (getattr(model, phase.trains) if phase.trains else model).trainable_variables
@@ -104,7 +106,7 @@ def dump_weights(run: Run) -> dict[str, np.ndarray]:
 
 
 def dump_moments(run: Run) -> dict[str, np.ndarray]:
-    """Adam's two moments of every trainable weight, as `first/NAME` and `second/NAME`; empty for SGD."""
+    """Adam's two moments of every trainable weight, as `first/NAME` and `second/NAME`, summed over phases."""
     if run.compiled:
         run.compiled.flush()
     out = {}
@@ -113,7 +115,7 @@ def dump_moments(run: Run) -> dict[str, np.ndarray]:
             continue
         for which, moments in (("first", optimizer._momentums), ("second", optimizer._velocities)):
             for name, moment in zip(run.variables[phase], moments, strict=True):
-                out[f"{which}/{name}"] = ops.convert_to_numpy(moment.value)
+                out[f"{which}/{name}"] = out.get(f"{which}/{name}", 0) + ops.convert_to_numpy(moment.value)
     return out
 
 
@@ -140,7 +142,7 @@ def activations(
 
 
 def loss_and_gradients(run: Run, batch: dict[str, np.ndarray]) -> tuple[dict[str, float], dict[str, np.ndarray]]:
-    """Each phase's loss, and the gradient of every parameter that the phase trains; nothing is updated."""
+    """Each phase's loss, and the gradient of every parameter that it trains, summed over phases; nothing is updated."""
     losses, out = {}, {}
     with _statistics_kept(run):
         for phase in run.phases:
@@ -148,7 +150,7 @@ def loss_and_gradients(run: Run, batch: dict[str, np.ndarray]) -> tuple[dict[str
             loss, gradients = once(differentiate, run.model.variables, to_tensors(batch))
             losses[phase.trains or "loss"] = float(ops.convert_to_numpy(loss))
             for name, gradient in zip(run.variables[phase.trains], gradients, strict=True):
-                out[name] = ops.convert_to_numpy(gradient)
+                out[name] = out.get(name, 0) + ops.convert_to_numpy(gradient)
     return losses, out
 
 
@@ -194,7 +196,7 @@ def fit(run: Run, data: dict[str, np.ndarray], orders: list[np.ndarray], report:
     if hasattr(run.module, "fit"):
         run.module.fit(run, len(orders), report)
     elif run.compiled:
-        _fit_phases(run, data, orders, report)
+        _fit_phases(run, data, enumerate(orders), report)
     else:
         feed, steps = batches((data["x"], targets(data)), orders, run.twin.batch_size)
         tell = keras.callbacks.LambdaCallback(
@@ -202,6 +204,16 @@ def fit(run: Run, data: dict[str, np.ndarray], orders: list[np.ndarray], report:
         )
         epochs = len(orders)
         run.model.fit(feed, epochs=epochs, steps_per_epoch=steps, shuffle=False, verbose=0, callbacks=[tell])
+
+
+def fit_phase(
+    run: Run, phase: Phase, data: dict[str, np.ndarray], orders: dict[int, np.ndarray], report: Report
+) -> None:
+    """Train by one of the phases alone, from a fresh optimizer on, over the data once per epoch and its order."""
+    alone = replace(run, phases=(phase,), optimizers={}, compiled=None)
+    prepare(alone, steps=len(orders) * -(-len(next(iter(data.values()))) // run.twin.batch_size))
+    _fit_phases(alone, data, orders.items(), report)
+    alone.compiled.flush()
 
 
 def predict(run: Run, x: np.ndarray) -> dict[str, np.ndarray]:
@@ -288,9 +300,8 @@ def to_arrays(outputs: Any) -> dict[str, np.ndarray]:
 def draw(run: Run, rows: int) -> dict[str, Any]:
     """The random numbers that a step of this twin consumes, from Keras's own generator."""
     makers = {"normal": keras.random.normal, "uniform": keras.random.uniform}
-    arguments = run.twin.small.arguments
     return {
-        wanted.name: makers[wanted.distribution](wanted.sized(rows, arguments), seed=run.random)
+        wanted.name: makers[wanted.distribution](wanted.sized(rows, run.arguments), seed=run.random)
         for wanted in run.twin.draws
     }
 
@@ -342,9 +353,11 @@ def take(run: Run, batch: dict[str, Any]) -> dict[str, Any]:
     return losses
 
 
-def _fit_phases(run: Run, data: dict[str, np.ndarray], orders: list[np.ndarray], report: Report) -> None:
+def _fit_phases(
+    run: Run, data: dict[str, np.ndarray], orders: Iterable[tuple[int, np.ndarray]], report: Report
+) -> None:
     """The loop of a twin that states its own phases."""
-    for epoch, order in enumerate(orders):
+    for epoch, order in orders:
         totals = {}
         for rows in np.split(order, range(run.twin.batch_size, len(order), run.twin.batch_size)):
             batch = to_tensors({name: array[rows] for name, array in data.items()})

@@ -7,8 +7,8 @@ loop that a PyTorch user writes; a file that states `PHASES` has a procedure of 
 
 import contextlib
 import importlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,7 @@ class Run:
     schedules: list[Any] = field(default_factory=list)
     seed: int = 0
     steps: int = 0
+    arguments: dict[str, Any] = field(default_factory=dict)  # of the model's constructor
 
 
 def build(
@@ -62,7 +63,7 @@ def build(
         phases = tuple(phase._replace(**_compiled(phase)) for phase in phases)
     elif mode == "channels-last":
         model = model.to(memory_format=torch.channels_last)
-    run = Run(twin, module, model, phases, getattr(torch, dtype), device, mode, seed=seed)
+    run = Run(twin, module, model, phases, getattr(torch, dtype), device, mode, seed=seed, arguments=arguments)
     for phase in phases:
         named = model.named_parameters()
         run.variables[phase.trains] = {name: p for name, p in named if p.requires_grad and _belongs(name, phase.trains)}
@@ -98,7 +99,7 @@ def dump_weights(run: Run) -> dict[str, np.ndarray]:
 
 
 def dump_moments(run: Run) -> dict[str, np.ndarray]:
-    """Adam's two moments of every trainable weight, as `first/NAME` and `second/NAME`; empty for SGD."""
+    """Adam's two moments of every trainable weight, as `first/NAME` and `second/NAME`, summed over phases."""
     out = {}
     for phase, optimizer in run.optimizers.items():
         if not isinstance(optimizer, torch.optim.Adam):
@@ -106,7 +107,8 @@ def dump_moments(run: Run) -> dict[str, np.ndarray]:
         for which, key in (("first", "exp_avg"), ("second", "exp_avg_sq")):
             for name, parameter in run.variables[phase].items():
                 if parameter in optimizer.state:
-                    out[f"{which}/{name}"] = _to_numpy(optimizer.state[parameter][key])
+                    moment = _to_numpy(optimizer.state[parameter][key])
+                    out[f"{which}/{name}"] = out.get(f"{which}/{name}", 0) + moment
     return out
 
 
@@ -135,14 +137,15 @@ def activations(
 
 
 def loss_and_gradients(run: Run, batch: dict[str, np.ndarray]) -> tuple[dict[str, float], dict[str, np.ndarray]]:
-    """Each phase's loss, and the gradient of every parameter that the phase trains; nothing is updated."""
+    """Each phase's loss, and the gradient of every parameter that it trains, summed over phases; nothing is updated."""
     run.model.train()
     losses, out = {}, {}
     with _statistics_kept(run):
         for phase in run.phases:
             loss, gradients = _phase_gradients(run, phase, to_tensors(run, batch))
             losses[phase.trains or "loss"] = loss.item()
-            out |= {name: _to_numpy(gradient) for name, gradient in gradients.items()}
+            for name, gradient in gradients.items():
+                out[name] = out.get(name, 0) + _to_numpy(gradient)
     return losses, out
 
 
@@ -180,16 +183,17 @@ def fit(run: Run, data: dict[str, np.ndarray], orders: list[np.ndarray], report:
     """
     if hasattr(run.module, "fit"):
         run.module.fit(run, len(orders), report)
-        return
-    tensors = to_tensors(run, data)
-    generator = torch.Generator(run.device).manual_seed(run.seed)
-    for epoch, order in enumerate(orders):
-        totals: dict[str, Any] = {}
-        for rows in torch.from_numpy(order).to(run.device).split(run.twin.batch_size):
-            batch = {name: tensor[rows] for name, tensor in tensors.items()} | draw(run, len(rows), generator)
-            for name, loss in take(run, batch).items():
-                totals[name] = totals.get(name, 0.0) + loss * len(rows)
-        report(epoch, {name: float(total) / len(order) for name, total in totals.items()})
+    else:
+        _fit(run, data, enumerate(orders), report)
+
+
+def fit_phase(
+    run: Run, phase: Phase, data: dict[str, np.ndarray], orders: dict[int, np.ndarray], report: Report
+) -> None:
+    """Train by one of the phases alone, from a fresh optimizer on, over the data once per epoch and its order."""
+    alone = replace(run, phases=(phase,), optimizers={}, schedules=[])
+    prepare(alone, steps=len(orders) * -(-len(next(iter(data.values()))) // run.twin.batch_size))
+    _fit(alone, data, orders.items(), report)
 
 
 def predict(run: Run, x: np.ndarray) -> dict[str, np.ndarray]:
@@ -260,9 +264,10 @@ def to_arrays(outputs: Any) -> dict[str, np.ndarray]:
 def draw(run: Run, rows: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
     """The random numbers that a step of this twin consumes, from PyTorch's own generator."""
     makers = {"normal": torch.randn, "uniform": torch.rand}
-    arguments = run.twin.small.arguments
     return {
-        wanted.name: makers[wanted.distribution](wanted.sized(rows, arguments), generator=generator, device=run.device)
+        wanted.name: makers[wanted.distribution](
+            wanted.sized(rows, run.arguments), generator=generator, device=run.device
+        )
         for wanted in run.twin.draws
     }
 
@@ -336,3 +341,16 @@ def _named(run: Run) -> dict[str, torch.Tensor]:
 
 def _to_numpy(tensor: torch.Tensor) -> np.ndarray:
     return tensor.detach().cpu().numpy().copy()  # or a later step would write through it
+
+
+def _fit(run: Run, data: dict[str, np.ndarray], orders: Iterable[tuple[int, np.ndarray]], report: Report) -> None:
+    """The loop that a PyTorch user writes."""
+    tensors = to_tensors(run, data)
+    generator = torch.Generator(run.device).manual_seed(run.seed)
+    for epoch, order in orders:
+        totals: dict[str, Any] = {}
+        for rows in torch.from_numpy(order).to(run.device).split(run.twin.batch_size):
+            batch = {name: tensor[rows] for name, tensor in tensors.items()} | draw(run, len(rows), generator)
+            for name, loss in take(run, batch).items():
+                totals[name] = totals.get(name, 0.0) + loss * len(rows)
+        report(epoch, {name: float(total) / len(order) for name, total in totals.items()})

@@ -45,14 +45,26 @@ def reconstruction_error(predict: Predict, test: Arrays) -> float:
 
 
 def frechet_distance(predict: Predict, test: Arrays) -> float:
-    """Frechet distance of Gaussians fitted to generated and to `real` rows; 0 for equal means and covariances."""
-    generated, real = predict(test["x"])["y"].astype(np.float64), test["real"].astype(np.float64)
+    """Frechet distance of Gaussians fitted to generated and to `real` rows; 0 for equal means and covariances.
+
+    Pictures (N, H, W, C) are first averaged down to 8x8, so that there are more rows than pixels.
+    """
+    generated, real = (_small_rows(array.astype(np.float64)) for array in (predict(test["x"])["y"], test["real"]))
     apart = ((generated.mean(0) - real.mean(0)) ** 2).sum()
     covariance, other = np.cov(generated.T), np.cov(real.T)
     values, axes = np.linalg.eigh(covariance)
     root = (axes * np.sqrt(values.clip(0))) @ axes.T  # pixels that never change make the covariance singular
     shared = np.sqrt(np.linalg.eigvalsh(root @ other @ root).clip(0)).sum()
     return float(apart + np.trace(covariance) + np.trace(other) - 2 * shared)
+
+
+def _small_rows(pictures: np.ndarray) -> np.ndarray:
+    """Pictures (N, H, W, C) as rows (N, 64 * C) of what they show at 8x8; rows as they are."""
+    if pictures.ndim == 2:
+        return pictures
+    rows, height, width, channels = pictures.shape
+    tiles = pictures.reshape(rows, 8, height // 8, 8, width // 8, channels)
+    return tiles.mean((2, 4)).reshape(rows, -1)
 
 
 def mean_return(predict: Predict, test: Arrays) -> float:

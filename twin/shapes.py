@@ -101,3 +101,25 @@ def check_map(map_shape: Sequence[int], shortest: int) -> None:
     if len(map_shape) != 3 or min(map_shape) < 1 or map_shape[1] < shortest:
         wanted = f"regions, at least {shortest} frames, and channels"
         raise ValueError(f"expected {wanted}. Received: map_shape={map_shape}")
+
+
+def doublings_from(side: int, image_shape: Sequence[int]) -> int:
+    """How often a square of that side is doubled to become a picture.
+
+    Args:
+        side: of the smallest square.
+        image_shape: height, width and channels.
+
+    Raises:
+        ValueError: one line that says what was expected and what came.
+    """
+    if len(image_shape) != 3 or min(image_shape) < 1:
+        raise ValueError(f"expected height, width and channels. Received: image_shape={image_shape}")
+    height, width, _ = image_shape
+    doublings = round(math.log2(height / side))
+    if doublings < 1 or (height, width) != (side * 2**doublings,) * 2:
+        raise ValueError(
+            f"expected a height and width of {2 * side}, {4 * side}, {8 * side} and so on. "
+            f"Received: image_shape={image_shape}"
+        )
+    return doublings

@@ -18,12 +18,17 @@ class Chapter:
 class Size:
     """Constructor arguments of a model and the number of its trainable parameters.
 
-    `published` says that the count is printed in the literature, not only measured here.
+    Args:
+        arguments: by name.
+        parameters: their number.
+        published: whether the count is printed in the literature, not only measured here.
+        data_options: those of the twin's data that are others at this size.
     """
 
     arguments: Mapping[str, Any]
     parameters: int
     published: bool = False
+    data_options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -347,9 +347,10 @@ def rows_of(
     twin: Twin, arguments: dict[str, Any], size: str, count: int, rng: np.random.Generator
 ) -> dict[str, np.ndarray]:
     """Rows to train on: the twin's own data, or noise of the shapes of a published size, with targets in range."""
-    train = data.load(twin.data, twin.data_options).train
+    options = reference.data_options(twin, size)
+    train = data.load(twin.data, twin.data_options if options is None else options).train
     rows = {name: array[:count] for name, array in train.items()}
-    if size != "paper" or "image_shape" not in arguments:
+    if options is not None:
         return rows
     height, width, _ = shape = arguments["image_shape"]
     pictures = rng.standard_normal((min(count, 4 * twin.batch_size), *shape)).astype(np.float32)

@@ -262,13 +262,23 @@ def matched_optimizer(twin: Twin) -> dict[str, Any]:
     return {name: float(np.float32(value)) if isinstance(value, float) else value for name, value in fields.items()}
 
 
+def data_options(twin: Twin, size: str) -> dict[str, Any] | None:
+    """The options of the twin's data for that size; None where the published pictures are not to be had."""
+    chosen = twin.size(size)
+    assert chosen is not None, f"{twin.name} has no size {size}"
+    if size == "paper" and "image_shape" in chosen.arguments and not chosen.data_options:
+        return None
+    return {**twin.data_options, **chosen.data_options}
+
+
 def make_batches(twin: Twin, arguments: Mapping[str, Any], size: str, rng: np.random.Generator) -> Arrays:
     """The ladder's batches as `STEP/NAME`: rows of the twin's own data, and the random numbers it draws."""
-    if size == "paper" and "image_shape" in arguments:
+    options = data_options(twin, size)
+    if options is None:
         # Weights of the published size are not trained here: one batch of its shape says whether they agree.
         pictures = rng.standard_normal((PAPER_BATCH, *arguments["image_shape"]))
         return {"1/x": pictures.astype(np.float32)}
-    train = data.load(twin.data, twin.data_options).train
+    train = data.load(twin.data, options).train
     rows = len(next(iter(train.values())))
     order = np.resize(rng.permutation(rows), STEPS * BATCH)
     out: Arrays = {}

@@ -310,6 +310,11 @@ COUNTERPARTS = (
         ("cross_entropy_logits",),
     ),
     Counterpart(
+        "keras.losses.MeanSquaredError()",
+        "torch.nn.MSELoss()",
+        "The arguments change places: Keras takes the target first, PyTorch the outputs.",
+    ),
+    Counterpart(
         "keras.losses.huber(target, outputs, delta)",
         "torch.nn.functional.huber_loss(outputs, target, delta)",
         "The arguments change places.",
@@ -355,6 +360,12 @@ COUNTERPARTS = (
         "keras.initializers.RandomNormal(stddev)",
         "stddev * torch.randn(shape)",
         "Neither cuts the tails off; the default deviations differ.",
+        ("normal_initializer_std",),
+    ),
+    Counterpart(
+        "kernel_initializer=keras.initializers.RandomNormal(stddev)",
+        "torch.nn.init.normal_(weight, std)",
+        "An argument of the layer in Keras, a call afterwards in PyTorch, whose default deviation is 1 and not 0.05.",
         ("normal_initializer_std",),
     ),
     Counterpart(

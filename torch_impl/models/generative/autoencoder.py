@@ -1,0 +1,49 @@
+"""Autoencoder: a network gives back the picture that it sees, through a layer too narrow to copy it.
+
+Hinton and Salakhutdinov, "Reducing the dimensionality of data with neural networks" (2006), figure 1. The encoder
+maps a picture to a short code, the decoder maps the code to the picture. With linear layers and the squared error the
+best code is what principal component analysis finds; with nonlinear layers a code of the same length says more.
+
+Departures: the layers are not pre-trained one by one as restricted Boltzmann machines (the twins rbm and dbn), which
+was needed before better initial weights and Adam; the squared error in place of the cross-entropy.
+
+Slides: deck C, "Autoencoder". The deck calls it a generative model. It has no distribution of codes to draw from:
+codes drawn at random decode to pictures unlike the data.
+"""
+
+from itertools import pairwise
+
+import torch
+from torch import nn
+
+
+class Autoencoder(nn.Module):
+    """A dense encoder and a dense decoder with the same widths in the opposite order.
+
+    Args:
+        pixels: width of the flat picture.
+        hidden: widths of the encoder's layers before the code.
+        code: width of the code.
+    """
+
+    def __init__(self, pixels, hidden, code):
+        super().__init__()
+        widths = (pixels, *hidden, code)  # differs: torch's layers ask for their inputs' sizes
+        self.encoder = nn.ModuleList(nn.Linear(before, after) for before, after in pairwise(widths))
+        self.decoder = nn.ModuleList(nn.Linear(before, after) for before, after in pairwise(widths[::-1]))
+
+    def forward(self, x):
+        """(B, pixels) pictures in [0, 1] to their reconstructions (B, pixels)."""
+        return self.decode(self.encode(x))
+
+    def encode(self, x):
+        """(B, pixels) pictures to (B, code) codes; the last layer is linear, as in the paper."""
+        for layer in self.encoder[:-1]:
+            x = torch.sigmoid(layer(x))
+        return self.encoder[-1](x)
+
+    def decode(self, code):
+        """(B, code) codes to (B, pixels) pictures in [0, 1]."""
+        for layer in self.decoder:
+            code = torch.sigmoid(layer(code))
+        return code

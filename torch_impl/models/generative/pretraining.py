@@ -1,0 +1,135 @@
+"""Unsupervised pre-training: layers that learned to reconstruct many pictures learn to classify from few labels.
+
+Erhan, Bengio, Courville, Manzagol, Vincent and Bengio, "Why does unsupervised pre-training help deep learning?"
+(2010), sections 3 and 6. Where most pictures have no label, each layer is first trained as a denoising autoencoder of
+what the layer below gives, on all pictures. Then the decoders are set aside, a classifier is put on top, and the whole
+is trained on the few pictures that have labels. The more layers there are, the more it gains over random first weights.
+
+Departures: dropout as the noise, which also divides what it keeps by 1 - noise; the squared error with linear
+decoders in place of the cross-entropy, since codes of tanh go from -1 to 1; Adam.
+
+Slides: deck C, "Stacked autoencoder: unsupervised pre-training", which reuses the lower layers of the autoencoder.
+"""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from torch_impl import train
+from torch_impl.models.generative.stacked_autoencoder import reconstruct
+from twin import data
+from twin.spec import Phase
+
+
+class DenoisingLayer(nn.Module):
+    """A layer of the network, with the noise and the decoder by which it is pre-trained.
+
+    Args:
+        inputs: width of what it sees.
+        units: width of its code.
+        noise: share of the inputs that are set to 0 in training.
+    """
+
+    def __init__(self, inputs, units, noise):
+        super().__init__()
+        self.dropout = nn.Dropout(noise)
+        self.encoder = nn.Linear(inputs, units)
+        self.decoder = nn.Linear(units, inputs)
+
+    def forward(self, x):  # differs: the mode is the model\'s own, set by train() and eval()
+        """(B, inputs) rows, spoilt in training, to their reconstructions (B, inputs)."""
+        x = self.dropout(x)
+        return self.decoder(self.encode(x))
+
+    def encode(self, x):
+        """(B, inputs) rows to (B, units) codes."""
+        return torch.tanh(self.encoder(x))
+
+
+class Features(nn.Module):
+    """The layers that are pre-trained, one on the other.
+
+    Args:
+        pixels: width of the flat picture.
+        hidden: width of each layer.
+        depth: number of layers.
+        noise: share of a layer's inputs that are set to 0 while it is pre-trained.
+    """
+
+    def __init__(self, pixels, hidden, depth, noise):
+        super().__init__()
+        widths = [pixels, *[hidden] * (depth - 1)]
+        self.blocks = nn.ModuleList(DenoisingLayer(inputs, hidden, noise) for inputs in widths)
+
+    def forward(self, x):
+        """(B, pixels) pictures to (B, hidden) codes."""
+        for block in self.blocks:
+            x = block.encode(x)
+        return x
+
+
+class PretrainedClassifier(nn.Module):
+    """Pre-trained layers and a classifier on top.
+
+    Args:
+        pixels: width of the flat picture.
+        hidden: width of each layer.
+        depth: number of layers.
+        num_classes: width of the output.
+        noise: share of a layer's inputs that are set to 0 while it is pre-trained.
+    """
+
+    def __init__(self, pixels, hidden, depth, num_classes, noise):
+        super().__init__()
+        self.features = Features(pixels, hidden, depth, noise)
+        self.head = nn.Linear(hidden, num_classes)
+
+    def forward(self, x):
+        """(B, pixels) pictures to (B, num_classes) logits."""
+        return self.head(self.features(x))
+
+
+def reconstruction_loss(model, batch):
+    """The sum of what each layer loses of its own inputs; no layer learns for the one above."""
+    x, loss = batch["x"], 0.0
+    for block in model.features.blocks:
+        loss += torch.mean((block(x) - x) ** 2)
+        x = block.encode(x).detach()
+    return loss
+
+
+def classification_loss(model, batch):
+    """Cross-entropy on the labels; the decoders have no part in it."""
+    return F.cross_entropy(model(batch["x"]), batch["y"])
+
+
+PHASES = (Phase("features", loss=reconstruction_loss), Phase("", loss=classification_loss))
+
+
+def fit(run, epochs, report):
+    """An eighth of the epochs for each layer, on all pictures without their labels; the rest on the labelled ones."""
+    codes = train.to_tensors(run, data.load("digits", {"flat": True}).train)["x"]
+    labelled = train.to_tensors(run, data.load(run.twin.data, run.twin.data_options).train)
+    rate, batch_size = run.twin.optimizer.learning_rate, run.twin.batch_size
+    each, start = epochs // 8, 0
+
+    for block in run.model.features.blocks:
+        reconstruct(block, codes, rate, batch_size, range(start, start + each), report)
+        codes = block.encode(codes).detach()
+        start += each
+    classify(run.model, labelled, rate, batch_size, range(start, epochs), report)
+
+
+def classify(model, rows, rate, batch_size, epochs, report):
+    """Train a model for some epochs to tell the labels."""
+    optimizer = torch.optim.Adam(model.parameters(), rate)
+    model.train()
+    for epoch in epochs:  # differs: PyTorch's loop is written out
+        total = 0.0
+        for chosen in torch.randperm(len(rows["y"])).split(batch_size):
+            optimizer.zero_grad()
+            loss = F.cross_entropy(model(rows["x"][chosen]), rows["y"][chosen])
+            loss.backward()
+            optimizer.step()
+            total += loss.detach() * len(chosen)
+        report(epoch, {"loss": float(total) / len(rows["y"])})
