@@ -30,6 +30,7 @@ from keras_impl.gradients import Compiled
 from torch_impl import train as torch_train
 from torch_impl.exercises.training import augmentation as in_torch
 from twin import data
+from twin.catalogue import find
 
 BLOCKS, SECONDS = 9, 0.1
 torch.set_num_threads(1)
@@ -47,8 +48,9 @@ TRANSFORMATIONS = {
     "colour jitter": lambda side, d: side.jitter_as_in_torchvision(d["pictures"], *(d[name] for name in colours)),
     "normalize": lambda side, d: side.normalized(d["pictures"]),
 }
-for_keras = keras_train.to_tensors(given)
-for_torch = {name: torch_train.to_tensor(array) for name, array in given.items()}
+for_keras = {name: keras_train.to_tensor(array) for name, array in given.items()}
+layouts = {name: find("augmentation").layout(name) for name in given}
+for_torch = {name: torch_train.to_tensor(array, layout=layouts[name]) for name, array in given.items()}
 
 
 def sides(transformation):

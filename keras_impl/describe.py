@@ -55,8 +55,8 @@ def record(layer: Any, path: str, order: list[str], values: dict[str, np.ndarray
     """Make the layer write down its first call."""
     call = layer.call
 
-    def recording(x: Any, *rest: Any, **options: Any) -> Any:
-        out = call(x, *rest, **options)
+    def recording(*inputs: Any, **named: Any) -> Any:
+        x, out = next(iter((*inputs, *named.values())), None), call(*inputs, **named)
         if path not in order and ops.is_tensor(x) and ops.is_tensor(out):
             order.append(path)
             values[f"{path}/in"], values[f"{path}/out"] = ops.convert_to_numpy(x), ops.convert_to_numpy(out)

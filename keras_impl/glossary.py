@@ -12,7 +12,7 @@ import numpy as np
 from keras import layers, ops
 
 from keras_impl.gradients import BACKEND, value_and_gradients
-from keras_impl.train import to_tensors
+from keras_impl.train import to_tensor
 from twin.glossary import ENTRIES
 from twin.glossary import inputs as given
 
@@ -307,7 +307,11 @@ def answers() -> dict[str, np.ndarray]:
         if entry.backends and BACKEND not in entry.backends:
             continue
         with tempfile.TemporaryDirectory(prefix="twin-") as folder:
-            offered = {**to_tensors(arrays), "model": make_model(arrays["hidden"], arrays["output"]), "folder": folder}
+            offered = {
+                **{each: to_tensor(array) for each, array in arrays.items()},
+                "model": make_model(arrays["hidden"], arrays["output"]),
+                "folder": folder,
+            }
             function = globals()[name]
             got = function(**{each: offered[each] for each in inspect.signature(function).parameters})
             found[name] = np.asarray(ops.convert_to_numpy(got))

@@ -14,7 +14,7 @@ from keras import ops
 
 from keras_impl import train
 from keras_impl.gradients import BACKEND, stock_predict, stock_step
-from keras_impl.train import Run, targets, to_tensors
+from keras_impl.train import Run, to_tensors
 
 Call = Callable[[], Any]
 STILL = 1e-6  # of the learning rate
@@ -33,18 +33,18 @@ def prepare(run: Run) -> None:
 
 def training_step(run: Run, batch: dict[str, np.ndarray]) -> Call:
     """The step that `fit` takes with each batch, without the loop around it."""
-    tensors = to_tensors(batch)
+    tensors = to_tensors(run, batch)
     if run.compiled:
         return lambda: train.take(run, tensors)
-    return stock_step(run.model, (tensors["x"], targets(tensors)))
+    return stock_step(run.model, (run.twin.packed_inputs(tensors), run.twin.targets_of(tensors)))
 
 
-def inference(run: Run, x: np.ndarray) -> Call:
+def inference(run: Run, batch: dict[str, np.ndarray]) -> Call:
     """What `predict` does with each batch, without the loop around it."""
     if run.compiled:
         run.compiled.flush()
-    run.model.predict_on_batch(x)
-    return stock_predict(run.model, (to_tensors({"x": x})["x"],))
+    run.model.predict_on_batch(run.twin.packed_inputs(batch))
+    return stock_predict(run.model, (run.twin.packed_inputs(to_tensors(run, batch)),))
 
 
 def ready(run: Run, training: bool) -> None:
@@ -58,8 +58,8 @@ def user_loop(run: Run, data: dict[str, np.ndarray], epochs: int, mark: Callable
         train.fit(run, data, orders, lambda epoch, losses: mark())
         return
     clock = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: mark())
-    size = run.twin.batch_size
-    run.model.fit(data["x"], targets(data), batch_size=size, epochs=epochs, verbose=0, callbacks=[clock])
+    x, y, size = run.twin.packed_inputs(data), run.twin.targets_of(data), run.twin.batch_size
+    run.model.fit(x, y, batch_size=size, epochs=epochs, verbose=0, callbacks=[clock])
 
 
 def wait_for(result: Any) -> None:

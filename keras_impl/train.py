@@ -1,8 +1,8 @@
 """What the harness asks of a Keras twin: build, load, forward, gradients, step, fit, predict.
 
-torch_impl/train.py has the same functions in the same order. Batches are dictionaries of NumPy arrays: `x`
-goes into the model, `y` (or the names of the model's outputs) into the loss. Supervised twins train the way
-a Keras user trains, by `compile` and `fit`; a file that states `PHASES` has a procedure of its own.
+torch_impl/train.py has the same functions in the same order. Batches are dictionaries of NumPy arrays: what the twin
+declares as inputs goes into the model, the rest into the loss. Supervised twins train the way a Keras user trains, by
+`compile` and `fit`; a file that states `PHASES` has a procedure of its own.
 """
 
 import contextlib
@@ -82,7 +82,7 @@ def exercise(twin: Twin, inputs: dict[str, np.ndarray], dtype: str = "float32") 
     forget()
     keras.config.set_floatx(dtype)
     keras.config.set_dtype_policy(dtype)
-    return to_arrays(load_module(twin).run(**to_tensors(inputs)))
+    return to_arrays(twin, load_module(twin).run(**{name: to_tensor(array) for name, array in inputs.items()}))
 
 
 def describe(run: Run) -> list[Leaf]:
@@ -120,10 +120,10 @@ def dump_moments(run: Run) -> dict[str, np.ndarray]:
 
 
 def forward(run: Run, batch: dict[str, np.ndarray], training: bool = False) -> dict[str, np.ndarray]:
-    """The model's outputs for `x`; running statistics stay as they were."""
-    x, answer = to_tensors(batch)["x"], partial(run.model, training=training)
+    """The model's outputs for a batch; running statistics stay as they were."""
+    inputs, answer = run.twin.packed_inputs(to_tensors(run, batch)), partial(run.model, training=training)
     with _statistics_kept(run):
-        return to_arrays(once(answer, run.model.variables, x))
+        return to_arrays(run.twin, once(answer, run.model.variables, inputs))
 
 
 def activations(
@@ -135,7 +135,7 @@ def activations(
     for path, layer in every_layer(run.model, ""):
         record(layer, path, order, values)
     with _statistics_kept(run):
-        run.model(to_tensors(batch)["x"], training=training)
+        run.model(run.twin.packed_inputs(to_tensors(run, batch)), training=training)
     for _, layer in every_layer(run.model, ""):
         object.__delattr__(layer, "call")
     return order, values
@@ -147,7 +147,7 @@ def loss_and_gradients(run: Run, batch: dict[str, np.ndarray]) -> tuple[dict[str
     with _statistics_kept(run):
         for phase in run.phases:
             differentiate = partial(_phase_gradients, run, phase)
-            loss, gradients = once(differentiate, run.model.variables, to_tensors(batch))
+            loss, gradients = once(differentiate, run.model.variables, to_tensors(run, batch))
             losses[phase.trains or "loss"] = float(ops.convert_to_numpy(loss))
             for name, gradient in zip(run.variables[phase.trains], gradients, strict=True):
                 out[name] = out.get(name, 0) + ops.convert_to_numpy(gradient)
@@ -183,8 +183,8 @@ def step(run: Run, batch: dict[str, np.ndarray]) -> dict[str, float]:
     """One training step: the loss of each phase before its update."""
     if not run.compiled:
         run.model.reset_metrics()  # train_on_batch reports the mean since the last reset
-        return {"loss": float(run.model.train_on_batch(batch["x"], targets(batch)))}
-    return {name: float(ops.convert_to_numpy(loss)) for name, loss in take(run, to_tensors(batch)).items()}
+        return {"loss": float(run.model.train_on_batch(run.twin.packed_inputs(batch), run.twin.targets_of(batch)))}
+    return {name: float(ops.convert_to_numpy(loss)) for name, loss in take(run, to_tensors(run, batch)).items()}
 
 
 def fit(run: Run, data: dict[str, np.ndarray], orders: list[np.ndarray], report: Report) -> None:
@@ -198,7 +198,8 @@ def fit(run: Run, data: dict[str, np.ndarray], orders: list[np.ndarray], report:
     elif run.compiled:
         _fit_phases(run, data, enumerate(orders), report)
     else:
-        feed, steps = batches((data["x"], targets(data)), orders, run.twin.batch_size)
+        pairs = run.twin.packed_inputs(data), run.twin.targets_of(data)
+        feed, steps = batches(pairs, orders, run.twin.batch_size)
         tell = keras.callbacks.LambdaCallback(
             on_epoch_end=lambda epoch, logs: report(epoch, {"loss": float(logs["loss"])})
         )
@@ -216,11 +217,14 @@ def fit_phase(
     alone.compiled.flush()
 
 
-def predict(run: Run, x: np.ndarray) -> dict[str, np.ndarray]:
-    """The outputs in inference mode, batch by batch."""
+def predict(run: Run, data: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The outputs in inference mode, batch by batch; of `data` the inputs count."""
     if run.compiled:
         run.compiled.flush()
-    parts = [to_arrays(run.model.predict_on_batch(x[start : start + 256])) for start in range(0, len(x), 256)]
+    inputs = run.twin.inputs_of(data)
+    starts = range(0, len(next(iter(inputs.values()))), 256)
+    rows = ({name: array[start : start + 256] for name, array in inputs.items()} for start in starts)
+    parts = [to_arrays(run.twin, run.model.predict_on_batch(run.twin.packed_inputs(part))) for part in rows]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
@@ -279,20 +283,19 @@ def make_optimizer(spec: Optimizer, steps: int) -> keras.optimizers.Optimizer:
     return keras.optimizers.Adam(rate, **adam)
 
 
-def targets(batch: dict[str, Any]) -> Any:
-    """What the loss compares with: `y`, or a dictionary where the model has several outputs."""
-    return batch["y"] if "y" in batch else {name: value for name, value in batch.items() if name != "x"}
+def to_tensors(run: Run, batch: dict[str, np.ndarray]) -> dict[str, Any]:
+    """NumPy arrays to the backend's tensors: floats in floatx, whole numbers as int32; Keras's layout is the data's."""
+    return {name: to_tensor(array) for name, array in batch.items()}
 
 
-def to_tensors(batch: dict[str, np.ndarray]) -> dict[str, Any]:
-    """NumPy arrays to the backend's tensors: floats in floatx, whole numbers as int32."""
-    floatx = keras.config.floatx()
-    kinds = {name: floatx if array.dtype.kind == "f" else "int32" for name, array in batch.items()}
-    return {name: ops.convert_to_tensor(array, dtype=kinds[name]) for name, array in batch.items()}
+def to_tensor(array: np.ndarray) -> Any:
+    """One array."""
+    kinds = {"f": keras.config.floatx(), "b": "bool"}
+    return ops.convert_to_tensor(array, dtype=kinds.get(array.dtype.kind, "int32"))
 
 
-def to_arrays(outputs: Any) -> dict[str, np.ndarray]:
-    """A model's outputs by name; a single one is called `y`."""
+def to_arrays(twin: Twin, outputs: Any) -> dict[str, np.ndarray]:
+    """A twin's outputs by name, laid out as the data is; a single one is called `y`."""
     outputs = outputs if isinstance(outputs, dict) else {"y": outputs}
     return {name: ops.convert_to_numpy(tensor) for name, tensor in outputs.items()}
 
@@ -307,10 +310,10 @@ def draw(run: Run, rows: int) -> dict[str, Any]:
 
 
 def _loss(twin: Twin, model: keras.Model, batch: dict[str, Any]) -> Any:
-    outputs = model(batch["x"], training=True)
+    outputs = model(twin.packed_inputs(batch), training=True)
     if twin.loss == "own":
-        return model.compute_loss(batch["x"], targets(batch), outputs)
-    return LOSSES[twin.loss]()(targets(batch), outputs)
+        return model.compute_loss(twin.packed_inputs(batch), twin.targets_of(batch), outputs)
+    return LOSSES[twin.loss]()(twin.targets_of(batch), outputs)
 
 
 @contextlib.contextmanager
@@ -360,7 +363,7 @@ def _fit_phases(
     for epoch, order in orders:
         totals = {}
         for rows in np.split(order, range(run.twin.batch_size, len(order), run.twin.batch_size)):
-            batch = to_tensors({name: array[rows] for name, array in data.items()})
+            batch = to_tensors(run, {name: array[rows] for name, array in data.items()})
             for name, loss in take(run, batch).items():
                 totals[name] = totals.get(name, 0.0) + loss * len(rows)
         report(epoch, {name: float(ops.convert_to_numpy(total)) / len(order) for name, total in totals.items()})

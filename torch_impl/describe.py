@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from twin.bridge import RULES, Leaf
+from twin.spec import AXES, Layout
 
 LEAVES = {torch_kind for _, torch_kind in RULES}
 
@@ -33,22 +34,25 @@ def sizes(model: nn.Module) -> dict[str, tuple[str, int]]:
     return {path: (type(m).__name__, sum(p.numel() for p in m.parameters())) for path, m in called.items()}
 
 
-def recorder(path: str, order: list[str], values: dict[str, np.ndarray]) -> Callable[..., None]:
-    """A hook that writes down a module's first call."""
+def recorder(
+    path: str, order: list[str], values: dict[str, np.ndarray], layout: Callable[[int], Layout]
+) -> Callable[..., None]:
+    """A hook, given keyword arguments too, that writes down a module's first call; `layout` is that of a rank."""
 
-    def record(module: nn.Module, inputs: tuple[Any, ...], out: Any) -> None:
+    def record(module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any], out: Any) -> None:
+        x = next(iter((*inputs, *named.values())), None)
         out = out[0] if isinstance(out, tuple) else out  # differs: torch's recurrent layers return their state too
-        if path not in order and torch.is_tensor(inputs[0]) and torch.is_tensor(out):
+        if path not in order and torch.is_tensor(x) and torch.is_tensor(out):
             order.append(path)
-            values[f"{path}/in"] = to_array(inputs[0])
-            values[f"{path}/out"] = to_array(out)
+            values[f"{path}/in"] = to_array(x, layout(x.ndim))
+            values[f"{path}/out"] = to_array(out, layout(out.ndim))
 
     return record
 
 
-def to_array(tensor: torch.Tensor) -> np.ndarray:
-    """A copy as a NumPy array, of an image or a volume with its channels last."""
-    tensor = tensor.movedim(1, -1) if tensor.ndim >= 4 else tensor
+def to_array(tensor: torch.Tensor, layout: Layout = "as is") -> np.ndarray:
+    """A copy as a NumPy array, its axes in the order of the data."""
+    tensor = tensor if layout == "as is" else tensor.movedim(AXES[layout][1].index("C"), -1)
     return tensor.detach().cpu().numpy().copy()
 
 

@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, Dataset, TensorDataset
 from torch_impl.train import to_array, to_tensor
 from twin.glossary import ENTRIES
 from twin.glossary import inputs as given
+from twin.spec import Layout
 
 
 def tensor(x):
@@ -338,11 +339,16 @@ def answers() -> dict[str, np.ndarray]:
     for name in ENTRIES:
         with tempfile.TemporaryDirectory(prefix="twin-") as folder:
             offered = {
-                **{each: to_tensor(array) for each, array in arrays.items()},
+                **{each: to_tensor(array, layout=_layout(array.ndim)) for each, array in arrays.items()},
                 "model": make_model(arrays["hidden"], arrays["output"]),
                 "folder": folder,
             }
             function = globals()[name]
             got = function(**{each: offered[each] for each in inspect.signature(function).parameters})
-            found[name] = to_array(got) if isinstance(got, torch.Tensor) else np.asarray(got)
+            found[name] = to_array(got, _layout(got.ndim)) if isinstance(got, torch.Tensor) else np.asarray(got)
     return found
+
+
+def _layout(rank: int) -> Layout:
+    """What has four axes in the glossary is an image."""
+    return "images" if rank == 4 else "as is"

@@ -6,6 +6,7 @@ device already; each comes as a call that repeats it.
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -36,13 +37,14 @@ def training_step(run: Run, batch: dict[str, np.ndarray]) -> Call:
     return lambda: train.take(run, tensors)
 
 
-def inference(run: Run, x: np.ndarray) -> Call:
+def inference(run: Run, batch: dict[str, np.ndarray]) -> Call:
     """The model on a batch in inference mode, without the loop around it."""
-    inputs = to_tensors(run, {"x": x})["x"]
+    inputs = to_tensors(run, run.twin.inputs_of(batch))
+    call = partial(run.model, **inputs) if len(inputs) > 1 else partial(run.model, *inputs.values())
 
     def infer() -> Any:
         with torch.inference_mode():
-            return run.model(inputs)
+            return call()
 
     return infer
 

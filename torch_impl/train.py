@@ -1,8 +1,8 @@
 """What the harness asks of a PyTorch twin: build, load, forward, gradients, step, fit, predict.
 
-keras_impl/train.py has the same functions in the same order. Batches are dictionaries of NumPy arrays: `x`
-goes into the model, `y` (or the names of the model's outputs) into the loss. Supervised twins train in the
-loop that a PyTorch user writes; a file that states `PHASES` has a procedure of its own.
+keras_impl/train.py has the same functions in the same order. Batches are dictionaries of NumPy arrays: what the twin
+declares as inputs goes into the model, the rest into the loss. Supervised twins train in the loop that a PyTorch user
+writes; a file that states `PHASES` has a procedure of its own.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ from torch_impl.describe import leaves, recorder, to_array
 from twin.bridge import Leaf
 from twin.errors import TwinError
 from twin.paths import module_of
-from twin.spec import Optimizer, Phase, Twin
+from twin.spec import AXES, Layout, Optimizer, Phase, Twin, torch_shape
 
 LOSSES = {
     "cross_entropy": nn.CrossEntropyLoss(),
@@ -77,8 +77,9 @@ def load_module(twin: Twin) -> Any:
 
 def exercise(twin: Twin, inputs: dict[str, np.ndarray], dtype: str = "float32") -> dict[str, np.ndarray]:
     """An exercise's named outputs for its named inputs."""
-    tensors = {name: to_tensor(array, getattr(torch, dtype)) for name, array in inputs.items()}
-    return to_arrays(load_module(twin).run(**tensors))
+    kind = getattr(torch, dtype)
+    tensors = {name: to_tensor(array, kind, layout=twin.layout(name)) for name, array in inputs.items()}
+    return to_arrays(twin, load_module(twin).run(**tensors))
 
 
 def describe(run: Run) -> list[Leaf]:
@@ -113,10 +114,10 @@ def dump_moments(run: Run) -> dict[str, np.ndarray]:
 
 
 def forward(run: Run, batch: dict[str, np.ndarray], training: bool = False) -> dict[str, np.ndarray]:
-    """The model's outputs for `x`; running statistics stay as they were."""
+    """The model's outputs for a batch; running statistics stay as they were."""
     run.model.train(training)
     with _statistics_kept(run), torch.no_grad():
-        return to_arrays(run.model(to_tensors(run, batch)["x"]))
+        return to_arrays(run.twin, _call(run.twin, run.model, to_tensors(run, batch)))
 
 
 def activations(
@@ -126,7 +127,7 @@ def activations(
     order: list[str] = []
     values: dict[str, np.ndarray] = {}
     hooks = [
-        module.register_forward_hook(recorder(path, order, values))
+        module.register_forward_hook(recorder(path, order, values, run.twin.inner_layout), with_kwargs=True)
         for path, module in run.model.named_modules()
         if path
     ]
@@ -196,11 +197,15 @@ def fit_phase(
     _fit(alone, data, orders.items(), report)
 
 
-def predict(run: Run, x: np.ndarray) -> dict[str, np.ndarray]:
-    """The outputs in inference mode, batch by batch."""
+def predict(run: Run, data: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The outputs in inference mode, batch by batch; of `data` the inputs count."""
     run.model.eval()
+    tensors = to_tensors(run, run.twin.inputs_of(data))
+    rows = zip(*(tensor.split(256) for tensor in tensors.values()), strict=True)
     with torch.inference_mode():
-        parts = [to_arrays(run.model(part)) for part in to_tensors(run, {"x": x})["x"].split(256)]
+        parts = [
+            to_arrays(run.twin, _call(run.twin, run.model, dict(zip(tensors, part, strict=True)))) for part in rows
+        ]
     run.model.train()
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
@@ -235,39 +240,48 @@ def make_optimizer(spec: Optimizer, parameters: Any) -> torch.optim.Optimizer:
     return torch.optim.Adam(parameters, rate, betas)
 
 
-def targets(batch: dict[str, Any]) -> Any:
-    """What the loss compares with: `y`, or a dictionary where the model has several outputs."""
-    return batch["y"] if "y" in batch else {name: value for name, value in batch.items() if name != "x"}
-
-
 def to_tensors(run: Run, batch: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:
-    """NumPy arrays to tensors, floats in the run's dtype, whole numbers as int64, images channels first."""
-    tensors = {name: to_tensor(array, run.dtype, run.device) for name, array in batch.items()}
-    if run.mode == "channels-last":
-        return {n: t.contiguous(memory_format=torch.channels_last) if t.ndim == 4 else t for n, t in tensors.items()}
+    """NumPy arrays to tensors: floats in the run's dtype, whole numbers as int64, laid out as the twin declares.
+
+    Raises:
+        TwinError: when an array does not have the axes of its layout.
+    """
+    tensors = {}
+    for name, array in batch.items():
+        layout = run.twin.layout(name)
+        if layout != "as is" and array.ndim != len(AXES[layout][0]):
+            raise TwinError(
+                f"{run.twin.name} declares {name} as {layout!r}, ({', '.join(AXES[layout][0])}); "
+                f"its data has shape {array.shape}"
+            )
+        tensors[name] = to_tensor(array, run.dtype, run.device, layout)
+        if run.mode == "channels-last" and layout == "images":
+            tensors[name] = tensors[name].contiguous(memory_format=torch.channels_last)
     return tensors
 
 
-def to_tensor(array: np.ndarray, dtype: torch.dtype = torch.float32, device: str = "cpu") -> torch.Tensor:
-    """One array; four or more axes are an image or a volume, whose channels torch wants at axis 1."""
+def to_tensor(
+    array: np.ndarray, dtype: torch.dtype = torch.float32, device: str = "cpu", layout: Layout = "as is"
+) -> torch.Tensor:
+    """One array, its axes in PyTorch's order."""
     tensor = torch.from_numpy(np.ascontiguousarray(array))
-    tensor = tensor.to(device, dtype if array.dtype.kind == "f" else torch.int64)
-    return tensor.movedim(-1, 1).contiguous() if tensor.ndim >= 4 else tensor
+    kinds = {"f": dtype, "b": torch.bool}
+    tensor = tensor.to(device, kinds.get(array.dtype.kind, torch.int64))
+    return tensor if layout == "as is" else tensor.movedim(-1, AXES[layout][1].index("C")).contiguous()
 
 
-def to_arrays(outputs: Any) -> dict[str, np.ndarray]:
-    """A model's outputs by name; a single one is called `y`. Images and volumes get their channels last."""
+def to_arrays(twin: Twin, outputs: Any) -> dict[str, np.ndarray]:
+    """A twin's outputs by name, laid out as the data is; a single one is called `y`."""
     outputs = outputs if isinstance(outputs, dict) else {"y": outputs}
-    return {name: to_array(tensor) for name, tensor in outputs.items()}
+    return {name: to_array(tensor, twin.output_layout(name)) for name, tensor in outputs.items()}
 
 
 def draw(run: Run, rows: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
     """The random numbers that a step of this twin consumes, from PyTorch's own generator."""
     makers = {"normal": torch.randn, "uniform": torch.rand}
+    shapes = {n.name: torch_shape(n.sized(rows, run.arguments), run.twin.layout(n.name)) for n in run.twin.draws}
     return {
-        wanted.name: makers[wanted.distribution](
-            wanted.sized(rows, run.arguments), generator=generator, device=run.device
-        )
+        wanted.name: makers[wanted.distribution](shapes[wanted.name], generator=generator, device=run.device)
         for wanted in run.twin.draws
     }
 
@@ -278,11 +292,17 @@ def _compiled(phase: Phase) -> dict[str, Callable[..., Any]]:
     return {name: torch.compile(function) for name, function in computes.items() if function}
 
 
+def _call(twin: Twin, model: nn.Module, batch: dict[str, torch.Tensor]) -> Any:
+    """What the model returns for a batch: a single input is given by place, several by name."""
+    inputs = twin.inputs_of(batch)
+    return model(**inputs) if len(inputs) > 1 else model(*inputs.values())
+
+
 def _loss(twin: Twin, model: nn.Module, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-    outputs = model(batch["x"])
+    outputs = _call(twin, model, batch)
     if twin.loss == "own":
-        return model.compute_loss(batch["x"], targets(batch), outputs)
-    return LOSSES[twin.loss](outputs, targets(batch))
+        return model.compute_loss(twin.packed_inputs(batch), twin.targets_of(batch), outputs)
+    return LOSSES[twin.loss](outputs, twin.targets_of(batch))
 
 
 @contextlib.contextmanager

@@ -1,6 +1,6 @@
 """How well a model learned: one function per metric, in NumPy, the same for both frameworks.
 
-Each takes `predict`, from model inputs to named outputs, and the test part of the data.
+Each takes `predict`, from named arrays with the model's inputs among them to named outputs, and the test part.
 """
 
 from collections.abc import Callable
@@ -9,12 +9,12 @@ import numpy as np
 
 from twin.data import Arrays
 
-Predict = Callable[[np.ndarray], Arrays]
+Predict = Callable[[Arrays], Arrays]
 
 
 def accuracy(predict: Predict, test: Arrays) -> float:
     """Share of the test rows whose largest logit is at the label."""
-    return float((predict(test["x"])["y"].argmax(-1) == test["y"]).mean())
+    return float((predict(test)["y"].argmax(-1) == test["y"]).mean())
 
 
 def localization_accuracy(predict: Predict, test: Arrays) -> float:
@@ -22,7 +22,7 @@ def localization_accuracy(predict: Predict, test: Arrays) -> float:
 
     Russakovsky et al., "ImageNet large scale visual recognition challenge" (2015), section 4.2, with one guess.
     """
-    outputs = predict(test["x"])
+    outputs = predict(test)
     box, true = outputs["box"], test["box"]
     sides = np.minimum(box[:, 2:], true[:, 2:]) - np.maximum(box[:, :2], true[:, :2])
     overlap = sides.clip(0).prod(-1)
@@ -33,7 +33,7 @@ def localization_accuracy(predict: Predict, test: Arrays) -> float:
 
 def mean_mask_iou(predict: Predict, test: Arrays) -> float:
     """Intersection over union of each class's pixels in the whole test part, averaged over the classes that occur."""
-    labels, true = predict(test["x"])["y"].argmax(-1), test["y"]
+    labels, true = predict(test)["y"].argmax(-1), test["y"]
     classes = np.union1d(labels, true)
     shares = [((labels == c) & (true == c)).sum() / ((labels == c) | (true == c)).sum() for c in classes]
     return float(np.mean(shares))
@@ -41,7 +41,7 @@ def mean_mask_iou(predict: Predict, test: Arrays) -> float:
 
 def reconstruction_error(predict: Predict, test: Arrays) -> float:
     """Mean squared difference between the model's output and the target; lower is better."""
-    return float(((predict(test["x"])["y"] - test["y"]) ** 2).mean())
+    return float(((predict(test)["y"] - test["y"]) ** 2).mean())
 
 
 def frechet_distance(predict: Predict, test: Arrays) -> float:
@@ -49,7 +49,7 @@ def frechet_distance(predict: Predict, test: Arrays) -> float:
 
     Pictures (N, H, W, C) are first averaged down to 8x8, so that there are more rows than pixels.
     """
-    generated, real = (_small_rows(array.astype(np.float64)) for array in (predict(test["x"])["y"], test["real"]))
+    generated, real = (_small_rows(array.astype(np.float64)) for array in (predict(test)["y"], test["real"]))
     apart = ((generated.mean(0) - real.mean(0)) ** 2).sum()
     covariance, other = np.cov(generated.T), np.cov(real.T)
     values, axes = np.linalg.eigh(covariance)
@@ -71,4 +71,4 @@ def mean_return(predict: Predict, test: Arrays) -> float:
     """Mean length of 20 episodes of CartPole, at most 500 steps each, under the action of the greatest value."""
     from twin.data.cartpole import mean_length  # here, so that other metrics do not wait for Gymnasium
 
-    return mean_length(lambda x: predict(x)["y"].argmax(-1), episodes=20, seed=2015)
+    return mean_length(lambda x: predict({"x": x})["y"].argmax(-1), episodes=20, seed=2015)

@@ -1,8 +1,27 @@
 """What a twin declares of itself: plain frozen data, no framework, no behaviour beyond lookups."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any, Literal, NamedTuple
+
+from twin.errors import TwinError
+
+Layout = Literal["as is", "images", "clips", "frames"]
+# The order of the axes in data and in Keras, and in PyTorch. An array that is "as is" has the same axes everywhere.
+AXES: Mapping[Layout, tuple[str, str]] = {
+    "images": ("BHWC", "BCHW"),
+    "clips": ("BTHWC", "BCTHW"),  # of 3D convolutions; also volumes, whose depth stands where the time does
+    "frames": ("BTHWC", "BTCHW"),  # of a network that sees one frame at a time
+}
+
+
+def torch_shape(shape: Sequence[int], layout: Layout) -> tuple[int, ...]:
+    """The shape of an array in PyTorch; `shape` is that in data and in Keras."""
+    if layout == "as is":
+        return tuple(shape)
+    before, after = AXES[layout]
+    return tuple(shape[before.index(axis)] for axis in after)
 
 
 @dataclass(frozen=True)
@@ -149,7 +168,12 @@ class Twin:
         paper_size: the published size, if there is one.
         ladder: constructor arguments that the ladder overrides, to switch random layers off.
         data: a module of `twin.data`, and the options for its `load`.
-        inputs: an exercise's literal inputs, where it needs no data set.
+        inputs: what a model takes, in order, and how each array is laid out: 'as is'; 'images', which are
+            (B, H, W, C) in data and in Keras and (B, C, H, W) in PyTorch; or 'clips' and 'frames' (`AXES`). An
+            exercise names here and in `outputs` only what is not 'as is', by name or by a pattern such as `conv2d_*`.
+        outputs: what it returns, likewise; a single output is called `y`.
+        targets: the layout of those other arrays of a batch (targets and draws) that are not 'as is'.
+        literals: an exercise's inputs, where it needs no data set.
         loss: a name in both `train.LOSSES`, 'own' for the model's `compute_loss`, or 'phases' for a file
             that states a procedure of its own.
         draws: random numbers that a step consumes.
@@ -173,7 +197,10 @@ class Twin:
     ladder: Mapping[str, Any] = field(default_factory=dict)
     data: str = ""
     data_options: Mapping[str, Any] = field(default_factory=dict)
-    inputs: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[str, Layout] = field(default_factory=lambda: {"x": "as is"})
+    outputs: Mapping[str, Layout] = field(default_factory=lambda: {"y": "as is"})
+    targets: Mapping[str, Layout] = field(default_factory=dict)
+    literals: Mapping[str, Any] = field(default_factory=dict)
     loss: str = ""
     draws: tuple[Draw, ...] = ()
     metric: Metric | None = None
@@ -194,3 +221,51 @@ class Twin:
         size = self.size(name)
         assert size is not None, f"{self.name} has no size {name}"
         return {**size.arguments, **self.ladder}
+
+    def layout(self, name: str) -> Layout:
+        """How an array of a batch, or of an exercise's inputs, is laid out."""
+        return _declared({**self.targets, **self.inputs}, name)
+
+    def output_layout(self, name: str) -> Layout:
+        """How an output is laid out."""
+        return _declared(self.outputs, name)
+
+    def inner_layout(self, rank: int) -> Layout:
+        """The layout that an activation of so many axes is taken to have in the middle of PyTorch's model.
+
+        Nobody declares activations. Four axes are images in a model that takes or returns images, clips or frames
+        (one that sees frame by frame folds them into the batch); five are what the model declares. Where this is
+        wrong, the message about the first layer that differs names another layer; no verdict depends on it.
+        """
+        declared = {*self.inputs.values(), *self.outputs.values(), *self.targets.values()} - {"as is"}
+        five: Layout = "clips" if "clips" in declared else "frames" if "frames" in declared else "as is"
+        layouts: dict[int, Layout] = {4: "images", 5: five} if declared else {}
+        return layouts.get(rank, "as is")
+
+    def inputs_of(self, batch: Mapping[str, Any]) -> dict[str, Any]:
+        """The arrays of a batch that go into the model, in their order.
+
+        Raises:
+            TwinError: when one of them is not there.
+        """
+        if missing := [name for name in self.inputs if name not in batch]:
+            raise TwinError(
+                f"{self.name} takes {', '.join(self.inputs)}; the batch has {', '.join(batch)} and lacks "
+                f"{', '.join(missing)}: name the inputs in its catalogue entry as its data set does"
+            )
+        return {name: batch[name] for name in self.inputs}
+
+    def packed_inputs(self, batch: Mapping[str, Any]) -> Any:
+        """What Keras's `call` takes of a batch: the one input, or a dictionary of several."""
+        given = self.inputs_of(batch)
+        return given if len(given) > 1 else next(iter(given.values()))
+
+    def targets_of(self, batch: Mapping[str, Any]) -> Any:
+        """What the loss compares with: `y`, or a dictionary of whatever is neither an input nor a draw."""
+        others = {*self.inputs, *(draw.name for draw in self.draws)}
+        found = {name: array for name, array in batch.items() if name not in others}
+        return found["y"] if found.keys() == {"y"} else found
+
+
+def _declared(layouts: Mapping[str, Layout], name: str) -> Layout:
+    return next((layout for pattern, layout in layouts.items() if fnmatchcase(name, pattern)), "as is")

@@ -350,10 +350,18 @@ def rows_of(
     options = reference.data_options(twin, size)
     train = data.load(twin.data, twin.data_options if options is None else options).train
     rows = {name: array[:count] for name, array in train.items()}
-    if options is not None:
+    fewer = min(count, 4 * twin.batch_size)
+    if options is not None or not (noise := reference.published_inputs(twin, arguments, rows, fewer, rng)):
         return rows
-    height, width, _ = shape = arguments["image_shape"]
-    pictures = rng.standard_normal((min(count, 4 * twin.batch_size), *shape)).astype(np.float32)
-    masks = (height, width) if rows["y"].ndim > 1 else ()
-    labels = rng.integers(arguments["num_classes"], size=(len(pictures), *masks)).astype(rows["y"].dtype)
-    return {"x": pictures, "y": labels}
+    small, large = (next(iter(each.values())) for each in ({name: rows[name] for name in noise}, noise))
+    for name, array in rows.items():
+        if name in noise:
+            continue
+        shape = array.shape[1:]
+        if name not in twin.inputs and shape[:2] == small.shape[1:3]:  # a mask or a picture has the input's sides
+            shape = (*large.shape[1:3], *shape[2:])
+        if array.dtype.kind == "f":
+            noise[name] = rng.standard_normal((fewer, *shape)).astype(array.dtype)
+        else:
+            noise[name] = rng.integers(arguments["num_classes"], size=(fewer, *shape)).astype(array.dtype)
+    return noise

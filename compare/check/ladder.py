@@ -151,7 +151,7 @@ def forward(got: Arrays, ref: Reference, limits: Limits) -> Rung:
     if shapes != wanted:
         apart = sorted(name for name in shapes.keys() | wanted.keys() if shapes.get(name) != wanted.get(name))
         told = ", ".join(f"{name} is {shapes.get(name)}, the reference {wanted.get(name)}" for name in apart)
-        return broken("forward", f"outputs of other names or shapes: {told}")
+        return broken("forward", f"outputs of other names or shapes: {told}; layouts are declared in the catalogue")
     found = _distances("forward", "forward", got, ref.values["forward"], ref.noise["forward"], limits)
     return judge("forward", found)
 

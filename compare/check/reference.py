@@ -274,11 +274,11 @@ def data_options(twin: Twin, size: str) -> dict[str, Any] | None:
 def make_batches(twin: Twin, arguments: Mapping[str, Any], size: str, rng: np.random.Generator) -> Arrays:
     """The ladder's batches as `STEP/NAME`: rows of the twin's own data, and the random numbers it draws."""
     options = data_options(twin, size)
+    train = data.load(twin.data, twin.data_options if options is None else options).train
     if options is None:
         # Weights of the published size are not trained here: one batch of its shape says whether they agree.
-        pictures = rng.standard_normal((PAPER_BATCH, *arguments["image_shape"]))
-        return {"1/x": pictures.astype(np.float32)}
-    train = data.load(twin.data, options).train
+        noise = published_inputs(twin, arguments, train, PAPER_BATCH, rng)
+        return {f"1/{name}": noise.get(name, train[name][:PAPER_BATCH]) for name in twin.inputs}
     rows = len(next(iter(train.values())))
     order = np.resize(rng.permutation(rows), STEPS * BATCH)
     out: Arrays = {}
@@ -287,6 +287,15 @@ def make_batches(twin: Twin, arguments: Mapping[str, Any], size: str, rng: np.ra
         for wanted in twin.draws:
             out[f"{step}/{wanted.name}"] = drawn(wanted, BATCH, arguments, rng)
     return out
+
+
+def published_inputs(
+    twin: Twin, arguments: Mapping[str, Any], rows: int, rng: np.random.Generator
+) -> dict[str, np.ndarray]:
+    """Noise for the inputs whose shape a published size names: `image_shape`, or `clip_shape` of clips and frames."""
+    argument = {"images": "image_shape", "clips": "clip_shape", "frames": "clip_shape"}
+    shapes = {n: arguments[argument[layout]] for n, layout in twin.inputs.items() if argument.get(layout) in arguments}
+    return {name: rng.standard_normal((rows, *shape)).astype(np.float32) for name, shape in shapes.items()}
 
 
 def drawn(wanted: Draw, rows: int, arguments: Mapping[str, Any], rng: np.random.Generator) -> np.ndarray:
@@ -300,7 +309,7 @@ def exercise_inputs(twin: Twin) -> Arrays:
     """An exercise's literal inputs, or its data set's test part, as arrays."""
     if twin.data:
         return data.load(twin.data, twin.data_options).test
-    given = {name: np.asarray(value) for name, value in twin.inputs.items()}
+    given = {name: np.asarray(value) for name, value in twin.literals.items()}
     return {n: a.astype(np.float32 if a.dtype.kind == "f" else np.int32) for n, a in given.items()}
 
 

@@ -158,7 +158,7 @@ def _measured(worker: Any, twin: Twin, timeout: float) -> dict[str, Any]:
         arrays.write(given, batch)
         worker.ask("build", timeout, twin=twin.name, arguments=arguments, dtype="float32", seed=0)
         answer = worker.ask("layers", timeout, batch=given)
-    rows = len(batch["x"])
+    rows = len(next(iter(batch.values())))
     sizes = answer["sizes"]
     ran = {path: (_batch(entering, rows), _batch(leaving, rows)) for path, entering, leaving in answer["ran"]}
     idle: dict[str, tuple[list[int | str], list[int | str]]] = {

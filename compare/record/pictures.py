@@ -12,6 +12,9 @@ from typing import Any
 import numpy as np
 
 from twin.bridge import Arrays
+from twin.spec import Layout, Twin
+
+Strip = tuple[str, str, list[np.ndarray]]  # caption, what it is of, and its pictures
 
 ROWS = 8  # of the test part
 FILTERS = 16
@@ -22,11 +25,11 @@ GREYS, COLOURS = 16, 64  # of a strip: fewer make it smaller, and no reader coun
 BRIGHT = ((34, 34, 34), (102, 204, 238), (238, 119, 51), (204, 187, 68), (170, 51, 119), (34, 136, 51))  # Tol, bright
 
 
-def of_predictions(metric: str, test: Mapping[str, np.ndarray], outputs: Mapping[str, np.ndarray]) -> dict[str, Any]:
+def of_predictions(twin: Twin, test: Mapping[str, np.ndarray], outputs: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """Pictures of what a model made of the first test rows.
 
     Args:
-        metric: of the twin (twin.metrics), which says what the outputs are.
+        twin: its metric says what the outputs are, its layouts which arrays are pictures.
         test: the test part, as the metric takes it.
         outputs: the model's, for all its rows.
 
@@ -36,33 +39,42 @@ def of_predictions(metric: str, test: Mapping[str, np.ndarray], outputs: Mapping
         (left, top, right, bottom, from 0 to 1), both 'true' and 'predicted'. Empty where there is nothing to see.
     """
     rows = slice(ROWS)
+    metric = twin.metric.name if twin.metric else ""
     found: dict[str, Any] = {"rows": ROWS}
+
+    def inputs() -> list[Strip]:
+        made = ((name, _pictures(test[name][rows], layout)) for name, layout in twin.inputs.items())
+        captions = {name: "input" if len(twin.inputs) == 1 else f"input {name}" for name in twin.inputs}
+        return [(captions[name], "data", pictures) for name, pictures in made if pictures]
+
     if metric == "accuracy":
         found["labels"] = _both(test["y"][rows], outputs["y"][rows].argmax(-1))
     elif metric == "localization_accuracy":
         found["labels"] = _both(test["label"][rows], outputs["label"][rows].argmax(-1))
         found["boxes"] = _both(test["box"][rows].round(3), np.nan_to_num(outputs["box"][rows]).round(3))
     strips = {
-        "accuracy": lambda: [("input", "data", _pictures(test["x"][rows]))],
-        "localization_accuracy": lambda: [("input", "data", _pictures(test["x"][rows]))],
+        "accuracy": inputs,
+        "localization_accuracy": inputs,
         "mean_mask_iou": lambda: [
-            ("input", "data", _pictures(test["x"][rows])),
+            *inputs(),
             ("true mask", "data", _coloured(test["y"][rows])),
             ("predicted mask", "model", _coloured(outputs["y"][rows].argmax(-1))),
         ],
         "reconstruction_error": lambda: [
-            ("input", "data", _pictures(test["x"][rows])),
-            ("target", "data", _pictures(test["y"][rows])),
-            ("output", "model", _pictures(outputs["y"][rows])),
+            *inputs(),
+            ("target", "data", _pictures(test["y"][rows], twin.layout("y"))),
+            ("output", "model", _pictures(outputs["y"][rows], twin.output_layout("y"))),
         ],
         "frechet_distance": lambda: [
-            ("real", "data", _pictures(test["real"][rows])),
-            ("generated", "model", _pictures(outputs["y"][rows])),
+            ("real", "data", _pictures(test["real"][rows], twin.layout("real"))),
+            ("generated", "model", _pictures(outputs["y"][rows], twin.output_layout("y"))),
         ],
     }
     if metric not in strips:
         return {}
-    made = strips[metric]()
+    made = [strip for strip in strips[metric]() if strip[2]]
+    if not made:
+        return {}
     found["tile"] = list(_enlarged(made[0][2][0]).shape[:2])
     found["pictures"] = [{"caption": caption, "of": of, "png": _strip(all_)} for caption, of, all_ in made]
     return found
@@ -121,14 +133,22 @@ def _both(true: np.ndarray, predicted: np.ndarray) -> dict[str, list]:
     return {"true": true.tolist(), "predicted": predicted.tolist()}
 
 
-def _pictures(x: np.ndarray) -> list[np.ndarray]:
-    """Rows as pictures (H, W, 1 or 3) from 0 to 1: images, flat squares, or a signal's channels over time."""
-    if x.ndim == 2:
+def _pictures(x: np.ndarray, layout: Layout) -> list[np.ndarray]:
+    """Rows as pictures (H, W, 1 or 3) from 0 to 1; none where there is nothing to see, as of whole numbers.
+
+    An image is one, of a clip its middle frame is; what is 'as is' may be a flat square, or a signal (N, T, C), of
+    which each channel becomes a line over time.
+    """
+    if x.dtype.kind != "f" or (layout == "as is" and x.ndim not in (2, 3)):
+        return []
+    if layout in ("clips", "frames"):
+        x = x[:, x.shape[1] // 2]
+    elif layout == "as is" and x.ndim == 2:
         side = round(x.shape[1] ** 0.5)
         x = x.reshape(len(x), side, side, 1) if side * side == x.shape[1] else x[:, None, :, None]
-    elif x.ndim == 3:
-        x = x.transpose(0, 2, 1)[..., None].repeat(4, 1)  # (N, T, C): a line of four pixels per channel
-    elif x.shape[-1] not in (1, 3):
+    elif layout == "as is":
+        x = x.transpose(0, 2, 1)[..., None].repeat(4, 1)  # a line of four pixels per channel
+    if x.shape[-1] not in (1, 3):
         x = x.mean(-1, keepdims=True)
     low, high = map(float, np.quantile(x, (0.01, 0.99)))  # one shock of a signal would make the rest grey
     if x.min() < 0 or x.max() > 1:  # normalised data

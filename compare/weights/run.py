@@ -152,7 +152,8 @@ def convert(
         read = converter.read(source)
         converter.write(part, wanted, converter.carried(read, _side(target)))
         written = converter.read(part)
-        batch = make_batches(twin, converter.arguments, size, np.random.default_rng(0))["1/x"]
+        batches = make_batches(twin, converter.arguments, size, np.random.default_rng(0))
+        batch = {name: batches[f"1/{name}"] for name in twin.inputs}
         outputs, again = converter.answer(read, batch), converter.answer(written, batch)
         far = max(distance(name, again[name], array, math.inf).rel_l2 for name, array in outputs.items())
         layouts = [each.layout for each in (read, written) if each.layout]
@@ -297,10 +298,10 @@ class _Converter:
             given=str(given),
         )
 
-    def answer(self, read: _Read, x: np.ndarray) -> Arrays:
+    def answer(self, read: _Read, inputs: Arrays) -> Arrays:
         """What a file's own model says of a batch; torchvision's is played by the PyTorch twin."""
         batch, out = self.folder / "batch", self.folder / "answer"
-        arrays.write(batch, {"x": x})
+        arrays.write(batch, inputs)
         if read.layout and read.layout.name == "applications":
             fields = {"arguments": dict(self.arguments), "file": str(read.file.resolve())}
             self.ask("keras", "answer_of_applications", batch=str(batch), out=str(out), **fields)

@@ -5,6 +5,7 @@ stderr; only answers reach stdout.
 """
 
 import contextlib
+import dataclasses
 import importlib
 import inspect
 import json
@@ -19,7 +20,7 @@ import numpy as np
 
 from twin import arrays, catalogue, data, metrics
 from twin.errors import TwinError
-from twin.spec import Optimizer
+from twin.spec import Layout, Optimizer, torch_shape
 
 
 class Stopped(Exception):
@@ -80,10 +81,10 @@ class Worker:
 
     def call_method(self, method: str, given: str, out: str) -> dict[str, Any]:
         """What a method of the built model returns for some arrays, in their order."""
-        values = arrays.read(given)
-        tensors = self.train.to_tensors(*([self.run] if self.side == "torch" else []), values)
-        found = getattr(self.run.model, method)(*(tensors[name] for name in sorted(values, key=int)))
-        arrays.write(out, self.train.to_arrays(found))
+        values = arrays.read(given)  # of the shapes that the method's docstring names, which are the side's own
+        plain = dataclasses.replace(self.run.twin, outputs={})
+        found = getattr(self.run.model, method)(*(self.train.to_tensor(values[n]) for n in sorted(values, key=int)))
+        arrays.write(out, self.train.to_arrays(plain, found))
         return {}
 
     def default_of(self, twin: str, callee: str, keyword: str) -> dict[str, Any]:
@@ -122,13 +123,16 @@ class Worker:
         given = arrays.read(batch)
         order, values = self.train.activations(self.run, given)
         sizes = importlib.import_module(f"{self.side}_impl.describe").sizes(self.run.model)
-        native = self.side == "torch"  # activations come with the channels last, where PyTorch keeps them second
+        twin, native = self.run.twin, self.side == "torch"  # arrays come laid out as the data is
 
-        def shape(array: np.ndarray) -> list[int]:
-            return list(np.moveaxis(array, -1, 1).shape if native and array.ndim >= 4 else array.shape)
+        def shape(array: np.ndarray, layout: Layout) -> list[int]:
+            return list(torch_shape(array.shape, layout) if native else array.shape)
 
-        ran = [[path, shape(values[f"{path}/in"]), shape(values[f"{path}/out"])] for path in order]
-        outputs = {name: shape(array) for name, array in self.train.forward(self.run, given).items()}
+        ran = [
+            [path, *(shape(a, twin.inner_layout(a.ndim)) for a in (values[f"{path}/in"], values[f"{path}/out"]))]
+            for path in order
+        ]
+        outputs = {n: shape(a, twin.output_layout(n)) for n, a in self.train.forward(self.run, given).items()}
         return {"sizes": sizes, "ran": ran, "outputs": outputs}
 
     def gradients(self, batch: str, out: str) -> dict[str, Any]:
@@ -235,8 +239,8 @@ class Worker:
         """What keras.applications' own model says of a batch with the weights of a file."""
         from compare.worker import weight_files
 
-        name, x = self.run.twin.name, arrays.read(batch)["x"]
-        arrays.write(out, weight_files.answer_of_applications(name, arguments, file, x))
+        (pictures,) = self.run.twin.inputs_of(arrays.read(batch)).values()
+        arrays.write(out, weight_files.answer_of_applications(self.run.twin.name, arguments, file, pictures))
         return {}
 
     def save_weights(self, file: str) -> dict[str, Any]:
@@ -263,7 +267,8 @@ class Worker:
     def multiply_adds(self, image_shape: list[int]) -> dict[str, Any]:
         """What one picture of that shape costs the model; native PyTorch only."""
         counting = importlib.import_module("torch_impl.counting")
-        return {"multiply_adds": counting.multiply_adds(self.run, np.zeros((1, *image_shape), np.float32))}
+        (name,) = self.run.twin.inputs
+        return {"multiply_adds": counting.multiply_adds(self.run, {name: np.zeros((1, *image_shape), np.float32)})}
 
     def loss(self, reference: str, given: str, transform: str, out: str) -> dict[str, Any]:
         """A user's own loss, or a stock one, on given outputs."""
@@ -319,19 +324,20 @@ class Worker:
             measure = getattr(metrics, twin.metric.name)
             outputs: dict[str, np.ndarray] = {}
 
-            def predict(x: np.ndarray) -> dict[str, np.ndarray]:
-                outputs.update(self.train.predict(self.run, x))
+            def predict(given: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+                outputs.update(self.train.predict(self.run, given))
                 return outputs
 
             found["value"] = measure(predict, dataset.test)
             if show:
                 from compare.record import pictures as shown
 
-                found["shown"] = shown.of_predictions(twin.metric.name, dataset.test, outputs)
-                if found["shown"] and (heads := twin.small.arguments.get("heads")):
-                    x = dataset.test["x"][: shown.ROWS]
-                    _, values = self.train.activations(self.run, {"x": x})
-                    if looks := shown.attention(values, heads, x.shape[1:]):
+                found["shown"] = shown.of_predictions(twin, dataset.test, outputs)
+                heads, inputs = twin.small.arguments.get("heads"), twin.inputs_of(dataset.test)
+                if found["shown"] and heads and list(twin.inputs.values()) == ["images"]:
+                    seen = {name: array[: shown.ROWS] for name, array in inputs.items()}
+                    _, values = self.train.activations(self.run, seen)
+                    if looks := shown.attention(values, heads, next(iter(seen.values())).shape[1:]):
                         found["shown"]["pictures"].append(looks)
         return found
 

@@ -32,8 +32,7 @@ class Stopwatch:
 
     def quantities(self) -> list[str]:
         """What can be timed of this run."""
-        inference = ["throughput", "latency"] if "x" in self.batch else []
-        return ["step", *inference, *([] if hasattr(self.run.module, "fit") else ["loop"])]
+        return ["step", "throughput", "latency", *([] if hasattr(self.run.module, "fit") else ["loop"])]
 
     def first_steps(self) -> tuple[float, float]:
         """Seconds of the first step, in which compilers compile, and of the second."""
@@ -56,8 +55,10 @@ class Stopwatch:
         if quantity == "step":
             self.calls[quantity] = self.timing.training_step(self.run, self.batch)
         else:
-            x = self.batch["x"] if quantity == "throughput" else self.batch["x"][:1]
-            self.calls[quantity] = self.timing.inference(self.run, x)
+            inputs = self.run.twin.inputs_of(self.batch)
+            if quantity == "latency":
+                inputs = {name: array[:1] for name, array in inputs.items()}
+            self.calls[quantity] = self.timing.inference(self.run, inputs)
         self.chunk(quantity, 1)
         each = self.chunk(quantity, 1)
         count = max(1, math.ceil(WARM_CHUNK / each))

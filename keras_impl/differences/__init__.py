@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_impl.train import to_tensors
+from keras_impl.train import to_tensor
 
 
 def probe(topic: str, function: str, inputs: dict[str, np.ndarray]) -> np.ndarray:
@@ -20,7 +20,8 @@ def probe(topic: str, function: str, inputs: dict[str, np.ndarray]) -> np.ndarra
     keras.config.set_dtype_policy("float32")
     keras.utils.set_random_seed(0)
     module = importlib.import_module(f"keras_impl.differences.{topic}")
-    return np.asarray(ops.convert_to_numpy(getattr(module, function)(**to_tensors(inputs))))
+    tensors = {name: to_tensor(array) for name, array in inputs.items()}
+    return np.asarray(ops.convert_to_numpy(getattr(module, function)(**tensors)))
 
 
 def with_weights(layer: keras.Layer, x: Any, *weights: Any) -> keras.Layer:

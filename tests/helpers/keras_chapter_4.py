@@ -24,7 +24,7 @@ def fresh():
 
 def layers_with_the_same_draw():
     """How far Keras's own layers are from the exercise, with the same draw."""
-    given = train.to_tensors({name: GIVEN[name] for name in ("pictures", "shift", "zoom")})
+    given = {name: train.to_tensor(GIVEN[name]) for name in ("pictures", "shift", "zoom")}
     still = 0 * given["shift"]
 
     def gap(layer, transformation, matrix, shift):

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,8 @@ from compare.engines.engine import everything
 from compare.record import pictures as shown
 from compare.record.machine import PRECISION
 from compare.record.record import SCHEMA
-from twin.catalogue import TWINS
+from twin.catalogue import TWINS, find
+from twin.spec import Layout, Metric
 
 MACHINE = {
     "system": "Linux-6.1-x86_64",
@@ -246,6 +248,8 @@ def _shown(metric: str, side: str, variant: int) -> dict[str, Any]:
     boxes = np.column_stack([centres - 0.2, centres + 0.2])
     masks = (pictures[..., 0] > 0.4).astype(int)
     nudge = 0.02 * variant + (0.03 if side == "torch" else 0.0)
+    picture: Layout = "images" if metric in ("accuracy", "localization_accuracy", "mean_mask_iou") else "as is"
+    twin = replace(find("mlp"), metric=Metric(metric, *METRICS[metric]), inputs={"x": picture})
     test, outputs = {
         "accuracy": ({"x": pictures, "y": labels}, {"y": logits}),
         "localization_accuracy": (
@@ -257,4 +261,4 @@ def _shown(metric: str, side: str, variant: int) -> dict[str, Any]:
         "frechet_distance": ({"x": flat, "real": flat}, {"y": np.roll(flat, variant, axis=1)}),
         "mean_return": ({}, {}),
     }[metric]
-    return shown.of_predictions(metric, test, outputs)
+    return shown.of_predictions(twin, test, outputs)

@@ -5,6 +5,7 @@ import io
 import json
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from PIL import Image
 from compare.check import ladder
 from compare.record import pictures as shown
 from compare.report import charts
+from twin.catalogue import find
 from twin.numeric import Distance
 
 
@@ -74,9 +76,14 @@ def test_no_number_and_infinity_are_drawn_at_the_end():
 
 def test_pictures_of_what_was_learned_come_from_the_metric():
     rng = np.random.default_rng(0)
+    model, images = find("mlp"), {"x": "images"}
+
+    def strips(metric, test, outputs, **layouts):
+        return shown.of_predictions(replace(model, metric=replace(model.metric, name=metric), **layouts), test, outputs)
+
     x = rng.random((20, 12, 12, 1), dtype=np.float32)
     labels = rng.integers(4, size=20)
-    found = shown.of_predictions("accuracy", {"x": x, "y": labels}, {"y": np.eye(4)[labels]})
+    found = strips("accuracy", {"x": x, "y": labels}, {"y": np.eye(4)[labels]}, inputs=images)
     assert found["labels"]["true"] == found["labels"]["predicted"] == labels[: shown.ROWS].tolist()
     (picture,) = found["pictures"]
     image = Image.open(io.BytesIO(base64.b64decode(picture["png"])))
@@ -87,7 +94,7 @@ def test_pictures_of_what_was_learned_come_from_the_metric():
     json.dumps(found)
 
     flat = rng.random((20, 64), dtype=np.float32)
-    found = shown.of_predictions("reconstruction_error", {"x": flat, "y": flat}, {"y": 1 - flat})
+    found = strips("reconstruction_error", {"x": flat, "y": flat}, {"y": 1 - flat})
     assert [(each["caption"], each["of"]) for each in found["pictures"]] == [
         ("input", "data"),
         ("target", "data"),
@@ -97,18 +104,18 @@ def test_pictures_of_what_was_learned_come_from_the_metric():
 
     box = np.array([[0.1, 0.2, 0.5, 0.6]] * 20, np.float32)
     test = {"x": x, "label": labels, "box": box}
-    found = shown.of_predictions("localization_accuracy", test, {"label": np.eye(4)[labels], "box": box + np.nan})
+    found = strips("localization_accuracy", test, {"label": np.eye(4)[labels], "box": box + np.nan}, inputs=images)
     assert found["boxes"]["true"][0] == pytest.approx([0.1, 0.2, 0.5, 0.6])
     assert found["boxes"]["predicted"][0] == [0, 0, 0, 0]
     json.dumps(found)
 
     masks = rng.integers(3, size=(20, 12, 12))
-    found = shown.of_predictions("mean_mask_iou", {"x": x, "y": masks}, {"y": np.eye(3)[masks]})
+    found = strips("mean_mask_iou", {"x": x, "y": masks}, {"y": np.eye(3)[masks]}, inputs=images)
     assert found["pictures"][1]["png"] == found["pictures"][2]["png"]
 
     signal = rng.standard_normal((20, 25, 6))
-    assert shown.of_predictions("accuracy", {"x": signal, "y": labels}, {"y": np.eye(4)[labels]})["tile"] == [24, 25]
-    assert shown.of_predictions("mean_return", {}, {}) == {}
+    assert strips("accuracy", {"x": signal, "y": labels}, {"y": np.eye(4)[labels]})["tile"] == [24, 25]
+    assert strips("mean_return", {}, {}) == {}
 
 
 def test_filters_are_those_of_the_first_convolution():

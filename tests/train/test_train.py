@@ -40,7 +40,7 @@ def test_the_order_of_the_batches_is_the_seeds_alone():
             prepare=lambda run, steps: None,
             fit=lambda run, train, orders, report: kept.extend(orders),
             synchronize=lambda: None,
-            predict=lambda run, x: {"y": np.zeros((len(x), 10))},
+            predict=lambda run, data: {"y": np.zeros((len(data["x"]), 10))},
         )
         rows = worker.fit(2, "digits", {"flat": True})["rows"]
         assert [sorted(order) for order in kept] == [list(range(rows))] * 2

@@ -296,7 +296,7 @@ def test_an_ensemble_averages_the_probabilities_of_its_members(ensemble):
     run, test = ensemble
     logits = member_logits(run, test)
     wanted = torch.stack([torch.softmax(member, -1) for member in logits]).mean(0)
-    np.testing.assert_allclose(np.exp(train.predict(run, test["x"])["y"]), wanted, atol=1e-6)
+    np.testing.assert_allclose(np.exp(train.predict(run, test)["y"]), wanted, atol=1e-6)
 
 
 def test_the_members_are_different_epochs_and_the_last_is_the_learner(ensemble):
@@ -312,10 +312,10 @@ def test_an_ensemble_is_surer_of_the_truth_than_its_members_are_on_average(ensem
     run, test = ensemble
     labels = torch.from_numpy(test["y"]).long()
     members = [nn.functional.cross_entropy(logits, labels).item() for logits in member_logits(run, test)]
-    together = nn.functional.cross_entropy(torch.from_numpy(train.predict(run, test["x"])["y"]), labels).item()
+    together = nn.functional.cross_entropy(torch.from_numpy(train.predict(run, test)["y"]), labels).item()
     assert together < np.mean(members) - 1e-4
     accuracies = [(logits.argmax(-1) == labels).double().mean().item() for logits in member_logits(run, test)]
-    assert metrics.accuracy(lambda x: train.predict(run, x), test) >= np.mean(accuracies)
+    assert metrics.accuracy(lambda given: train.predict(run, given), test) >= np.mean(accuracies)
 
 
 def test_training_leaves_the_members_to_the_schedule():
@@ -369,7 +369,7 @@ def accuracy_of_a_head(pretrained: bool) -> float:
         transfer_learning.learn(source, train.to_tensors(run, data.load("textures").train), 1e-3, 32, range(6), quiet)
         run.model.freeze(True)
     transfer_learning.learn(run.model, train.to_tensors(run, faces.train), 1e-2, 32, range(36), quiet)
-    return metrics.accuracy(lambda x: train.predict(run, x), faces.test)
+    return metrics.accuracy(lambda given: train.predict(run, given), faces.test)
 
 
 def test_features_of_textures_serve_for_faces_and_features_of_nothing_less_so():

@@ -81,7 +81,7 @@ def test_erratum_a_overlap_is_no_probability():
 
 
 def test_erratum_b_same_padding_image():
-    inputs, out = find("conv2d_by_hand").inputs, outputs("conv2d_by_hand")
+    inputs, out = find("conv2d_by_hand").literals, outputs("conv2d_by_hand")
     changed = np.argwhere(np.array(inputs["image"]) != np.array(inputs["changed"]))
     np.testing.assert_array_equal(changed, [[3, 1]])
     wrong_rows = np.flatnonzero((out["same_framework"] != SAME_ON_THE_SLIDE).any(1))
@@ -189,7 +189,7 @@ def test_erratum_c_map_is_not_the_threshold():
 
 
 def test_erratum_c_map_is_not_accuracy():
-    score = np.array(find("box_metrics").inputs["score"])
+    score = np.array(find("box_metrics").literals["score"])
     score[[6, 9]] = 0.99, 0.98  # the two boxes that lie on nothing, now with the most confidence
     usual, overconfident = run("box_metrics", thresholds=(0.5,)), run("box_metrics", thresholds=(0.5,), score=score)
     assert usual["found"].mean() == overconfident["found"].mean() == 0.7  # the share of true boxes is the same
@@ -318,7 +318,7 @@ def test_erratum_d_equalizer_without_use():
 
 def test_erratum_e_parameters_per_pair_of_channels():
     out = outputs("why_deep")
-    channels = find("why_deep").inputs["channels"]
+    channels = find("why_deep").literals["channels"]
     assert channels[0] == 1
     for row, c in enumerate(channels):
         np.testing.assert_array_equal(out["large_parameters"][row], np.array([25, 49]) * c**2)

@@ -33,7 +33,7 @@ def test_by_hand_equals_framework(name):
 def test_autograd_product_draws_what_the_slide_draws():
     generator = np.random.RandomState(0)
     for name in "xyz":
-        np.testing.assert_allclose(find("autograd_product").inputs[name], generator.randn(3, 4), atol=5e-9)
+        np.testing.assert_allclose(find("autograd_product").literals[name], generator.randn(3, 4), atol=5e-9)
 
 
 def test_autograd_polynomial():
@@ -85,7 +85,7 @@ def test_box_metrics_areas():
 
 @pytest.mark.parametrize("seed", [None, *range(8)])
 def test_box_metrics_equals_pycocotools(seed):
-    inputs = dict(find("box_metrics").inputs) if seed is None else crowded_scenes(seed)
+    inputs = dict(find("box_metrics").literals) if seed is None else crowded_scenes(seed)
     expected = coco(**inputs)
     out = run("box_metrics", **inputs)
     for name, value in expected.items():

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from torch_impl.train import to_array, to_tensor
+from twin.spec import Layout
 
 
 def probe(topic: str, function: str, inputs: dict[str, np.ndarray]) -> np.ndarray:
@@ -18,7 +19,7 @@ def probe(topic: str, function: str, inputs: dict[str, np.ndarray]) -> np.ndarra
     torch.manual_seed(0)
     module = importlib.import_module(f"torch_impl.differences.{topic}")
     output = getattr(module, function)(**{name: _tensor(name, array) for name, array in inputs.items()})
-    return to_array(output) if isinstance(output, torch.Tensor) else np.asarray(output)
+    return to_array(output, _layout(output.ndim)) if isinstance(output, torch.Tensor) else np.asarray(output)
 
 
 def with_weights(layer: nn.Module, **weights: torch.Tensor) -> nn.Module:
@@ -29,5 +30,11 @@ def with_weights(layer: nn.Module, **weights: torch.Tensor) -> nn.Module:
 
 def _tensor(name: str, array: np.ndarray) -> torch.Tensor:
     if not name.endswith("kernel"):
-        return to_tensor(array)
+        return to_tensor(array, layout=_layout(array.ndim))
     return torch.from_numpy(array).movedim((-1, -2), (0, 1)).contiguous()  # (..., I, O) to (O, I, ...)
+
+
+def _layout(rank: int) -> Layout:
+    """What has four axes in the catalogue of differences is an image, what has five a volume."""
+    layouts: dict[int, Layout] = {4: "images", 5: "clips"}
+    return layouts.get(rank, "as is")

@@ -10,7 +10,7 @@ TWINS: tuple[Twin, ...] = (
         deck="B",
         topic="Convolution layer",
         paper="Dumoulin and Visin, A guide to convolution arithmetic for deep learning, 2016, chapter 2",
-        inputs={
+        literals={
             "image": (
                 (1.0, 1.0, 1.0, 0.0, 0.0),
                 (0.0, 1.0, 1.0, 1.0, 0.0),
@@ -64,6 +64,8 @@ TWINS: tuple[Twin, ...] = (
         topic="Conv1D, Conv2D, Conv3D; Torch.nn.Convolution Layers",
         paper="Dumoulin and Visin, A guide to convolution arithmetic for deep learning, 2016, chapters 2, 4 and 5",
         data="random_signals",
+        inputs={"image": "images", "volume": "clips"},
+        outputs={"conv2d_*": "images", "transpose2d_*": "images", "conv3d_*": "clips", "transpose3d_*": "clips"},
         differences=(
             Difference(
                 "a stride together with a dilation is left out",
@@ -89,7 +91,9 @@ TWINS: tuple[Twin, ...] = (
         deck="B",
         topic="Pooling layer",
         paper="Dumoulin and Visin, A guide to convolution arithmetic for deep learning, 2016, chapter 3",
-        inputs={
+        inputs={"even": "images", "odd": "images"},
+        outputs={"*": "images"},
+        literals={
             "even": (
                 (
                     ((253.0,), (144.0,), (120.0,), (251.0,)),
@@ -136,6 +140,6 @@ TWINS: tuple[Twin, ...] = (
         deck="D, E",
         topic="Why deep; 7x7 against three 3x3",
         paper="Simonyan and Zisserman, Very deep convolutional networks, 2015, section 2.3",
-        inputs={"image": ((1.0,) * 15,) * 15, "channels": (1, 16), "large": (5, 7)},
+        literals={"image": ((1.0,) * 15,) * 15, "channels": (1, 16), "large": (5, 7)},
     ),
 )

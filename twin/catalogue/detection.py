@@ -10,7 +10,7 @@ TWINS = (
         deck="A, C",
         topic="Performance evaluation",
         paper="Lin et al., Microsoft COCO: common objects in context, 2014, and its evaluation code",
-        inputs={  # three images; one object is missed, one found twice, and two boxes lie on nothing
+        literals={  # three images; one object is missed, one found twice, and two boxes lie on nothing
             "thresholds": (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95),
             "classes": (0, 1),
             "truth_boxes": (
@@ -54,6 +54,8 @@ TWINS = (
         small=Size({"image_shape": (32, 32, 1), "hidden": 128, "num_classes": 10, "alpha": 0.2}, parameters=156_302),
         data="scenes",
         data_options={"target": "box", "train_count": 4000},
+        inputs={"x": "images"},
+        outputs={"label": "as is", "box": "as is"},
         loss="own",
         optimizer=Optimizer("adam", learning_rate=2e-3, schedule="cosine"),
         metric=Metric("localization_accuracy", goal=0.6, chance=0.02, margin=0.025),

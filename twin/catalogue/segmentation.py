@@ -18,6 +18,8 @@ TWINS = (
         ),
         data="scenes",
         data_options={"target": "mask", "only": (0, 1), "train_count": 1000, "test_count": 200},
+        inputs={"x": "images"},
+        outputs={"y": "images"},
         loss="cross_entropy",
         optimizer=Optimizer("adam", learning_rate=4e-3, schedule="cosine"),
         # A mean over 200 pictures of something between 0 and 1 has at most the noise of a share of them: 0.033.

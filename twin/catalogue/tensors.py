@@ -10,7 +10,8 @@ TWINS: tuple[Twin, ...] = (
         deck="A, E",
         topic="What is a tensor; axes; einops",
         paper="Harris et al., Array programming with NumPy, 2020, figure 1; Rogozhnikov, Einops, 2022, section 3",
-        inputs={
+        inputs={"images": "images"},
+        literals={
             "vector": (0.5, -1.0, 2.0),
             "matrix": ((1.0, 2.0, 4.0), (-3.0, 5.0, 0.25)),
             "other": ((2.0, 0.0, 1.0, -1.0), (0.5, 3.0, -2.0, 4.0), (1.5, -0.5, 6.0, 0.75)),
@@ -33,7 +34,7 @@ TWINS: tuple[Twin, ...] = (
         deck="A",
         topic="TORCH.AUTOGRAD",
         paper="Linnainmaa, Taylor expansion of the accumulated rounding error, 1976",
-        inputs={  # numpy.random.seed(0), then three calls of randn(3, 4), as on the slide, to its eight digits
+        literals={  # numpy.random.seed(0), then three calls of randn(3, 4), as on the slide, to its eight digits
             "x": (
                 (1.76405235, 0.40015721, 0.97873798, 2.2408932),
                 (1.86755799, -0.97727788, 0.95008842, -0.15135721),
@@ -58,7 +59,7 @@ TWINS: tuple[Twin, ...] = (
         deck="A",
         topic="Differentiation in Autograd",
         paper="PyTorch tutorial, A gentle introduction to torch.autograd",
-        inputs={"a": (2.0, 3.0), "b": (6.0, 4.0)},
+        literals={"a": (2.0, 3.0), "b": (6.0, 4.0)},
     ),
     Twin(
         name="backprop_by_hand",
@@ -67,7 +68,7 @@ TWINS: tuple[Twin, ...] = (
         deck="A",
         topic="Forward and backward propagation",
         paper="Rumelhart, Hinton and Williams, Learning representations by back-propagating errors, 1986",
-        inputs={
+        literals={
             "x": ((0.5, -1.0, 0.25), (1.5, 0.75, -0.5), (-0.25, 0.5, 1.0), (-1.25, -0.5, 0.75), (0.0, 1.25, -1.5)),
             "t": ((1.0, 0.0), (0.0, 1.0), (0.5, 0.5), (1.0, -1.0), (-0.5, 0.25)),
             "w1": ((0.2, -0.4, 0.6, 0.1), (-0.3, 0.5, 0.25, -0.7), (0.8, 0.15, -0.55, 0.35)),
@@ -96,7 +97,7 @@ TWINS: tuple[Twin, ...] = (
         deck="E",
         topic="Load Model",
         paper="Paszke et al., PyTorch: an imperative style, high-performance deep learning library, 2019, section 4.1",
-        inputs={
+        literals={
             "x": ((0.5, -1.0, 0.25), (1.5, 0.75, -0.5), (-0.25, 0.5, 1.0), (-1.25, -0.5, 0.75), (0.0, 1.25, -1.5)),
             "w1": ((0.2, -0.4, 0.6, 0.1), (-0.3, 0.5, 0.25, -0.7), (0.8, 0.15, -0.55, 0.35)),
             "b1": (0.1, -0.2, 0.05, 0.3),

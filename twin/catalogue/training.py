@@ -12,6 +12,8 @@ TWINS: tuple[Twin, ...] = (
         paper="Shorten and Khoshgoftaar, A survey on image data augmentation for deep learning, 2019",
         data="photographs",
         data_options={"count": 6, "height": 36, "width": 48},
+        inputs={"pictures": "images"},
+        outputs={"*": "images"},
         differences=(
             Difference(
                 "what brightness, contrast and saturation mean",
@@ -36,7 +38,7 @@ TWINS: tuple[Twin, ...] = (
         deck="D, E",
         topic="Learning rate decay; learning schedule setting",
         paper="Loshchilov and Hutter, SGDR: stochastic gradient descent with warm restarts, 2017, section 3",
-        inputs={"rate": (0.1,), "lengths": (4, 12)},
+        literals={"rate": (0.1,), "lengths": (4, 12)},
         tolerances={
             "float64": Tolerance(
                 "Keras's schedules turn their numbers into float32 tensors, whatever the floatx (2e-7 off)", rel_l2=1e-6
@@ -55,6 +57,7 @@ TWINS: tuple[Twin, ...] = (
         small=Size({"image_shape": (16, 16, 1), "num_classes": 10, "num_members": 3}, parameters=38_282),
         data="digits",
         data_options={"size": 16},
+        inputs={"x": "images"},
         loss="phases",
         optimizer=Optimizer("adam", learning_rate=2e-3),
         metric=Metric("accuracy", goal=0.97, chance=0.1, margin=0.01),
@@ -91,6 +94,7 @@ TWINS: tuple[Twin, ...] = (
         small=Size({"image_shape": (24, 24, 1), "width": 16, "num_classes": 2}, parameters=130),
         data="faces",
         data_options={"size": 24, "train_count": 40},
+        inputs={"x": "images"},
         loss="phases",
         optimizer=Optimizer("adam", learning_rate=1e-3),
         metric=Metric("accuracy", goal=0.93, chance=0.5, margin=0.025),

@@ -104,7 +104,7 @@ def fit(run, epochs, report):
     greedy = run.compiled.reading(lambda batch: ops.argmax(run.model(batch["x"]), axis=-1))  # differs: compiled once
 
     def policy(x):
-        return ops.convert_to_numpy(greedy(train.to_tensors({"x": x})))
+        return ops.convert_to_numpy(greedy(train.to_tensors(run, {"x": x})))
 
     best, kept = 0.0, {}
     for epoch in range(epochs):
