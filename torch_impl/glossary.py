@@ -335,20 +335,18 @@ def make_model(hidden, output):
 def answers() -> dict[str, np.ndarray]:
     """What each entry's lines give; images with their channels last."""
     arrays = given()
+    layouts: dict[int, Layout] = {4: "images"}
     found = {}
     for name in ENTRIES:
         with tempfile.TemporaryDirectory(prefix="twin-") as folder:
             offered = {
-                **{each: to_tensor(array, layout=_layout(array.ndim)) for each, array in arrays.items()},
+                **{each: to_tensor(array, layout=layouts.get(array.ndim, "as is")) for each, array in arrays.items()},
                 "model": make_model(arrays["hidden"], arrays["output"]),
                 "folder": folder,
             }
             function = globals()[name]
             got = function(**{each: offered[each] for each in inspect.signature(function).parameters})
-            found[name] = to_array(got, _layout(got.ndim)) if isinstance(got, torch.Tensor) else np.asarray(got)
+            found[name] = (
+                to_array(got, layouts.get(got.ndim, "as is")) if isinstance(got, torch.Tensor) else np.asarray(got)
+            )
     return found
-
-
-def _layout(rank: int) -> Layout:
-    """What has four axes in the glossary is an image."""
-    return "images" if rank == 4 else "as is"

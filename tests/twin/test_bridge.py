@@ -1,6 +1,7 @@
 """The bridge, layer type by layer type: exact round trips, equal outputs, and loud failures."""
 
 import os
+from dataclasses import replace
 from types import SimpleNamespace
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
@@ -15,6 +16,7 @@ from torch import nn
 from keras_impl import train as keras_train
 from torch_impl import train as torch_train
 from twin.bridge import RULES, Bridge, BridgeError, Leaf
+from twin.catalogue import find
 
 SEQUENCE = (2, 7, 6)  # B, T, D
 IMAGE = (2, 9, 8, 6)  # B, H, W, C
@@ -101,8 +103,10 @@ class TorchHolder(nn.Module):
 
 def pair(shape, keras_layer, torch_module):
     torch.manual_seed(0)
-    ours = SimpleNamespace(model=KerasHolder(keras_layer(), shape), compiled=None)
-    theirs = SimpleNamespace(model=TorchHolder(torch_module()), dtype=torch.float32, device="cpu", mode="")
+    layout = {4: "images", 5: "clips"}.get(len(shape), "as is") if shape != "tokens" else "as is"
+    twin = replace(find("mlp"), inputs={"x": layout}, outputs={"y": layout})
+    ours = SimpleNamespace(twin=twin, model=KerasHolder(keras_layer(), shape), compiled=None)
+    theirs = SimpleNamespace(twin=twin, model=TorchHolder(torch_module()), dtype=torch.float32, device="cpu", mode="")
     rng = np.random.default_rng(0)
     native = {
         name: (array + 0.3 * rng.random(array.shape)).astype(np.float32)
