@@ -290,12 +290,19 @@ def make_batches(twin: Twin, arguments: Mapping[str, Any], size: str, rng: np.ra
 
 
 def published_inputs(
-    twin: Twin, arguments: Mapping[str, Any], rows: int, rng: np.random.Generator
-) -> dict[str, np.ndarray]:
-    """Noise for the inputs whose shape a published size names: `image_shape`, or `clip_shape` of clips and frames."""
-    argument = {"images": "image_shape", "clips": "clip_shape", "frames": "clip_shape"}
-    shapes = {n: arguments[argument[layout]] for n, layout in twin.inputs.items() if argument.get(layout) in arguments}
-    return {name: rng.standard_normal((rows, *shape)).astype(np.float32) for name, shape in shapes.items()}
+    twin: Twin, arguments: Mapping[str, Any], train: Arrays, rows: int, rng: np.random.Generator
+) -> Arrays:
+    """Noise for the inputs whose shape a published size names.
+
+    `image_shape` is that of images, `clip_shape` of clips and frames, `window_shape` of signals, which are 'as is'.
+    """
+    argument = {"images": "image_shape", "clips": "clip_shape", "frames": "clip_shape", "as is": "window_shape"}
+    shapes = {name: arguments.get(argument[layout], ()) for name, layout in twin.inputs.items()}
+    return {
+        name: rng.standard_normal((rows, *shape)).astype(np.float32)
+        for name, shape in shapes.items()
+        if name in train and train[name].dtype.kind == "f" and train[name].ndim == 1 + len(shape)
+    }
 
 
 def drawn(wanted: Draw, rows: int, arguments: Mapping[str, Any], rng: np.random.Generator) -> np.ndarray:
