@@ -27,6 +27,8 @@ SNAPSHOTS = (1, 2, 5, 10, 20)  # steps after which the weights are kept
 NATIVE_TWINS = 8
 ATTEMPTS = 8  # batches to try for one that sits on no kink
 KINK = 3e-5  # of a gradient: a third of its limit, and ten times what moves of several ulps otherwise do
+# Arguments that say the shape of a row at a published size, and the layouts of the inputs that have it.
+SHAPES = {"image_shape": ("images",), "clip_shape": ("clips", "frames"), "window_shape": ("as is",)}
 # Adam's epsilon in the ladder, in Keras's meaning. Far larger than the stock 1e-7, so that a gradient which
 # is rounding noise (a key's bias in attention) is not blown up to a full step, and so that where the epsilon
 # is added is plain to see.
@@ -266,7 +268,7 @@ def data_options(twin: Twin, size: str) -> dict[str, Any] | None:
     """The options of the twin's data for that size; None where the published pictures are not to be had."""
     chosen = twin.size(size)
     assert chosen is not None, f"{twin.name} has no size {size}"
-    if size == "paper" and "image_shape" in chosen.arguments and not chosen.data_options:
+    if size == "paper" and SHAPES.keys() & chosen.arguments.keys() and not chosen.data_options:
         return None
     return {**twin.data_options, **chosen.data_options}
 
@@ -292,16 +294,17 @@ def make_batches(twin: Twin, arguments: Mapping[str, Any], size: str, rng: np.ra
 def published_inputs(
     twin: Twin, arguments: Mapping[str, Any], train: Arrays, rows: int, rng: np.random.Generator
 ) -> Arrays:
-    """Noise for the inputs whose shape a published size names.
-
-    `image_shape` is that of images, `clip_shape` of clips and frames, `window_shape` of signals, which are 'as is'.
-    """
-    argument = {"images": "image_shape", "clips": "clip_shape", "frames": "clip_shape", "as is": "window_shape"}
-    shapes = {name: arguments.get(argument[layout], ()) for name, layout in twin.inputs.items()}
+    """Noise for the inputs whose shape a published size names; `train` tells them from tokens."""
+    shapes = {
+        name: arguments[argument]
+        for name, layout in twin.inputs.items()
+        for argument, layouts in SHAPES.items()
+        if layout in layouts and argument in arguments
+    }
     return {
         name: rng.standard_normal((rows, *shape)).astype(np.float32)
         for name, shape in shapes.items()
-        if name in train and train[name].dtype.kind == "f" and train[name].ndim == 1 + len(shape)
+        if train[name].dtype.kind == "f" and train[name].ndim == 1 + len(shape)
     }
 
 

@@ -153,6 +153,8 @@ TWINS = (
         ladder={"slope": 0.25},  # which float32 holds exactly: TensorFlow keeps a slope in float32 whatever the dtype
         data="latent_digits",
         data_options={"latent": 16, "size": 16, "flat": False},
+        outputs={"y": "images"},
+        targets={"real": "images"},
         loss="phases",
         draws=(Draw("x", "normal", ("latent",)),),
         optimizer=Optimizer("adam", learning_rate=1e-3, beta_1=0.5),
