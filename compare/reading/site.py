@@ -322,7 +322,7 @@ def curves(cells: Iterable[Cell]) -> str:
         return f"{x:.1f},{y:.1f}"
 
     parts = [
-        f'<polyline class="{engine.partition(":")[0]}" points="{" ".join(map(place, range(epochs), values))}"/>'
+        f'<polyline class="{html.escape(engine.partition(":")[0])}" points="{" ".join(map(place, range(epochs), values))}"/>'
         for engine, values in drawn
     ]
     parts += [
