@@ -321,10 +321,10 @@ def curves(cells: Iterable[Cell]) -> str:
         y = 10 + (height - 40) * (high - scale(value)) / ((high - low) or 1)
         return f"{x:.1f},{y:.1f}"
 
-    parts = [
-        f'<polyline class="{html.escape(engine.partition(":")[0])}" points="{" ".join(map(place, range(epochs), values))}"/>'
-        for engine, values in drawn
-    ]
+    parts = []
+    for engine, values in drawn:
+        points = " ".join(map(place, range(epochs), values))
+        parts.append(f'<polyline class="{html.escape(engine.partition(":")[0])}" points="{points}"/>')
     parts += [
         _label(left - 6, 16, f"{max(every):.3g}", "end"),
         _label(left - 6, height - 26, f"{min(every):.3g}", "end"),
