@@ -1,15 +1,38 @@
-# Two commands: `make compare` and `make test`. Both make a virtual environment first, once.
+# `make compare` and `make test` are where to begin. Each command makes a virtual environment first, once.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: compare test lint clean
+.PHONY: compare test test-long quick twin docs docs-check lint clean
 
 compare: $(VENV)/ready
 	$(BIN)/twin compare lenet --quick
 
+# Everything but long trainings and sweeps.
 test: $(VENV)/ready
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not long"
+
+test-long: $(VENV)/ready
+	$(BIN)/python -m pytest -m long
+
+# What needs no framework.
+quick: $(VENV)/ready
+	$(BIN)/python -m pytest -p tests.helpers.no_framework -m "not framework" -n 2 --dist loadfile
+
+# A twin's own tests: the structure of its files, the ladder, its training. For example: make twin NAME=lenet
+twin: $(VENV)/ready
+	@test -n "$(NAME)" || { echo "which twin? for example: make twin NAME=lenet"; exit 2; }
+	$(BIN)/python -m pytest tests/twins tests/reading tests/port --twin "$(NAME)"
+
+# The pages that commands write, and what the site shows of shapes.
+docs: $(VENV)/ready
+	$(BIN)/twin differences --md docs/differences.md >/dev/null
+	$(BIN)/twin glossary --md docs/glossary.md >/dev/null
+	$(BIN)/twin show --measure >/dev/null
+	$(BIN)/python docs/korean.py
+
+docs-check: $(VENV)/ready
+	$(BIN)/python -m pytest -p tests.helpers.no_framework -m docs tests/docs tests/reading
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .

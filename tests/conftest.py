@@ -17,7 +17,10 @@ from compare.engines.pool import Settings
 from compare.record.cell import Cell
 from compare.record.record import Record
 from compare.train import run as training
-from twin.catalogue import TWINS
+from tests.helpers import work
+from twin.catalogue import TWINS, find
+from twin.errors import TwinError
+from twin.spec import Twin
 
 # Before a framework is imported here: beside the background, two threads would wait for each other more than they work.
 os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
@@ -33,6 +36,19 @@ SLOW = ("vgg_style", "deep_convnet", "vgg", "vgg16", "inception", "googlenet", "
 
 def pytest_addoption(parser):
     parser.addoption("--engine", action="append", choices=list(ENGINES), help="only this engine; repeat for several")
+    parser.addoption("--twin", action="append", help="only tests that are made for each twin, and of this one only")
+
+
+def pytest_configure(config):
+    try:
+        for name in config.getoption("--twin") or ():
+            find(name)
+    except TwinError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def twins_of(config) -> list[Twin]:
+    return [twin for name, twin in TWINS.items() if name in (config.getoption("--twin") or TWINS)]
 
 
 def engines_of(config) -> list[Engine]:
@@ -42,16 +58,20 @@ def engines_of(config) -> list[Engine]:
 
 def pytest_generate_tests(metafunc):
     if "checked" in metafunc.fixturenames:
-        cells = check.plan(TWINS.values(), engines_of(metafunc.config), "cpu", 0, "small")
+        cells = check.plan(twins_of(metafunc.config), engines_of(metafunc.config), "cpu", 0, "small")
         metafunc.parametrize("checked", cells, ids=map(_id, cells), indirect=True)
     if "trained" in metafunc.fixturenames:
-        models = [twin for twin in TWINS.values() if twin.kind == "model"]
+        models = [twin for twin in twins_of(metafunc.config) if twin.kind == "model"]
         cells = training.plan(models, engines_of(metafunc.config), "cpu", [0])
         if not metafunc.config.getoption("--engine"):
             cells = [c for c in cells if c.engine in ("torch", INSTEAD if c.twin in SLOW else KERAS)]
-        metafunc.parametrize("trained", cells, ids=map(_id, cells), indirect=True)
+        long = {twin.name for twin in models if work.is_long(twin)}
+        marks = [[pytest.mark.long] if cell.twin in long else [] for cell in cells]
+        given = [pytest.param(cell, marks=mark, id=_id(cell)) for cell, mark in zip(cells, marks, strict=True)]
+        metafunc.parametrize("trained", given, indirect=True)
     if "twin" in metafunc.fixturenames:
-        metafunc.parametrize("twin", TWINS.values(), ids=TWINS)
+        twins = twins_of(metafunc.config)
+        metafunc.parametrize("twin", twins, ids=[twin.name for twin in twins])
 
 
 def _id(cell: Cell) -> str:
@@ -99,7 +119,7 @@ class Background:
             threads = [
                 threading.Thread(
                     target=training.run,
-                    args=(Record("test", lane, None), engines, one_each, training.Options(), tell),
+                    args=(Record("test", lane, None), engines, one_each, training.Options(until_target=True), tell),
                 )
                 for lane in lanes
             ]
@@ -117,7 +137,16 @@ class Background:
 BACKGROUND = Background()
 
 
-def pytest_collection_modifyitems(items):
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--twin"):
+        made_for_each = {"checked", "trained", "twin"}
+        dropped = [item for item in items if not made_for_each & set(item.fixturenames)]
+        items[:] = [item for item in items if made_for_each & set(item.fixturenames)]
+        config.hook.pytest_deselected(items=dropped)
+    for item in items:
+        if {"checked", "trained"} & set(item.fixturenames):
+            item.add_marker(pytest.mark.framework)
     items.sort(key=lambda item: bool({"checked", "trained"} & set(item.fixturenames)))
 
 

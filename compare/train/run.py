@@ -39,6 +39,7 @@ class Options:
         log: where losses and metric are also written, as they come.
         variants: name -> the catalogue's twin with another `small` size, data, epochs or metric, to train in its
             place; the worker takes the rest from the catalogue.
+        until_target: stop once the metric's goal is reached, as tests do that ask whether it is.
     """
 
     epochs: int | None = None
@@ -47,6 +48,7 @@ class Options:
     save: Path | None = None
     log: Log | None = None
     variants: Mapping[str, Twin] = field(default_factory=dict)
+    until_target: bool = False
 
     @property
     def needs_native(self) -> bool:
@@ -195,7 +197,8 @@ def _train(
 
     data = {"data_name": twin.data, "data_options": dict(twin.data_options)}
     with options.log.open(cell) if options.log else contextlib.nullcontext() as write:
-        answer = worker.ask("fit", max(timeout, 1800.0), on_event, epochs=count, show=show, **data)
+        target = {"until_target": options.until_target}
+        answer = worker.ask("fit", max(timeout, 1800.0), on_event, epochs=count, show=show, **target, **data)
         if write and "value" in answer:
             write({twin.metric.name: answer["value"]}, count)
     cell.result = {

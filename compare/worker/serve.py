@@ -27,6 +27,10 @@ class Stopped(Exception):
     """The training cannot go on."""
 
 
+class Reached(Exception):
+    """The training has reached its target."""
+
+
 class Worker:
     """Holds the engine's current run; each public method is an operation of the protocol."""
 
@@ -290,10 +294,19 @@ class Worker:
         arrays.write(out, {"after": after})
         return told
 
-    def fit(self, epochs: int, data_name: str, data_options: dict[str, Any], show: bool = False) -> dict[str, Any]:
+    def fit(
+        self,
+        epochs: int,
+        data_name: str,
+        data_options: dict[str, Any],
+        show: bool = False,
+        until_target: bool = False,
+    ) -> dict[str, Any]:
         """Train with the stock optimizer, on batches in an order that the seed fixes; measure what was learned.
 
-        With `show`, also pictures of what was learned.
+        With `show`, also pictures of what was learned. With `until_target`, no longer than it takes to reach the
+        metric's goal, as seen after each quarter of the epochs; a twin that trains in phases of its own goes on to
+        its end, because its metric says nothing before the last phase.
         """
         twin, rng = self.run.twin, np.random.default_rng(self.run.seed)
         dataset = data.load(data_name, data_options)
@@ -301,6 +314,16 @@ class Worker:
         orders = [rng.permutation(rows) for _ in range(epochs)]
         losses: dict[str, list[float]] = {}
         marks: list[float] = []
+        outputs: dict[str, np.ndarray] = {}
+        in_phases = hasattr(self.run.module, "fit")
+        looks = {-(-epochs * part // 4) for part in (1, 2, 3)} if until_target and not in_phases else set()
+
+        def predict(given: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+            outputs.update(self.train.predict(self.run, given))
+            return outputs
+
+        def learned() -> float:
+            return getattr(metrics, twin.metric.name)(predict, dataset.test)
 
         def report(epoch: int, values: dict[str, float]) -> None:
             marks.append(time.perf_counter())
@@ -309,6 +332,8 @@ class Worker:
                 if not math.isfinite(value):
                     raise Stopped(f"{name} became {value} in epoch {epoch + 1} of {epochs}; try a lower learning rate")
             self.send({"event": "epoch", "epoch": epoch + 1, "epochs": epochs, "losses": values})
+            if epoch + 1 in looks and twin.metric.reached(learned()):
+                raise Reached
 
         self.train.prepare(self.run, steps=epochs * math.ceil(rows / twin.batch_size))
         found: dict[str, Any] = {"losses": losses, "provenance": dataset.provenance, "rows": rows}
@@ -316,19 +341,14 @@ class Worker:
         try:
             self.train.fit(self.run, dataset.train, orders, report)
             self.train.synchronize()
+        except Reached:
+            pass
         except Stopped as stop:
             found["stopped"] = str(stop)
         found["seconds"] = time.perf_counter() - start
         found["epoch_seconds"] = np.diff([start, *marks]).tolist()
         if "stopped" not in found:
-            measure = getattr(metrics, twin.metric.name)
-            outputs: dict[str, np.ndarray] = {}
-
-            def predict(given: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-                outputs.update(self.train.predict(self.run, given))
-                return outputs
-
-            found["value"] = measure(predict, dataset.test)
+            found["value"] = learned()
             if show:
                 from compare.record import pictures as shown
 
@@ -337,8 +357,8 @@ class Worker:
                 if found["shown"] and heads and list(twin.inputs.values()) == ["images"]:
                     seen = {name: array[: shown.ROWS] for name, array in inputs.items()}
                     _, values = self.train.activations(self.run, seen)
-                    if looks := shown.attention(values, heads, next(iter(seen.values())).shape[1:]):
-                        found["shown"]["pictures"].append(looks)
+                    if weights := shown.attention(values, heads, next(iter(seen.values())).shape[1:]):
+                        found["shown"]["pictures"].append(weights)
         return found
 
 

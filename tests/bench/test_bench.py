@@ -68,6 +68,7 @@ def agreed(cells):
 
 
 @pytest.mark.parametrize("engine", ["torch", "keras-torch"])
+@pytest.mark.framework
 def test_a_round_keeps_raw_times_of_both_copies(engine, tmp_path):
     (cell,) = cells = plan(ENGINES[engine], reference=engine)
     record, _ = run(agreed(cells), [ENGINES[engine]], tmp_path, reference=engine)

@@ -13,6 +13,8 @@ from tests.helpers.faulty_worker import BROKEN
 from twin.catalogue import find
 from twin.errors import DIFFER, INCOMPLETE
 
+pytestmark = pytest.mark.framework
+
 SOUND = "autograd_polynomial"
 STATUS = {
     "segfault": ("crashed", "SIGSEGV"),

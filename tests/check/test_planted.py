@@ -11,6 +11,8 @@ from compare.engines.pool import Pool, Settings
 from compare.record.cell import Cell
 from twin.catalogue import find
 
+pytestmark = pytest.mark.framework
+
 DEFECTS = [
     # twin, defect of tests/helpers/planted_worker.py, rung, what the message must name
     ("digit_cnn", "other_width", "structure", "dense2"),

@@ -69,6 +69,7 @@ def test_list_fits_the_terminal(columns):
     assert all(any(line.split()[1:2] == [name] for line in lines) for name in TWINS)
 
 
+@pytest.mark.framework
 def test_check_gives_its_stable_part_and_a_record(tmp_path):
     answer = twin("check", "pooling", "mlp", "--engine", "torch", "--json", "-", cwd=tmp_path)
     assert answer.returncode == 0, answer.stderr
@@ -94,6 +95,7 @@ def test_check_gives_its_stable_part_and_a_record(tmp_path):
     assert str(record.relative_to(tmp_path)) in answer.stderr
 
 
+@pytest.mark.framework
 def test_a_table_fits_eighty_columns(tmp_path):
     answer = twin("check", "pooling", "mlp", "--engine", "torch", "--json", "found.json", cwd=tmp_path)
     assert max(map(len, answer.stdout.splitlines())) <= 80
@@ -108,6 +110,7 @@ def test_nothing_measured_is_exit_code_3(tmp_path):
     assert answer.returncode == 3
 
 
+@pytest.mark.framework
 def test_an_interruption_keeps_what_was_done_and_can_be_resumed(tmp_path):
     command = [*TWIN, "check", "pooling", "conv2d_by_hand", "vit", "--engine", "torch"]
     process = subprocess.Popen(
@@ -137,6 +140,7 @@ def test_an_interruption_keeps_what_was_done_and_can_be_resumed(tmp_path):
     assert [cell["status"] for cell in json.loads(record.read_text())["cells"]] == ["ok"] * 3
 
 
+@pytest.mark.framework
 def test_doctor_says_what_works():
     found = json.loads(twin("doctor", "--json", "-").stdout)
     assert found["engines"]["torch"]["works"]

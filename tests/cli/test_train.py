@@ -3,9 +3,12 @@
 import json
 
 import numpy as np
+import pytest
 
 from tests.helpers.command import twin
 from twin import arrays
+
+pytestmark = pytest.mark.framework
 
 
 def test_train_gives_its_stable_part_and_its_weights(tmp_path):

@@ -39,6 +39,7 @@ def follow(tree: Path, changed: tuple[str, str] = ("", "")) -> list[subprocess.C
     for folder in ("twin", "keras_impl", "torch_impl", "compare"):
         shutil.copytree(ROOT / folder, tree / folder, ignore=shutil.ignore_patterns("__pycache__"))
     (tree / "tests" / "twins").mkdir(parents=True)
+    shutil.copytree(ROOT / "tests" / "helpers", tree / "tests" / "helpers")
     for file in ("tests/conftest.py", "tests/twins/test_structure.py", "pyproject.toml"):
         shutil.copy(ROOT / file, tree / file)
     for path, code in blocks().items():
@@ -71,6 +72,7 @@ def test_the_page_has_the_whole_example():
     assert PAGE.count("- [ ]") == 5
 
 
+@pytest.mark.framework
 def test_who_follows_the_page_literally_has_a_twin_that_agrees_and_learns(tmp_path):
     structure, check, train = follow(tmp_path)
     assert structure.returncode == 0, structure.stdout

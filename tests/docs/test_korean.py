@@ -1,6 +1,7 @@
 """docs/ko.md, the Korean door to the course: every twin, commands and files that exist, the words of the glossary."""
 
 import re
+import runpy
 
 import pytest
 
@@ -29,6 +30,12 @@ def test_the_table_names_every_twin_in_the_course_order():
     chapters = {chapter for chapter, *_ in rows}
     assert len(chapters) == len({chapter.split()[0] for chapter in chapters}), "a chapter with two titles"
     assert all(HANGUL.search(chapter) for chapter in chapters)
+
+
+@pytest.mark.docs
+def test_the_tables_are_those_of_the_catalogue_and_the_glossary():
+    written = runpy.run_path(str(ROOT / "docs" / "korean.py"))["rewritten"](PAGE)
+    assert written == PAGE, "run: make docs"
 
 
 def test_the_commands_exist_and_the_twins_they_name():

@@ -23,6 +23,7 @@ def test_modes_are_engines_too():
     assert compiled == {"torch:compile", "keras-torch:compile", "keras-tensorflow", "keras-jax"}
 
 
+@pytest.mark.framework
 def test_a_mode_computes_the_same():
     engines = choose(["torch:channels-last", "keras-tensorflow:eager"])
     cells = [cell for cell in check.plan([find("lenet")], engines, "cpu", 0, "small") if cell.dtype == "float32"]

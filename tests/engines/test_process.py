@@ -10,6 +10,8 @@ from compare.engines.process import Worker, WorkerFailed
 from twin import arrays, data
 from twin.catalogue import find
 
+pytestmark = pytest.mark.framework
+
 
 def test_killing_a_worker_ends_its_whole_group():
     worker = Worker(replace(ENGINES["torch"], module="tests.helpers.faulty_worker"))

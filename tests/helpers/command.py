@@ -12,7 +12,7 @@ TWIN = [sys.executable, "-m", "compare.cli"]
 
 def environment() -> dict[str, str]:
     """That of a command that runs somewhere else and finds this tree."""
-    return os.environ | {"PYTHONPATH": os.fspath(ROOT)}
+    return os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])}
 
 
 def twin(*arguments: str | Path, cwd: Path | None = None, timeout: float = 240) -> subprocess.CompletedProcess[str]:

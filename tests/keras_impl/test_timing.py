@@ -5,6 +5,8 @@ import pytest
 from compare.engines.engine import ENGINES
 from tests.helpers import aside
 
+pytestmark = pytest.mark.framework
+
 STEPS = """
 import numpy as np
 from keras_impl import timing, train

@@ -11,6 +11,8 @@ from compare.engines.engine import ENGINES
 from tests.helpers import aside
 from twin.catalogue import TWINS
 
+pytestmark = pytest.mark.framework
+
 # Every twin whose ladder switches something off; at learning rate 0 only randomness can change the loss.
 RANDOM = [twin.name for twin in TWINS.values() if twin.ladder and twin.loss != "phases"]
 SCRIPT = """

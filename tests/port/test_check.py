@@ -14,6 +14,8 @@ from twin.catalogue import TWINS
 from twin.errors import TwinError
 from twin.paths import source
 
+pytestmark = pytest.mark.framework
+
 SIDES = ("torch", "keras")
 CHECKED = [("mlp", "torch"), ("vit", "torch"), ("pooling", "torch"), ("rbm", "torch"), ("pooling", "keras")]
 MLP = source("torch", TWINS["mlp"])

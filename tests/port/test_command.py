@@ -38,6 +38,7 @@ def written(tmp_path, monkeypatch):
     return fill
 
 
+@pytest.mark.framework
 def test_a_port_from_its_folder_to_the_course_done(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["port", "mlp", "--to", "torch"], capsys)[0] == 0

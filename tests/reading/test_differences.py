@@ -56,6 +56,7 @@ def finding(measured, row, backend) -> Finding:
 
 
 @pytest.mark.parametrize(("row", "backend"), CASES, ids=lambda value: getattr(value, "name", value))
+@pytest.mark.framework
 def test_a_row_holds(row, backend, finding):
     recorded = row.gap_on(backend)
     if recorded == 0:
@@ -75,6 +76,7 @@ def test_a_row_holds(row, backend, finding):
     assert finding.agrees(row)
 
 
+@pytest.mark.framework
 def test_the_document_is_what_the_command_writes_now(measured):
     findings, versions = measured
     if {finding.backend for found in findings.values() for finding in found} != set(BACKENDS):
@@ -86,6 +88,21 @@ def test_the_document_is_what_the_command_writes_now(measured):
     )
 
 
+@pytest.mark.docs
+def test_the_document_has_the_words_of_the_catalogue():
+    """But for the figures, which take every backend to measure."""
+    findings = {
+        row.name: [Finding(backend, Gap(1.0, 1.0), {}, Gap(0.0, 0.0)) for backend in BACKENDS if row.is_about(backend)]
+        for row in ROWS.values()
+    }
+    page = (ROOT / "docs" / "differences.md").read_text()
+    words = [
+        [line for line in text.splitlines() if not line.startswith(("Measured with ", "- Keras on "))]
+        for text in (page, differences_report.markdown(findings, {}))
+    ]
+    assert words[0] == words[1], "run: make docs"
+
+
 def _without_figures(line: str) -> str:
     """The figures' last digits are the machine's, and test_a_row_holds has them; the rest is to be the same."""
     if line.startswith("Measured with "):
@@ -93,6 +110,7 @@ def _without_figures(line: str) -> str:
     return re.sub(r"\d[\d.]*(e[-+]\d+)?", "#", line) if line.startswith("- Keras on ") else line
 
 
+@pytest.mark.framework
 def test_the_table_has_every_row_in_eighty_columns(measured):
     lines = differences_report.table(measured[0]).splitlines()
     assert max(map(len, lines)) <= 80
@@ -194,6 +212,7 @@ def test_answers_are_compared(keras, torch, says):
     assert bool(found.trouble) == (says is None)
 
 
+@pytest.mark.framework
 def test_a_row_in_full_shows_both_lines_and_its_helpers(tmp_path):
     command = [*TWIN, "differences", "adam_epsilon", "--engine", "keras-torch"]
     env = environment()

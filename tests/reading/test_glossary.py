@@ -51,6 +51,7 @@ def far(ours: np.ndarray, theirs: np.ndarray) -> str:
 
 
 @pytest.mark.parametrize("engine", KERAS)
+@pytest.mark.framework
 def test_both_sides_give_the_same(answers, engine):
     if engine not in answers or "torch" not in answers:
         pytest.skip("takes PyTorch and this engine")
@@ -92,6 +93,7 @@ def test_every_line_is_shown_as_it_stands():
             assert len(glossary.lines(entry.name, side).splitlines()) <= 11, f"{entry.name}: not a few lines"
 
 
+@pytest.mark.docs
 def test_the_page_is_what_the_command_writes_now():
     written = (ROOT / "docs" / "glossary.md").read_text()
     assert written == glossary.markdown(), "run: twin glossary --md docs/glossary.md"

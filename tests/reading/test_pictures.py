@@ -6,6 +6,8 @@ import pytest
 
 from tests.helpers.command import TWIN, environment
 
+pytestmark = pytest.mark.framework
+
 
 def test_pictures_command(tmp_path):
     command = [*TWIN, "pictures", "edge_filters", "--engine", "torch", "--out", "drawn"]

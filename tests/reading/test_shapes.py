@@ -1,10 +1,13 @@
 """Shapes that were measured belong to the code that is here."""
 
+import pytest
+
 from compare.reading import shapes
 from compare.reading import show as showing
 from twin.catalogue import TWINS, find
 
 
+@pytest.mark.docs
 def test_shapes_belong_to_the_code_that_is_here(twin):
     assert shapes.of(twin), f"measure them anew: twin show {twin.name} --measure"
 
@@ -30,6 +33,7 @@ def test_both_sides_ran_the_same_layers_with_as_many_parameters(twin):
     assert shared == {path: counted[path] for path in shared}
 
 
+@pytest.mark.framework
 def test_measuring_finds_what_is_kept(tmp_path, monkeypatch):
     twins = [find(name) for name in ("mlp", "pooling")]
     kept = [shapes.of(twin) for twin in twins]

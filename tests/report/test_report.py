@@ -273,6 +273,7 @@ def test_a_record_has_a_line_per_cell(small):
     assert json.loads(as_lines({"schema": 1, "cells": []})) == {"schema": 1, "cells": []}
 
 
+@pytest.mark.framework
 def test_a_finished_run_and_its_report_print_the_same(tmp_path):
     run = twin("train", "mlp", "--engine", "torch", "--epochs", "1", cwd=tmp_path)
     assert run.returncode == 0, run.stderr

@@ -79,12 +79,14 @@ def by_hand():
     return {"lenet": lenet, "vgg_style": vgg_style, "resnet_style": resnet_style, "mbconv": mbconv_net, "vit": vit}
 
 
+@pytest.mark.framework
 def test_multiply_adds_are_those_of_the_layers():
     assert by_hand()["lenet"] == 416_520
     assert line.multiply_adds(VARIANTS, ENGINES["torch"], Settings()) == by_hand()
 
 
 @pytest.mark.parametrize("engine", ["torch", "keras-torch"])
+@pytest.mark.framework
 def test_the_networks_have_the_declared_parameters(engine):
     if ENGINES[engine].missing():
         pytest.skip(f"{engine} is not installed")
@@ -175,6 +177,7 @@ def test_the_report_fits_eighty_columns_and_leaves_out_what_was_not_measured():
     assert max(map(len, text.splitlines())) <= 80
 
 
+@pytest.mark.framework
 def test_a_quick_line_end_to_end(tmp_path):
     command = [*TWIN, "line", "--quick", "--data", "digits", "--engine", "torch"]
     env = environment()

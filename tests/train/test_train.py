@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from compare.engines.engine import ENGINES
+from compare.engines.pool import Settings
+from compare.record.record import Record
 from compare.train import run as training
 from compare.worker.serve import Worker
 from tests.helpers.command import TWIN, environment, twin
@@ -50,6 +52,7 @@ def test_the_order_of_the_batches_is_the_seeds_alone():
     assert (orders(3) != orders(4)).any()
 
 
+@pytest.mark.framework
 def test_two_seeds_are_paired_logged_saved_and_taken_over(tmp_path):
     command = "train", "mlp", "--engine", "torch", "--engine", "keras-torch", "--epochs", "1"
     answer = twin(*command, "--seeds", "2", "--log", "tensorboard", "--save", "saved", "--json", "f.json", cwd=tmp_path)
@@ -87,6 +90,7 @@ def test_two_seeds_are_paired_logged_saved_and_taken_over(tmp_path):
     assert json.loads(record.read_text())["cells"] == found
 
 
+@pytest.mark.framework
 def test_an_interrupted_training_keeps_its_finished_seeds(tmp_path):
     command = [*TWIN, "train", "mlp", "--engine", "torch", "--epochs", "1"]
     process = subprocess.Popen(
@@ -112,3 +116,15 @@ def test_an_interrupted_training_keeps_its_finished_seeds(tmp_path):
 
 def test_nothing_trained_is_exit_code_3_over_seeds_too(tmp_path):
     assert twin("train", "pooling", "--engine", "torch", "--seeds", "3", cwd=tmp_path).returncode == 3
+
+
+@pytest.mark.framework
+def test_a_training_until_its_target_stops_there_and_none_by_phases_is_cut_short():
+    cells = training.plan([find("mlp"), find("ensemble")], [ENGINES["torch"]], "cpu", [0])
+    options = training.Options(until_target=True)
+    training.run(Record("train", cells, None), [ENGINES["torch"]], Settings(jobs=1), options, lambda cell, word: None)
+    mlp, ensemble = cells
+    assert (mlp.status, ensemble.status) == ("ok", "ok"), (mlp.reason, ensemble.reason)
+    assert mlp.result["value"] >= find("mlp").metric.goal
+    assert len(mlp.result["loss"]["loss"]) in (5, 10, 15)
+    assert all(len(losses) == find("ensemble").epochs for losses in ensemble.result["loss"].values())

@@ -11,6 +11,8 @@ import pytest
 from compare.engines.engine import ROOT
 from twin.differences import ROWS
 
+pytestmark = pytest.mark.framework
+
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):

@@ -40,7 +40,7 @@ TWINS = (
     ),
     Twin(
         name="pretraining",
-        title="Unsupervised pre-training, and a classifier with few labels",
+        title="Unsupervised pre-training, then few labels",
         kind="model",
         deck="C",
         topic="Stacked autoencoder: unsupervised pre-training",

@@ -127,7 +127,7 @@ TWINS = (
     ),
     Twin(
         name="attention",
-        title="Attention by hand: positions, scaled dot products, masks",
+        title="Attention by hand: positions, dot products, masks",
         kind="exercise",
         deck="E",
         topic="Positional Encoding + Attention",
