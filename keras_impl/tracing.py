@@ -18,8 +18,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_impl.describe import every_layer, leaves
+from keras_impl.draws import fixed
 from keras_impl.gradients import value_and_gradients
+from keras_impl.inventory import every_layer, leaves
 from twin.bridge import Leaf
 from twin.trace import Event, Trace
 
@@ -50,8 +51,8 @@ class Subject:
         self.model = model
         if not _variables(model) or not model.built:
             _call(model, [ops.convert_to_tensor(array) for array in inputs], training=None)
-        self.named = {leaf.path: (leaf, own) for leaf, own in leaves(model, "", named=True)}
-        self.paths = {id(layer): path for path, layer in every_layer(model, "", named=True)}
+        self.named = {leaf.path: (leaf, own) for leaf, own in leaves(model)}
+        self.paths = {id(layer): path for path, layer in every_layer(model)}
         self.owners = {id(v): path for path, (_, own) in self.named.items() for v in own.values()}
 
     def leaves(self) -> list[Leaf]:
@@ -84,45 +85,74 @@ class Subject:
         except Exception as error:  # the user's own code, which may ask a symbolic tensor for its value
             told = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
             return Trace(tuple(recorder.events), {}, {}, told)
-        with self._unchanged():
-            values = recorder.replay([ops.convert_to_tensor(array) for array in inputs])
+        try:
+            with self._unchanged():
+                values = recorder.replay(self._tensors(inputs))
+        except Exception as error:  # what runs on symbols may not on values, call by call
+            return Trace(
+                tuple(recorder.events), {}, {}, f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+            )
         return Trace(tuple(recorder.events), {number: _array(value) for number, value in values.items()}, outputs)
 
-    def outputs(self, inputs: Sequence[np.ndarray], training: bool) -> dict[str, np.ndarray]:
-        """What the model itself returns."""
-        with self._unchanged():
-            returned = _call(self.model, [ops.convert_to_tensor(array) for array in inputs], training)
+    def outputs(self, inputs: Sequence[np.ndarray], training: bool, masks: bool = False) -> dict[str, np.ndarray]:
+        """What the model itself returns.
+
+        Args:
+            inputs: in Keras's layout.
+            training: the mode.
+            masks: let dropout drop; else it passes everything on. What is drawn is known either way.
+        """
+        with self._unchanged(), fixed(masks):
+            returned = _call(self.model, self._tensors(inputs), training)
             return {name: _array(tensor) for name, tensor in by_name(returned).items()}
+
+    def dropped(self, inputs: Sequence[np.ndarray]) -> list[dict[str, Any]]:
+        """What dropout would drop in training mode, in the order of execution: rate, number of draws, of values."""
+        with self._unchanged(), fixed() as found:
+            _call(self.model, self._tensors(inputs), True)
+            return list(found)
 
     def gradients(
         self, inputs: Sequence[np.ndarray], cotangents: Mapping[str, np.ndarray], training: bool
     ) -> dict[str, np.ndarray]:
-        """The gradient of sum(output * cotangent) by every trainable weight, random layers switched off."""
+        """The gradient of sum(output * cotangent) by every trainable weight, with draws known and nothing dropped."""
         state = self._state()
         named = {name: v for name, v in state.items() if v.trainable}
         others = [v for v in _variables(self.model) if id(v) not in {id(v) for v in named.values()}]
-        rates = {layer: layer.rate for _, layer in every_layer(self.model, "") if hasattr(layer, "rate")}
-        tensors = [ops.convert_to_tensor(array) for array in inputs]
+        tensors = self._tensors(inputs)
 
         def total() -> Any:
             outputs = by_name(_call(self.model, tensors, training))
             return sum(ops.sum(outputs[name] * ops.convert_to_tensor(array)) for name, array in cotangents.items())
 
-        with self._unchanged():
-            for layer in rates:
-                layer.rate = 0.0
-            try:
-                _, found = value_and_gradients(total, list(named.values()), others)
-            finally:
-                for layer, rate in rates.items():
-                    layer.rate = rate
-        return {name: _array(gradient) for name, gradient in zip(named, found, strict=True)}
+        with self._unchanged(), fixed():
+            _, found = value_and_gradients(total, list(named.values()), others)
+        return {
+            name: np.zeros(variable.shape, np.float32) if gradient is None else _array(gradient)
+            for (name, variable), gradient in zip(named.items(), found, strict=True)
+        }
 
     def statistics(self, inputs: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
         """Running statistics after one pass in training mode; they are put back afterwards."""
-        with self._unchanged():
-            _call(self.model, [ops.convert_to_tensor(array) for array in inputs], training=True)
+        with self._unchanged(), fixed():
+            _call(self.model, self._tensors(inputs), training=True)
             return {name: _array(v.value) for name, v in self._state().items() if not v.trainable}
+
+    def input_kinds(self) -> list[str]:
+        """'int' or 'float' for each input, where the model says it; else nothing."""
+        try:
+            kinds = [str(each.dtype) for each in self.model.inputs]
+        except (AttributeError, ValueError):
+            return []
+        return ["int" if "int" in kind else "float" for kind in kinds]
+
+    def _tensors(self, inputs: Sequence[np.ndarray]) -> list[Any]:
+        return [ops.convert_to_tensor(array) for array in inputs]
+
+    def inside(self, path: str) -> str:
+        """The one leaf inside a layer, such as the Dense of a TimeDistributed; "" where there are none or several."""
+        found = [leaf for leaf in self.named if path and leaf.startswith(f"{path}.")]
+        return found[0] if len(found) == 1 else ""
 
     def _state(self) -> dict[str, Any]:
         return {leaf.full(name): v for leaf, named in self.named.values() for name, v in named.items()}
@@ -215,7 +245,7 @@ class _Recorder:
         inputs = tuple(self.numbers[id(symbol)] for symbol in symbols if id(symbol) in self.numbers)
         owners = [self.subject.owners[id(v)] for v in _variables_in((args, kwargs)) if id(v) in self.subject.owners]
         path = self.subject.paths.get(id(operation), "")
-        leaf = path if path in self.subject.named else owners[0] if owners else ""
+        leaf = path if path in self.subject.named else owners[0] if owners else self.subject.inside(path)
         family, settings, text = describe(operation, symbols[0] if symbols else None, training)
         own = bool(path)
         label = f"keras.{'layers' if isinstance(operation, keras.Layer) else 'ops'}.{type(operation).__name__}"
@@ -378,16 +408,15 @@ def _written(operation: Any) -> str:
     if not isinstance(operation, keras.Layer):
         shown = {n: v for n, v in vars(operation).items() if not n.startswith("_") and n != "name" and v is not None}
         return f"{type(operation).__name__}({', '.join(f'{n}={v!r}' for n, v in shown.items())})"
-    try:
-        config = operation.get_config()
-        defaults = inspect.signature(type(operation).__init__).parameters
-    except Exception:  # a user's layer may not describe itself
-        return type(operation).__name__
-    shown = {
-        name: value
-        for name, value in config.items()
-        if name in defaults and not isinstance(value, dict) and value != defaults[name].default and value is not None
-    }
+    # Not from `get_config`, which imports TensorFlow, whatever the backend: seconds for a message.
+    shown = {}
+    for name, parameter in inspect.signature(type(operation).__init__).parameters.items():
+        value = getattr(operation, name, parameter.default)
+        value = getattr(value, "__name__", value) if callable(value) else value
+        plain = isinstance(value, bool | int | float | str | list | tuple)
+        if plain and name not in ("name", "dtype", "trainable") and value != parameter.default:
+            shown[name] = value
+    shown = {n: v for n, v in shown.items() if (n, v) not in (("activation", "linear"), ("data_format", "channels_last"))}
     return f"{type(operation).__name__}({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
 

@@ -19,7 +19,8 @@ from torch import nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode, resolve_name
 
-from torch_impl.describe import leaves
+from torch_impl.draws import Fixed
+from torch_impl.inventory import leaves
 from twin.bridge import Leaf
 from twin.trace import Edit, Event, Trace
 
@@ -79,11 +80,10 @@ class Subject:
         if any(isinstance(module, nn.modules.lazy.LazyModuleMixin) for module in model.modules()):
             with torch.no_grad():
                 model(*map(to_tensor, inputs))
-        self.found = list(leaves(model, ""))
-        owner = {leaf.full(name): leaf.path for leaf in self.found for name in leaf.shapes}
-        state = {**dict(model.named_parameters()), **dict(model.named_buffers())}
-        self.state = {name: tensor for name, tensor in state.items() if name in owner}
-        self.owners = {id(tensor): owner[name] for name, tensor in self.state.items()}
+        named = leaves(model)
+        self.found = [leaf for leaf, _ in named]
+        self.state = {leaf.full(name): tensor for leaf, own in named for name, tensor in own.items()}
+        self.owners = {id(tensor): leaf.path for leaf, own in named for tensor in own.values()}
         self.paths = {id(module): path for path, module in model.named_modules()}
         self.own = {path for path, module in model.named_modules() if not any(module.children())}
 
@@ -141,21 +141,34 @@ class Subject:
                 hook.remove()
         return Trace(tuple(recorder.events), recorder.values, outputs, stopped, recorder.computed)
 
-    def outputs(self, inputs: Sequence[np.ndarray], training: bool) -> dict[str, np.ndarray]:
-        """What the model returns."""
-        trace = self.trace(inputs, training)
-        return {name: trace.values[number] for name, number in trace.outputs.items()}
+    def outputs(self, inputs: Sequence[np.ndarray], training: bool, masks: bool = False) -> dict[str, np.ndarray]:
+        """What the model returns.
+
+        Args:
+            inputs: in PyTorch's layout.
+            training: the mode.
+            masks: let dropout drop; else it passes everything on. What is drawn is known either way.
+        """
+        with self._unchanged(training), torch.no_grad(), Fixed(masks):
+            returned = self.model(*map(to_tensor, inputs))
+            return {name: tensor.detach().cpu().numpy().copy() for name, tensor in by_name(returned).items()}
+
+    def dropped(self, inputs: Sequence[np.ndarray]) -> list[dict[str, Any]]:
+        """What dropout would drop in training mode, in the order of execution: rate, number of draws, of values."""
+        with self._unchanged(True), torch.no_grad(), Fixed() as fixed:
+            self.model(*map(to_tensor, inputs))
+            return list(fixed.dropped)
 
     def gradients(
         self, inputs: Sequence[np.ndarray], cotangents: Mapping[str, np.ndarray], training: bool
     ) -> dict[str, np.ndarray]:
-        """The gradient of sum(output * cotangent) by every weight that requires one, random layers switched off."""
+        """The gradient of sum(output * cotangent) by every weight that requires one; draws known, nothing dropped."""
         self.model.zero_grad()
         with self._unchanged(training):
-            with _NoDropout():
+            with Fixed():
                 outputs = by_name(self.model(*map(to_tensor, inputs)))
             total = sum((outputs[name] * torch.from_numpy(array)).sum() for name, array in cotangents.items())
-            if total.requires_grad:
+            if torch.is_tensor(total) and total.requires_grad:
                 total.backward()
             wanted = {name: tensor for name, tensor in self.state.items() if tensor.requires_grad}
             found = {
@@ -168,7 +181,7 @@ class Subject:
     def statistics(self, inputs: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
         """Running statistics after one pass in training mode; they are put back afterwards."""
         with self._unchanged(training=True):
-            with torch.no_grad():
+            with torch.no_grad(), Fixed():
                 self.model(*map(to_tensor, inputs))
             return {name: array for name, array in self.dump().items() if not self.state[name].requires_grad}
 
@@ -183,14 +196,6 @@ class Subject:
         finally:
             self.model.load_state_dict(before)
             self.model.train(mode)
-
-
-class _NoDropout(TorchFunctionMode):
-    """Lets every dropout pass its input on."""
-
-    def __torch_function__(self, function, types, args=(), kwargs=None):
-        name = getattr(function, "__name__", "")
-        return args[0] if "dropout" in name else function(*args, **(kwargs or {}))
 
 
 class _Recorder(TorchFunctionMode):
@@ -361,8 +366,12 @@ def describe(short: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tupl
     if name == "embedding":
         return "embedding", {}, text
     if name in ("lstm", "gru", "rnn_tanh", "rnn_relu"):
-        settings = {"reverse": False, "bidirectional": bool(bound["bidirectional"])}
-        settings["batch_first"] = bool(bound["batch_first"])
+        packed = isinstance(args[3] if len(args) > 3 else None, list)
+        if packed:  # the sizes of the batches come second, and there is no batch_first
+            bound = dict(zip(("input", "batch_sizes", *RECURRENT[1:8]), args, strict=False))
+        settings = {"reverse": False, "bidirectional": bool(bound["bidirectional"]), "packed": packed}
+        settings["batch_first"] = packed or bool(bound["batch_first"])
+        settings["layers"] = int(bound["num_layers"])
         if name.startswith("rnn"):
             settings["activation"] = name[4:]
         return name.split("_")[0], settings, text

@@ -7,26 +7,35 @@ What lies between two pairs (activations, poolings, sums) is found by its values
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from compare.verify import axes as alignment
 from compare.verify import causes
 from compare.verify.causes import Candidate
+from compare.verify.subject import Subject
 from compare.verify.verdict import LIMIT, Finding, far_in_words
 from twin.bridge import Leaf
 from twin.trace import Event, Trace
 
 
-class Owner(Protocol):
-    """What a comparison needs of the examination that it belongs to."""
+@dataclass(frozen=True)
+class Both:
+    """What is compared.
 
-    torch: Any
+    Args:
+        torch: the PyTorch model, to repeat its pass.
+        torch_inputs: its inputs.
+        pairs: layers that belong together, Keras's path -> PyTorch's.
+        leaves, native: the layers by path, Keras's and PyTorch's.
+    """
+
+    torch: Subject
     torch_inputs: Sequence[np.ndarray]
-    pairs: dict[str, str]
-    leaves: dict[str, Leaf]
-    native: dict[str, Leaf]
+    pairs: Mapping[str, str]
+    leaves: Mapping[str, Leaf]
+    native: Mapping[str, Leaf]
 
 
 @dataclass(frozen=True)
@@ -43,7 +52,7 @@ class Anchor:
 class Comparison:
     """One mode's two traces, PyTorch's with Keras's values at every pair of layers."""
 
-    owner: Owner
+    owner: Both
     rung: str
     training: bool
     mine: Trace

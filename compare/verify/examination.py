@@ -1,47 +1,36 @@
-"""`twin verify`: where two models first differ, and why.
+"""`twin verify`: do two models agree, and where they do not, where they first differ and why.
 
-Both models run on the same input with the same weights, and every call of both is written down (twin.trace). Then
-PyTorch's pass is repeated with Keras's recorded values at every pair of layers: each layer is fed the same input and
-compared by itself, so that errors do not pile up and the layer that is named is the one at fault, not the one after
-it. What lies between two pairs of layers (activations, poolings, sums) is found by its values.
+The whole decides, the parts explain: weights cross, and both models run end to end (compare.verify.whole). Only what
+does not agree is then searched for the place: every call of both is written down (twin.trace), and PyTorch's pass is
+repeated with Keras's recorded values at every pair of layers, so that each layer is fed the same input and the layer
+that is named is the one at fault, not the one after it (compare.verify.comparison).
 """
 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from compare.verify import axes as alignment
 from compare.verify import causes
-from compare.verify.comparison import Anchor, Comparison, before_flatten, cropped, dropout_pairs
-from compare.verify.pairing import pair
+from compare.verify.comparison import Anchor, Both, Comparison, before_flatten, cropped, dropout_pairs
+from compare.verify.crossing import Crossing, perturbed
+from compare.verify.pairing import Pairing
+from compare.verify.parts import Part
+from compare.verify.subject import Subject
 from compare.verify.verdict import GRADIENT_LIMIT, RUNGS, Finding, Verdict, far_in_words
-from twin.bridge import Arrays, Bridge, BridgeError, Leaf
+from compare.verify.whole import Whole, apart_in_gradients
+from twin.bridge import Arrays, Leaf
 from twin.errors import TwinError
-from twin.numeric import moved_by_an_ulp
 from twin.trace import Event, Trace
 
 ANCHORS = {
     "dense", "conv", "conv_transpose", "batch_norm", "layer_norm", "group_norm", "rms_norm", "embedding", "lstm", "gru",
     "rnn", "attention",
 }  # fmt: skip
-
-
-class Subject(Protocol):
-    """A model that can be examined: keras_impl.tracing.Subject, torch_impl.tracing.Subject, or one in a worker."""
-
-    def leaves(self) -> list[Leaf]: ...
-    def load(self, arrays: Mapping[str, np.ndarray]) -> None: ...
-    def dump(self) -> Arrays: ...
-    def trace(self, inputs: Sequence[np.ndarray], training: bool = False, **edited: Any) -> Trace: ...
-    def outputs(self, inputs: Sequence[np.ndarray], training: bool) -> Arrays: ...
-    def gradients(
-        self, inputs: Sequence[np.ndarray], cotangents: Mapping[str, np.ndarray], training: bool
-    ) -> Arrays: ...
-    def statistics(self, inputs: Sequence[np.ndarray]) -> Arrays: ...
+NORMS = {"batch_norm", "layer_norm", "group_norm", "rms_norm"}
 
 
 @dataclass
@@ -56,6 +45,8 @@ class Examination:
         weights: 'cross' to give PyTorch Keras's weights, 'back' for the other way, 'own' to leave and compare both.
         given: pairs of layers that the user names.
         training: whether to examine training mode too.
+        tell: called with a word on what happens.
+        perturb: whether fresh constant arrays of Keras's are moved first.
     """
 
     keras: Subject
@@ -66,10 +57,12 @@ class Examination:
     given: Mapping[str, str] = field(default_factory=dict)
     training: bool = True
     tell: Callable[[str], None] = lambda word: None
+    perturb: bool = True
     leaves: dict[str, Leaf] = field(default_factory=dict, init=False)
     native: dict[str, Leaf] = field(default_factory=dict, init=False)
-    pairs: dict[str, str] = field(default_factory=dict, init=False)
+    pairing: Pairing = field(default_factory=lambda: Pairing(()), init=False)
     flat: dict[str, np.ndarray] = field(default_factory=dict, init=False)  # Dense path -> order of its inputs
+    traced: dict[tuple[str, bool], Trace] = field(default_factory=dict, init=False)
 
     def run(self) -> Verdict:
         """Go up the ladder, and stop at the first rung that breaks.
@@ -81,35 +74,78 @@ class Examination:
         self.tell("pairing the layers")
         self.leaves = {leaf.path: leaf for leaf in self.keras.leaves()}
         self.native = {leaf.path: leaf for leaf in self.torch.leaves()}
-        traces = self.keras.trace(self.inputs), self.torch.trace(self.torch_inputs, keep=())
-        if not traces[1].events and traces[1].stopped:
-            raise TwinError(f"the PyTorch model does not run on inputs {self._shapes()}: {traces[1].stopped}")
-        notes = self._notes(traces[0])
-        self.pairs = pair(list(self.leaves.values()), list(self.native.values()), traces, self.given)
-        rungs: dict[str, float] = {}
+        if self.perturb and self.weights == "cross":
+            self.keras.load(perturbed(self.keras.leaves(), self.keras.dump()))
+        theirs = self.torch.trace(self.torch_inputs, keep=())
+        if not theirs.events and theirs.stopped:
+            raise TwinError(
+                f"the PyTorch model does not run on inputs {self._shapes()}: {theirs.stopped}; "
+                "give their shape with --torch-input"
+            )
+        mine = self._mine(False)
+        whole = Whole(self.keras, self.torch, self.inputs, self.torch_inputs)
+        own = self.torch.dump() if self.weights == "own" else {}
+        sides = list(self.leaves.values()), list(self.native.values())
+        crossing = Crossing(whole, self.weights == "back", sides, self.given, (mine, theirs))
+        self.pairing, far = crossing.find()
+        if self.weights == "back":
+            self.traced.clear()
+        self.flat = {}
+        notes = [*self._notes(mine)]
+        structure = self._structure(mine)
+        if own:
+            unequal = self._unequal(own)
+            self.torch.load(own)
+            if unequal:
+                return self._verdict("differ", unequal, {}, notes)
+            far = whole.apart(False)
+        return self._climb(whole, far, structure, notes)
 
-        self.tell("weights")
-        findings = self._weights()
-        if findings and findings[0].rung == "weights":
-            return Verdict("differ", self.pairs, findings, rungs)
-        rungs["weights"] = 0.0
-        for rung, mode in (("forward", False), ("training", True)):
-            if mode and (not self.training or traces[0].stopped):
-                continue
-            self.tell(RUNGS[rung])
-            found, worst = self._whole(rung) if traces[0].stopped else self._forward(rung, mode)
-            if found or findings:
-                return Verdict("differ", self.pairs, self._in_order(found, findings), rungs, tuple(notes))
-            rungs[rung] = worst
-        for rung, examine in (("statistics", self._statistics), ("gradients", self._gradients)):
-            if rung == "statistics" and not self.training:
-                continue
-            self.tell(RUNGS[rung])
-            found, worst = examine()
+    def _climb(self, whole: Whole, far: float, structure: tuple[Finding, ...], notes: list[str]) -> Verdict:
+        """From the outputs in inference mode to the gradients."""
+        rungs: dict[str, float] = {"weights": 0.0}
+        unusable = whole.unusable() if math.isfinite(far) or far != far else {"Keras": [], "PyTorch": []}
+        if any(unusable.values()):
+            return self._verdict("differ", (_not_numbers(unusable),), rungs, notes)
+        self.tell(RUNGS["forward"])
+        if far > whole.limit(False) or structure:
+            found = self._local("forward", False, far) if far > whole.limit(False) else ()
+            return self._verdict("differ", self._in_order(found, structure), rungs, notes)
+        rungs["forward"] = far
+        if self.training:
+            self.tell(RUNGS["training"])
+            found, worst = self._training(whole)
             if found:
-                return Verdict("differ", self.pairs, found, rungs, tuple(notes))
-            rungs[rung] = worst
-        return Verdict("agree", self.pairs, (), rungs, tuple(notes))
+                return self._verdict("differ", found, rungs, notes)
+            rungs["training"] = worst
+            self.tell(RUNGS["statistics"])
+            found, worst = self._statistics()
+            if found:
+                return self._verdict("differ", found, rungs, notes)
+            rungs["statistics"] = worst
+        self.tell(RUNGS["gradients"])
+        found, worst = self._gradients(whole)
+        if found:
+            return self._verdict("differ", found, rungs, notes)
+        rungs["gradients"] = worst
+        return self._verdict("agree", (), rungs, [*notes, *self._unlike()])
+
+    def _verdict(
+        self, word: str, found: Sequence[Finding], rungs: Mapping[str, float], notes: Sequence[str]
+    ) -> Verdict:
+        return Verdict(word, self.pairing.shown, tuple(found), rungs, tuple(notes))
+
+    # Traces: one for each mode
+
+    def _mine(self, training: bool) -> Trace:
+        if ("keras", training) not in self.traced:
+            self.traced["keras", training] = self.keras.trace(self.inputs, training)
+        return self.traced["keras", training]
+
+    def _theirs(self, training: bool) -> Trace:
+        if ("torch", training) not in self.traced:
+            self.traced["torch", training] = self.torch.trace(self.torch_inputs, training)
+        return self.traced["torch", training]
 
     def _notes(self, trace: Trace) -> tuple[str, ...]:
         """What keeps this examination from going call by call, or from being repeated."""
@@ -120,22 +156,13 @@ class Examination:
                 f"depends on the data, or it computes outside keras.ops ({trace.stopped})"
             )
         for name, side, inputs in (("Keras", self.keras, self.inputs), ("PyTorch", self.torch, self.torch_inputs)):
-            first, second = (side.outputs(inputs, training=False) for _ in range(2))
+            try:
+                first, second = (side.outputs(inputs, training=False) for _ in range(2))
+            except (TwinError, RuntimeError, ValueError, IndexError, TypeError):
+                continue
             if any(not np.array_equal(first[each], second[each], equal_nan=True) for each in first):
                 notes.append(f"the {name} model is random in inference mode: two passes on one input differ")
         return tuple(notes)
-
-    def _whole(self, rung: str) -> tuple[tuple[Finding, ...], float]:
-        """The outputs of both models as they are, where the calls cannot be followed."""
-        mine = self.keras.outputs(self.inputs, training=False)
-        theirs = self.torch.outputs(self.torch_inputs, training=False)
-        pairs = list(zip(mine.values(), theirs.values(), strict=False))
-        worst = max((alignment.distance(a, b)[0] for a, b in pairs), default=0.0)
-        if worst <= GRADIENT_LIMIT:  # errors pile up over the whole model
-            return (), worst
-        return (
-            Finding(rung, "the output", "the output", f"the outputs are {far_in_words(worst)}", None, worst),
-        ), worst
 
     def _shapes(self) -> str:
         return ", ".join(str(array.shape) for array in self.torch_inputs)
@@ -144,128 +171,101 @@ class Examination:
         """A layer of another shape comes first, unless what differs before it explains its shape."""
         if not misfits:
             return tuple(found)
-        places = {path: place for place, path in enumerate(self.pairs)}
-        first = min(places[finding.keras] for finding in misfits)
+        places = {path: place for place, path in enumerate(self.leaves)}
+        first = min(places.get(finding.keras, len(places)) for finding in misfits)
         before = [f for f in found if places.get(f.keras.split(" ")[0], len(places)) < first]
         return (*before, *misfits)
 
-    # Weights
+    def _unlike(self) -> list[str]:
+        """Settings that differ and do not show on these inputs, and arrays that only one side has."""
+        notes = []
+        settings = []
+        for trace in (self._mine(False), self._theirs(False)):
+            settings.append({event.leaf: event.settings for event in trace.events if event.leaf})
+        for path, other in self.pairing.layers.items():
+            one, two = settings[0].get(path, {}).get("epsilon"), settings[1].get(other, {}).get("epsilon")
+            if one is not None and two is not None and not math.isclose(one, two, rel_tol=1e-3):
+                notes.append(
+                    f"{other}: eps={two:g}, Keras has epsilon={one:g}; it does not show on these inputs, and would on "
+                    f"values of a variance near {100 * max(one, two):.1g}"
+                )
+        for each in self.pairing.alone:
+            if each.part.trainable:
+                notes.append(f"only {each.side} has {each.part.path} ({each.role}); it changes nothing here")
+        return notes
 
-    def _bridge(self, paths: Mapping[str, str], flatten: Mapping[str, int]) -> Bridge:
-        theirs = [replace(self.native[torch], path=keras) for keras, torch in paths.items()]
-        return Bridge([self.leaves[path] for path in paths], theirs, flatten)
+    # Structure and weights
 
-    def _weights(self) -> tuple[Finding, ...]:
-        """Carry the weights over; findings where arrays do not fit or, with each side's own, are not the same."""
-        apart = []
-        fitting = {}
-        for path, other in self.pairs.items():
-            try:
-                self._bridge({path: other}, {})
-                fitting[path] = other
-            except BridgeError as error:
-                apart.append(self._misfit(path, other, str(error)))
-        before = self.torch.dump() if self.weights == "own" else {}
-        flatten: dict[str, int] = {}
-        for _ in range(len(self.leaves) + 1):  # one flatten after the other becomes known
-            bridge = self._bridge(fitting, flatten)
-            if self.weights == "back":
-                self.keras.load(bridge.to_keras(self._renamed(self.torch.dump())))
-            else:
-                self.torch.load(self._native_names(bridge.to_torch(self.keras.dump())))
-            found = self._flattened(fitting)
-            if found == flatten:
-                break
-            flatten = found
-        self.bridge = bridge
-        self.fitting = fitting
-        if self.weights != "own":
-            return tuple(apart)
-        self.torch.load(before)
-        return (*self._unequal(bridge, before, flatten), *apart)
-
-    def _native_names(self, arrays: Arrays) -> Arrays:
-        """From names that begin with Keras's paths to PyTorch's own."""
-        out = {}
-        for path, other in self.pairs.items():
-            for name in self.native[other].shapes:
-                if replace(self.native[other], path=path).full(name) in arrays:
-                    out[self.native[other].full(name)] = arrays[replace(self.native[other], path=path).full(name)]
-        return out
-
-    def _renamed(self, arrays: Arrays) -> Arrays:
-        """The other way round."""
-        out = {}
-        for path, other in self.pairs.items():
-            for name in self.native[other].shapes:
-                if self.native[other].full(name) in arrays:
-                    out[replace(self.native[other], path=path).full(name)] = arrays[self.native[other].full(name)]
-        return out
-
-    def _flattened(self, paths: Mapping[str, str]) -> dict[str, int]:
-        """Dense layers whose inputs were flattened from channels first in PyTorch and last in Keras: their channels."""
-        mine, theirs = self.keras.trace(self.inputs), self.torch.trace(self.torch_inputs)
-        found = {}
-        self.flat = {}
-        for path, other in paths.items():
-            if self.leaves[path].kind != "Dense":
+    def _structure(self, mine: Trace) -> tuple[Finding, ...]:
+        """Layers whose arrays do not fit, biases that only one side has, layers of which one side has a copy."""
+        out = [self._misfit(one, other) for one, other in self.pairing.misfits]
+        partner = self.pairing.layers | {other: path for path, other in self.pairing.layers.items()}
+        normed = {leaf for leaf, place in _followed(mine).items() if place in NORMS}
+        for each in self.pairing.alone:
+            path = each.part.leaf.path
+            if each.role not in ("bias", "recurrent_bias") or path not in partner:
                 continue
-            a = next((e for e in mine.events if e.leaf == path), None)
-            b = next((e for e in theirs.events if e.leaf == other), None)
-            if a is None or b is None:
-                continue
-            keras, torch = before_flatten(mine, a.inputs[0]), before_flatten(theirs, b.inputs[0])
-            if keras is None or torch is None or keras.size != torch.size or keras.ndim != torch.ndim:
-                continue
-            first = (0, *range(2, torch.ndim), 1)
-            fits = alignment.arrangements(torch.shape, keras.shape)
-            far, close = alignment.distance(keras, torch)
-            order = close if far < 1e-2 or first not in fits else first
-            if order == first and keras.shape[1:-1] != (1,) * (keras.ndim - 2):
-                found[path] = keras.shape[-1]
-                places = np.arange(math.prod(keras.shape[1:])).reshape(keras.shape[1:])
-                self.flat[path] = np.moveaxis(places, -1, 0).reshape(-1)
-        return found
+            keras = path if each.side == "Keras" else partner[path]
+            if keras not in normed and all(finding.keras != keras for finding in out):
+                out.append(self._missing_bias(each.side, path, partner[path]))
+        for side, served, by in self.pairing.shared:
+            other = {"Keras": "PyTorch", "PyTorch": "Keras"}[side]
+            says = f"{side} has two layers here, {by.path} and {served.path}; {other} calls one twice, with the same weights"
+            fix = {"torch": f"call {by.leaf.path} in place of {served.leaf.path}", "keras": "the same, backwards"}
+            paths = (served.leaf.path, partner.get(by.leaf.path, "")) if side == "Keras" else ("", served.leaf.path)
+            out.append(
+                Finding("structure", *paths, f"{served.path} is not shared", "unshared_weights", says=says, fix=fix)
+            )
+        return tuple(out)
 
-    def _misfit(self, path: str, other: str, told: str) -> Finding:
-        shapes = [f"{n} {tuple(s)}" for n, s in self.leaves[path].shapes.items()]
-        theirs = [f"{n} {tuple(s)}" for n, s in self.native[other].shapes.items()]
+    def _missing_bias(self, side: str, path: str, partner: str) -> Finding:
+        keras, torch = (path, partner) if side == "Keras" else (partner, path)
+        has = side == "Keras"
+        which = "PyTorch" if has else "Keras"
+        fix = {"keras": f"use_bias={not has}", "torch": f"bias={has}"}
+        shapes = [f"{n} {tuple(s)}" for n, s in self.leaves[keras].shapes.items()]
+        theirs = [f"{n} {tuple(s)}" for n, s in self.native[torch].shapes.items()]
         what = f"Keras has {', '.join(shapes)}, PyTorch {', '.join(theirs)}"
-        if "reset_after" in told:
+        return Finding("structure", keras, torch, what, "missing_bias", says=f"{which} has no bias here", fix=fix)
+
+    def _misfit(self, one: Part, other: Part) -> Finding:
+        path, native = one.leaf.path, other.leaf.path
+        shapes = [f"{n} {tuple(s)}" for n, s in one.leaf.shapes.items()]
+        theirs = [f"{n} {tuple(s)}" for n, s in other.leaf.shapes.items()]
+        what = f"Keras has {', '.join(shapes)}, PyTorch {', '.join(theirs)}"
+        if one.kind == "gru" and one.leaf.options.get("reset_after") is False:
             fix = {"keras": "keras.layers.GRU(..., reset_after=True)", "torch": "no torch.nn.GRU computes this"}
             says = (
                 "With reset_after=False the reset gate acts before the recurrent product, which torch.nn.GRU cannot do"
             )
-            return Finding("structure", path, other, what, "gru_reset_after", says=says, fix=fix)
-        mine = {name.split(".")[-1] for name in self.leaves[path].shapes}
-        native = {name.split(".")[-1] for name in self.native[other].shapes}
-        has_bias = "bias" in mine or "beta" in mine, any(name.startswith("bias") for name in native)
-        if has_bias[0] != has_bias[1]:
-            which = "PyTorch" if has_bias[0] else "Keras"
-            fix = {"keras": f"use_bias={has_bias[1]}", "torch": f"bias={has_bias[0]}"}
-            return Finding("structure", path, other, what, "missing_bias", says=f"{which} has no bias here", fix=fix)
-        return Finding("structure", path, other, what, "shape")
+            return Finding("structure", path, native, what, "gru_reset_after", says=says, fix=fix)
+        return Finding("structure", path, native, what, "shape")
 
-    def _unequal(self, bridge: Bridge, own: Arrays, flatten: Mapping[str, int]) -> tuple[Finding, ...]:
+    def _unequal(self, own: Arrays) -> tuple[Finding, ...]:
         """Arrays that are not the same on both sides, with what would make them so."""
-        carried = self._native_names(bridge.to_torch(self.keras.dump()))
-        plain = self._native_names(self._bridge(self.fitting, {}).to_torch(self.keras.dump()))
-        redundant = {name.rsplit(".", 1)[0] for name in bridge.redundant}
+        mine = self.keras.dump()
+        carried = self.pairing.to_torch(mine, own)
+        plain = self.pairing.plain().to_torch(mine, own)
+        added = {link.torch.plus: link.torch.name for link in self.pairing.links if link.torch.plus}
         out = []
-        for path, other in self.fitting.items():
+        for path, other in self.pairing.layers.items():
             leaf = self.native[other]
-            given = {name: own[leaf.full(name)] for name in leaf.shapes}
-            wanted = {name: carried[leaf.full(name)] for name in leaf.shapes}
-            if path in redundant or any(name.startswith("bias_hh") for name in given):
-                given = _added(given, redundant_in=set(bridge.redundant))
-                wanted = _added(wanted, redundant_in=set(bridge.redundant))
+            names = {name: leaf.full(name) for name in leaf.shapes if leaf.full(name) in carried}
+            given = {name: own[full] for name, full in names.items() if full not in added}
+            wanted = {name: carried[full] for name, full in names.items() if full not in added}
+            for name, full in names.items():
+                if full in added:
+                    partner = next(n for n, f in names.items() if f == added[full])
+                    given[partner] = given[partner] + own[full]
             far = {name: alignment.relative(given[name], wanted[name]) for name in wanted}
+            if not far:
+                continue
             name = max(far, key=lambda each: far[each])
             if far[name] <= 1e-6:
                 continue
-            cause, says, after, tried = causes.of_weights(
-                given, wanted, {n: plain[leaf.full(n)] for n in leaf.shapes} if path in flatten else {}, leaf.kind
-            )
+            unflattened = {n: plain[f] for n, f in names.items() if f not in added}
+            flat = any(alignment.relative(unflattened[n], wanted[n]) > 0 for n in unflattened)
+            cause, says, after, tried = causes.of_weights(given, wanted, unflattened if flat else {}, leaf.kind)
             fix = {
                 "torch": f"load {leaf.full(name)} as the bridge gives it: twin weights",
                 "keras": "the same, backwards",
@@ -276,6 +276,17 @@ class Examination:
 
     # Forward
 
+    def _local(self, rung: str, training: bool, far: float) -> tuple[Finding, ...]:
+        """Where the outputs part, in one mode; the outputs themselves where no place shows."""
+        found: tuple[Finding, ...] = ()
+        if not self._mine(training).stopped:
+            found, _ = self._forward(rung, training)
+        if found:
+            return found
+        stopped = self._theirs(training).stopped
+        what = f"the PyTorch model stops: {stopped}" if stopped else f"the outputs are {far_in_words(far)}"
+        return (Finding(rung, "the output", "the output", what, None, far if math.isfinite(far) else None),)
+
     def _anchors(self, mine: Trace, theirs: Trace) -> list[Anchor]:
         """The calls of paired layers, in Keras's order of execution."""
         calls: tuple[dict[str, list[Event]], ...] = ({}, {})
@@ -285,17 +296,21 @@ class Examination:
                     found.setdefault(event.leaf, []).append(event)
         anchors = [
             Anchor(path, keras, torch, cropped(theirs, torch, mine.values[keras.outputs[0]]))
-            for path, other in self.pairs.items()
+            for path, other in self.pairing.layers.items()
             for keras, torch in _same_calls(mine, theirs, calls[0].get(path, []), calls[1].get(other, []))
+            if keras.outputs and torch.outputs and keras.inputs and torch.inputs
         ]
         return sorted(anchors, key=lambda anchor: anchor.keras.index)
 
     def _forward(self, rung: str, training: bool) -> tuple[tuple[Finding, ...], float]:
         """Differences in one mode, and the worst distance of a layer by itself."""
-        mine = self.keras.trace(self.inputs, training)
-        theirs = self.torch.trace(self.torch_inputs, training)
+        mine = self._mine(training)
+        theirs = self._theirs(training)
         stopped = theirs.stopped
-        comparison = Comparison(self, rung, training, self._in_torch_order(mine), self._anchors(mine, theirs), [])
+        both = Both(self.torch, self.torch_inputs, self.pairing.layers, self.leaves, self.native)
+        comparison = Comparison(
+            both, rung, training, self._in_torch_order(mine, theirs), self._anchors(mine, theirs), []
+        )
         for _ in range(len(mine.events) + 1):
             comparison.theirs = theirs
             comparison.anchors = self._anchors(mine, theirs)
@@ -311,33 +326,115 @@ class Examination:
             found = [Finding(rung, "", "", f"the PyTorch model stops: {stopped or theirs.stopped}")]
         return tuple(found), worst
 
-    def _in_torch_order(self, mine: Trace) -> Trace:
+    def _in_torch_order(self, mine: Trace, theirs: Trace) -> Trace:
         """Keras's trace with the values between a flatten and its Dense layer in PyTorch's order."""
+        flat = {}
+        for match in self.pairing.matches:
+            for link in match.links:
+                if link.role == "kernel" and 0 in link.torch.places:
+                    flat[match.keras[0].leaf.path] = np.argsort(link.torch.places[0])
         values = dict(mine.values)
         for event in mine.events:
-            if event.leaf in self.flat and event.family == "dense":
+            if event.leaf in flat and event.family == "dense":
                 number = event.inputs[0]
                 while values[number].ndim == 2 and before_flatten(mine, number) is not None:
-                    values[number] = np.ascontiguousarray(values[number][:, self.flat[event.leaf]])
+                    values[number] = np.ascontiguousarray(values[number][:, flat[event.leaf]])
                     number = mine.producers[number].inputs[0]
         return replace(mine, values=values)
+
+    # Training mode
+
+    def _training(self, whole: Whole) -> tuple[tuple[Finding, ...], float]:
+        """The outputs in training mode with draws made equal, and what each side would drop."""
+        far = whole.apart(True)
+        if far > whole.limit(True):
+            masked = whole.apart(True, masks=True)
+            if masked <= whole.limit(True):
+                return (), masked
+            return self._local("training", True, far), far
+        dropped = self.keras.dropped(self.inputs), self.torch.dropped(self.torch_inputs)
+        if sorted(map(_drop, dropped[0])) == sorted(map(_drop, dropped[1])) or whole.apart(True, True) <= whole.limit(
+            True
+        ):
+            return (), far
+        return self._dropout(*dropped), far
+
+    def _dropout(self, mine: list[dict[str, float]], theirs: list[dict[str, float]]) -> tuple[Finding, ...]:
+        """Dropout that is not the same on both sides."""
+        events = [
+            [e for e in trace.events if e.family == "dropout" and e.settings.get("active") and e.settings.get("rate")]
+            for trace in (self._mine(True), self._theirs(True))
+        ]
+        if len(mine) != len(theirs):
+            found = () if self._mine(True).stopped else self._forward("training", True)[0]
+            if found:
+                return found
+        left = [list(map(_drop, side)) for side in (mine, theirs)]
+        for place, each in enumerate(left[0]):
+            if each in left[1]:
+                continue
+            rest = [i for i, other in enumerate(left[1]) if other not in left[0]]
+            other = next((i for i in rest if abs(i - place) == min(abs(i - place) for i in rest)), None)
+            return (self._drop_finding(each, None if other is None else left[1][other], place, other, events),)
+        place = next(i for i, other in enumerate(left[1]) if left[1].count(other) > left[0].count(other))
+        return (self._drop_finding(None, left[1][place], None, place, events),)
+
+    def _drop_finding(
+        self, mine: tuple[float, int] | None, theirs: tuple[float, int] | None, at: int | None, native: int | None,
+        events: Sequence[Sequence[Event]],
+    ) -> Finding:  # fmt: skip
+        """One dropout and its counterpart: of another rate, with another mask, or without counterpart."""
+        names = [
+            side[place].label if place is not None and place < len(side) else "dropout"
+            for side, place in zip(events, (at, native), strict=True)
+        ]
+        if mine is None or theirs is None:
+            side, other, each = ("PyTorch", "Keras", theirs) if mine is None else ("Keras", "PyTorch", mine)
+            cause = "extra_dropout" if mine is None else "missing_dropout"
+            says = f"{side} drops {each[0]:g} of the values here, {other} has no such dropout"  # type: ignore[index]
+            fix = {
+                "torch": f"add or remove torch.nn.Dropout({each[0]:g})",
+                "keras": f"keras.layers.Dropout({each[0]:g})",
+            }  # type: ignore[index]
+            return Finding(
+                "training", *names, "one side drops values and the other does not", cause, says=says, fix=fix
+            )
+        if mine[1] == theirs[1]:
+            says = f"Keras drops {mine[0]:g} of the values, PyTorch {theirs[0]:g}"
+            fix = {"torch": f"torch.nn.Dropout({mine[0]:g})", "keras": f"keras.layers.Dropout({theirs[0]:g})"}
+            return Finding("training", *names, "the dropout rates are not equal", "dropout_rate", says=says, fix=fix)
+        says = (
+            f"Keras draws {mine[1]} numbers for its mask, PyTorch {theirs[1]}: one drops whole channels or steps where the "
+            "other drops single values"
+        )
+        fix = {
+            "torch": "torch.nn.Dropout drops single values; torch.nn.Dropout1d and Dropout2d drop whole channels of (B, C, ...)",
+            "keras": "keras.layers.Dropout drops single values; SpatialDropout1D and SpatialDropout2D drop whole channels",
+        }
+        return Finding("training", *names, "the dropout masks have other shapes", "spatial_dropout", says=says, fix=fix)
 
     # Statistics and gradients
 
     def _statistics(self) -> tuple[tuple[Finding, ...], float]:
         """Running statistics after one batch; PyTorch's unbiased variance is allowed for, being no porter's mistake."""
-        old = self._renamed(self.torch.dump())
-        mine = self.bridge.to_torch(self.keras.statistics(self.inputs))
-        theirs = self._renamed(self.torch.statistics(self.torch_inputs))
-        trace = self.keras.trace(self.inputs, True)
+        old = self.torch.dump()
+        keras, theirs = self.keras.statistics(self.inputs), self.torch.statistics(self.torch_inputs)
+        mine = self.pairing.to_torch(self.keras.dump() | keras, old)
+        theirs = old | theirs
+        trace = self._mine(True)
         found: list[Finding] = []
         worst = 0.0
-        for path in self.fitting:
-            name = f"{path}.running_mean"
+        for path, other in self.pairing.layers.items():
+            name = f"{other}.running_mean".removeprefix(".")
             if name not in mine:
                 continue
-            event = next((e for e in trace.events if e.leaf == path), None)
-            far = alignment.relative(theirs[name] - old[name], mine[name] - old[name])
+            event = next((e for e in trace.events if e.leaf == path and e.family == "batch_norm"), None)
+            spread = float(np.sqrt(np.mean(np.abs(old[name.replace("running_mean", "running_var")]))))
+            moves = mine[name] - old[name], theirs[name] - old[name]
+            noise = 1e-5 * spread * math.sqrt(moves[0].size)  # a batch mean of zero is rounding, and moves by rounding
+            far = alignment.relative(moves[1], moves[0])
+            if float(np.linalg.norm(moves[1] - moves[0])) <= noise:
+                far = 0.0
             if far <= GRADIENT_LIMIT or event is None:
                 worst = max(worst, far if event is not None else 0.0)
                 continue
@@ -348,7 +445,7 @@ class Examination:
                 (theirs[name] - old[name]) * (moved[0] / max(moved[1], 1e-30)), mine[name] - old[name]
             )
             confirmed = after <= 1e-3
-            native = self.native[self.pairs[path]]
+            native = self.native[other]
             says = (
                 f"Keras keeps {keep:g} of the running mean at each step, PyTorch replaces {share:.3g} of it: "
                 "Keras's momentum is the share kept, PyTorch's the share replaced"
@@ -360,60 +457,34 @@ class Examination:
             cause = "batchnorm_momentum" if confirmed else None
             found.append(
                 Finding(
-                    "statistics", path, self.pairs[path], f"running mean after one batch: {far:.2g} of its move away",
+                    "statistics", path, other, f"running mean after one batch: {far:.2g} of its move away",
                     cause, far, after if confirmed else None, says if confirmed else "", fix if confirmed else {},
                 )
             )  # fmt: skip
         return tuple(found), worst
 
-    def _gradients(self) -> tuple[tuple[Finding, ...], float]:
-        """The gradient of every weight, of the sum of the outputs times random numbers."""
-        training = self.training
-        trace, theirs = self.keras.trace(self.inputs, training), self.torch.trace(self.torch_inputs, training)
-        rng = np.random.default_rng(0)
-        mine_out = self.keras.outputs(self.inputs, training=training)
-        their_out = self.torch.outputs(self.torch_inputs, training=training)
-        cotangents = {name: rng.standard_normal(value.shape).astype(np.float32) for name, value in mine_out.items()}
-        native = {}
-        for (name, value), (torch_name, other) in zip(mine_out.items(), their_out.items(), strict=False):
-            _, order = alignment.distance(value, other)
-            array = cotangents[name]
-            if order is not None and value.ndim == other.ndim:
-                native[torch_name] = np.ascontiguousarray(array.transpose(np.argsort(order)))
-            else:
-                native[torch_name] = array.reshape(other.shape)
-        got = self._renamed(self.torch.gradients(self.torch_inputs, native, training))
-        wanted_all = self.bridge.to_torch(self.keras.gradients(self.inputs, cotangents, training))
-        wanted_all = {n: a for n, a in wanted_all.items() if n in got and n not in self.bridge.redundant}
-        whole = math.sqrt(sum(float(np.sum(np.square(a, dtype=np.float64))) for a in wanted_all.values()))
-        # Where a ReLU sits on its kink, rounding alone moves a gradient: PyTorch's own, from inputs moved by an ulp,
-        # tells by how much.
-        moved = [moved_by_an_ulp(array, rng) for array in self.torch_inputs]
-        again = self._renamed(self.torch.gradients(moved, native, training))
-        apart, worst = {}, 0.0
-        for name, wanted in wanted_all.items():
-            scale = max(float(np.linalg.norm(wanted)), 1e-5 * whole, 1e-30)
-            # A gradient that is zero by structure is measured against the whole.
-            scale = (
-                whole if np.linalg.norm(wanted) < 1e-5 * whole and np.linalg.norm(got[name]) < 1e-4 * whole else scale
-            )
-            far = float(np.linalg.norm(got[name].astype(np.float64) - wanted)) / scale
-            worst = max(worst, far)
-            noise = float(np.linalg.norm(again[name].astype(np.float64) - got[name])) / scale
-            if far > 10 * max(GRADIENT_LIMIT, noise):
-                apart[name] = far
+    def _gradients(self, whole: Whole) -> tuple[tuple[Finding, ...], float]:
+        """The gradient of every weight, of the sum of the outputs times random numbers.
+
+        Where a ReLU sits on its kink, rounding alone moves a gradient: PyTorch's own, from inputs moved by an ulp,
+        tells by how much.
+        """
+        found = whole.gradients(self.pairing.links, self.training)
+        apart, worst = apart_in_gradients(found)
         if not apart:
             return (), worst
-        return (self._first_gradient(apart, got, wanted_all, trace, theirs),), worst
+        got = {link.torch.name: other for link, _, other, _ in found}
+        wanted = {link.torch.name: one for link, one, _, _ in found}
+        return (self._first_gradient(apart, got, wanted),), worst
 
-    def _first_gradient(
-        self, apart: Mapping[str, float], got: Arrays, wanted: Arrays, mine: Trace, theirs: Trace
-    ) -> Finding:
+    def _first_gradient(self, apart: Mapping[str, float], got: Arrays, wanted: Arrays) -> Finding:
         """Going backwards, the first layer whose gradient differs, and what stops or changes it."""
-        order = [e.leaf for e in mine.events if e.leaf in self.fitting] or list(self.fitting)
-        owner = {name: path for path in self.fitting for name in apart if name.startswith(f"{path}.") or name == path}
-        last = max((order.index(path), path, name) for name, path in owner.items() if path in order)
-        _, path, name = last
+        mine, theirs = self._mine(self.training), self._theirs(self.training)
+        order = [e.leaf for e in mine.events if e.leaf in self.leaves] or list(self.leaves)
+        owner = {link.torch.name: match.keras[0].leaf.path for match in self.pairing.matches for link in match.links}
+        ranked = [(order.index(owner[n]) if owner[n] in order else -1, owner[n], n) for n in apart]
+        _, path, name = max(ranked)
+        partner = next(m.torch[0].leaf.path for m in self.pairing.matches if m.keras[0].leaf.path == path)
         what = f"gradient of {name}: relative L2 {apart[name]:.2g}"
         stops = [
             (side, event)
@@ -432,22 +503,36 @@ class Examination:
                 side_: f"take {name_} out" if (side_ == "torch") == (side == "PyTorch") else "cut it there too"
                 for side_ in ("torch", "keras")
             }
-            return Finding("gradients", path, self.pairs[path], what, "stopped_gradient", apart[name], None, says, fix)
+            return Finding("gradients", path, partner, what, "stopped_gradient", apart[name], None, says, fix)
         if stops:
             side, stop = stops[0]
             says = f"{side} cuts the graph at {stop.where or stop.label}, and a part of the gradient with it"
             fix = {"torch": "take .detach() out, or add it", "keras": "add keras.ops.stop_gradient, or take it out"}
-            return Finding("gradients", path, self.pairs[path], what, "stopped_gradient", apart[name], None, says, fix)
-        return Finding("gradients", path, self.pairs[path], what, None, apart[name], tried=("stopped_gradient",))
+            return Finding("gradients", path, partner, what, "stopped_gradient", apart[name], None, says, fix)
+        return Finding("gradients", path, partner, what, None, apart[name], tried=("stopped_gradient",))
 
 
-def _added(arrays: Arrays, redundant_in: set[str]) -> Arrays:
-    """An LSTM's two biases as the one that they add up to."""
-    out = dict(arrays)
-    for name in list(arrays):
-        if name.startswith("bias_hh") and any(each.endswith(name) for each in redundant_in):
-            out[name.replace("_hh", "_ih")] = arrays[name.replace("_hh", "_ih")] + out.pop(name)
+def _drop(each: Mapping[str, float]) -> tuple[float, int]:
+    """A dropout's rate and the number of its draws, to compare."""
+    return round(each["rate"], 6), int(each["draws"])
+
+
+def _followed(trace: Trace) -> dict[str, str]:
+    """The family of the first call with weights or effect that takes a layer's output, by the layer's path."""
+    out = {}
+    for event in trace.events:
+        if event.leaf and event.outputs:
+            consumers = [e for e in trace.events if event.outputs[0] in e.inputs and e.family != "shape"]
+            out[event.leaf] = consumers[0].family if len(consumers) == 1 else ""
     return out
+
+
+def _not_numbers(unusable: Mapping[str, Sequence[str]]) -> Finding:
+    """A finding on outputs that are infinite or not numbers."""
+    sides = [side for side, names in unusable.items() if names]
+    what = f"{' and '.join(sides)} give{'s' if len(sides) == 1 else ''} infinite values or NaN from finite inputs"
+    says = "" if len(sides) == 1 else "Both models do so: nothing can be compared"
+    return Finding("forward", "the output", "the output", what, "not_finite", says=says)
 
 
 def _same_calls(

@@ -72,8 +72,15 @@ class Remote:
             fields["keep"] = list(edited["keep"])
         return Trace.unpack(*self._examine("trace", fields, given))
 
-    def outputs(self, inputs: Sequence[np.ndarray], training: bool) -> Arrays:
-        return self._examine("outputs", {"training": training}, {"inputs": self._numbered(inputs)})[1]
+    def outputs(self, inputs: Sequence[np.ndarray], training: bool, masks: bool = False) -> Arrays:
+        fields = {"training": training, "masks": masks}
+        return self._examine("outputs", fields, {"inputs": self._numbered(inputs)})[1]
+
+    def dropped(self, inputs: Sequence[np.ndarray]) -> list[dict[str, Any]]:
+        return list(self._examine("dropped", {}, {"inputs": self._numbered(inputs)})[0]["found"])
+
+    def input_kinds(self) -> list[str]:
+        return list(self._examine("input_kinds", {}, {})[0]["found"])
 
     def gradients(self, inputs: Sequence[np.ndarray], cotangents: Mapping[str, np.ndarray], training: bool) -> Arrays:
         given = {"inputs": self._numbered(inputs), "cotangents": cotangents}
@@ -129,7 +136,7 @@ class Remote:
             files[name] = str(self.folder / name)
         out = self.folder / "out"
         answer = self._ask("examine", method=method, fields=dict(fields), files=files, out=str(out))
-        return answer, arrays.read(out) if method != "load" else {}
+        return answer, {} if method == "load" or "found" in answer else arrays.read(out)
 
     def _ask(self, op: str, **fields: Any) -> dict[str, Any]:
         try:

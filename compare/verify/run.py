@@ -106,7 +106,9 @@ def examine(
         torch = Remote(torch_worker, timeout, request.torch, request.torch_kwargs, given, place / "torch")
         mode = _load(request, keras, torch)
         native = _native(request, torch, given)
-        verdict = Examination(keras, torch, given, native, mode, request.pairs, request.training, tell).run()
+        verdict = Examination(
+            keras, torch, given, native, mode, request.pairs, request.training, tell, not request.weights
+        ).run()
         return _with_criteria(request, keras, torch, given, verdict) if verdict.verdict == "agree" else verdict
 
 

@@ -264,6 +264,8 @@ class Worker:
         found = getattr(self.subject, method)(**fields, **given)
         if method == "load":
             return {}
+        if isinstance(found, list):
+            return {"found": found}
         packed, values = found.pack() if method == "trace" else ({}, found)
         arrays.write(out, values)
         return packed

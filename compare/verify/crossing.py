@@ -1,0 +1,253 @@
+"""Weights cross: the pairing of arrays under which the two models agree from end to end, found by running it."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from compare.verify import axes
+from compare.verify.comparison import before_flatten
+from compare.verify.pairing import GUESSES, Alone, Pairing, Unpaired, gates_rearranged, pair, unpaired
+from compare.verify.parts import of_keras
+from compare.verify.whole import FAR, Whole
+from twin.bridge import Arrays, Leaf
+from twin.trace import Event, Trace
+
+SECONDS = 4.0  # for pairings beyond the first guesses
+
+
+@dataclass
+class Crossing:
+    """Both models with equal weights, as far as that is possible.
+
+    Args:
+        whole: the models.
+        back: whether PyTorch's weights go to Keras, and not Keras's to PyTorch.
+        leaves: Keras's layers and PyTorch's.
+        given: pairs that the user names.
+        traces: both models' calls.
+    """
+
+    whole: Whole
+    back: bool
+    leaves: tuple[Sequence[Leaf], Sequence[Leaf]]
+    given: Mapping[str, str]
+    traces: tuple[Trace, Trace]
+
+    def find(self) -> tuple[Pairing, float]:
+        """The pairing under which both models agree in inference mode, else the likeliest; and how far apart they are.
+
+        The weights of that pairing are loaded.
+
+        Raises:
+            Unpaired: when layers that are used have no partner.
+        """
+        guesses = self._guesses()
+        limit = None
+        tried: list[tuple[float, Pairing]] = []
+        for pairing in guesses:
+            far, placed = self._try(pairing)
+            limit = self.whole.limit(False) if limit is None else limit
+            if far <= limit:
+                return placed, far
+            tried.append((far, placed))
+        best = min(tried, key=lambda each: each[0])
+        if best[0] != FAR or len(tried) == 1:
+            far, pairing = self._search(*best, limit or 0.0)
+            if far <= (limit or 0.0):
+                return pairing, far
+        far, pairing = tried[0] if best[0] > 0.5 * tried[0][0] else best
+        self.load(pairing)
+        return pairing, far
+
+    def _guesses(self) -> list[Pairing]:
+        used = {
+            side: {event.leaf for event in trace.events if event.leaf}
+            for side, trace in zip(("Keras", "PyTorch"), self.traces, strict=True)
+        }
+        for side, trace, leaves in zip(("Keras", "PyTorch"), self.traces, self.leaves, strict=True):
+            if trace.stopped:  # nobody knows what would have been used
+                used[side] |= {leaf.path for leaf in leaves}
+        out: list[Pairing] = []
+        problem = ""
+        for weights in GUESSES:
+            pairing = pair(*self.leaves, self.traces, len(self.whole.inputs), self.given, weights)
+            told = unpaired(pairing, used)
+            problem = problem or told
+            if not told and all(pairing.shown != each.shown for each in out):
+                out.append(pairing)
+        if not out:
+            raise Unpaired(problem)
+        return out
+
+    def _try(self, pairing: Pairing) -> tuple[float, Pairing]:
+        """Load by a pairing, with flattened axes in order; how far apart the outputs are."""
+        self.load(pairing)
+        axes_found = flattened(pairing, self.traces[0], self.whole)
+        if axes_found:
+            pairing = pairing.reordered(axes_found)
+            self.load(pairing)
+        return self.whole.apart(False), pairing
+
+    def _search(self, far: float, pairing: Pairing, limit: float) -> tuple[float, Pairing]:
+        """Other pairings that fit, from the best one on, while time allows."""
+        start = time.monotonic()
+        improved = True
+        while improved and time.monotonic() - start < SECONDS:
+            improved = False
+            for other in (*pairing.alternatives(), *gates_rearranged(pairing)):
+                if time.monotonic() - start > SECONDS:
+                    break
+                self.load(other)
+                now = self.whole.apart(False)
+                if now <= limit:
+                    return now, other
+                if now < 0.8 * far:
+                    far, pairing, improved = now, other, True
+                    break
+        return far, pairing
+
+    def load(self, pairing: Pairing) -> None:
+        """Give one model the other's weights; arrays without partner in a paired layer change nothing."""
+        keras, torch = self.whole.keras.dump(), self.whole.torch.dump()
+        if self.back:
+            changed = pairing.to_keras(torch, keras)
+            self.whole.keras.load(changed | neutral(pairing.alone, "Keras", keras, pairing))
+            self.whole.torch.load(neutral(pairing.alone, "PyTorch", torch, pairing))
+            self.whole.forget()
+        else:
+            changed = pairing.to_torch(keras, torch)
+            self.whole.torch.load(changed | neutral(pairing.alone, "PyTorch", torch, pairing))
+            set_ = neutral(pairing.alone, "Keras", keras, pairing)
+            if set_:
+                self.whole.keras.load(set_)
+                self.whole.forget()
+        for side, served, by in pairing.shared:
+            subject = self.whole.keras if side == "Keras" else self.whole.torch
+            now = subject.dump()
+            out = dict(now)
+            for role, view in served.views.items():
+                view.put(out, by.views[role].get(now))
+            subject.load({view.name: out[view.name] for view in served.views.values()})
+            self.whole.forget()
+
+
+def neutral(alone: Sequence[Alone], side: str, arrays: Mapping[str, np.ndarray], pairing: Pairing) -> Arrays:
+    """Arrays without partner in layers that have one, so that they change nothing: scales are one, all else is zero."""
+    matched = {id(part) for match in pairing.matches for part in (*match.keras, *match.torch)}
+    out: Arrays = {}
+    for each in alone:
+        view = each.part.views[each.role]
+        hand_written = each.part.kind == "array" and len(view.shape) == 1 and "bias" in each.part.path.lower()
+        if each.side == side and (id(each.part) in matched or hand_written):
+            value = np.ones if each.role in ("scale", "variance") else np.zeros
+            given: Arrays = {view.name: np.array(out.get(view.name, arrays[view.name]))}
+            view.put(given, value(view.own_shape, np.float32))
+            out |= given
+    return out
+
+
+def perturbed(leaves: Sequence[Leaf], arrays: Mapping[str, np.ndarray]) -> Arrays:
+    """Fresh arrays that are constant, such as a norm's scale, statistics and biases, moved: else they hide an axis."""
+    rng = np.random.default_rng(0)
+    out: Arrays = {}
+    for leaf in leaves:
+        for part in of_keras(leaf):
+            for role, view in part.views.items():
+                value = arrays[view.name]
+                if value.size == 0 or value.dtype.kind != "f" or len(np.unique(value[:4096].ravel()[:4096])) > 2:
+                    continue
+                noise = rng.standard_normal(value.shape).astype(np.float32)
+                if role == "variance" and value.min() > 0:
+                    out[view.name] = value * np.exp(0.3 * noise)
+                elif role in ("scale", "shift", "mean", "bias", "recurrent_bias"):
+                    out[view.name] = value + 0.2 * noise
+                elif role == "array" and part.trainable:
+                    out[view.name] = value + 0.1 * noise
+    return out
+
+
+def flattened(pairing: Pairing, mine: Trace, whole: Whole) -> dict[str, dict[int, np.ndarray]]:
+    """Axes of PyTorch's arrays whose positions are channels first, with Keras's order: array -> axis -> places."""
+    dense = [m for m in pairing.matches if m.keras[0].kind == "dense" and len(m.keras) == len(m.torch) == 1]
+    if not any(_reshapes(mine, match.keras[0].leaf.path) for match in dense):
+        return {}
+    theirs = whole.torch.trace(whole.torch_inputs)
+    found: dict[str, dict[int, np.ndarray]] = {}
+    for match in dense:
+        one, other = match.keras[0].leaf.path, match.torch[0].leaf.path
+        a = next((e for e in mine.events if e.leaf == one), None)
+        b = next((e for e in theirs.events if e.leaf == other), None)
+        kernel = match.torch[0].views.get("kernel")
+        if a is None or b is None or kernel is None:
+            continue
+        keras, torch = before_flatten(mine, a.inputs[0]), before_flatten(theirs, b.inputs[0])
+        if keras is not None and torch is not None and keras.size == torch.size and keras.ndim == torch.ndim:
+            places = _places(keras, torch)
+            if places is not None and len(places) == kernel.own_shape[0]:
+                found.setdefault(kernel.name, {})[0] = places
+        after = _after_reshape(mine, a), _after_reshape(theirs, b)
+        if after[0] is not None and after[1] is not None:
+            places = _unflattened(*(shape for shape, _ in after), _convolved(mine, a))  # type: ignore[misc]
+            if places is not None and len(places) == kernel.own_shape[-1]:
+                names = {match.torch[0].leaf.path, *(leaf for _, leaves in after for leaf in leaves)}  # type: ignore[misc]
+                for each in pairing.matches:
+                    if each.torch[0].leaf.path in names:
+                        for link in each.links:
+                            found.setdefault(link.torch.name, {})[-1] = places
+    return found
+
+
+def _reshapes(trace: Trace, path: str) -> bool:
+    event = next((e for e in trace.events if e.leaf == path), None)
+    if event is None or not event.inputs:
+        return False
+    return before_flatten(trace, event.inputs[0]) is not None or _after_reshape(trace, event) is not None
+
+
+def _places(keras: np.ndarray, torch: np.ndarray) -> np.ndarray | None:
+    """For each position of Keras's flattened value its position in PyTorch's."""
+    first = (0, *range(2, torch.ndim), 1)
+    fits = axes.arrangements(torch.shape, keras.shape)
+    far, close = axes.distance(keras, torch)
+    order = close if far < 1e-2 or first not in fits else first
+    if order is None or order == tuple(range(torch.ndim)) or order[0] != 0:
+        return None
+    places = np.arange(torch[0].size).reshape(torch.shape[1:]).transpose([axis - 1 for axis in order[1:]]).reshape(-1)
+    return None if np.array_equal(places, np.arange(len(places))) else places
+
+
+def _after_reshape(trace: Trace, event: Event) -> tuple[tuple[int, ...], list[str]] | None:
+    """The shape that a row of features takes after a layer, and the norms on the way."""
+    number, leaves = event.outputs[0], []
+    for _ in range(8):
+        consumer = next((e for e in trace.events if number in e.inputs and e.index > event.index), None)
+        value = trace.values.get(number)
+        if consumer is None or value is None or value.ndim != 2 or not consumer.outputs:
+            return None
+        after = trace.values.get(consumer.outputs[0])
+        if consumer.family == "shape" and after is not None and after.ndim > 2:
+            return tuple(after.shape), leaves
+        if consumer.family not in ("activation", "dropout", "batch_norm", "layer_norm", "shape"):
+            return None
+        if consumer.leaf:
+            leaves.append(consumer.leaf)
+        number = consumer.outputs[0]
+    return None
+
+
+def _convolved(trace: Trace, event: Event) -> bool:
+    """Whether a convolution follows a layer."""
+    later = (e for e in trace.events if e.index > event.index and e.leaf)
+    return next((e.family in ("conv", "conv_transpose", "batch_norm") for e in later), False)
+
+
+def _unflattened(keras: tuple[int, ...], torch: tuple[int, ...], convolved: bool) -> np.ndarray | None:
+    """For each position of Keras's row its position in PyTorch's, where one is made into channels last, one first."""
+    if len(keras) != len(torch) or len(keras) < 3 or (keras[-1], *keras[1:-1]) != torch[1:]:
+        return None
+    if keras[1:] == torch[1:] and not convolved:
+        return None
+    places = np.moveaxis(np.arange(int(np.prod(torch[1:]))).reshape(torch[1:]), 0, -1).reshape(-1)
+    return None if np.array_equal(places, np.arange(len(places))) else places

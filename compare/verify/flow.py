@@ -1,0 +1,84 @@
+"""Where in the flow of data a model uses each layer: in which order, after which layers, and into what."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from twin.trace import Event, Trace
+
+
+@dataclass(frozen=True)
+class Place:
+    """A layer's place.
+
+    Args:
+        order: the number of its first call; the trace's length where it is not called.
+        calls: how often it is called.
+        before: the nearest layers with weights upstream, and the model's inputs as `input 0`.
+        after: the nearest layers downstream, and the outputs as `output y`.
+        role: what comes right before, and what its output goes into, at which place.
+    """
+
+    order: int
+    calls: int
+    before: frozenset[str]
+    after: frozenset[str]
+    role: tuple[str, ...]
+
+
+def places(trace: Trace, inputs: int) -> dict[str, Place]:
+    """The place of each layer that is called, by path."""
+    first: dict[str, Event] = {}
+    calls: dict[str, int] = {}
+    for event in trace.events:
+        if event.leaf:
+            first.setdefault(event.leaf, event)
+            calls[event.leaf] = calls.get(event.leaf, 0) + 1
+    sources = _sources(trace, inputs)
+    before = {leaf: set[str]() for leaf in first}
+    after = {leaf: set[str]() for leaf in first}
+    for event in trace.events:
+        if not event.leaf:
+            continue
+        for number in event.inputs:
+            for source in sources.get(number, ()):
+                if source != event.leaf:
+                    before[event.leaf].add(source)
+                    if source in after:
+                        after[source].add(event.leaf)
+    for name, number in trace.outputs.items():
+        for source in sources.get(number, ()):
+            if source in after:
+                after[source].add(f"output {name}")
+    return {
+        leaf: Place(event.index, calls[leaf], frozenset(before[leaf]), frozenset(after[leaf]), role(trace, event))
+        for leaf, event in first.items()
+    }
+
+
+def _sources(trace: Trace, inputs: int) -> Mapping[int, frozenset[str]]:
+    """For each value the layers that it comes from, with no other layer between."""
+    found: dict[int, frozenset[str]] = {number: frozenset({f"input {number}"}) for number in range(inputs)}
+    for event in trace.events:
+        whole = frozenset({event.leaf}) if event.leaf else frozenset()
+        for number in event.inputs if not event.leaf else ():
+            whole |= found.get(number, frozenset())
+        for number in event.outputs:
+            found[number] = whole
+    return found
+
+
+def role(trace: Trace, event: Event) -> tuple[str, ...]:
+    """What comes before a call, and what its output goes into, at which place."""
+    before = [trace.producers[i].family for i in event.inputs if i in trace.producers]
+    found: list[str] = [",".join(before)]
+    value = event.outputs[0]
+    for _ in range(8):
+        consumer = next((e for e in trace.events if value in e.inputs and e.index > event.index), None)
+        if consumer is None or not consumer.outputs:
+            break
+        if consumer.family != "shape":
+            found.append(f"{consumer.settings.get('name', consumer.family)}:{consumer.inputs.index(value)}")
+            if len(found) == 3:
+                break
+        value = consumer.outputs[0]
+    return tuple(found)
