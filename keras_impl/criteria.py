@@ -3,6 +3,7 @@
 torch_impl/criteria.py has the same functions for PyTorch.
 """
 
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,13 @@ from keras_impl.train import LOSSES, make_optimizer
 from twin.errors import TwinError
 from twin.spec import Optimizer
 
+WORDS = {
+    "learning_rate": "lr", "epsilon": "eps", "weight_decay": "weight_decay", "momentum": "momentum", "rho": "alpha",
+    "initial_accumulator_value": "initial_accumulator_value", "clipnorm": "clipnorm", "clipvalue": "clipvalue",
+    "global_clipnorm": "global_clipnorm",
+}  # fmt: skip
+FLAGS = ("amsgrad", "nesterov", "centered", "use_ema")
+
 
 def make_loss(found: Any) -> Any:
     """A loss from its stock name, a loss, a class of losses, or a function of targets and outputs."""
@@ -23,8 +31,8 @@ def make_loss(found: Any) -> Any:
     return found() if isinstance(found, type) else found
 
 
-def loss(found: Any, outputs: np.ndarray, target: np.ndarray, transform: str = "") -> tuple[float, np.ndarray]:
-    """The loss and its gradient by the outputs.
+def loss(found: Any, outputs: np.ndarray, target: np.ndarray, transform: str = "") -> tuple[float, np.ndarray, str]:
+    """The loss as `compile` takes it, its gradient by the outputs, and how it is written.
 
     Args:
         found: what `make_loss` takes.
@@ -38,47 +46,71 @@ def loss(found: Any, outputs: np.ndarray, target: np.ndarray, transform: str = "
 
     def value() -> Any:
         given = getattr(ops, transform)(variable.value) if transform else variable.value
-        return ops.sum(function(goal, given))
+        return ops.mean(function(goal, given))  # one value a row is averaged, as `compile` does
 
     total, (gradient,) = value_and_gradients(value, [variable])
-    return float(ops.convert_to_numpy(total)), ops.convert_to_numpy(gradient)
+    return float(ops.convert_to_numpy(total)), ops.convert_to_numpy(gradient), written(function)
+
+
+def written(function: Any) -> str:
+    """A loss as one writes it: its class with the arguments that are not defaults, or its function's code."""
+    if isinstance(function, keras.losses.Loss) and type(function).__module__.startswith("keras."):
+        shown = {}
+        for name, parameter in inspect.signature(type(function).__init__).parameters.items():
+            value = getattr(function, name, getattr(function, "_fn_kwargs", {}).get(name, parameter.default))
+            if value != parameter.default and name not in ("self", "name", "dtype"):
+                shown[name] = value
+        return f"keras.losses.{type(function).__name__}({', '.join(f'{n}={v!r}' for n, v in shown.items())})"
+    try:
+        return " ".join(inspect.getsource(function).split())[:400]
+    except (OSError, TypeError):
+        return str(getattr(function, "__name__", type(function).__name__))
 
 
 def updates(
-    found: Any, weights: np.ndarray, gradients: Sequence[np.ndarray], changes: Mapping[str, Any]
-) -> tuple[dict[str, Any], np.ndarray]:
+    found: Any, weights: Sequence[np.ndarray], gradients: Sequence[Sequence[np.ndarray]], changes: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[np.ndarray]]:
     """What an optimizer makes of given gradients: its settings, and the weights after each step.
 
     Args:
         found: a stock name, an optimizer, or what returns one.
-        weights: where it starts.
-        gradients: one array of the weights' shape a step.
-        changes: must be empty: only PyTorch's side is varied.
+        weights: where each array starts.
+        gradients: for each step one array for each of the weights.
+        changes: `regularizers` has for each of the weights the factors of an L1 and of an L2 penalty.
+
+    Returns:
+        (kind and settings, for each of the weights an array with one more axis in front: the steps).
 
     Raises:
         TwinError: when there is no Keras optimizer.
     """
-    del changes
     if isinstance(found, str):
         found = make_optimizer(Optimizer(found, 1e-3), 1)  # type: ignore[arg-type]
     optimizer = found if isinstance(found, keras.optimizers.Optimizer) else found()
     if not isinstance(optimizer, keras.optimizers.Optimizer):
         raise TwinError(f"expected a keras.optimizers.Optimizer; received a {type(optimizer).__name__}")
-    variable = keras.Variable(weights)
-    after = []
-    for gradient in gradients:
-        optimizer.apply([ops.convert_to_tensor(gradient)], [variable])
-        after.append(np.array(ops.convert_to_numpy(variable.value)))
-    config = optimizer.get_config()
-    words = {
-        "learning_rate": "lr",
-        "epsilon": "eps",
-        "weight_decay": "weight_decay",
-        "momentum": "momentum",
-        "rho": "alpha",
+    names = ["kernel" if array.ndim > 1 else "bias" for array in weights]
+    variables = [keras.Variable(array, name=name) for array, name in zip(weights, names, strict=True)]
+    after: list[list[np.ndarray]] = [[] for _ in weights]
+    rates = []
+    penalties = changes.get("regularizers") or [(0.0, 0.0)] * len(weights)
+    for step in gradients:
+        rates.append(float(ops.convert_to_numpy(optimizer.learning_rate)))
+        whole = []
+        for gradient, variable, (l1, l2) in zip(step, variables, penalties, strict=True):
+            now = ops.convert_to_numpy(variable.value)
+            whole.append(ops.convert_to_tensor((gradient + l1 * np.sign(now) + 2 * l2 * now).astype(np.float32)))
+        optimizer.apply(whole, variables)
+        for kept, variable in zip(after, variables, strict=True):
+            kept.append(np.array(ops.convert_to_numpy(variable.value)))
+    own = {name: getattr(optimizer, name, None) for name in (*WORDS, *FLAGS)}
+    told: dict[str, Any] = {"lr": rates[0]}
+    told |= {
+        word: float(own[name])
+        for name, word in WORDS.items()
+        if name != "learning_rate" and isinstance(own[name], int | float) and not isinstance(own[name], bool)
     }
-    told = {torch: float(config[mine]) for mine, torch in words.items() if isinstance(config.get(mine), int | float)}
-    if "beta_1" in config:
-        told["betas"] = [float(config["beta_1"]), float(config["beta_2"])]
-    told |= {name: bool(config[name]) for name in ("amsgrad", "nesterov", "centered") if name in config}
-    return {"kind": type(optimizer).__name__, "settings": told}, np.stack(after)
+    if hasattr(optimizer, "beta_1"):
+        told["betas"] = [float(optimizer.beta_1), float(optimizer.beta_2)]
+    told |= {name: bool(own[name]) for name in FLAGS if own[name] is not None}
+    return {"kind": type(optimizer).__name__, "settings": told, "rates": rates}, [np.stack(kept) for kept in after]

@@ -43,8 +43,7 @@ def fixed(masks: bool = False) -> Iterator[list[dict[str, Any]]]:
         dropped.append({"rate": float(rate), "draws": int(np.prod(mask)), "of": int(np.prod(shape))})
         if not masks:
             return inputs
-        keep = 1.0 - rate
-        return inputs * ops.cast(give("uniform", mask, None) < keep, inputs.dtype) / keep
+        return inputs * ops.cast(give("uniform", mask, None) >= rate, inputs.dtype) / (1.0 - rate)
 
     try:
         own.normal, own.truncated_normal, own.uniform, own.dropout = normal, normal, uniform, dropout

@@ -17,7 +17,8 @@ from twin.bridge import Leaf
 # Stock layers whose arrays belong together; any other layer's arrays stand for themselves.
 WHOLE = (
     "Dense", "EinsumDense", "Conv1D", "Conv2D", "Conv3D", "Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose",
-    "DepthwiseConv1D", "DepthwiseConv2D", "BatchNormalization", "LayerNormalization", "GroupNormalization",
+    "DepthwiseConv1D", "DepthwiseConv2D", "SeparableConv1D", "SeparableConv2D",
+    "BatchNormalization", "LayerNormalization", "GroupNormalization",
     "RMSNormalization", "Embedding", "LSTM", "GRU", "SimpleRNN", "LSTMCell", "GRUCell", "SimpleRNNCell",
     "MultiHeadAttention", "Bidirectional",
 )  # fmt: skip

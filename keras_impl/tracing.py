@@ -39,6 +39,12 @@ OPS = {
 }  # fmt: skip
 
 
+OPERATORS = {
+    "__add__": "add", "__sub__": "subtract", "__mul__": "multiply", "__truediv__": "true_divide", "__pow__": "power",
+    "__matmul__": "matmul",
+}  # fmt: skip
+
+
 class Subject:
     """A Keras model under examination.
 
@@ -106,14 +112,14 @@ class Subject:
             returned = _call(self.model, self._tensors(inputs), training)
             return {name: _array(tensor) for name, tensor in by_name(returned).items()}
 
-    def dropped(self, inputs: Sequence[np.ndarray]) -> list[dict[str, Any]]:
-        """What dropout would drop in training mode, in the order of execution: rate, number of draws, of values."""
+    def dropped(self, inputs: Sequence[np.ndarray], training: bool = True) -> list[dict[str, Any]]:
+        """What dropout would drop in a mode, in the order of execution: rate, number of draws, of values."""
         with self._unchanged(), fixed() as found:
-            _call(self.model, self._tensors(inputs), True)
+            _call(self.model, self._tensors(inputs), training)
             return list(found)
 
     def gradients(
-        self, inputs: Sequence[np.ndarray], cotangents: Mapping[str, np.ndarray], training: bool
+        self, inputs: Sequence[np.ndarray], cotangents: Mapping[str, np.ndarray], training: bool, masks: bool = False
     ) -> dict[str, np.ndarray]:
         """The gradient of sum(output * cotangent) by every trainable weight, with draws known and nothing dropped."""
         state = self._state()
@@ -125,18 +131,28 @@ class Subject:
             outputs = by_name(_call(self.model, tensors, training))
             return sum(ops.sum(outputs[name] * ops.convert_to_tensor(array)) for name, array in cotangents.items())
 
-        with self._unchanged(), fixed():
+        with self._unchanged(), fixed(masks):
             _, found = value_and_gradients(total, list(named.values()), others)
         return {
             name: np.zeros(variable.shape, np.float32) if gradient is None else _array(gradient)
             for (name, variable), gradient in zip(named.items(), found, strict=True)
         }
 
-    def statistics(self, inputs: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+    def statistics(self, inputs: Sequence[np.ndarray], masks: bool = False) -> dict[str, np.ndarray]:
         """Running statistics after one pass in training mode; they are put back afterwards."""
-        with self._unchanged(), fixed():
+        with self._unchanged(), fixed(masks):
             _call(self.model, self._tensors(inputs), training=True)
             return {name: _array(v.value) for name, v in self._state().items() if not v.trainable}
+
+    def regularizers(self) -> dict[str, list[float]]:
+        """Factors of the L1 and L2 penalties that layers add to the loss, by name of the array."""
+        found = {}
+        for name, variable in self._state().items():
+            penalty = getattr(variable, "regularizer", None)
+            factors = [float(getattr(penalty, each, 0.0) or 0.0) for each in ("l1", "l2")]
+            if any(factors):
+                found[name] = factors
+        return found
 
     def input_kinds(self) -> list[str]:
         """'int' or 'float' for each input, where the model says it; else nothing."""
@@ -201,10 +217,15 @@ class _Recorder:
             return out
 
         keras.Layer.__call__, keras.Operation.symbolic_call = layer_call, operation_call
+        operators = {name: getattr(keras.Variable, name) for name in OPERATORS}
+        for name, own in operators.items():
+            setattr(keras.Variable, name, _symbolic(own, getattr(ops, OPERATORS[name])))
         try:
             yield
         finally:
             keras.Layer.__call__, keras.Operation.symbolic_call = call, symbolic
+            for name, own in operators.items():
+                setattr(keras.Variable, name, own)
 
     def layer(self, layer: Any, args: Any, kwargs: Any, call: Any) -> Any:
         """A layer of Keras's own is one call; one of the user's own is what its `call` does."""
@@ -300,6 +321,11 @@ class _Recorder:
         self.numbers[id(symbol)] = number
         self.alive.append(symbol)
         return number
+
+
+def _symbolic(own: Any, operation: Any) -> Any:
+    """A variable's operator that takes symbols too: Keras has those only on their left."""
+    return lambda variable, other: operation(variable, other) if _symbols(other) else own(variable, other)
 
 
 def describe(operation: Any, x: Any, training: bool | None) -> tuple[str, dict[str, Any], str]:
@@ -416,7 +442,9 @@ def _written(operation: Any) -> str:
         plain = isinstance(value, bool | int | float | str | list | tuple)
         if plain and name not in ("name", "dtype", "trainable") and value != parameter.default:
             shown[name] = value
-    shown = {n: v for n, v in shown.items() if (n, v) not in (("activation", "linear"), ("data_format", "channels_last"))}
+    shown = {
+        n: v for n, v in shown.items() if (n, v) not in (("activation", "linear"), ("data_format", "channels_last"))
+    }
     return f"{type(operation).__name__}({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
 

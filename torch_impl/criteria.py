@@ -3,18 +3,25 @@
 keras_impl/criteria.py has the same functions for Keras.
 """
 
+import copy
+import inspect
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from torch_impl.train import LOSSES, make_optimizer
 from twin.errors import TwinError
 from twin.spec import Optimizer
 
-SCALARS = ("lr", "eps", "weight_decay", "momentum", "alpha", "betas", "amsgrad", "nesterov", "centered")
+SCALARS = (
+    "lr", "eps", "weight_decay", "momentum", "alpha", "betas", "amsgrad", "nesterov", "centered", "lr_decay",
+    "initial_accumulator_value", "dampening",
+)  # fmt: skip
 
 
 def make_loss(found: Any) -> Any:
@@ -23,60 +30,204 @@ def make_loss(found: Any) -> Any:
     return found() if isinstance(found, type) else found
 
 
-def loss(found: Any, outputs: np.ndarray, target: np.ndarray, transform: str = "") -> tuple[float, np.ndarray]:
-    """The loss and its gradient by the outputs.
+def loss(
+    found: Any, outputs: np.ndarray, target: np.ndarray, transform: str = "", changes: Mapping[str, Any] | None = None
+) -> tuple[float, np.ndarray, str]:
+    """The loss, its gradient by the outputs, and how it is written.
 
     Args:
         found: what `make_loss` takes.
         outputs: (B, ...) of the model; classes last, as Keras has them.
         target: what they are compared with.
         transform: a function of torch.nn.functional or torch that the outputs pass first.
+        changes: attributes of the loss to set first; `rows` gives what CTC is for each row, not for each label.
+
+    PyTorch's own losses want classes second where there are more than two axes, and a user's function the model's
+    output as it is: the other order is tried where the first cannot be computed.
     """
+    changes = dict(changes or {})
     function = make_loss(found)
-    variable = torch.from_numpy(np.array(outputs)).requires_grad_()
-    given = variable.movedim(-1, 1) if variable.ndim > 2 else variable  # PyTorch has classes second
+    stock = isinstance(function, nn.Module) and type(function).__module__.startswith("torch.")
+    orders = ["second", "last"] if stock else ["last", "second"]
+    rows = _RowsOfCtc() if changes.pop("rows", False) else nullcontext()
+    if changes:
+        function = copy.copy(function)
+        for name, value in changes.items():
+            setattr(function, name, value)
+    failure: Exception | None = None
+    for order in orders:
+        try:
+            with rows:
+                return _loss(function, outputs, target, transform, order == "second")
+        except (RuntimeError, ValueError, IndexError) as error:
+            failure = failure or error
+    assert failure is not None
+    raise failure
+
+
+class _RowsOfCtc(TorchFunctionMode):
+    """Lets ctc_loss give the mean of the rows, as Keras's does, not of the rows divided by their labels."""
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if getattr(function, "__name__", "") == "ctc_loss":
+            return function(*args[:5], **{**(kwargs or {}), "reduction": "none"}).mean()
+        return function(*args, **(kwargs or {}))
+
+
+def _loss(
+    function: Any, outputs: np.ndarray, target: np.ndarray, transform: str, second: bool
+) -> tuple[float, np.ndarray, str]:
+    variable = torch.from_numpy(np.ascontiguousarray(outputs)).requires_grad_()
+    moved = second and variable.ndim > 2
+    given = variable.movedim(-1, 1) if moved else variable
     goal = torch.from_numpy(np.array(target))
-    goal = goal.long() if target.dtype.kind in "iu" else goal.movedim(-1, 1) if goal.ndim > 2 else goal
+    goal = goal.long() if target.dtype.kind in "iu" else goal.movedim(-1, 1) if moved and goal.ndim > 2 else goal
     if transform:
-        given = getattr(torch, transform)(given, **({"dim": 1} if "softmax" in transform else {}))
-    total = function(given, goal).sum()
+        given = getattr(torch, transform)(given, **({"dim": 1 if moved else -1} if "softmax" in transform else {}))
+    total = function(given, goal).mean()
     total.backward()
-    assert variable.grad is not None
-    return float(total), variable.grad.numpy()
+    gradient = torch.zeros_like(variable) if variable.grad is None else variable.grad
+    return float(total), gradient.numpy(), written(function)
+
+
+def written(function: Any) -> str:
+    """A loss as one writes it: its class with the arguments that are not defaults, or its function's code."""
+    if isinstance(function, nn.Module) and type(function).__module__.startswith("torch."):
+        shown = {}
+        for name, parameter in inspect.signature(type(function).__init__).parameters.items():
+            value = getattr(function, name, parameter.default)
+            if torch.is_tensor(value):
+                shown[name] = [float(each) for each in value]
+            elif value != parameter.default and name not in ("self", "size_average", "reduce"):
+                shown[name] = value
+        return f"torch.nn.{type(function).__name__}({', '.join(f'{n}={v!r}' for n, v in shown.items())})"
+    try:
+        return " ".join(inspect.getsource(function).split())[:400]
+    except (OSError, TypeError):
+        return str(getattr(function, "__name__", type(function).__name__))
 
 
 def updates(
-    found: Any, weights: np.ndarray, gradients: Sequence[np.ndarray], changes: Mapping[str, Any]
-) -> tuple[dict[str, Any], np.ndarray]:
+    found: Any, weights: Sequence[np.ndarray], gradients: Sequence[Sequence[np.ndarray]], changes: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[np.ndarray]]:
     """What an optimizer makes of given gradients: its settings, and the weights after each step.
 
     Args:
-        found: a stock name, or what returns an optimizer for a list of parameters.
-        weights: where it starts.
-        gradients: one array of the weights' shape a step.
+        found: a stock name, or what returns an optimizer for a list of parameters, alone or with its scheduler.
+        weights: where each array starts.
+        gradients: for each step one array for each of the weights.
         changes: settings to carry out differently; `epsilon_hat` divides epsilon as Keras's Adam does, `decoupled`
-            takes weight decay out of the gradient.
+            takes weight decay out of the gradient, `one_group` gives every group the first one's settings, `rates`
+            are the learning rates of the steps, `initial_accumulator_value` is where Adagrad starts, `ema` averages
+            the weights with that momentum.
+
+    Returns:
+        (kind and settings, for each of the weights an array with one more axis in front: the steps).
 
     Raises:
         TwinError: when there is no PyTorch optimizer.
     """
-    parameter = nn.Parameter(torch.from_numpy(np.array(weights)))
-    stock = isinstance(found, str)
-    made = make_optimizer(Optimizer(found, 1e-3), [parameter]) if stock else found([parameter])
+    parameters = [nn.Parameter(torch.from_numpy(np.array(array))) for array in weights]
+    made, scheduler = _made(found, parameters)
+    kind = type(made).__name__
+    told = {name: made.param_groups[0][name] for name in SCALARS if name in made.param_groups[0]}
+    told["betas"] = list(told["betas"]) if "betas" in told else None
+    groups = [{n: g[n] for n in told if n in g and n != "betas"} for g in made.param_groups]
+    unlike = sorted({n for g in groups for n in g if g[n] != groups[0][n]})
+    made = _changed(made, changes)
+    eps = [group.get("eps", 0.0) for group in made.param_groups]
+    after: list[list[np.ndarray]] = [[] for _ in weights]
+    averages = [parameter.detach().clone() for parameter in parameters]
+    rates = []
+    for number, step in enumerate(gradients, start=1):
+        for group, own in zip(made.param_groups, eps, strict=True):
+            if changes.get("epsilon_hat") and "betas" in group:
+                group["eps"] = own / (1 - group["betas"][1] ** number) ** 0.5
+            if "rates" in changes:
+                group["lr"] = changes["rates"][number - 1]
+        rates.append(float(made.param_groups[0]["lr"]))
+        for parameter, gradient in zip(parameters, step, strict=True):
+            parameter.grad = torch.from_numpy(np.array(gradient))
+        made.step()
+        if scheduler is not None:
+            scheduler.step()
+        for place, parameter in enumerate(parameters):
+            if "ema" in changes:
+                averages[place].lerp_(parameter.detach(), 1 - changes["ema"])
+                parameter.data.copy_(averages[place])
+            after[place].append(parameter.detach().numpy().copy())
+    settings = {name: value for name, value in told.items() if value is not None}
+    return {"kind": kind, "settings": settings, "rates": rates, "groups": unlike}, [np.stack(kept) for kept in after]
+
+
+def _made(found: Any, parameters: list[nn.Parameter]) -> tuple[torch.optim.Optimizer, Any]:
+    """The optimizer and its scheduler, from a name or from what takes parameters, or pairs of name and parameter."""
+    if isinstance(found, str):
+        return make_optimizer(Optimizer(found, 1e-3), parameters), None  # type: ignore[arg-type]
+    made = found(parameters)
+    made, scheduler = made if isinstance(made, tuple | list) and len(made) == 2 else (made, None)
     if not isinstance(made, torch.optim.Optimizer):
         raise TwinError(f"expected a function of parameters that returns a torch.optim.Optimizer; it returned {made!r}")
-    if changes.get("decoupled"):
-        kept = {name: made.param_groups[0][name] for name in ("lr", "betas", "eps", "weight_decay", "amsgrad")}
-        made = torch.optim.AdamW([parameter], **kept)
-    group = made.param_groups[0]
-    told = {name: group[name] for name in SCALARS if name in group}
-    told["betas"] = list(told["betas"]) if "betas" in told else None
-    group |= {n: tuple(v) if isinstance(v, list) else v for n, v in changes.items() if n in group}
-    eps, after = group.get("eps", 0.0), []
-    for number, gradient in enumerate(gradients, start=1):
-        if changes.get("epsilon_hat"):
-            group["eps"] = eps / (1 - group["betas"][1] ** number) ** 0.5
-        parameter.grad = torch.from_numpy(np.array(gradient))
-        made.step()
-        after.append(parameter.detach().numpy().copy())
-    return {"kind": type(made).__name__, "settings": {n: v for n, v in told.items() if v is not None}}, np.stack(after)
+    return made, scheduler
+
+
+def _changed(made: torch.optim.Optimizer, changes: Mapping[str, Any]) -> torch.optim.Optimizer:
+    """The optimizer with some settings carried out differently."""
+    if changes.get("decoupled") and isinstance(made, torch.optim.Adam):
+        kept = [
+            {n: g[n] for n in ("params", "lr", "betas", "eps", "weight_decay", "amsgrad")} for g in made.param_groups
+        ]
+        made = torch.optim.AdamW(kept)
+    if changes.get("one_group"):
+        for group in made.param_groups:
+            group |= {name: value for name, value in made.param_groups[0].items() if name != "params"}
+    for group in made.param_groups:
+        group |= {n: tuple(v) if isinstance(v, list) else v for n, v in changes.items() if n in group}
+    if changes.get("inside"):
+        made.step = _epsilon_inside(made)  # type: ignore[method-assign]
+    if any(name in changes for name in ("clipnorm", "clipvalue", "global_clipnorm")):
+        made.step = _clipped(made, made.step, changes)  # type: ignore[method-assign]
+    if "initial_accumulator_value" in changes:
+        for state in made.state.values():
+            if "sum" in state:
+                state["sum"].fill_(changes["initial_accumulator_value"])
+    return made
+
+
+def _clipped(made: torch.optim.Optimizer, step: Any, changes: Mapping[str, Any]) -> Any:
+    """A step after clipping as Keras's optimizers do it: by value, by each array's norm, by the norm of all."""
+
+    def clipped() -> None:
+        parameters = [parameter for group in made.param_groups for parameter in group["params"]]
+        if changes.get("clipvalue"):
+            nn.utils.clip_grad_value_(parameters, changes["clipvalue"])
+        for parameter in parameters if changes.get("clipnorm") else ():
+            nn.utils.clip_grad_norm_([parameter], changes["clipnorm"])
+        if changes.get("global_clipnorm"):
+            nn.utils.clip_grad_norm_(parameters, changes["global_clipnorm"])
+        step()
+
+    return clipped
+
+
+def _epsilon_inside(made: torch.optim.Optimizer) -> Any:
+    """A step of RMSprop or Adagrad with epsilon under the root, as Keras has it."""
+    step = made.step
+    name = "square_avg" if isinstance(made, torch.optim.RMSprop) else "sum"
+    eps = [group["eps"] for group in made.param_groups]
+
+    def stepped() -> None:
+        for group, own in zip(made.param_groups, eps, strict=True):
+            group["eps"] = 0.0
+            for parameter in group["params"]:
+                state = made.state[parameter]
+                if name not in state:
+                    state |= {"step": torch.tensor(0.0), name: torch.zeros_like(parameter)}
+                    state |= {each: torch.zeros_like(parameter) for each in ("momentum_buffer", "grad_avg")}
+                state[name] += own / group.get("alpha", 1.0)
+        step()
+        for group, own in zip(made.param_groups, eps, strict=True):
+            for parameter in group["params"]:
+                made.state[parameter][name] -= own
+
+    return stepped

@@ -68,7 +68,7 @@ class Fixed(TorchFunctionMode):
 
     def _bernoulli(self, function: Any, x: torch.Tensor, args: Any, kwargs: Any) -> torch.Tensor:
         keep = kwargs.get("p", args[1] if len(args) > 1 else x if function.__name__ == "bernoulli" else 0.5)
-        drawn = (self._give("uniform", x.shape) < keep).to(x.dtype)
+        drawn = (self._give("uniform", x.shape) >= 1 - keep).to(x.dtype)
         return x.copy_(drawn) if function.__name__ == "bernoulli_" else drawn
 
     def _give(self, kind: str, shape: Any, dtype: Any = None) -> torch.Tensor:
@@ -88,7 +88,7 @@ class Fixed(TorchFunctionMode):
         if not self.masks or not active or not rate:
             return x
         shape = (*x.shape[:2], *[1] * (x.ndim - 2)) if name in FEATURES else x.shape
-        return x * (self._give("uniform", shape) < 1 - rate).to(x.dtype) / (1 - rate)
+        return x * (self._give("uniform", shape) >= rate).to(x.dtype) / (1 - rate)
 
     def _recurrent(self, args: Any) -> tuple[Any, ...]:
         """The arguments of torch.lstm and its like without dropout between the layers."""

@@ -153,19 +153,19 @@ class Subject:
             returned = self.model(*map(to_tensor, inputs))
             return {name: tensor.detach().cpu().numpy().copy() for name, tensor in by_name(returned).items()}
 
-    def dropped(self, inputs: Sequence[np.ndarray]) -> list[dict[str, Any]]:
-        """What dropout would drop in training mode, in the order of execution: rate, number of draws, of values."""
-        with self._unchanged(True), torch.no_grad(), Fixed() as fixed:
+    def dropped(self, inputs: Sequence[np.ndarray], training: bool = True) -> list[dict[str, Any]]:
+        """What dropout would drop in a mode, in the order of execution: rate, number of draws, of values."""
+        with self._unchanged(training), torch.no_grad(), Fixed() as fixed:
             self.model(*map(to_tensor, inputs))
             return list(fixed.dropped)
 
     def gradients(
-        self, inputs: Sequence[np.ndarray], cotangents: Mapping[str, np.ndarray], training: bool
+        self, inputs: Sequence[np.ndarray], cotangents: Mapping[str, np.ndarray], training: bool, masks: bool = False
     ) -> dict[str, np.ndarray]:
         """The gradient of sum(output * cotangent) by every weight that requires one; draws known, nothing dropped."""
         self.model.zero_grad()
         with self._unchanged(training):
-            with Fixed():
+            with Fixed(masks):
                 outputs = by_name(self.model(*map(to_tensor, inputs)))
             total = sum((outputs[name] * torch.from_numpy(array)).sum() for name, array in cotangents.items())
             if torch.is_tensor(total) and total.requires_grad:
@@ -178,10 +178,10 @@ class Subject:
         self.model.zero_grad()
         return found
 
-    def statistics(self, inputs: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+    def statistics(self, inputs: Sequence[np.ndarray], masks: bool = False) -> dict[str, np.ndarray]:
         """Running statistics after one pass in training mode; they are put back afterwards."""
         with self._unchanged(training=True):
-            with torch.no_grad(), Fixed():
+            with torch.no_grad(), Fixed(masks):
                 self.model(*map(to_tensor, inputs))
             return {name: array for name, array in self.dump().items() if not self.state[name].requires_grad}
 

@@ -1,4 +1,4 @@
-"""Random numbers that both frameworks draw alike: the n-th draw of a kind and shape is the same array on either side."""
+"""Random numbers that both frameworks draw alike: the n-th draw of a kind and shape is the same on either side."""
 
 import numpy as np
 

@@ -174,7 +174,7 @@ class Comparison:
     def _results(self, anchor: Anchor, theirs: Trace) -> list[np.ndarray]:
         """The values in which a PyTorch layer may give what Keras's gives: a recurrent one has several."""
         values = [theirs.computed.get(n, theirs.values[n]) for n in anchor.end.outputs if n in theirs.values]
-        if anchor.torch.family not in ("lstm", "gru", "rnn") or not values:
+        if anchor.torch.family not in ("lstm", "gru", "rnn") or len(values) < 2:
             return values[:1]
         sequence, state = values[0], values[1]
         if anchor.keras.settings.get("sequences"):
@@ -190,7 +190,7 @@ class Comparison:
         return {0: alignment.to_torch(wanted, natives[0], anchor.torch.family)}
 
     def _produced_sequence(self, anchor: Anchor, wanted: np.ndarray, natives: list[Any]) -> dict[int, np.ndarray]:
-        sequence, state = natives[0], natives[1]
+        sequence, state = (*natives, None)[:2]
         if sequence is None or state is None:
             return {}
         if anchor.keras.settings.get("sequences"):

@@ -8,6 +8,7 @@ import numpy as np
 
 from compare.verify import axes
 from compare.verify.comparison import before_flatten
+from compare.verify.flow import places
 from compare.verify.pairing import GUESSES, Alone, Pairing, Unpaired, gates_rearranged, pair, unpaired
 from compare.verify.parts import of_keras
 from compare.verify.whole import FAR, Whole
@@ -63,8 +64,8 @@ class Crossing:
 
     def _guesses(self) -> list[Pairing]:
         used = {
-            side: {event.leaf for event in trace.events if event.leaf}
-            for side, trace in zip(("Keras", "PyTorch"), self.traces, strict=True)
+            side: set(places(trace, len(self.whole.inputs), [leaf.path for leaf in leaves]))
+            for side, trace, leaves in zip(("Keras", "PyTorch"), self.traces, self.leaves, strict=True)
         }
         for side, trace, leaves in zip(("Keras", "PyTorch"), self.traces, self.leaves, strict=True):
             if trace.stopped:  # nobody knows what would have been used
@@ -187,15 +188,14 @@ def flattened(pairing: Pairing, mine: Trace, whole: Whole) -> dict[str, dict[int
             places = _places(keras, torch)
             if places is not None and len(places) == kernel.own_shape[0]:
                 found.setdefault(kernel.name, {})[0] = places
-        after = _after_reshape(mine, a), _after_reshape(theirs, b)
-        if after[0] is not None and after[1] is not None:
-            places = _unflattened(*(shape for shape, _ in after), _convolved(mine, a))  # type: ignore[misc]
+        after, native = _after_reshape(mine, a), _after_reshape(theirs, b)
+        if after is not None and native is not None:
+            places = _unflattened(after[0], native[0], _convolved(mine, a))
             if places is not None and len(places) == kernel.own_shape[-1]:
-                names = {match.torch[0].leaf.path, *(leaf for _, leaves in after for leaf in leaves)}  # type: ignore[misc]
-                for each in pairing.matches:
-                    if each.torch[0].leaf.path in names:
-                        for link in each.links:
-                            found.setdefault(link.torch.name, {})[-1] = places
+                names = {match.torch[0].leaf.path, *native[1]}
+                links = [link for each in pairing.matches if each.torch[0].leaf.path in names for link in each.links]
+                for link in links:
+                    found.setdefault(link.torch.name, {})[-1] = places
     return found
 
 
@@ -220,7 +220,8 @@ def _places(keras: np.ndarray, torch: np.ndarray) -> np.ndarray | None:
 
 def _after_reshape(trace: Trace, event: Event) -> tuple[tuple[int, ...], list[str]] | None:
     """The shape that a row of features takes after a layer, and the norms on the way."""
-    number, leaves = event.outputs[0], []
+    number = event.outputs[0]
+    leaves: list[str] = []
     for _ in range(8):
         consumer = next((e for e in trace.events if number in e.inputs and e.index > event.index), None)
         value = trace.values.get(number)

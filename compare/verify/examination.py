@@ -14,7 +14,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from compare.verify import axes as alignment
-from compare.verify import causes
+from compare.verify import causes, dropout
 from compare.verify.comparison import Anchor, Both, Comparison, before_flatten, cropped, dropout_pairs
 from compare.verify.crossing import Crossing, perturbed
 from compare.verify.pairing import Pairing
@@ -111,6 +111,9 @@ class Examination:
         if far > whole.limit(False) or structure:
             found = self._local("forward", False, far) if far > whole.limit(False) else ()
             return self._verdict("differ", self._in_order(found, structure), rungs, notes)
+        found = self._dropping()
+        if found:
+            return self._verdict("differ", found, rungs, notes)
         rungs["forward"] = far
         if self.training:
             self.tell(RUNGS["training"])
@@ -119,7 +122,7 @@ class Examination:
                 return self._verdict("differ", found, rungs, notes)
             rungs["training"] = worst
             self.tell(RUNGS["statistics"])
-            found, worst = self._statistics()
+            found, worst = self._statistics(whole)
             if found:
                 return self._verdict("differ", found, rungs, notes)
             rungs["statistics"] = worst
@@ -179,9 +182,10 @@ class Examination:
     def _unlike(self) -> list[str]:
         """Settings that differ and do not show on these inputs, and arrays that only one side has."""
         notes = []
-        settings = []
-        for trace in (self._mine(False), self._theirs(False)):
-            settings.append({event.leaf: event.settings for event in trace.events if event.leaf})
+        settings = [
+            {event.leaf: event.settings for event in trace.events if event.leaf}
+            for trace in (self._mine(False), self._theirs(False))
+        ]
         for path, other in self.pairing.layers.items():
             one, two = settings[0].get(path, {}).get("epsilon"), settings[1].get(other, {}).get("epsilon")
             if one is not None and two is not None and not math.isclose(one, two, rel_tol=1e-3):
@@ -189,10 +193,10 @@ class Examination:
                     f"{other}: eps={two:g}, Keras has epsilon={one:g}; it does not show on these inputs, and would on "
                     f"values of a variance near {100 * max(one, two):.1g}"
                 )
-        for each in self.pairing.alone:
-            if each.part.trainable:
-                notes.append(f"only {each.side} has {each.part.path} ({each.role}); it changes nothing here")
-        return notes
+        alone = [each for each in self.pairing.alone if each.part.trainable]
+        return notes + [
+            f"only {each.side} has {each.part.path} ({each.role}); it changes nothing here" for each in alone
+        ]
 
     # Structure and weights
 
@@ -206,13 +210,23 @@ class Examination:
             if each.role not in ("bias", "recurrent_bias") or path not in partner:
                 continue
             keras = path if each.side == "Keras" else partner[path]
+            if self.leaves[keras].options.get("reset_after") is False:
+                match = next(m for m in self.pairing.matches if m.keras[0].leaf.path == keras)
+                out.append(self._misfit(match.keras[0], match.torch[0]))
+                continue
+            if self.leaves[keras].options.get("reset_after") is False:
+                match = next(m for m in self.pairing.matches if m.keras[0].leaf.path == keras)
+                out.append(self._misfit(match.keras[0], match.torch[0]))
+                normed.add(keras)
+                continue
             if keras not in normed and all(finding.keras != keras for finding in out):
                 out.append(self._missing_bias(each.side, path, partner[path]))
         for side, served, by in self.pairing.shared:
             other = {"Keras": "PyTorch", "PyTorch": "Keras"}[side]
-            says = f"{side} has two layers here, {by.path} and {served.path}; {other} calls one twice, with the same weights"
+            says = f"{side} has two layers here, {by.path} and {served.path}; {other} calls one twice"
             fix = {"torch": f"call {by.leaf.path} in place of {served.leaf.path}", "keras": "the same, backwards"}
-            paths = (served.leaf.path, partner.get(by.leaf.path, "")) if side == "Keras" else ("", served.leaf.path)
+            at, beside = served.leaf.path, partner.get(by.leaf.path, "")
+            paths = (at, beside) if side == "Keras" else (beside, at)
             out.append(
                 Finding("structure", *paths, f"{served.path} is not shared", "unshared_weights", says=says, fix=fix)
             )
@@ -253,7 +267,7 @@ class Examination:
             names = {name: leaf.full(name) for name in leaf.shapes if leaf.full(name) in carried}
             given = {name: own[full] for name, full in names.items() if full not in added}
             wanted = {name: carried[full] for name, full in names.items() if full not in added}
-            for name, full in names.items():
+            for full in names.values():
                 if full in added:
                     partner = next(n for n, f in names.items() if f == added[full])
                     given[partner] = given[partner] + own[full]
@@ -298,7 +312,7 @@ class Examination:
             Anchor(path, keras, torch, cropped(theirs, torch, mine.values[keras.outputs[0]]))
             for path, other in self.pairing.layers.items()
             for keras, torch in _same_calls(mine, theirs, calls[0].get(path, []), calls[1].get(other, []))
-            if keras.outputs and torch.outputs and keras.inputs and torch.inputs
+            if keras.outputs and torch.outputs and keras.inputs and torch.inputs and not torch.settings.get("packed")
         ]
         return sorted(anchors, key=lambda anchor: anchor.keras.index)
 
@@ -342,7 +356,15 @@ class Examination:
                     number = mine.producers[number].inputs[0]
         return replace(mine, values=values)
 
-    # Training mode
+    # Dropout and training mode
+
+    def _dropping(self) -> tuple[Finding, ...]:
+        """Dropout that one side applies in inference mode."""
+        dropped = self.keras.dropped(self.inputs, False), self.torch.dropped(self.torch_inputs, False)
+        if len(dropped[0]) == len(dropped[1]):
+            return ()
+        found = () if self._mine(False).stopped else self._forward("forward", False)[0]
+        return found or (dropout.in_inference((len(dropped[0]), len(dropped[1]))),)
 
     def _training(self, whole: Whole) -> tuple[tuple[Finding, ...], float]:
         """The outputs in training mode with draws made equal, and what each side would drop."""
@@ -350,75 +372,30 @@ class Examination:
         if far > whole.limit(True):
             masked = whole.apart(True, masks=True)
             if masked <= whole.limit(True):
+                whole.masks = True
                 return (), masked
             return self._local("training", True, far), far
-        dropped = self.keras.dropped(self.inputs), self.torch.dropped(self.torch_inputs)
-        if sorted(map(_drop, dropped[0])) == sorted(map(_drop, dropped[1])) or whole.apart(True, True) <= whole.limit(
-            True
-        ):
-            return (), far
-        return self._dropout(*dropped), far
-
-    def _dropout(self, mine: list[dict[str, float]], theirs: list[dict[str, float]]) -> tuple[Finding, ...]:
-        """Dropout that is not the same on both sides."""
-        events = [
-            [e for e in trace.events if e.family == "dropout" and e.settings.get("active") and e.settings.get("rate")]
-            for trace in (self._mine(True), self._theirs(True))
-        ]
-        if len(mine) != len(theirs):
-            found = () if self._mine(True).stopped else self._forward("training", True)[0]
-            if found:
-                return found
-        left = [list(map(_drop, side)) for side in (mine, theirs)]
-        for place, each in enumerate(left[0]):
-            if each in left[1]:
-                continue
-            rest = [i for i, other in enumerate(left[1]) if other not in left[0]]
-            other = next((i for i in rest if abs(i - place) == min(abs(i - place) for i in rest)), None)
-            return (self._drop_finding(each, None if other is None else left[1][other], place, other, events),)
-        place = next(i for i, other in enumerate(left[1]) if left[1].count(other) > left[0].count(other))
-        return (self._drop_finding(None, left[1][place], None, place, events),)
-
-    def _drop_finding(
-        self, mine: tuple[float, int] | None, theirs: tuple[float, int] | None, at: int | None, native: int | None,
-        events: Sequence[Sequence[Event]],
-    ) -> Finding:  # fmt: skip
-        """One dropout and its counterpart: of another rate, with another mask, or without counterpart."""
-        names = [
-            side[place].label if place is not None and place < len(side) else "dropout"
-            for side, place in zip(events, (at, native), strict=True)
-        ]
-        if mine is None or theirs is None:
-            side, other, each = ("PyTorch", "Keras", theirs) if mine is None else ("Keras", "PyTorch", mine)
-            cause = "extra_dropout" if mine is None else "missing_dropout"
-            says = f"{side} drops {each[0]:g} of the values here, {other} has no such dropout"  # type: ignore[index]
-            fix = {
-                "torch": f"add or remove torch.nn.Dropout({each[0]:g})",
-                "keras": f"keras.layers.Dropout({each[0]:g})",
-            }  # type: ignore[index]
-            return Finding(
-                "training", *names, "one side drops values and the other does not", cause, says=says, fix=fix
-            )
-        if mine[1] == theirs[1]:
-            says = f"Keras drops {mine[0]:g} of the values, PyTorch {theirs[0]:g}"
-            fix = {"torch": f"torch.nn.Dropout({mine[0]:g})", "keras": f"keras.layers.Dropout({theirs[0]:g})"}
-            return Finding("training", *names, "the dropout rates are not equal", "dropout_rate", says=says, fix=fix)
-        says = (
-            f"Keras draws {mine[1]} numbers for its mask, PyTorch {theirs[1]}: one drops whole channels or steps where the "
-            "other drops single values"
+        mine, theirs = (
+            dropout.drops(side.dropped(inputs))
+            for side, inputs in ((self.keras, self.inputs), (self.torch, self.torch_inputs))
         )
-        fix = {
-            "torch": "torch.nn.Dropout drops single values; torch.nn.Dropout1d and Dropout2d drop whole channels of (B, C, ...)",
-            "keras": "keras.layers.Dropout drops single values; SpatialDropout1D and SpatialDropout2D drop whole channels",
-        }
-        return Finding("training", *names, "the dropout masks have other shapes", "spatial_dropout", says=says, fix=fix)
+        if sorted(mine) == sorted(theirs) or whole.apart(True, masks=True) <= whole.limit(True):
+            return (), far
+        if len(mine) != len(theirs) and not self._mine(True).stopped:
+            found = self._forward("training", True)[0]
+            if found:
+                return found, far
+        events = dropout.active(self._mine(True).events), dropout.active(self._theirs(True).events)
+        finding = dropout.difference(mine, theirs, events)
+        return ((finding,) if finding else ()), far
 
     # Statistics and gradients
 
-    def _statistics(self) -> tuple[tuple[Finding, ...], float]:
+    def _statistics(self, whole: Whole) -> tuple[tuple[Finding, ...], float]:
         """Running statistics after one batch; PyTorch's unbiased variance is allowed for, being no porter's mistake."""
         old = self.torch.dump()
-        keras, theirs = self.keras.statistics(self.inputs), self.torch.statistics(self.torch_inputs)
+        keras = self.keras.statistics(self.inputs, whole.masks)
+        theirs = self.torch.statistics(self.torch_inputs, whole.masks)
         mine = self.pairing.to_torch(self.keras.dump() | keras, old)
         theirs = old | theirs
         trace = self._mine(True)
@@ -510,11 +487,6 @@ class Examination:
             fix = {"torch": "take .detach() out, or add it", "keras": "add keras.ops.stop_gradient, or take it out"}
             return Finding("gradients", path, partner, what, "stopped_gradient", apart[name], None, says, fix)
         return Finding("gradients", path, partner, what, None, apart[name], tried=("stopped_gradient",))
-
-
-def _drop(each: Mapping[str, float]) -> tuple[float, int]:
-    """A dropout's rate and the number of its draws, to compare."""
-    return round(each["rate"], 6), int(each["draws"])
 
 
 def _followed(trace: Trace) -> dict[str, str]:

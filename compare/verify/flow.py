@@ -1,6 +1,6 @@
 """Where in the flow of data a model uses each layer: in which order, after which layers, and into what."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from twin.trace import Event, Trace
@@ -25,19 +25,48 @@ class Place:
     role: tuple[str, ...]
 
 
-def places(trace: Trace, inputs: int) -> dict[str, Place]:
-    """The place of each layer that is called, by path."""
+def places(trace: Trace, inputs: int, leaves: Sequence[str] = ()) -> dict[str, Place]:
+    """The place of each layer that is called and whose result reaches an output, by path.
+
+    Args:
+        trace: the model's calls.
+        inputs: how many inputs it takes.
+        leaves: all paths: those inside a layer that is one call, such as an RNN's cell, have that call's place.
+    """
+    reaching = _reaching(trace)
+    found = _places(trace, inputs, reaching)
+    for event in trace.events:
+        inside = [leaf for leaf in leaves if event.path and leaf.startswith(f"{event.path}.") and leaf not in found]
+        if event.own and inside and not event.leaf and event.index in reaching:
+            found |= dict.fromkeys(inside, Place(event.index, 1, frozenset(), frozenset(), ()))
+    return found
+
+
+def _reaching(trace: Trace) -> set[int]:
+    """The calls whose results reach an output; all where the model stopped on the way."""
+    if trace.stopped or not trace.outputs:
+        return {event.index for event in trace.events}
+    wanted = set(trace.outputs.values())
+    found = set()
+    for event in reversed(trace.events):
+        if wanted & set(event.outputs):
+            found.add(event.index)
+            wanted |= set(event.inputs)
+    return found
+
+
+def _places(trace: Trace, inputs: int, reaching: set[int]) -> dict[str, Place]:
     first: dict[str, Event] = {}
     calls: dict[str, int] = {}
     for event in trace.events:
-        if event.leaf:
+        if event.leaf and event.index in reaching:
             first.setdefault(event.leaf, event)
             calls[event.leaf] = calls.get(event.leaf, 0) + 1
     sources = _sources(trace, inputs)
     before = {leaf: set[str]() for leaf in first}
     after = {leaf: set[str]() for leaf in first}
     for event in trace.events:
-        if not event.leaf:
+        if event.leaf not in first:
             continue
         for number in event.inputs:
             for source in sources.get(number, ()):

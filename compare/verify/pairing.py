@@ -28,9 +28,8 @@ SAME_WORD = {
 }  # fmt: skip
 EMPTY_WORDS = {"layer", "layers", "model", "net", "module", "module_list", "self", "running", "moving", "array"}
 RANKS = {
-    **{name: place for place, names in enumerate((("q", "query"), ("k", "key"), ("v", "value"))) for name in names},
-    **{name: place for place, names in enumerate((("i", "input"), ("f", "forget"), ("c", "g", "cell"))) for name in names},
-    "o": 3, "output": 3, "z": 0, "update": 0, "r": 1, "reset": 1, "h": 2, "n": 2, "new": 2,
+    "q": 0, "query": 0, "k": 1, "key": 1, "v": 2, "value": 2, "i": 0, "input": 0, "f": 1, "forget": 1, "c": 2, "g": 2,
+    "cell": 2, "o": 3, "output": 3, "z": 0, "update": 0, "r": 1, "reset": 1, "h": 2, "n": 2, "new": 2,
 }  # fmt: skip
 
 
@@ -103,12 +102,8 @@ class Pairing:
         for one, other in self.misfits:
             partners[0].setdefault(one.leaf.path, set()).add(other.leaf.path)
             partners[1].setdefault(other.leaf.path, set()).add(one.leaf.path)
-        out = {}
-        for path, others in partners[0].items():
-            other = next(iter(others))
-            if len(others) == 1 and partners[1][other] == {path}:
-                out[path] = other
-        return out
+        single = {path: next(iter(others)) for path, others in partners[0].items() if len(others) == 1}
+        return {path: native for path, native in single.items() if partners[1][native] == {path}}
 
     @property
     def shown(self) -> dict[str, str]:
@@ -136,17 +131,20 @@ class Pairing:
 
     def alternatives(self) -> Iterator["Pairing"]:
         """Other pairings that fit as well: two partners exchanged, pieces or gates in another order, transposed."""
-        single = [i for i, m in enumerate(self.matches) if len(m.keras) == len(m.torch) == 1 and m.sure]
+        single = [i for i, m in enumerate(self.matches) if len(m.keras) == len(m.torch) == 1]
         for place, match in enumerate(self.matches):
             for links in _rearranged(match):
-                yield self._with({place: replace(match, links=links)})
+                yield self.exchanged({place: replace(match, links=links)})
         for i, j in itertools.combinations(single, 2):
             one, other = self.matches[i], self.matches[j]
-            if (
-                one.torch[0].signature == other.torch[0].signature
-                and one.keras[0].signature == other.keras[0].signature
-            ):
-                yield self._with({i: _match(one.keras[0], other.torch[0]), j: _match(other.keras[0], one.torch[0])})
+            if one.sure and other.sure:
+                same = one.torch[0].signature == other.torch[0].signature
+                if same and one.keras[0].signature == other.keras[0].signature:
+                    yield self.exchanged(
+                        {i: _match(one.keras[0], other.torch[0]), j: _match(other.keras[0], one.torch[0])}
+                    )
+            elif _exchangeable(one, other):
+                yield self.exchanged({i: _exchanged(one, other), j: _exchanged(other, one)})
 
     def reordered(self, axes: Mapping[str, Mapping[int, np.ndarray]]) -> "Pairing":
         """With the positions of some axes of PyTorch's arrays in Keras's order: array -> axis -> places."""
@@ -154,16 +152,16 @@ class Pairing:
         for place, match in enumerate(self.matches):
             links = tuple(_placed(link, axes.get(link.torch.name, {})) for link in match.links)
             changed[place] = replace(match, links=links)
-        return self._with(changed)
+        return self.exchanged(changed)
 
     def plain(self) -> "Pairing":
         """With every axis in the order in which it lies."""
-        return self._with({
+        return self.exchanged({
             place: replace(match, links=tuple(replace(li, torch=replace(li.torch, places={})) for li in match.links))
             for place, match in enumerate(self.matches)
         })  # fmt: skip
 
-    def _with(self, changed: Mapping[int, Match]) -> "Pairing":
+    def exchanged(self, changed: Mapping[int, Match]) -> "Pairing":
         return replace(self, matches=tuple(changed.get(i, match) for i, match in enumerate(self.matches)))
 
 
@@ -233,8 +231,16 @@ def pair(
         Unpaired: when the user names what is not there.
     """
     sides = (
-        _Side("Keras", [part for leaf in keras for part in of_keras(leaf)], places(traces[0], inputs)),
-        _Side("PyTorch", [part for leaf in torch for part in of_torch(leaf)], places(traces[1], inputs)),
+        _Side(
+            "Keras",
+            [part for leaf in keras for part in of_keras(leaf)],
+            places(traces[0], inputs, [leaf.path for leaf in keras]),
+        ),
+        _Side(
+            "PyTorch",
+            [part for leaf in torch for part in of_torch(leaf)],
+            places(traces[1], inputs, [leaf.path for leaf in torch]),
+        ),
     )
     matches = _given(sides, given)
     known = {match.keras[0].leaf.path: match.torch[0].leaf.path for match in matches}
@@ -264,9 +270,9 @@ def unpaired(pairing: Pairing, used: Mapping[str, set[str]]) -> str:
     alone: dict[str, list[Part]] = {"Keras": [], "PyTorch": []}
     matched = {id(part) for match in pairing.matches for part in (*match.keras, *match.torch)}
     for each in pairing.alone:
-        if id(each.part) not in matched and each.part.leaf.path in used[each.side] and each.part.trainable:
-            if each.part not in alone[each.side]:
-                alone[each.side].append(each.part)
+        counts = id(each.part) not in matched and each.part.leaf.path in used[each.side] and each.part.trainable
+        if counts and each.part not in alone[each.side]:
+            alone[each.side].append(each.part)
     if not any(alone.values()):
         return ""
     told = "; ".join(
@@ -343,8 +349,14 @@ def _ranks(side: _Side) -> dict[int, float]:
 
 
 def _score(
-    sides: tuple[_Side, _Side], one: Part, other: Part, known: Mapping[str, str], weights: Weights, ranks: Sequence[Mapping[int, float]]
-) -> float:  # fmt: skip
+    sides: tuple[_Side, _Side],
+    one: Part,
+    other: Part,
+    known: Mapping[str, str],
+    weights: Weights,
+    ranks: Sequence[Mapping[int, float]],
+) -> float:
+    """How much speaks for two parts being the same."""
     mine, native = sides[0].place(one), sides[1].place(other)
     score = 1.0 - weights.order * abs(ranks[0][id(one)] - ranks[1][id(other)])
     score += weights.name * alike(one, other)
@@ -433,8 +445,21 @@ def _composition(whole: Part, group: Sequence[Part], keras_is_whole: bool) -> Ma
                 piece = whole.views[role].piece(start, start + width)
                 links.append(Link(role, *((piece, part.views[role]) if keras_is_whole else (part.views[role], piece))))
             start += width
-    parts = ((whole,), tuple(group)) if keras_is_whole else (tuple(group), (whole,))
-    return Match(*parts, tuple(links), sure=False)
+    mine, theirs = ((whole,), tuple(group)) if keras_is_whole else (tuple(group), (whole,))
+    return Match(mine, theirs, tuple(links), sure=False)
+
+
+def _exchangeable(one: Match, other: Match) -> bool:
+    """Whether two matches are of single arrays of one shape."""
+    if len(one.links) != 1 or len(other.links) != 1:
+        return False
+    shapes = [(match.links[0].keras.own_shape, match.links[0].torch.shape) for match in (one, other)]
+    return shapes[0] == shapes[1]
+
+
+def _exchanged(one: Match, other: Match) -> Match:
+    """A match of single arrays with the PyTorch array of another."""
+    return replace(one, torch=other.torch, links=(replace(one.links[0], torch=other.links[0].torch),))
 
 
 def _gate(part: Part) -> int:
@@ -513,26 +538,29 @@ def _rearranged(match: Match) -> Iterator[tuple[Link, ...]]:
         shape = link.torch.own_shape
         changed = []
         if len(shape) == 2 and shape[0] == shape[1] and not link.torch.gates and link.torch.columns is None:
-            order = (1, 0) if not link.torch.order else ()
-            changed.append(replace(link.torch, order=order, turned=shape if order else ()))
+            turn = (1, 0) if not link.torch.order else ()
+            changed.append(replace(link.torch, order=turn, turned=shape if turn else ()))
         yield from ((*match.links[:place], replace(link, torch=each), *match.links[place + 1 :]) for each in changed)
 
 
 def gates_rearranged(pairing: Pairing) -> Iterator[Pairing]:
     """All arrays of hand-written recurrent layers with their gates in another order, at once."""
     for count in (4, 3):
-        unsure = {
-            place: match
-            for place, match in enumerate(pairing.matches)
-            if not match.sure and len(match.links) == 1 and match.links[0].torch.own_shape[-1] % count == 0
-            and (match.keras[0].kind in ("lstm", "gru") or match.torch[0].kind in ("lstm", "gru"))
-        }  # fmt: skip
-        for gates in itertools.permutations(range(count)):
-            if unsure and gates != tuple(range(count)):
-                yield pairing._with({
-                    place: replace(match, links=(replace(match.links[0], torch=replace(match.links[0].torch, gates=gates)),))
-                    for place, match in unsure.items()
-                })  # fmt: skip
+        unsure = {place: match for place, match in enumerate(pairing.matches) if _gated(match, count)}
+        for gates in itertools.permutations(range(count)) if unsure else ():
+            if gates != tuple(range(count)):
+                changed = {}
+                for place, match in unsure.items():
+                    link = match.links[0]
+                    turned = replace(link, torch=replace(link.torch, gates=gates))
+                    changed[place] = replace(match, links=(turned,))
+                yield pairing.exchanged(changed)
+
+
+def _gated(match: Match, count: int) -> bool:
+    """Whether a match is of one array of a recurrent layer with so many gates that one side writes by hand."""
+    recurrent = match.keras[0].kind in ("lstm", "gru") or match.torch[0].kind in ("lstm", "gru")
+    return not match.sure and recurrent and len(match.links) == 1 and match.links[0].torch.own_shape[-1] % count == 0
 
 
 def _placed(link: Link, axes: Mapping[int, np.ndarray]) -> Link:

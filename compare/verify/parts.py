@@ -146,6 +146,8 @@ def of_keras(leaf: Leaf) -> list[Part]:
         return [_part(leaf, "", "dense", _keras_dense(leaf, "kernel", "bias"))]
     if kind.startswith(("Conv", "DepthwiseConv")):
         return [_keras_conv(leaf)]
+    if kind.startswith("SeparableConv"):
+        return _keras_separable(leaf)
     if kind in ("BatchNormalization", "LayerNormalization", "GroupNormalization", "RMSNormalization"):
         roles = {"gamma": "scale", "scale": "scale", "beta": "shift", "moving_mean": "mean"}
         roles["moving_variance"] = "variance"
@@ -237,6 +239,16 @@ def _keras_conv(leaf: Leaf) -> Part:
     elif set(shape[:-2]) == {1} and leaf.options.get("groups", 1) == 1:
         return _part(leaf, "", "dense", {"kernel": View(leaf.full("kernel"), shape[-2:])} | _bias(leaf, "bias"))
     return _part(leaf, "", "conv", {"kernel": View(leaf.full("kernel"), shape)} | _bias(leaf, "bias"))
+
+
+def _keras_separable(leaf: Leaf) -> list[Part]:
+    deep, wide = (tuple(leaf.shapes[f"{name}_kernel"]) for name in ("depthwise", "pointwise"))
+    each = View(leaf.full("depthwise_kernel"), (*deep[:-2], 1, deep[-2] * deep[-1]))
+    every = View(leaf.full("pointwise_kernel"), wide[-2:])
+    return [
+        _part(leaf, "depthwise_kernel", "conv", {"kernel": each}),
+        _part(leaf, "pointwise_kernel", "dense", {"kernel": every} | _bias(leaf, "bias")),
+    ]
 
 
 def _keras_recurrent(leaf: Leaf, prefix: str) -> Part:

@@ -76,38 +76,50 @@ class Remote:
         fields = {"training": training, "masks": masks}
         return self._examine("outputs", fields, {"inputs": self._numbered(inputs)})[1]
 
-    def dropped(self, inputs: Sequence[np.ndarray]) -> list[dict[str, Any]]:
-        return list(self._examine("dropped", {}, {"inputs": self._numbered(inputs)})[0]["found"])
+    def dropped(self, inputs: Sequence[np.ndarray], training: bool = True) -> list[dict[str, Any]]:
+        return list(self._examine("dropped", {"training": training}, {"inputs": self._numbered(inputs)})[0]["found"])
 
     def input_kinds(self) -> list[str]:
         return list(self._examine("input_kinds", {}, {})[0]["found"])
 
-    def gradients(self, inputs: Sequence[np.ndarray], cotangents: Mapping[str, np.ndarray], training: bool) -> Arrays:
+    def gradients(
+        self, inputs: Sequence[np.ndarray], cotangents: Mapping[str, np.ndarray], training: bool, masks: bool = False
+    ) -> Arrays:
         given = {"inputs": self._numbered(inputs), "cotangents": cotangents}
-        return self._examine("gradients", {"training": training}, given)[1]
+        return self._examine("gradients", {"training": training, "masks": masks}, given)[1]
 
-    def statistics(self, inputs: Sequence[np.ndarray]) -> Arrays:
-        return self._examine("statistics", {}, {"inputs": self._numbered(inputs)})[1]
+    def statistics(self, inputs: Sequence[np.ndarray], masks: bool = False) -> Arrays:
+        return self._examine("statistics", {"masks": masks}, {"inputs": self._numbered(inputs)})[1]
 
-    def loss(self, outputs: np.ndarray, target: np.ndarray, transform: str = "") -> tuple[float, np.ndarray]:
+    def regularizers(self) -> dict[str, list[float]]:
+        return dict(self._examine("regularizers", {}, {})[0]["found"])
+
+    def loss(
+        self, outputs: np.ndarray, target: np.ndarray, transform: str = "", changes: Mapping[str, Any] | None = None
+    ) -> tuple[float, np.ndarray, str]:
         arrays.write(self.folder / "given", {"outputs": outputs, "target": target})
         fields: dict[str, Any] = {
             "reference": self.loss_reference,
             "given": str(self.folder / "given"),
             "transform": transform,
+            "changes": dict(changes or {}),
         }
         try:
             answer = self.worker.ask("loss", self.timeout, out=str(self.folder / "out"), **fields)
         except WorkerFailed as failure:
-            if not transform:
+            if not transform and not changes:
                 raise TwinError(f"--loss {self.loss_reference}: {failure.reason}") from failure
-            return float("nan"), np.zeros_like(outputs)  # what takes logits may refuse anything else
-        return answer["value"], arrays.read(self.folder / "out")["gradient"]
+            return float("nan"), np.zeros_like(outputs), ""  # what takes logits may refuse anything else
+        return answer["value"], arrays.read(self.folder / "out")["gradient"], answer["text"]
 
     def updates(
-        self, weights: np.ndarray, gradients: np.ndarray, changes: Mapping[str, Any] | None = None
-    ) -> tuple[dict[str, Any], np.ndarray]:
-        arrays.write(self.folder / "given", {"weights": weights, "gradients": gradients})
+        self,
+        weights: Sequence[np.ndarray],
+        gradients: Sequence[np.ndarray],
+        changes: Mapping[str, Any] | None = None,
+    ) -> tuple[dict[str, Any], list[np.ndarray]]:
+        named = {f"weights/{place}": array for place, array in enumerate(weights)}
+        arrays.write(self.folder / "given", named | {f"gradients/{i}": array for i, array in enumerate(gradients)})
         fields: dict[str, Any] = {
             "reference": self.optimizer_reference,
             "given": str(self.folder / "given"),
@@ -117,7 +129,8 @@ class Remote:
             answer = self.worker.ask("updates", self.timeout, out=str(self.folder / "out"), **fields)
         except WorkerFailed as failure:
             raise TwinError(f"--optimizer {self.optimizer_reference}: {failure.reason}") from failure
-        return answer, arrays.read(self.folder / "out")["after"]
+        after = arrays.read(self.folder / "out")
+        return answer, [after[str(place)] for place in range(len(weights))]
 
     def _numbered(self, inputs: Sequence[np.ndarray]) -> Arrays:
         return {str(place): array for place, array in enumerate(inputs)}

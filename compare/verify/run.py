@@ -17,7 +17,6 @@ from compare.verify.examination import Examination
 from compare.verify.remote import Remote, layouts, make_inputs
 from compare.verify.verdict import Verdict
 from compare.worker import user_code
-from twin.bridge import Leaf
 from twin.errors import TwinError
 
 STOCK_LOSSES = ("cross_entropy", "binary_cross_entropy", "mean_squared_error")
@@ -98,18 +97,55 @@ def examine(
 ) -> Verdict:
     """Examine a pair in workers that are there already; raises as `verify` does."""
     inputs = _inputs(request)
+    if request.loss and not _stock(request.loss):
+        _target(request, inputs[0])  # missing targets are said before anything is built
     tell("building the models")
     with tempfile.TemporaryDirectory(prefix="twin-") as folder:
         place = Path(folder)
-        keras = Remote(keras_worker, timeout, request.keras, request.keras_kwargs, inputs, place / "keras")
-        given = inputs if request.data else [_within_vocabulary(array, keras.leaves()) for array in inputs]
+        keras, given = _open(request, keras_worker, timeout, inputs, place)
         torch = Remote(torch_worker, timeout, request.torch, request.torch_kwargs, given, place / "torch")
         mode = _load(request, keras, torch)
-        native = _native(request, torch, given)
+        given, native = _runnable(request, keras, torch, given)
         verdict = Examination(
             keras, torch, given, native, mode, request.pairs, request.training, tell, not request.weights
         ).run()
         return _with_criteria(request, keras, torch, given, verdict) if verdict.verdict == "agree" else verdict
+
+
+def _open(
+    request: Request, worker: Worker, timeout: float, inputs: list[np.ndarray], place: Path
+) -> tuple[Remote, list[np.ndarray]]:
+    """The Keras model, and inputs of the kinds that it takes: whole numbers where it says so or looks them up."""
+    failure: TwinError | None = None
+    options = [inputs]
+    if not request.data:
+        options.append([_whole_numbers(array, 2) for array in inputs])
+    if not request.data and not request.kinds:
+        options.append([_whole_numbers(array, 2, everywhere=True) for array in inputs])
+    for number, given in enumerate(options):
+        try:
+            keras = Remote(worker, timeout, request.keras, request.keras_kwargs, given, place / f"keras{number}")
+        except TwinError as error:
+            failure = failure or error
+            continue
+        kinds = keras.input_kinds()
+        if not request.data and not request.kinds and len(kinds) == len(given):
+            pairs = zip(given, kinds, strict=True)
+            given = [_whole_numbers(a, 8, everywhere=True) if kind == "int" else a for a, kind in pairs]
+        return keras, given
+    assert failure is not None
+    raise failure
+
+
+def _whole_numbers(array: np.ndarray, below: int, everywhere: bool = False) -> np.ndarray:
+    """Whole numbers from 1 on, in place of whole numbers, or of any; rows after the first end in zeros."""
+    if array.dtype.kind != "i" and not everywhere:
+        return array
+    made = np.random.default_rng(0).integers(min(1, below - 1), below, array.shape).astype(np.int32)
+    length = array.shape[1] if array.ndim == 2 else 0
+    for row in range(1, len(made) if length > 2 else 0):
+        made[row, length - min(row, length // 2) :] = 0
+    return made
 
 
 def _with_criteria(
@@ -119,17 +155,35 @@ def _with_criteria(
     rungs = dict(verdict.rungs)
     if request.loss:
         keras.loss_reference, torch.loss_reference = _both("--loss", request.loss, STOCK_LOSSES)
-        trace = keras.trace(inputs)
-        outputs = trace.values[next(iter(trace.outputs.values()))]
+        outputs = next(iter(keras.outputs(inputs, training=False).values()))
         finding, rungs["loss"] = criteria.compare_losses(keras, torch, outputs, _target(request, outputs))
         if finding:
             return replace(verdict, verdict="differ", findings=(finding,))
     if request.optimizer:
         keras.optimizer_reference, torch.optimizer_reference = _both("--optimizer", request.optimizer, STOCK_OPTIMIZERS)
-        finding, rungs["optimizer"] = criteria.compare_optimizers(keras, torch)
+        shapes, regularizers = _optimized(keras)
+        finding, rungs["optimizer"] = criteria.compare_optimizers(keras, torch, shapes, regularizers)
         if finding:
             return replace(verdict, verdict="differ", findings=(finding,))
     return replace(verdict, rungs=rungs)
+
+
+def _optimized(keras: Remote) -> tuple[list[tuple[int, ...]], list[list[float]]]:
+    """Shapes of a few trainable arrays, which an optimizer may tell apart, and what penalties act on them."""
+    factors = keras.regularizers()
+    found = {
+        leaf.full(name): tuple(min(side, 12) for side in leaf.shapes[name])
+        for leaf in keras.leaves()
+        for name in leaf.trainable
+    }
+    names = list(found)[:8]
+    return [found[name] for name in names] or [(200,)], [factors.get(name, [0.0, 0.0]) for name in names] or [
+        [0.0, 0.0]
+    ]
+
+
+def _stock(losses: Sequence[str]) -> str:
+    return next((each for each in losses if each in STOCK_LOSSES), "")
 
 
 def _both(option: str, given: Sequence[str], stock: Sequence[str]) -> tuple[str, str]:
@@ -151,7 +205,7 @@ def _target(request: Request, outputs: np.ndarray) -> np.ndarray:
             if "y" in file.files:
                 target = file["y"][: len(outputs)]
                 return target.astype(np.int32 if target.dtype.kind in "iu" else np.float32)
-    stock = next((each for each in request.loss if each in STOCK_LOSSES), "")
+    stock = _stock(request.loss)
     if not stock:
         raise TwinError(f"--loss {request.loss[0]}: which targets? give --data FILE.npz with the inputs and an array y")
     return criteria.make_target(outputs, stock)
@@ -168,18 +222,14 @@ def _inputs(request: Request) -> list[np.ndarray]:
         raise TwinError(f"--data {request.data}: {error}; expected a .npz file of plain arrays") from error
     if not found:
         raise TwinError(f"--data {request.data}: no arrays; expected one per input, such as x")
+    if any(array.ndim == 0 or len(array) == 0 for array in found):
+        empty = next(name for name, array in zip(names, found, strict=True) if array.ndim == 0 or len(array) == 0)
+        raise TwinError(f"--data {request.data}: {empty} has no rows; nothing can be compared, give at least one")
     kinds = {"f": np.float32, "i": np.int32, "u": np.int32, "b": np.float32}
     for name, array in zip(names, found, strict=True):
         if array.dtype.kind not in kinds:
             raise TwinError(f"--data {request.data}: {name} is of type {array.dtype}; expected numbers")
     return [array[:16].astype(kinds[array.dtype.kind]) for array in found]
-
-
-def _within_vocabulary(array: np.ndarray, leaves: Sequence[Leaf]) -> np.ndarray:
-    sizes = [leaf.shapes["embeddings"][0] for leaf in leaves if leaf.kind == "Embedding"]
-    if array.dtype.kind != "i" or not sizes:
-        return array
-    return np.random.default_rng(0).integers(0, min(sizes), array.shape).astype(np.int32)
 
 
 def _load(request: Request, keras: Remote, torch: Remote) -> str:
@@ -196,17 +246,44 @@ def _load(request: Request, keras: Remote, torch: Remote) -> str:
     return "own" if len(sides) == 2 else "back" if "torch" in sides else "cross"
 
 
+def _runnable(
+    request: Request, keras: Remote, torch: Remote, inputs: list[np.ndarray]
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Inputs with which both models run, and PyTorch's in the first layout in which it does.
+
+    Whole numbers are made below the smallest table that is looked up, and smaller where that is too much: several
+    columns may share a table.
+    """
+    leaves = (*keras.leaves(), *torch.leaves())
+    sizes = [s[0] for leaf in leaves if leaf.kind.startswith("Embedding") for s in leaf.shapes.values()]
+    options = [inputs]
+    if not request.data and any(array.dtype.kind == "i" for array in inputs):
+        bounds = [*([min(sizes)] if sizes else []), 8, 4, 2]
+        options = [[_whole_numbers(array, bound) for array in inputs] for bound in dict.fromkeys(bounds) if bound > 1]
+    if not request.data and not request.kinds and all(array.dtype.kind == "f" for array in inputs):
+        options.append([_whole_numbers(array, 8, everywhere=True) for array in inputs])
+    for given in options:
+        try:
+            keras.outputs(given, training=False)
+        except TwinError:
+            continue
+        native = _native(request, torch, given)
+        if not torch.trace(native, keep=()).stopped:
+            return given, native
+    return options[0], _native(request, torch, options[0])  # the examination says why it stops
+
+
 def _native(request: Request, torch: Remote, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
     """The inputs in the first layout in which the PyTorch model runs."""
     shapes: list[Sequence[int] | None] = list(request.torch_shapes) or [None] * len(inputs)
     if len(shapes) != len(inputs):
         raise TwinError(f"--torch-input is given {len(shapes)} times for {len(inputs)} inputs")
     options = [layouts(array, shape) for array, shape in zip(inputs, shapes, strict=True)]
-    for number in range(max(map(len, options))):
+    for number in range(max(map(len, options), default=1)):
         chosen = [each[min(number, len(each) - 1)] for each in options]
         if not torch.trace(chosen, keep=()).stopped:
             return chosen
-    return [each[0] for each in options]  # the examination says why it stops
+    return [each[0] for each in options]
 
 
 @contextlib.contextmanager

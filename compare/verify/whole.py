@@ -32,6 +32,7 @@ class Whole:
     torch: Subject
     inputs: Sequence[np.ndarray]
     torch_inputs: Sequence[np.ndarray]
+    masks: bool = False  # whether training mode agrees with dropout's masks made equal, and not without dropout
     wanted: dict[tuple[bool, bool], Arrays] = field(default_factory=dict)
 
     def keras_outputs(self, training: bool, masks: bool = False) -> Arrays:
@@ -85,28 +86,27 @@ class Whole:
         rng = np.random.default_rng(0)
         wanted = self.keras_outputs(training)
         got = self.torch.outputs(self.torch_inputs, training)
-        cotangents, native = {}, {}
+        cotangents: Arrays = {}
+        turned: Arrays = {}
         for name, other in names_paired(wanted, got):
             value = wanted[name]
             if value.dtype.kind != "f" or got[other].dtype.kind != "f":
                 continue
             made = rng.standard_normal(value.shape).astype(np.float32)
             cotangents[name] = made
-            native[other] = _turned(made, value, got[other])
+            turned[other] = _turned(made, value, got[other])
         if not cotangents:
             return []
-        mine = self.keras.gradients(self.inputs, cotangents, training)
-        theirs = self.torch.gradients(self.torch_inputs, native, training)
+        mine = self.keras.gradients(self.inputs, cotangents, training, self.masks)
+        theirs = self.torch.gradients(self.torch_inputs, turned, training, self.masks)
         moved = [moved_by_an_ulp(a, rng) if a.dtype.kind == "f" else a for a in self.torch_inputs]
-        again = self.torch.gradients(moved, native, training)
+        again = self.torch.gradients(moved, turned, training, self.masks)
         out = []
         for link in links:
             if link.keras.name in mine and link.torch.name in theirs:
-                one, other, third = (
-                    view.get(side, added=False)
-                    for view, side in ((link.keras, mine), (link.torch, theirs), (link.torch, again))
-                )
-                out.append((link, one, other, float(np.linalg.norm(third.astype(np.float64) - other))))
+                one = link.keras.get(mine, added=False)
+                native, third = (link.torch.get(side, added=False) for side in (theirs, again))
+                out.append((link, one, native, float(np.linalg.norm(third.astype(np.float64) - native))))
         return out
 
 

@@ -264,7 +264,7 @@ class Worker:
         found = getattr(self.subject, method)(**fields, **given)
         if method == "load":
             return {}
-        if isinstance(found, list):
+        if isinstance(found, list) or method == "regularizers":
             return {"found": found}
         packed, values = found.pack() if method == "trace" else ({}, found)
         arrays.write(out, values)
@@ -276,15 +276,18 @@ class Worker:
         (name,) = self.run.twin.inputs
         return {"multiply_adds": counting.multiply_adds(self.run, {name: np.zeros((1, *image_shape), np.float32)})}
 
-    def loss(self, reference: str, given: str, transform: str, out: str) -> dict[str, Any]:
+    def loss(
+        self, reference: str, given: str, transform: str, out: str, changes: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
         """A user's own loss, or a stock one, on given outputs."""
         from compare.worker import user_code
 
         criteria, values = importlib.import_module(f"{self.side}_impl.criteria"), arrays.read(given)
         found = user_code.find(reference) if ":" in reference else reference
-        value, gradient = criteria.loss(found, values["outputs"], values["target"], transform)
+        more = [changes] if changes else []
+        value, gradient, text = criteria.loss(found, values["outputs"], values["target"], transform, *more)
         arrays.write(out, {"gradient": gradient})
-        return {"value": value}
+        return {"value": value, "text": text}
 
     def updates(self, reference: str, given: str, changes: dict[str, Any], out: str) -> dict[str, Any]:
         """A user's own optimizer, or a stock one, on given gradients."""
@@ -292,8 +295,11 @@ class Worker:
 
         criteria, values = importlib.import_module(f"{self.side}_impl.criteria"), arrays.read(given)
         found = user_code.find(reference) if ":" in reference else reference
-        told, after = criteria.updates(found, values["weights"], list(values["gradients"]), changes)
-        arrays.write(out, {"after": after})
+        weights = [values[f"weights/{place}"] for place in range(sum(name.startswith("weights/") for name in values))]
+        steps = values["gradients/0"].shape[0] if weights else 0
+        gradients = [[values[f"gradients/{place}"][step] for place in range(len(weights))] for step in range(steps)]
+        told, after = criteria.updates(found, weights, gradients, changes)
+        arrays.write(out, {str(place): array for place, array in enumerate(after)})
         return told
 
     def fit(
