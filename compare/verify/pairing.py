@@ -17,6 +17,16 @@ from twin.bridge import Arrays, Leaf
 from twin.errors import TwinError
 from twin.trace import Trace
 
+NEEDED = {
+    "dense",
+    "conv",
+    "conv_transpose",
+    "table",
+    "lstm",
+    "gru",
+    "rnn",
+}  # kinds that are nothing without the main array
+RECURRENT = {"lstm", "gru", "rnn"}
 NOWHERE = Place(10**6, 0, frozenset(), frozenset(), ())
 SAME_WORD = {
     "weight": "kernel", "weights": "kernel", "w": "kernel", "gamma": "scale", "beta": "shift", "b": "bias",
@@ -270,7 +280,8 @@ def unpaired(pairing: Pairing, used: Mapping[str, set[str]]) -> str:
     alone: dict[str, list[Part]] = {"Keras": [], "PyTorch": []}
     matched = {id(part) for match in pairing.matches for part in (*match.keras, *match.torch)}
     for each in pairing.alone:
-        counts = id(each.part) not in matched and each.part.leaf.path in used[each.side] and each.part.trainable
+        lone = id(each.part) not in matched or (each.role == each.part.main and each.part.kind in NEEDED)
+        counts = lone and each.part.leaf.path in used[each.side] and each.part.trainable
         if counts and each.part not in alone[each.side]:
             alone[each.side].append(each.part)
     if not any(alone.values()):
@@ -480,7 +491,7 @@ def _arrays(sides: tuple[_Side, _Side], known: Mapping[str, str], weights: Weigh
     scores = np.full((len(atoms[0]), len(atoms[1])), -100.0)
     for i, (one, role) in enumerate(atoms[0]):
         for j, (other, native) in enumerate(atoms[1]):
-            fit = _shape_fit(one.views[role].own_shape, other.views[native].own_shape)
+            fit = _by_hand(one, other) and _shape_fit(one.views[role].own_shape, other.views[native].own_shape)
             if fit:
                 score = _score(sides, one, other, known, weights, ranks) + fit + (role == native)
                 named = words(f"{one.path}.{role}", one.leaf.kind), words(f"{other.path}.{native}", other.leaf.kind)
@@ -497,6 +508,12 @@ def _arrays(sides: tuple[_Side, _Side], known: Mapping[str, str], weights: Weigh
         done = [match.keras[0] if place == 0 else match.torch[0] for match in matches]
         sides[place].take(*done)
     return matches
+
+
+def _by_hand(one: Part, other: Part) -> bool:
+    """Whether one of two parts may be the other, or a piece of it, written by hand."""
+    kinds = {one.kind, other.kind}
+    return "array" in kinds or (bool(kinds & RECURRENT) and bool(kinds & {"dense"}))
 
 
 def _shape_fit(one: Sequence[int], other: Sequence[int]) -> float:

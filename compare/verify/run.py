@@ -16,7 +16,7 @@ from compare.verify import criteria
 from compare.verify.examination import Examination
 from compare.verify.remote import Remote, layouts, make_inputs
 from compare.verify.verdict import Verdict
-from compare.worker import user_code
+from twin import arrays
 from twin.errors import TwinError
 
 STOCK_LOSSES = ("cross_entropy", "binary_cross_entropy", "mean_squared_error")
@@ -97,6 +97,8 @@ def examine(
 ) -> Verdict:
     """Examine a pair in workers that are there already; raises as `verify` does."""
     inputs = _inputs(request)
+    if request.loss:
+        _both("--loss", request.loss, STOCK_LOSSES)
     if request.loss and not _stock(request.loss):
         _target(request, inputs[0])  # missing targets are said before anything is built
     tell("building the models")
@@ -238,12 +240,29 @@ def _load(request: Request, keras: Remote, torch: Remote) -> str:
     for file in request.weights:
         if not Path(file).is_file():
             raise TwinError(f"--weights {file}: no such file")
-        side = user_code.side_of(file, keras.dump(), torch.dump())
+        side = _side_of(file, keras.dump(), torch.dump())
         if side in sides:
             raise TwinError(f"--weights {file}: a second file for {side}; give at most one for each side")
         sides[side] = file
         (keras if side == "keras" else torch).read(file)
     return "own" if len(sides) == 2 else "back" if "torch" in sides else "cross"
+
+
+def _side_of(file: str, keras: Mapping[str, object], torch: Mapping[str, object]) -> str:
+    """Whose weights a file holds: told by its ending, or by the names in it.
+
+    Raises:
+        TwinError: when the ending is none that is known.
+    """
+    path = Path(file)
+    if path.suffix in (".keras", ".h5"):
+        return "keras"
+    if path.suffix in (".pt", ".pth", ".bin"):
+        return "torch"
+    if path.suffix == ".safetensors":
+        names = set(arrays.read(path))
+        return "keras" if len(names & set(keras)) > len(names & set(torch)) else "torch"
+    raise TwinError(f"--weights {file}: expected .keras, .weights.h5, .safetensors, or .pt with a state dict")
 
 
 def _runnable(

@@ -99,23 +99,6 @@ def load_weights(side: str, subject: Any, file: str) -> None:
     subject.load(found)
 
 
-def side_of(file: str, keras: Mapping[str, Any], torch: Mapping[str, Any]) -> str:
-    """Whose weights a file holds: told by its ending, or by the names in it.
-
-    Raises:
-        TwinError: when the ending is none that is known.
-    """
-    path = Path(file)
-    if path.suffix in (".keras", ".h5"):
-        return "keras"
-    if path.suffix in (".pt", ".pth", ".bin"):
-        return "torch"
-    if path.suffix == ".safetensors":
-        names = set(arrays.read(path))
-        return "keras" if len(names & set(keras)) > len(names & set(torch)) else "torch"
-    raise TwinError(f"--weights {file}: expected .keras, .weights.h5, .safetensors, or .pt with a state dict")
-
-
 def state_dict(file: str, option: str = "") -> dict[str, np.ndarray]:
     """The arrays of a PyTorch state dict, by name.
 

@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "worker": {"port", "stats", "record"},
     "weights": {"verify", "check", "engines"},
     "port": {"check", "engines", "record"},
-    "verify": {"engines", "worker"},
+    "verify": {"engines"},
     "reading": {"check", "engines", "record"},
     "report": {"check", "stats", "engines", "record"},
     "check": {"engines", "record"},
