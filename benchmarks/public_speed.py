@@ -37,7 +37,7 @@ def measure(name: str, engine_name: str, rounds: int, side: int, batch: int) -> 
     twin = find(name)
     assert twin.paper_size is not None
     arguments = {**twin.paper_size.arguments, "image_shape": (side, side, 3)}
-    arguments |= {rate: 0.0 for rate in arguments if rate.endswith("rate")}
+    arguments |= {name: 0.0 for name in arguments if name.startswith("drop")}
     twin = replace(twin, paper_size=Size(arguments, twin.paper_size.parameters), batch_size=batch)
     ours = ENGINES[engine_name]
     theirs = replace(ours, name=f"{ours.name}:public", module="benchmarks.public_worker")

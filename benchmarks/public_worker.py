@@ -52,11 +52,11 @@ def of_transformers(twin: str, image_shape: tuple[int, ...], num_classes: int, *
     else:
         config = transformers.ViTConfig(
             image_size=image_shape[0],
-            patch_size=sizes["patch"],
-            hidden_size=sizes["width"],
+            patch_size=sizes["patch_size"],
+            hidden_size=sizes["dim"],
             num_hidden_layers=sizes["depth"],
             num_attention_heads=sizes["heads"],
-            intermediate_size=sizes["mlp_width"],
+            intermediate_size=sizes["mlp_dim"],
             num_labels=num_classes,
         )
         model = transformers.ViTForImageClassification(config)

@@ -61,7 +61,7 @@ class Layout:
             path, _, own = name.rpartition(".")
             if path.endswith(self.pointwise) and array.ndim == 4:
                 out[name] = array[0, 0] if self.side == "keras" else array[:, :, 0, 0]
-            if self.biases and own == "bias" and (mean := f"{path.replace('conv', 'norm')}.moving_mean") in out:
+            if self.biases and own == "bias" and (mean := f"{path.replace('conv', 'bn')}.moving_mean") in out:
                 out[mean] = out[mean] - out.pop(name)
         if self.epsilon:
             theirs, mine = self.epsilon
@@ -79,7 +79,7 @@ class Layout:
             if path.endswith(self.pointwise) and array.ndim == 2:
                 out[name] = array[None, None] if self.side == "keras" else array[:, :, None, None]
             if self.biases and own == "moving_mean":
-                out[f"{path.replace('norm', 'conv')}.bias"] = np.zeros_like(array)
+                out[f"{path.replace('bn', 'conv')}.bias"] = np.zeros_like(array)
         out = _renamed(out, self.paths(arguments))
         return _stacked(out) if self.stacked else out
 
@@ -109,37 +109,47 @@ def _vgg16_of_torchvision(arguments: Arguments) -> Paths:
 
 
 def _resnet_of_applications(arguments: Arguments) -> Paths:
-    paths = {"conv1": "conv1_conv", "norm1": "conv1_bn", "dense": "predictions"}
+    paths = {"conv1": "conv1_conv", "bn1": "conv1_bn", "dense": "predictions"}
     for ours, stage, block in _blocks(arguments["stages"]):
         theirs = f"conv{stage + 2}_block{block + 1}"
-        for layer in (1, 2, 3, 4) if block == 0 else (1, 2, 3):  # a stage's first block projects its input
-            number = layer % 4  # which they count as layer 0
-            paths |= {f"{ours}.conv{layer}": f"{theirs}_{number}_conv", f"{ours}.norm{layer}": f"{theirs}_{number}_bn"}
+        for layer in (1, 2, 3):
+            paths |= {f"{ours}.conv{layer}": f"{theirs}_{layer}_conv", f"{ours}.bn{layer}": f"{theirs}_{layer}_bn"}
+        if block == 0:
+            paths |= {f"{ours}.shortcut_conv": f"{theirs}_0_conv", f"{ours}.shortcut_bn": f"{theirs}_0_bn"}
     return paths
 
 
 def _resnet_of_torchvision(arguments: Arguments) -> Paths:
-    paths = {"conv1": "conv1", "norm1": "bn1", "dense": "fc"}
+    paths = {"conv1": "conv1", "bn1": "bn1", "dense": "fc"}
     for ours, stage, block in _blocks(arguments["stages"]):
         theirs = f"layer{stage + 1}.{block}"
         for layer in (1, 2, 3):
-            paths |= {f"{ours}.conv{layer}": f"{theirs}.conv{layer}", f"{ours}.norm{layer}": f"{theirs}.bn{layer}"}
+            paths |= {f"{ours}.conv{layer}": f"{theirs}.conv{layer}", f"{ours}.bn{layer}": f"{theirs}.bn{layer}"}
         if block == 0:
-            paths |= {f"{ours}.conv4": f"{theirs}.downsample.0", f"{ours}.norm4": f"{theirs}.downsample.1"}
+            paths |= {
+                f"{ours}.shortcut_conv": f"{theirs}.downsample.0",
+                f"{ours}.shortcut_bn": f"{theirs}.downsample.1",
+            }
     return paths
 
 
 def _efficientnet_of_applications(arguments: Arguments) -> Paths:
-    paths = {"conv1": "stem_conv", "norm1": "stem_bn", "conv2": "top_conv", "norm2": "top_bn", "dense": "predictions"}
-    layers = {
-        "depthwise": "dwconv",
-        "norm2": "bn",
-        "gate.dense1": "se_reduce",
-        "gate.dense2": "se_expand",
-        "conv2": "project_conv",
-        "norm3": "project_bn",
+    paths = {
+        "stem_conv": "stem_conv",
+        "stem_bn": "stem_bn",
+        "top_conv": "top_conv",
+        "top_bn": "top_bn",
+        "dense": "predictions",
     }
-    expansion = {"conv1": "expand_conv", "norm1": "expand_bn"}
+    layers = {
+        "depthwise_conv": "dwconv",
+        "depthwise_bn": "bn",
+        "se.dense1": "se_reduce",
+        "se.dense2": "se_expand",
+        "project_conv": "project_conv",
+        "project_bn": "project_bn",
+    }
+    expansion = {"expand_conv": "expand_conv", "expand_bn": "expand_bn"}
     for ours, stage, block in _blocks(_efficientnet_stages(arguments)):
         theirs = f"block{stage + 1}{chr(ord('a') + block)}"
         for mine, name in (layers if stage == 0 else expansion | layers).items():  # the first stage does not expand
@@ -150,32 +160,32 @@ def _efficientnet_of_applications(arguments: Arguments) -> Paths:
 def _efficientnet_of_torchvision(arguments: Arguments) -> Paths:
     stages = _efficientnet_stages(arguments)
     last = f"features.{len(stages) + 1}"
-    paths = {"conv1": "features.0.0", "norm1": "features.0.1", "conv2": f"{last}.0", "norm2": f"{last}.1"}
+    paths = {"stem_conv": "features.0.0", "stem_bn": "features.0.1", "top_conv": f"{last}.0", "top_bn": f"{last}.1"}
     for ours, stage, block in _blocks(stages):
         theirs, first = f"features.{stage + 1}.{block}.block", 0
         if stage > 0:  # the first stage does not expand
-            paths |= {f"{ours}.conv1": f"{theirs}.0.0", f"{ours}.norm1": f"{theirs}.0.1"}
+            paths |= {f"{ours}.expand_conv": f"{theirs}.0.0", f"{ours}.expand_bn": f"{theirs}.0.1"}
             first = 1
         paths |= {
-            f"{ours}.depthwise": f"{theirs}.{first}.0",
-            f"{ours}.norm2": f"{theirs}.{first}.1",
-            f"{ours}.gate.dense1": f"{theirs}.{first + 1}.fc1",
-            f"{ours}.gate.dense2": f"{theirs}.{first + 1}.fc2",
-            f"{ours}.conv2": f"{theirs}.{first + 2}.0",
-            f"{ours}.norm3": f"{theirs}.{first + 2}.1",
+            f"{ours}.depthwise_conv": f"{theirs}.{first}.0",
+            f"{ours}.depthwise_bn": f"{theirs}.{first}.1",
+            f"{ours}.se.dense1": f"{theirs}.{first + 1}.fc1",
+            f"{ours}.se.dense2": f"{theirs}.{first + 1}.fc2",
+            f"{ours}.project_conv": f"{theirs}.{first + 2}.0",
+            f"{ours}.project_bn": f"{theirs}.{first + 2}.1",
         }
     return paths | {"dense": "classifier.1"}
 
 
 def _vit_of_torchvision(arguments: Arguments) -> Paths:
-    paths = {"patches": "conv_proj", "class_token": "class_token", "positions": "encoder.pos_embedding"}
+    paths = {"patch_embedding": "conv_proj", "cls_token": "class_token", "pos_embedding": "encoder.pos_embedding"}
     for block in range(arguments["depth"]):
         ours, theirs = f"blocks.{block}", f"encoder.layers.encoder_layer_{block}"
         paths |= {f"{ours}.norm1": f"{theirs}.ln_1", f"{ours}.norm2": f"{theirs}.ln_2"}
         paths |= {f"{ours}.attention.{part}": f"{theirs}.self_attention.{part}" for part in PROJECTIONS}
         paths |= {f"{ours}.attention.projection": f"{theirs}.self_attention.out_proj"}
         paths |= {f"{ours}.dense1": f"{theirs}.mlp.0", f"{ours}.dense2": f"{theirs}.mlp.3"}
-    return paths | {"norm": "encoder.ln", "dense": "heads.head"}
+    return paths | {"norm": "encoder.ln", "head": "heads.head"}
 
 
 LAYOUTS: dict[str, tuple[Layout, ...]] = {
@@ -193,12 +203,12 @@ LAYOUTS: dict[str, tuple[Layout, ...]] = {
     "efficientnet_b0": (
         Layout(
             "applications", "keras", "EfficientNetB0", _efficientnet_of_applications,
-            pointwise=("gate.dense1", "gate.dense2"), ignored=("normalization",),
+            pointwise=("se.dense1", "se.dense2"), ignored=("normalization",),
             note="keras.applications normalizes the pictures within the network; the twin takes them normalized",
         ),
         Layout(
             "torchvision", "torch", "efficientnet_b0", _efficientnet_of_torchvision, epsilon=(1e-5, 1e-3),
-            pointwise=("gate.dense1", "gate.dense2"),
+            pointwise=("se.dense1", "se.dense2"),
             note="torchvision pads evenly at stride 2 and the twin as TensorFlow does: the weights are the same, "
             "the answers of torchvision's own network differ slightly",
         ),
@@ -220,7 +230,7 @@ def _blocks(counts: tuple[int, ...]) -> Iterator[tuple[str, int, int]]:
 
 
 def _efficientnet_stages(arguments: Arguments) -> tuple[int, ...]:
-    return tuple(int(np.ceil(arguments["depth"] * number)) for number in BLOCKS)
+    return tuple(int(np.ceil(arguments["depth_mult"] * number)) for number in BLOCKS)
 
 
 def _renamed(arrays: Mapping[str, np.ndarray], paths: Mapping[str, str]) -> Arrays:

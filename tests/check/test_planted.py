@@ -19,7 +19,7 @@ DEFECTS = [
     ("digit_cnn", "no_bias", "structure", "dense2.bias"),
     ("digit_cnn", "half_precision_weights", "weights", "dense1.weight"),
     ("vit", "transposed_kernel", "weights", "blocks.0.attention.query.weight"),
-    ("resnet", "batchnorm_epsilon", "forward", "first layer that differs: blocks.1.norm2"),
+    ("resnet", "batchnorm_epsilon", "forward", "first layer that differs: blocks.1.bn2"),
     ("vit", "layernorm_epsilon", "forward", "first layer that differs: blocks.0.norm1"),
     ("digit_cnn", "average_pooling", "forward", "first layer that differs: pool1"),
     ("digit_cnn", "missing_activation", "forward", "what enters pool2 differs already"),
@@ -35,7 +35,7 @@ DEFECTS = [
     ("resnet", "nesterov", "optimizer", "update of"),
     ("resnet", "other_momentum", "optimizer", "after"),
     ("digit_cnn", "weight_decay", "optimizer", "update of"),
-    ("resnet", "batchnorm_momentum", "optimizer", "blocks.0.norm3.running"),
+    ("resnet", "batchnorm_momentum", "optimizer", "blocks.0.bn3.running"),
     ("dqn", "no_target_copy", "optimizer", "target."),
     ("digit_cnn", "running_mean_of_losses", "trajectory", "loss at step"),
 ]

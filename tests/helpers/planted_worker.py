@@ -59,7 +59,7 @@ def swap(run, owner, name, new):
 
 
 def batchnorm_epsilon(run):
-    layer_at(run, "blocks.1.norm2").epsilon = 1e-3
+    layer_at(run, "blocks.1.bn2").epsilon = 1e-3
 
 
 def layernorm_epsilon(run):
@@ -151,7 +151,7 @@ def change_optimizer(run, change):
 
 
 def batchnorm_momentum(run):
-    layer_at(run, "blocks.0.norm3").momentum = 0.99
+    layer_at(run, "blocks.0.bn3").momentum = 0.99
 
 
 def no_target_copy(run):

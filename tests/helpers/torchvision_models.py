@@ -79,10 +79,10 @@ def conv_norm(in_channels, channels, kernel_size, stride=1, groups=1, activation
 
 
 class SqueezeExcitation(nn.Module):
-    def __init__(self, channels, squeezed):
+    def __init__(self, channels, squeeze_channels):
         super().__init__()
-        self.fc1 = nn.Conv2d(channels, squeezed, 1)
-        self.fc2 = nn.Conv2d(squeezed, channels, 1)
+        self.fc1 = nn.Conv2d(channels, squeeze_channels, 1)
+        self.fc2 = nn.Conv2d(squeeze_channels, channels, 1)
 
     def forward(self, x):
         return x * torch.sigmoid(self.fc2(nn.functional.silu(self.fc1(x.mean((2, 3), keepdim=True)))))
@@ -129,13 +129,13 @@ class EfficientNet(nn.Module):
 
 
 class EncoderBlock(nn.Module):
-    def __init__(self, width, heads, mlp_width):
+    def __init__(self, dim, heads, mlp_dim):
         super().__init__()
-        self.ln_1 = nn.LayerNorm(width, eps=1e-6)
-        self.self_attention = nn.MultiheadAttention(width, heads, batch_first=True)
-        self.ln_2 = nn.LayerNorm(width, eps=1e-6)
+        self.ln_1 = nn.LayerNorm(dim, eps=1e-6)
+        self.self_attention = nn.MultiheadAttention(dim, heads, batch_first=True)
+        self.ln_2 = nn.LayerNorm(dim, eps=1e-6)
         self.mlp = nn.Sequential(
-            nn.Linear(width, mlp_width), nn.GELU(), nn.Dropout(0.0), nn.Linear(mlp_width, width), nn.Dropout(0.0)
+            nn.Linear(dim, mlp_dim), nn.GELU(), nn.Dropout(0.0), nn.Linear(mlp_dim, dim), nn.Dropout(0.0)
         )
 
     def forward(self, x):
@@ -145,14 +145,14 @@ class EncoderBlock(nn.Module):
 
 
 class Encoder(nn.Module):
-    def __init__(self, tokens, width, depth, heads, mlp_width):
+    def __init__(self, tokens, dim, depth, heads, mlp_dim):
         super().__init__()
-        self.pos_embedding = nn.Parameter(0.02 * torch.randn(1, tokens, width))
-        blocks = {f"encoder_layer_{place}": EncoderBlock(width, heads, mlp_width) for place in range(depth)}
+        self.pos_embedding = nn.Parameter(0.02 * torch.randn(1, tokens, dim))
+        blocks = {f"encoder_layer_{place}": EncoderBlock(dim, heads, mlp_dim) for place in range(depth)}
         self.layers = nn.Sequential()
         for name, block in blocks.items():
             self.layers.add_module(name, block)
-        self.ln = nn.LayerNorm(width, eps=1e-6)
+        self.ln = nn.LayerNorm(dim, eps=1e-6)
 
     def forward(self, x):
         return self.ln(self.layers(x + self.pos_embedding))
@@ -161,14 +161,14 @@ class Encoder(nn.Module):
 class ViT(nn.Module):
     """vit_b_16."""
 
-    def __init__(self, image_shape, patch, width, depth, heads, mlp_width, num_classes):
+    def __init__(self, image_shape, patch_size, dim, depth, heads, mlp_dim, num_classes):
         super().__init__()
-        self.conv_proj = nn.Conv2d(image_shape[-1], width, patch, patch)
-        self.class_token = nn.Parameter(torch.zeros(1, 1, width))
-        tokens = 1 + (image_shape[0] // patch) * (image_shape[1] // patch)
-        self.encoder = Encoder(tokens, width, depth, heads, mlp_width)
+        self.conv_proj = nn.Conv2d(image_shape[-1], dim, patch_size, patch_size)
+        self.class_token = nn.Parameter(torch.zeros(1, 1, dim))
+        tokens = 1 + (image_shape[0] // patch_size) * (image_shape[1] // patch_size)
+        self.encoder = Encoder(tokens, dim, depth, heads, mlp_dim)
         self.heads = nn.Sequential()
-        self.heads.add_module("head", nn.Linear(width, num_classes))
+        self.heads.add_module("head", nn.Linear(dim, num_classes))
 
     def forward(self, x):
         x = self.conv_proj(x).flatten(2).transpose(1, 2)
@@ -179,9 +179,9 @@ def make(twin, arguments):
     """torchvision's counterpart of a twin of that size."""
     channels, classes = arguments["image_shape"][-1], arguments["num_classes"]
     if twin == "vgg16":
-        return VGG(channels, arguments["base_width"], arguments["hidden_width"], classes)
+        return VGG(channels, arguments["base_width"], arguments["hidden_dim"], classes)
     if twin == "resnet50":
         return ResNet(channels, arguments["width"], arguments["stages"], classes)
     if twin == "efficientnet_b0":
         return EfficientNet(channels, classes)
-    return ViT(**{name: value for name, value in arguments.items() if name != "rate"})
+    return ViT(**{name: value for name, value in arguments.items() if name != "dropout"})

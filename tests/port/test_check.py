@@ -100,7 +100,7 @@ def test_all_five_kinds_are_among_the_wrong_bodies_that_are_found(checkers):
 
 def test_a_default_left_in_force_is_named_with_both_values(checkers):
     checker = checkers("vit", "torch")
-    text = checker.own_text.replace("self.norm2 = nn.LayerNorm(width, eps=1e-6)", "self.norm2 = nn.LayerNorm(width)")
+    text = checker.own_text.replace("self.norm2 = nn.LayerNorm(dim, eps=1e-6)", "self.norm2 = nn.LayerNorm(dim)")
     assert text != checker.own_text
     (wrong,) = [verdict for verdict in checker.check(text) if verdict.state != "right"]
     assert wrong.unit == "EncoderBlock.__init__"
@@ -178,10 +178,10 @@ def test_a_keras_model_that_never_saw_a_shape_is_told_so(checkers):
 
 def test_two_wrong_methods_are_both_named(checkers):
     checker = checkers("rbm", "torch")
-    text = checker.own_text.replace("hidden @ self.coupling.T", "-hidden @ self.coupling.T")
+    text = checker.own_text.replace("hidden @ self.weight.T", "-hidden @ self.weight.T")
     text = text.replace("agreement = torch.sum(", "agreement = 2 * torch.sum(")
     differs = [unit for unit, state in _states(checker.check(text)).items() if state != "right"]
-    assert differs == ["RBM.down", "RBM.energy"]
+    assert differs == ["RBM.visible_probabilities", "RBM.energy"]
 
 
 def test_a_constant_that_was_changed_is_named(checkers):

@@ -178,7 +178,7 @@ def test_a_naive_module_is_dearer_and_keeps_what_it_pooled():
 
 def test_a_residual_block_that_says_nothing_passes_its_input_on():
     block = resnet_style.ResidualBlock(8, 8, stride=1).eval()
-    torch.nn.init.zeros_(block.norm2.weight)
+    torch.nn.init.zeros_(block.bn2.weight)
     x = torch.rand(2, 8, 5, 5)
     torch.testing.assert_close(block(x), x)
 
@@ -188,7 +188,7 @@ def test_a_depthwise_filter_sees_one_channel():
     x = torch.randn(1, 32, 6, 6)
     moved = x.clone()
     moved[:, 7] += 1
-    changed = (block.depthwise(moved) - block.depthwise(x)).abs().amax((0, 2, 3)) > 0
+    changed = (block.depthwise_conv(moved) - block.depthwise_conv(x)).abs().amax((0, 2, 3)) > 0
     assert changed.nonzero().tolist() == [[7]]
 
 
@@ -218,7 +218,7 @@ def test_padding_for_a_stride_is_tensorflows(kernel_size, shape):
 @pytest.mark.parametrize(("width", "depth", "blocks", "last"), [(1.0, 1.0, 16, 1280), (1.1, 1.2, 23, 1408)])
 def test_efficientnet_scales_as_published(width, depth, blocks, last):
     with torch.device("meta"):  # B0 and B2
-        model = built("efficientnet_b0", width=width, depth=depth)
+        model = built("efficientnet_b0", width_mult=width, depth_mult=depth)
     assert (len(model.blocks), model.dense.in_features) == (blocks, last)
 
 
@@ -239,21 +239,21 @@ def test_auxiliary_classifiers_work_in_training_only():
     model, x = built("googlenet"), torch.randn(2, 1, 48, 48)
     assert list(model.eval()(x)) == ["y"]
     before = model(x)["y"]
-    for head in (model.auxiliary1, model.auxiliary2):
+    for head in (model.aux1, model.aux2):
         torch.nn.init.zeros_(head.dense2.weight)
     torch.testing.assert_close(model(x)["y"], before, rtol=0, atol=0)
-    assert set(model.train()(x)) == {"y", "auxiliary1", "auxiliary2"}
+    assert set(model.train()(x)) == {"y", "aux1", "aux2"}
 
 
 def test_auxiliary_losses_weigh_three_tenths_and_teach_the_lower_layers():
     model, x, y = built("googlenet").train(), torch.randn(4, 1, 48, 48), torch.arange(4)
     out = model(x)
     losses = {name: F.cross_entropy(logits, y) for name, logits in out.items()}
-    total = losses["y"] + 0.3 * losses["auxiliary1"] + 0.3 * losses["auxiliary2"]
+    total = losses["y"] + 0.3 * losses["aux1"] + 0.3 * losses["aux2"]
     torch.testing.assert_close(model.compute_loss(x, y, out), total)
-    losses["auxiliary1"].backward()
+    losses["aux1"].backward()
     taught = {name.split(".")[0] for name, p in model.named_parameters() if p.grad is not None and p.grad.any()}
-    assert taught == {"conv1", "conv2", "conv3", "stage3", "stage4", "auxiliary1"}
+    assert taught == {"conv1", "conv2", "conv3", "stage3", "stage4", "aux1"}
     assert model.stage4[1].conv1.weight.grad is None  # the head stands before it
 
 

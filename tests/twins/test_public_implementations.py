@@ -124,7 +124,7 @@ def test_resnet50_of_transformers():
     transformers = pytest.importorskip("transformers")
     x = pictures(64, 47)
     theirs = transformers.ResNetForImageClassification(transformers.ResNetConfig(num_labels=10))
-    kinds = {"convolution": "conv", "normalization": "norm"}
+    kinds = {"convolution": "conv", "normalization": "bn"}
     inside = r"resnet\.encoder\.stages\.(\d)\.layers\.(\d)\."
     table = {
         r"resnet\.embedder\.embedder\.(convolution|normalization)\.(\w+)": lambda kind, own: f"{kinds[kind]}1.{own}",
@@ -132,7 +132,7 @@ def test_resnet50_of_transformers():
             f"{block(STAGES, stage, number)}.{kinds[kind]}{int(layer) + 1}.{own}"
         ),
         inside + r"shortcut\.(convolution|normalization)\.(\w+)": lambda stage, number, kind, own: (
-            f"{block(STAGES, stage, number)}.{kinds[kind]}4.{own}"
+            f"{block(STAGES, stage, number)}.shortcut_{kinds[kind]}.{own}"
         ),
         r"classifier\.1\.(\w+)": r"dense.\1",
     }
@@ -150,23 +150,23 @@ def test_efficientnet_b0_of_transformers():
     for parameter in theirs.parameters():  # from their own start, the signal fades
         torch.nn.init.kaiming_normal_(parameter) if parameter.ndim > 1 else torch.nn.init.ones_(parameter)
     layers = {
-        "expansion.expand_conv": "conv1",
-        "expansion.expand_bn": "norm1",
-        "depthwise_conv.depthwise_conv": "depthwise",
-        "depthwise_conv.depthwise_norm": "norm2",
-        "squeeze_excite.reduce": "gate.dense1",
-        "squeeze_excite.expand": "gate.dense2",
-        "projection.project_conv": "conv2",
-        "projection.project_bn": "norm3",
+        "expansion.expand_conv": "expand_conv",
+        "expansion.expand_bn": "expand_bn",
+        "depthwise_conv.depthwise_conv": "depthwise_conv",
+        "depthwise_conv.depthwise_norm": "depthwise_bn",
+        "squeeze_excite.reduce": "se.dense1",
+        "squeeze_excite.expand": "se.dense2",
+        "projection.project_conv": "project_conv",
+        "projection.project_bn": "project_bn",
     }
     table = {
-        r"efficientnet\.embeddings\.convolution\.(\w+)": r"conv1.\1",
-        r"efficientnet\.embeddings\.batchnorm\.(\w+)": r"norm1.\1",
+        r"efficientnet\.embeddings\.convolution\.(\w+)": r"stem_conv.\1",
+        r"efficientnet\.embeddings\.batchnorm\.(\w+)": r"stem_bn.\1",
         r"efficientnet\.encoder\.blocks\.(\d+)\.(\w+\.\w+)\.(\w+)": lambda number, layer, own: (
             f"blocks.{number}.{layers[layer]}.{own}"
         ),
-        r"efficientnet\.encoder\.top_conv\.(\w+)": r"conv2.\1",
-        r"efficientnet\.encoder\.top_bn\.(\w+)": r"norm2.\1",
+        r"efficientnet\.encoder\.top_conv\.(\w+)": r"top_conv.\1",
+        r"efficientnet\.encoder\.top_bn\.(\w+)": r"top_bn.\1",
         r"classifier\.(\w+)": r"dense.\1",
     }
     weights = from_torch(theirs, table)
@@ -185,18 +185,18 @@ def test_vit_of_transformers():
     projections = {"q_proj": "query", "k_proj": "key", "v_proj": "value", "o_proj": "projection"}
     layers = {"layernorm_before": "norm1", "layernorm_after": "norm2", "mlp.fc1": "dense1", "mlp.fc2": "dense2"}
     table = {
-        r"vit\.embeddings\.cls_token": "class_token",
-        r"vit\.embeddings\.position_embeddings": "positions",
-        r"vit\.embeddings\.patch_embeddings\.projection\.(\w+)": r"patches.\1",
+        r"vit\.embeddings\.cls_token": "cls_token",
+        r"vit\.embeddings\.position_embeddings": "pos_embedding",
+        r"vit\.embeddings\.patch_embeddings\.projection\.(\w+)": r"patch_embedding.\1",
         r"vit\.layers\.(\d+)\.attention\.(\w+)\.(\w+)": lambda number, layer, own: (
             f"blocks.{number}.attention.{projections[layer]}.{own}"
         ),
         r"vit\.layers\.(\d+)\.([\w.]+)\.(\w+)": lambda number, layer, own: f"blocks.{number}.{layers[layer]}.{own}",
         r"vit\.layernorm\.(\w+)": r"norm.\1",
-        r"classifier\.(\w+)": r"dense.\1",
+        r"classifier\.(\w+)": r"head.\1",
     }
     weights = from_torch(theirs, table)
-    arguments = {"patch": 8, "width": 96, "depth": 3, "heads": 4, "mlp_width": 200, "rate": 0.0, "num_classes": 10}
+    arguments = {"patch_size": 8, "dim": 96, "depth": 3, "heads": 4, "mlp_dim": 200, "dropout": 0.0, "num_classes": 10}
     agree("vit", arguments, weights, x, logits(theirs, x))
 
 

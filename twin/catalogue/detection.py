@@ -51,7 +51,9 @@ TWINS = (
         paper="Sermanet et al., OverFeat: integrated recognition, localization and detection using convolutional "
         "networks, 2013, section 4",
         model="Localizer",
-        small=Size({"image_shape": (32, 32, 1), "hidden": 128, "num_classes": 10, "alpha": 0.2}, parameters=156_302),
+        small=Size(
+            {"image_shape": (32, 32, 1), "hidden_dim": 128, "num_classes": 10, "alpha": 0.2}, parameters=156_302
+        ),
         data="scenes",
         data_options={"target": "box", "train_count": 4000},
         inputs={"x": "images"},

@@ -73,7 +73,14 @@ LINE = (
     Step(
         "mbconv",
         Size(
-            {"image_shape": (32, 32, 1), "width": 12, "expansion": 6, "rate": 0.1, "momentum": 0.9, "num_classes": 10},
+            {
+                "image_shape": (32, 32, 1),
+                "width": 12,
+                "expand_ratio": 6,
+                "drop_path_rate": 0.1,
+                "momentum": 0.9,
+                "num_classes": 10,
+            },
             parameters=74_719,
         ),
         goals={"fashion_mnist": 0.8, "digits": 0.97},
@@ -83,12 +90,12 @@ LINE = (
         Size(
             {
                 "image_shape": (32, 32, 1),
-                "patch": 4,
-                "width": 64,
+                "patch_size": 4,
+                "dim": 64,
                 "depth": 2,
                 "heads": 4,
-                "mlp_width": 128,
-                "rate": 0.1,
+                "mlp_dim": 128,
+                "dropout": 0.1,
                 "num_classes": 10,
             },
             parameters=73_034,

@@ -11,7 +11,10 @@ TWINS = (
         topic="DQN: two networks",
         paper="Mnih et al., Human-level control through deep reinforcement learning, 2015, Methods, algorithm 1",
         model="DQN",
-        small=Size({"state": 4, "hidden": 64, "actions": 2, "gamma": 0.99, "sync_every": 10}, parameters=4_610),
+        small=Size(
+            {"state_dim": 4, "hidden_dim": 64, "num_actions": 2, "gamma": 0.99, "target_update_interval": 10},
+            parameters=4_610,
+        ),
         data="cartpole",
         loss="phases",
         optimizer=Optimizer("adam", learning_rate=5e-4),

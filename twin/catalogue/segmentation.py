@@ -12,9 +12,9 @@ TWINS = (
         paper="Ronneberger, Fischer and Brox, U-Net: convolutional networks for biomedical image segmentation, 2015, "
         "section 2 and figure 1",
         model="UNet",
-        small=Size({"image_shape": (32, 32, 1), "num_classes": 3, "base": 12, "depth": 2}, parameters=65_799),
+        small=Size({"image_shape": (32, 32, 1), "num_classes": 3, "base_channels": 12, "depth": 2}, parameters=65_799),
         paper_size=Size(
-            {"image_shape": (512, 512, 1), "num_classes": 2, "base": 64, "depth": 4}, parameters=31_030_658
+            {"image_shape": (512, 512, 1), "num_classes": 2, "base_channels": 64, "depth": 4}, parameters=31_030_658
         ),
         data="scenes",
         data_options={"target": "mask", "only": (0, 1), "train_count": 1000, "test_count": 200},

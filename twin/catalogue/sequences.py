@@ -59,7 +59,7 @@ TWINS = (
         topic="Human activity recognition",
         paper="Hochreiter and Schmidhuber, Long short-term memory, 1997, section 4",
         model="HarLSTM",
-        small=Size({"window_shape": (25, 6), "hidden": 32, "num_classes": 4}, parameters=5_124),
+        small=Size({"window_shape": (25, 6), "hidden_size": 32, "num_classes": 4}, parameters=5_124),
         data="motions",
         data_options={"window": 25, "stride": 5},
         loss="cross_entropy",

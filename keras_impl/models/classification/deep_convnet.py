@@ -23,12 +23,12 @@ class DeepConvNet(keras.Model):
 
     Args:
         image_shape: height, width and channels; 28 by 28 leaves 4 by 4 at the end.
-        hidden_width: units in the hidden dense layer.
-        rate: share of the hidden units that dropout silences.
+        hidden_dim: units in the hidden dense layer.
+        dropout: share of the hidden units that dropout silences.
         num_classes: width of the output.
     """
 
-    def __init__(self, image_shape, hidden_width, rate, num_classes):
+    def __init__(self, image_shape, hidden_dim, dropout, num_classes):
         check_shapes(image_shape, num_classes, smallest=4)
         super().__init__()
         he = "he_normal"  # differs: Keras cuts this normal distribution off at two standard deviations
@@ -42,8 +42,8 @@ class DeepConvNet(keras.Model):
         self.conv6 = layers.Conv2D(64, kernel_size=3, padding="same", kernel_initializer=he)
         self.pool3 = layers.MaxPooling2D(2)
         self.flatten = layers.Flatten()
-        self.dense1 = layers.Dense(hidden_width, kernel_initializer=he)
-        self.dropout = layers.Dropout(rate)
+        self.dense1 = layers.Dense(hidden_dim, kernel_initializer=he)
+        self.dropout = layers.Dropout(dropout)
         self.dense2 = layers.Dense(num_classes, kernel_initializer=he)
         self(keras.Input(image_shape))  # differs: Keras creates its weights when it first sees a shape
 
@@ -59,5 +59,5 @@ class DeepConvNet(keras.Model):
         x = keras.ops.relu(self.conv5(x))
         x = self.pool3(keras.ops.relu(self.conv6(x)))  # (B, 4, 4, 64)
 
-        x = keras.ops.relu(self.dense1(self.flatten(x)))  # (B, hidden_width)
+        x = keras.ops.relu(self.dense1(self.flatten(x)))  # (B, hidden_dim)
         return self.dense2(self.dropout(x, training=training))

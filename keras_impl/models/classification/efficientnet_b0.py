@@ -31,10 +31,10 @@ STAGES = (  # table 1: channels, number of blocks, size of the filters, stride o
 )
 
 
-def scaled(channels, width):
-    """The nearest multiple of 8 to `width * channels`, at least 8, and not more than a tenth below."""
-    nearest = max(8, int(width * channels + 4) // 8 * 8)
-    return nearest if nearest >= 0.9 * width * channels else nearest + 8
+def round_filters(channels, width_mult):
+    """The nearest multiple of 8 to `width_mult * channels`, at least 8, and not more than a tenth below."""
+    nearest = max(8, int(width_mult * channels + 4) // 8 * 8)
+    return nearest if nearest >= 0.9 * width_mult * channels else nearest + 8
 
 
 class EfficientNet(keras.Model):
@@ -42,41 +42,41 @@ class EfficientNet(keras.Model):
 
     Args:
         image_shape: height, width and channels.
-        width: factor on all channels.
-        depth: factor on the number of blocks in a stage.
-        rate: share of the last values that dropout silences.
-        path_rate: share of the pictures for which training leaves out the last residual; less for those before.
+        width_mult: factor on all channels.
+        depth_mult: factor on the number of blocks in a stage.
+        dropout: share of the last values that dropout silences.
+        drop_path_rate: share of the pictures for which training leaves out the last residual; less for those before.
         momentum: share of BatchNorm's running statistics that each step keeps; the authors' 0.99 needs long training.
         num_classes: width of the output.
     """
 
-    def __init__(self, image_shape, width, depth, rate, path_rate, momentum, num_classes):
+    def __init__(self, image_shape, width_mult, depth_mult, dropout, drop_path_rate, momentum, num_classes):
         check_shapes(image_shape, num_classes, smallest=1)
         super().__init__()
-        channels, last = scaled(32, width), scaled(1280, width)
-        total = sum(math.ceil(depth * num_blocks) for _, num_blocks, *_ in STAGES)
-        self.conv1 = layers.Conv2D(channels, kernel_size=3, strides=2, padding="valid", use_bias=False)
-        self.norm1 = batch_norm(channels, momentum)
+        channels, last = round_filters(32, width_mult), round_filters(1280, width_mult)
+        total = sum(math.ceil(depth_mult * num_blocks) for _, num_blocks, *_ in STAGES)
+        self.stem_conv = layers.Conv2D(channels, kernel_size=3, strides=2, padding="valid", use_bias=False)
+        self.stem_bn = batch_norm(channels, momentum)
         self.blocks = []
-        for out_channels, num_blocks, kernel_size, stride, expansion in STAGES:
-            for block in range(math.ceil(depth * num_blocks)):
+        for out_channels, num_blocks, kernel_size, stride, expand_ratio in STAGES:
+            for block in range(math.ceil(depth_mult * num_blocks)):
                 block_stride = stride if block == 0 else 1
-                block_rate = path_rate * len(self.blocks) / total
-                out = scaled(out_channels, width)
-                self.blocks.append(MBConv(channels, out, kernel_size, block_stride, expansion, block_rate, momentum))
+                block_rate = drop_path_rate * len(self.blocks) / total
+                out = round_filters(out_channels, width_mult)
+                self.blocks.append(MBConv(channels, out, kernel_size, block_stride, expand_ratio, block_rate, momentum))
                 channels = out
-        self.conv2 = layers.Conv2D(last, kernel_size=1, use_bias=False)
-        self.norm2 = batch_norm(last, momentum)
-        self.dropout = layers.Dropout(rate)
+        self.top_conv = layers.Conv2D(last, kernel_size=1, use_bias=False)
+        self.top_bn = batch_norm(last, momentum)
+        self.dropout = layers.Dropout(dropout)
         self.dense = layers.Dense(num_classes)
         self(keras.Input(image_shape))  # differs: Keras creates its weights when it first sees a shape
 
     def call(self, x, training=None):  # differs: Keras passes the mode in, and on JAX does not hand it on
         """(B, H, W, C) images to (B, num_classes) logits."""
-        x = self.conv1(padded(x, kernel_size=3))
-        x = keras.ops.silu(self.norm1(x, training=training))  # (B, H / 2, W / 2, 32 width)
+        x = self.stem_conv(padded(x, kernel_size=3))
+        x = keras.ops.silu(self.stem_bn(x, training=training))  # (B, H / 2, W / 2, 32 width_mult)
         for block in self.blocks:
-            x = block(x, training=training)  # at last (B, H / 32, W / 32, 320 width)
-        x = keras.ops.silu(self.norm2(self.conv2(x), training=training))  # (B, H / 32, W / 32, 1280 width)
-        x = keras.ops.mean(x, axis=(1, 2))  # (B, 1280 width)
+            x = block(x, training=training)  # at last (B, H / 32, W / 32, 320 width_mult)
+        x = keras.ops.silu(self.top_bn(self.top_conv(x), training=training))  # (B, H / 32, W / 32, 1280 width_mult)
+        x = keras.ops.mean(x, axis=(1, 2))  # (B, 1280 width_mult)
         return self.dense(self.dropout(x, training=training))

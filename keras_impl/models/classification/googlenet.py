@@ -27,7 +27,7 @@ STAGE4 = (
     (528, 256, 160, 320, 32, 128, 128),
 )
 STAGE5 = ((832, 256, 160, 320, 32, 128, 128), (832, 384, 192, 384, 48, 128, 128))
-AUXILIARY_WEIGHT = 0.3
+AUX_LOSS_WEIGHT = 0.3
 
 
 def halve(x):
@@ -47,33 +47,33 @@ class LocalResponseNorm(layers.Layer):  # differs: PyTorch has it ready-made
         return x / (1 + 1e-4 * mean) ** 0.75
 
 
-class Auxiliary(layers.Layer):
+class InceptionAux(layers.Layer):
     """A small classifier on the middle of the network: pooling, a 1x1 convolution, two dense layers.
 
     Args:
         in_shape: height, width and channels of the input.
-        window: height and width of what is pooled, every three pixels.
+        pool_size: height and width of what is pooled, every three pixels.
         channels: channels of the convolution.
-        hidden_width: units in the hidden dense layer.
-        rate: share of the hidden units that dropout silences.
+        hidden_dim: units in the hidden dense layer.
+        dropout: share of the hidden units that dropout silences.
         num_classes: width of the output.
     """
 
-    def __init__(self, in_shape, window, channels, hidden_width, rate, num_classes):
+    def __init__(self, in_shape, pool_size, channels, hidden_dim, dropout, num_classes):
         super().__init__()
         he = "he_normal"  # differs: Keras cuts this normal distribution off at two standard deviations
-        self.pool = layers.AveragePooling2D(pool_size=window, strides=3)
+        self.pool = layers.AveragePooling2D(pool_size=pool_size, strides=3)
         self.conv = convolution(in_shape[-1], channels, kernel_size=1)
         self.flatten = layers.Flatten()
-        self.dense1 = layers.Dense(hidden_width, kernel_initializer=he)
-        self.dropout = layers.Dropout(rate)
+        self.dense1 = layers.Dense(hidden_dim, kernel_initializer=he)
+        self.dropout = layers.Dropout(dropout)
         self.dense2 = layers.Dense(num_classes, kernel_initializer=he)
 
     def call(self, x):
         """(B, H, W, C) to (B, num_classes) logits."""
-        x = self.pool(x)  # (B, (H - window) / 3 + 1, (W - window) / 3 + 1, C)
+        x = self.pool(x)  # (B, (H - pool_size) / 3 + 1, (W - pool_size) / 3 + 1, C)
         x = keras.ops.relu(self.conv(x))
-        x = keras.ops.relu(self.dense1(self.flatten(x)))  # (B, hidden_width)
+        x = keras.ops.relu(self.dense1(self.flatten(x)))  # (B, hidden_dim)
         return self.dense2(self.dropout(x))
 
 
@@ -81,41 +81,41 @@ class GoogLeNet(keras.Model):
     """Three convolutions, nine Inception modules in three stages, and a dense layer on the mean over the picture.
 
     Args:
-        image_shape: height, width and channels; a sixteenth of it must hold a window, a thirty-second one pixel.
-        divisor: every width of the paper is divided by it; 1, 2, 4 or 8.
-        window: height and width of what the auxiliary classifiers pool; 5 in the paper.
-        rate: share of the last values that dropout silences.
-        auxiliary_rate: the same for the hidden units of the auxiliary classifiers.
+        image_shape: height, width and channels; a sixteenth of it must hold a pooling window.
+        width_divisor: every width of the paper is divided by it; 1, 2, 4 or 8.
+        aux_pool_size: height and width of what the auxiliary classifiers pool; 5 in the paper.
+        dropout: share of the last values that dropout silences.
+        aux_dropout: the same for the hidden units of the auxiliary classifiers.
         num_classes: width of the output.
     """
 
-    def __init__(self, image_shape, divisor, window, rate, auxiliary_rate, num_classes):
-        check_shapes(image_shape, num_classes, smallest=max(31, 16 * window - 1))
+    def __init__(self, image_shape, width_divisor, aux_pool_size, dropout, aux_dropout, num_classes):
+        check_shapes(image_shape, num_classes, smallest=max(31, 16 * aux_pool_size - 1))
         super().__init__()
         sides = [(side + 1) // 2 // 8 for side in image_shape[:2]]  # of stage 4
-        thin = lambda *widths: [width // divisor for width in widths]
+        scale = lambda *widths: [width // width_divisor for width in widths]
         he = "he_normal"  # differs: Keras cuts this normal distribution off at two standard deviations
-        self.conv1 = layers.Conv2D(*thin(64), kernel_size=7, strides=2, kernel_initializer=he)
-        self.norm1 = LocalResponseNorm()
-        self.conv2 = convolution(*thin(64, 64), kernel_size=1)
-        self.conv3 = convolution(*thin(64, 192), kernel_size=3)
-        self.norm2 = LocalResponseNorm()
-        self.stage3 = [Inception(*thin(*row)) for row in STAGE3]
-        self.stage4 = [Inception(*thin(*row)) for row in STAGE4]
-        self.auxiliary1 = Auxiliary((*sides, *thin(512)), window, *thin(128, 1024), auxiliary_rate, num_classes)
-        self.auxiliary2 = Auxiliary((*sides, *thin(528)), window, *thin(128, 1024), auxiliary_rate, num_classes)
-        self.stage5 = [Inception(*thin(*row)) for row in STAGE5]
-        self.dropout = layers.Dropout(rate)
+        self.conv1 = layers.Conv2D(*scale(64), kernel_size=7, strides=2, kernel_initializer=he)
+        self.lrn1 = LocalResponseNorm()
+        self.conv2 = convolution(*scale(64, 64), kernel_size=1)
+        self.conv3 = convolution(*scale(64, 192), kernel_size=3)
+        self.lrn2 = LocalResponseNorm()
+        self.stage3 = [Inception(*scale(*row)) for row in STAGE3]
+        self.stage4 = [Inception(*scale(*row)) for row in STAGE4]
+        self.aux1 = InceptionAux((*sides, *scale(512)), aux_pool_size, *scale(128, 1024), aux_dropout, num_classes)
+        self.aux2 = InceptionAux((*sides, *scale(528)), aux_pool_size, *scale(128, 1024), aux_dropout, num_classes)
+        self.stage5 = [Inception(*scale(*row)) for row in STAGE5]
+        self.dropout = layers.Dropout(dropout)
         self.dense = layers.Dense(num_classes, kernel_initializer=he)
         self(keras.Input(image_shape), training=True)  # differs: Keras creates its weights when it first sees a shape
 
     def call(self, x, training=None):  # differs: Keras passes the mode in, and on JAX does not hand it on
-        """(B, H, W, C) images to `y`, (B, num_classes) logits, and in training `auxiliary1` and `auxiliary2` too."""
+        """(B, H, W, C) images to `y`, (B, num_classes) logits, and in training `aux1` and `aux2` too."""
         out = {}
         x = keras.ops.pad(x, ((0, 0), (3, 3), (3, 3), (0, 0)))  # differs: PyTorch's convolution pads itself
-        x = self.norm1(halve(keras.ops.relu(self.conv1(x))))  # (B, H / 4, W / 4, 64)
+        x = self.lrn1(halve(keras.ops.relu(self.conv1(x))))  # (B, H / 4, W / 4, 64)
         x = keras.ops.relu(self.conv2(x))
-        x = halve(self.norm2(keras.ops.relu(self.conv3(x))))  # (B, H / 8, W / 8, 192)
+        x = halve(self.lrn2(keras.ops.relu(self.conv3(x))))  # (B, H / 8, W / 8, 192)
 
         for module in self.stage3:
             x = module(x)
@@ -123,11 +123,11 @@ class GoogLeNet(keras.Model):
 
         x = self.stage4[0](x)
         if training:
-            out["auxiliary1"] = self.auxiliary1(x, training=training)
+            out["aux1"] = self.aux1(x, training=training)
         for module in self.stage4[1:4]:
             x = module(x)
         if training:
-            out["auxiliary2"] = self.auxiliary2(x, training=training)
+            out["aux2"] = self.aux2(x, training=training)
         x = halve(self.stage4[4](x))  # (B, H / 32, W / 32, 832)
 
         for module in self.stage5:
@@ -141,5 +141,5 @@ class GoogLeNet(keras.Model):
     ):
         """Cross-entropy, and 0.3 of that of each auxiliary classifier; mean over the batch."""
         loss = lambda logits: keras.ops.mean(keras.losses.sparse_categorical_crossentropy(y, logits, from_logits=True))
-        auxiliary = loss(y_pred["auxiliary1"]) + loss(y_pred["auxiliary2"])
-        return loss(y_pred["y"]) + AUXILIARY_WEIGHT * auxiliary
+        auxiliary = loss(y_pred["aux1"]) + loss(y_pred["aux2"])
+        return loss(y_pred["y"]) + AUX_LOSS_WEIGHT * auxiliary

@@ -29,23 +29,23 @@ class NaiveInception(layers.Layer):
 
     Args:
         in_channels: channels of the input, and of what is pooled.
-        conv1: channels of the 1x1 convolution.
-        conv3: channels of the 3x3 convolution.
-        conv5: channels of the 5x5 convolution.
+        ch1x1: channels of the 1x1 convolution.
+        ch3x3: channels of the 3x3 convolution.
+        ch5x5: channels of the 5x5 convolution.
     """
 
-    def __init__(self, in_channels, conv1, conv3, conv5):
+    def __init__(self, in_channels, ch1x1, ch3x3, ch5x5):
         super().__init__()
-        self.conv1 = convolution(in_channels, conv1, kernel_size=1)
-        self.conv3 = convolution(in_channels, conv3, kernel_size=3)
-        self.conv5 = convolution(in_channels, conv5, kernel_size=5)
+        self.conv1x1 = convolution(in_channels, ch1x1, kernel_size=1)
+        self.conv3x3 = convolution(in_channels, ch3x3, kernel_size=3)
+        self.conv5x5 = convolution(in_channels, ch5x5, kernel_size=5)
         self.pool = layers.MaxPooling2D(pool_size=3, strides=1, padding="same")
 
     def call(self, x):
-        """(B, H, W, in_channels) to (B, H, W, conv1 + conv3 + conv5 + in_channels)."""
-        one = keras.ops.relu(self.conv1(x))
-        three = keras.ops.relu(self.conv3(x))
-        five = keras.ops.relu(self.conv5(x))
+        """(B, H, W, in_channels) to (B, H, W, ch1x1 + ch3x3 + ch5x5 + in_channels)."""
+        one = keras.ops.relu(self.conv1x1(x))
+        three = keras.ops.relu(self.conv3x3(x))
+        five = keras.ops.relu(self.conv5x5(x))
         pooled = self.pool(x)
         return keras.ops.concatenate([one, three, five, pooled], axis=-1)
 
@@ -55,30 +55,30 @@ class Inception(layers.Layer):
 
     Args:
         in_channels: channels of the input.
-        conv1: channels of the 1x1 convolution.
-        reduce3: channels that are left for the 3x3 convolution.
-        conv3: channels of the 3x3 convolution.
-        reduce5: channels that are left for the 5x5 convolution.
-        conv5: channels of the 5x5 convolution.
-        project: channels that are left of what was pooled.
+        ch1x1: channels of the 1x1 convolution.
+        ch3x3red: channels that are left for the 3x3 convolution.
+        ch3x3: channels of the 3x3 convolution.
+        ch5x5red: channels that are left for the 5x5 convolution.
+        ch5x5: channels of the 5x5 convolution.
+        pool_proj: channels that are left of what was pooled.
     """
 
-    def __init__(self, in_channels, conv1, reduce3, conv3, reduce5, conv5, project):
+    def __init__(self, in_channels, ch1x1, ch3x3red, ch3x3, ch5x5red, ch5x5, pool_proj):
         super().__init__()
-        self.conv1 = convolution(in_channels, conv1, kernel_size=1)
-        self.reduce3 = convolution(in_channels, reduce3, kernel_size=1)
-        self.conv3 = convolution(reduce3, conv3, kernel_size=3)
-        self.reduce5 = convolution(in_channels, reduce5, kernel_size=1)
-        self.conv5 = convolution(reduce5, conv5, kernel_size=5)
+        self.conv1x1 = convolution(in_channels, ch1x1, kernel_size=1)
+        self.reduce3x3 = convolution(in_channels, ch3x3red, kernel_size=1)
+        self.conv3x3 = convolution(ch3x3red, ch3x3, kernel_size=3)
+        self.reduce5x5 = convolution(in_channels, ch5x5red, kernel_size=1)
+        self.conv5x5 = convolution(ch5x5red, ch5x5, kernel_size=5)
         self.pool = layers.MaxPooling2D(pool_size=3, strides=1, padding="same")
-        self.project = convolution(in_channels, project, kernel_size=1)
+        self.pool_proj = convolution(in_channels, pool_proj, kernel_size=1)
 
     def call(self, x):
-        """(B, H, W, in_channels) to (B, H, W, conv1 + conv3 + conv5 + project)."""
-        one = keras.ops.relu(self.conv1(x))
-        three = keras.ops.relu(self.conv3(keras.ops.relu(self.reduce3(x))))
-        five = keras.ops.relu(self.conv5(keras.ops.relu(self.reduce5(x))))
-        pooled = keras.ops.relu(self.project(self.pool(x)))
+        """(B, H, W, in_channels) to (B, H, W, ch1x1 + ch3x3 + ch5x5 + pool_proj)."""
+        one = keras.ops.relu(self.conv1x1(x))
+        three = keras.ops.relu(self.conv3x3(keras.ops.relu(self.reduce3x3(x))))
+        five = keras.ops.relu(self.conv5x5(keras.ops.relu(self.reduce5x5(x))))
+        pooled = keras.ops.relu(self.pool_proj(self.pool(x)))
         return keras.ops.concatenate([one, three, five, pooled], axis=-1)
 
 
@@ -88,8 +88,8 @@ class InceptionNet(keras.Model):
     Args:
         image_shape: height, width and channels; two poolings need 4 by 4 at least.
         width: channels of the first convolution.
-        naive: the naive module's conv1, conv3 and conv5.
-        reduced: the reduced module's conv1, reduce3, conv3, reduce5, conv5 and project.
+        naive: the naive module's ch1x1, ch3x3 and ch5x5.
+        reduced: the reduced module's ch1x1, ch3x3red, ch3x3, ch5x5red, ch5x5 and pool_proj.
         num_classes: width of the output.
     """
 
@@ -107,6 +107,6 @@ class InceptionNet(keras.Model):
         """(B, H, W, C) images to (B, num_classes) logits."""
         x = self.pool(keras.ops.relu(self.conv1(x)))  # (B, H / 2, W / 2, width)
         x = self.pool(self.naive(x))  # (B, H / 4, W / 4, sum(naive) + width)
-        x = self.reduced(x)  # (B, H / 4, W / 4, conv1 + conv3 + conv5 + project)
+        x = self.reduced(x)  # (B, H / 4, W / 4, ch1x1 + ch3x3 + ch5x5 + pool_proj)
         x = keras.ops.mean(x, axis=(1, 2))
         return self.dense(x)

@@ -41,38 +41,39 @@ class MBConv(layers.Layer):
         channels: channels of the output.
         kernel_size: height and width of the depthwise filters.
         stride: 2 halves height and width.
-        expansion: how many times wider the block is inside; 1 leaves the first convolution out.
-        rate: share of the pictures for which training leaves the residual out.
+        expand_ratio: how many times wider the block is inside; 1 leaves the first convolution out.
+        drop_path_rate: share of the pictures for which training leaves the residual out.
         momentum: share of the running statistics that each step keeps.
     """
 
-    def __init__(self, in_channels, channels, kernel_size, stride, expansion, rate, momentum):
+    def __init__(self, in_channels, channels, kernel_size, stride, expand_ratio, drop_path_rate, momentum):
         super().__init__()
-        self.kernel_size, self.stride, self.expansion = kernel_size, stride, expansion
-        wide, silu = expansion * in_channels, keras.ops.silu
-        if expansion != 1:
-            self.conv1 = layers.Conv2D(wide, kernel_size=1, use_bias=False)
-            self.norm1 = batch_norm(wide, momentum)
+        self.kernel_size, self.stride, self.expand_ratio = kernel_size, stride, expand_ratio
+        expanded, silu = expand_ratio * in_channels, keras.ops.silu
+        if expand_ratio != 1:
+            self.expand_conv = layers.Conv2D(expanded, kernel_size=1, use_bias=False)
+            self.expand_bn = batch_norm(expanded, momentum)
         padding = "same" if stride == 1 else "valid"
-        self.depthwise = layers.DepthwiseConv2D(kernel_size, strides=stride, padding=padding, use_bias=False)
-        self.norm2 = batch_norm(wide, momentum)
-        self.gate = SqueezeExcite(wide, max(1, in_channels // 4), activation=silu, use_bias=True)
-        self.conv2 = layers.Conv2D(channels, kernel_size=1, use_bias=False)
-        self.norm3 = batch_norm(channels, momentum)
-        self.adds = stride == 1 and in_channels == channels
-        if self.adds:
-            self.dropout = layers.Dropout(rate, noise_shape=(None, 1, 1, 1))
+        self.depthwise_conv = layers.DepthwiseConv2D(kernel_size, strides=stride, padding=padding, use_bias=False)
+        self.depthwise_bn = batch_norm(expanded, momentum)
+        self.se = SqueezeExcite(expanded, max(1, in_channels // 4), activation=silu, use_bias=True)
+        self.project_conv = layers.Conv2D(channels, kernel_size=1, use_bias=False)
+        self.project_bn = batch_norm(channels, momentum)
+        self.use_residual = stride == 1 and in_channels == channels
+        if self.use_residual:
+            self.drop_path = layers.Dropout(drop_path_rate, noise_shape=(None, 1, 1, 1))
 
     def call(self, x):
         """(B, H, W, in_channels) to (B, H / stride, W / stride, channels)."""
         residual = x
-        if self.expansion != 1:
-            residual = keras.ops.silu(self.norm1(self.conv1(residual)))  # (B, H, W, wide)
+        if self.expand_ratio != 1:
+            residual = keras.ops.silu(self.expand_bn(self.expand_conv(residual)))  # (B, H, W, expanded)
         if self.stride != 1:
             residual = padded(residual, self.kernel_size)
-        residual = keras.ops.silu(self.norm2(self.depthwise(residual)))  # (B, H / stride, W / stride, wide)
-        residual = self.norm3(self.conv2(self.gate(residual)))  # (B, H / stride, W / stride, channels)
-        return x + self.dropout(residual) if self.adds else residual
+        residual = self.depthwise_bn(self.depthwise_conv(residual))  # (B, H / stride, W / stride, expanded)
+        residual = keras.ops.silu(residual)
+        residual = self.project_bn(self.project_conv(self.se(residual)))  # (B, H / stride, W / stride, channels)
+        return x + self.drop_path(residual) if self.use_residual else residual
 
 
 class MBConvNet(keras.Model):
@@ -81,31 +82,32 @@ class MBConvNet(keras.Model):
     Args:
         image_shape: height, width and channels.
         width: channels of the first scale; each further one doubles them and halves the picture.
-        expansion: how many times wider the blocks are inside.
-        rate: share of the pictures for which training leaves a residual out.
+        expand_ratio: how many times wider the blocks are inside.
+        drop_path_rate: share of the pictures for which training leaves a residual out.
         momentum: share of the running statistics that each step keeps.
         num_classes: width of the output.
     """
 
-    def __init__(self, image_shape, width, expansion, rate, momentum, num_classes):
+    def __init__(self, image_shape, width, expand_ratio, drop_path_rate, momentum, num_classes):
         check_shapes(image_shape, num_classes, smallest=1)
         super().__init__()
-        self.conv1 = layers.Conv2D(width, kernel_size=3, strides=2, padding="valid", use_bias=False)
-        self.norm1 = batch_norm(width, momentum)
+        self.stem_conv = layers.Conv2D(width, kernel_size=3, strides=2, padding="valid", use_bias=False)
+        self.stem_bn = batch_norm(width, momentum)
         self.blocks = []
         channels = width
         for scale in range(3):
             for block in range(2):
                 stride = 2 if scale > 0 and block == 0 else 1
-                self.blocks.append(MBConv(channels, width * 2**scale, 3, stride, expansion, rate, momentum))
-                channels = width * 2**scale
+                out = width * 2**scale
+                self.blocks.append(MBConv(channels, out, 3, stride, expand_ratio, drop_path_rate, momentum))
+                channels = out
         self.dense = layers.Dense(num_classes)
         self(keras.Input(image_shape))  # differs: Keras creates its weights when it first sees a shape
 
     def call(self, x, training=None):  # differs: Keras passes the mode in, and on JAX does not hand it on
         """(B, H, W, C) images to (B, num_classes) logits."""
-        x = self.conv1(padded(x, kernel_size=3))
-        x = keras.ops.silu(self.norm1(x, training=training))  # (B, H / 2, W / 2, width)
+        x = self.stem_conv(padded(x, kernel_size=3))
+        x = keras.ops.silu(self.stem_bn(x, training=training))  # (B, H / 2, W / 2, width)
         for block in self.blocks:
             x = block(x, training=training)  # at last (B, H / 8, W / 8, 4 * width)
         x = keras.ops.mean(x, axis=(1, 2))  # (B, 4 * width)

@@ -19,19 +19,19 @@ class MLP(keras.Model):
 
     Args:
         num_features: length of an input row.
-        hidden_width: units in each hidden layer.
+        hidden_dim: units in each hidden layer.
         num_classes: width of the output.
     """
 
-    def __init__(self, num_features, hidden_width, num_classes):
+    def __init__(self, num_features, hidden_dim, num_classes):
         super().__init__()
-        self.dense1 = layers.Dense(hidden_width)
-        self.dense2 = layers.Dense(hidden_width)
+        self.dense1 = layers.Dense(hidden_dim)
+        self.dense2 = layers.Dense(hidden_dim)
         self.dense3 = layers.Dense(num_classes)
         self(keras.Input((num_features,)))  # differs: Keras creates its weights when it first sees a shape
 
     def call(self, x):
         """(B, num_features) rows to (B, num_classes) logits."""
-        x = keras.ops.relu(self.dense1(x))  # (B, hidden_width)
-        x = keras.ops.relu(self.dense2(x))  # (B, hidden_width)
+        x = keras.ops.relu(self.dense1(x))  # (B, hidden_dim)
+        x = keras.ops.relu(self.dense2(x))  # (B, hidden_dim)
         return self.dense3(x)

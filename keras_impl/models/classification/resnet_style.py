@@ -48,9 +48,9 @@ class ResidualBlock(layers.Layer):
         super().__init__()
         self.stride = stride
         self.conv1 = convolution(in_channels, channels, kernel_size=3, stride=stride)
-        self.norm1 = batch_norm(channels)
+        self.bn1 = batch_norm(channels)
         self.conv2 = convolution(channels, channels, kernel_size=3, stride=1)
-        self.norm2 = batch_norm(channels)
+        self.bn2 = batch_norm(channels)
         self.new_channels = channels - in_channels
 
     def call(self, x):
@@ -59,8 +59,8 @@ class ResidualBlock(layers.Layer):
         if self.stride != 1:
             residual = keras.ops.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))  # differs: PyTorch's convolution pads itself
             shortcut = keras.ops.pad(x[:, ::2, ::2], ((0, 0), (0, 0), (0, 0), (0, self.new_channels)))
-        residual = keras.ops.relu(self.norm1(self.conv1(residual)))  # (B, H / stride, W / stride, channels)
-        residual = self.norm2(self.conv2(residual))
+        residual = keras.ops.relu(self.bn1(self.conv1(residual)))  # (B, H / stride, W / stride, channels)
+        residual = self.bn2(self.conv2(residual))
         return keras.ops.relu(residual + shortcut)
 
 
@@ -78,7 +78,7 @@ class ResNetStyle(keras.Model):
         check_shapes(image_shape, num_classes, smallest=1)
         super().__init__()
         self.conv1 = convolution(image_shape[-1], width, kernel_size=3, stride=1)
-        self.norm1 = batch_norm(width)
+        self.bn1 = batch_norm(width)
         self.blocks = []
         channels = width
         for stage in range(3):
@@ -91,7 +91,7 @@ class ResNetStyle(keras.Model):
 
     def call(self, x, training=None):  # differs: Keras passes the mode in, and on JAX does not hand it on
         """(B, H, W, C) images to (B, num_classes) logits."""
-        x = keras.ops.relu(self.norm1(self.conv1(x), training=training))  # (B, H, W, width)
+        x = keras.ops.relu(self.bn1(self.conv1(x), training=training))  # (B, H, W, width)
         for block in self.blocks:
             x = block(x, training=training)  # at last (B, H / 4, W / 4, 4 * width)
         x = keras.ops.mean(x, axis=(1, 2))  # (B, 4 * width)

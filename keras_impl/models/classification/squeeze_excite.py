@@ -25,21 +25,21 @@ class SqueezeExcite(layers.Layer):
 
     Args:
         channels: channels of the input.
-        squeezed: width between the two dense layers.
+        squeeze_channels: width between the two dense layers.
         activation: what follows the first dense layer.
         use_bias: whether the dense layers have biases.
     """
 
-    def __init__(self, channels, squeezed, activation, use_bias):
+    def __init__(self, channels, squeeze_channels, activation, use_bias):
         super().__init__()
-        self.dense1 = layers.Dense(squeezed, use_bias=use_bias)
+        self.dense1 = layers.Dense(squeeze_channels, use_bias=use_bias)
         self.activation = activation
         self.dense2 = layers.Dense(channels, use_bias=use_bias)
 
     def call(self, x):
         """(B, H, W, C) to (B, H, W, C)."""
         gate = keras.ops.mean(x, axis=(1, 2))  # (B, C)
-        gate = self.activation(self.dense1(gate))  # (B, squeezed)
+        gate = self.activation(self.dense1(gate))  # (B, squeeze_channels)
         gate = keras.ops.sigmoid(self.dense2(gate))  # (B, C)
         return x * gate[:, None, None, :]
 
@@ -56,11 +56,11 @@ class SEBottleneck(Bottleneck):
     def __init__(self, in_channels, width, strides):
         super().__init__(in_channels, width, strides)
         channels = EXPANSION * width
-        self.gate = SqueezeExcite(channels, max(1, channels // REDUCTION), activation=keras.ops.relu, use_bias=False)
+        self.se = SqueezeExcite(channels, max(1, channels // REDUCTION), activation=keras.ops.relu, use_bias=False)
 
     def residual(self, x):
         """What is added to the shortcut."""
-        return self.gate(super().residual(x))
+        return self.se(super().residual(x))
 
 
 class SEResNet(ResNet):

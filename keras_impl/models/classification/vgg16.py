@@ -24,21 +24,21 @@ class VGG16(keras.Model):
     Args:
         image_shape: height, width and channels; five poolings need 32 by 32 at least.
         base_width: channels of the first block.
-        hidden_width: units in each hidden dense layer.
-        rate: share of the hidden units that dropout silences.
+        hidden_dim: units in each hidden dense layer.
+        dropout: share of the hidden units that dropout silences.
         num_classes: width of the output.
     """
 
-    def __init__(self, image_shape, base_width, hidden_width, rate, num_classes):
+    def __init__(self, image_shape, base_width, hidden_dim, dropout, num_classes):
         check_shapes(image_shape, num_classes, smallest=32)
         super().__init__()
         he = "he_normal"  # differs: Keras cuts this normal distribution off at two standard deviations
         self.blocks = conv_blocks(image_shape[-1], base_width)
         self.flatten = layers.Flatten()
-        self.dense1 = layers.Dense(hidden_width, kernel_initializer=he)
-        self.dropout1 = layers.Dropout(rate)
-        self.dense2 = layers.Dense(hidden_width, kernel_initializer=he)
-        self.dropout2 = layers.Dropout(rate)
+        self.dense1 = layers.Dense(hidden_dim, kernel_initializer=he)
+        self.dropout1 = layers.Dropout(dropout)
+        self.dense2 = layers.Dense(hidden_dim, kernel_initializer=he)
+        self.dropout2 = layers.Dropout(dropout)
         self.dense3 = layers.Dense(num_classes, kernel_initializer=he)
         self(keras.Input(image_shape))  # differs: Keras creates its weights when it first sees a shape
 
@@ -46,7 +46,7 @@ class VGG16(keras.Model):
         """(B, H, W, C) images to (B, num_classes) logits."""
         for block in self.blocks:
             x = block(x)  # at last (B, H / 32, W / 32, 8 * base_width)
-        x = keras.ops.relu(self.dense1(self.flatten(x)))  # (B, hidden_width)
+        x = keras.ops.relu(self.dense1(self.flatten(x)))  # (B, hidden_dim)
         x = self.dropout1(x, training=training)
         x = keras.ops.relu(self.dense2(x))
         x = self.dropout2(x, training=training)

@@ -21,17 +21,17 @@ class Attention(layers.Layer):
     """Every token gathers from all tokens, weighted by how well its query fits their keys.
 
     Args:
-        width: channels of a token.
-        heads: number of attention patterns side by side; divides the width.
+        dim: channels of a token.
+        heads: number of attention patterns side by side; divides `dim`.
     """
 
-    def __init__(self, width, heads):
+    def __init__(self, dim, heads):
         super().__init__()
         self.heads = heads
-        self.query = layers.Dense(width)
-        self.key = layers.Dense(width)
-        self.value = layers.Dense(width)
-        self.projection = layers.Dense(width)
+        self.query = layers.Dense(dim)
+        self.key = layers.Dense(dim)
+        self.value = layers.Dense(dim)
+        self.projection = layers.Dense(dim)
 
     def call(self, x):
         """(B, T, D) tokens to (B, T, D)."""
@@ -48,25 +48,25 @@ class EncoderBlock(layers.Layer):
     """Attention between the tokens, then an MLP on each; both normalize first and add to their input.
 
     Args:
-        width: channels of a token.
+        dim: channels of a token.
         heads: number of attention heads.
-        mlp_width: hidden units of the MLP.
-        rate: dropout rate.
+        mlp_dim: hidden units of the MLP.
+        dropout: dropout rate.
     """
 
-    def __init__(self, width, heads, mlp_width, rate):
+    def __init__(self, dim, heads, mlp_dim, dropout):
         super().__init__()
         self.norm1 = layers.LayerNormalization(epsilon=1e-6)
-        self.attention = Attention(width, heads)
+        self.attention = Attention(dim, heads)
         self.norm2 = layers.LayerNormalization(epsilon=1e-6)
-        self.dense1 = layers.Dense(mlp_width)
-        self.dense2 = layers.Dense(width)
-        self.dropout = layers.Dropout(rate)
+        self.dense1 = layers.Dense(mlp_dim)
+        self.dense2 = layers.Dense(dim)
+        self.dropout = layers.Dropout(dropout)
 
     def call(self, x):
         """(B, T, D) tokens to (B, T, D)."""
         x = x + self.dropout(self.attention(self.norm1(x)))
-        hidden = keras.ops.gelu(self.dense1(self.norm2(x)), approximate=False)  # (B, T, mlp_width)
+        hidden = keras.ops.gelu(self.dense1(self.norm2(x)), approximate=False)  # (B, T, mlp_dim)
         return x + self.dropout(self.dense2(self.dropout(hidden)))
 
 
@@ -75,35 +75,35 @@ class ViT(keras.Model):
 
     Args:
         image_shape: height, width and channels; height and width divisible by the patch.
-        patch: height and width of a patch.
-        width: channels of a token.
+        patch_size: height and width of a patch.
+        dim: channels of a token.
         depth: number of encoder blocks.
         heads: number of attention heads.
-        mlp_width: hidden units of the blocks' MLPs.
-        rate: dropout rate.
+        mlp_dim: hidden units of the blocks' MLPs.
+        dropout: dropout rate.
         num_classes: width of the output.
     """
 
-    def __init__(self, image_shape, patch, width, depth, heads, mlp_width, rate, num_classes):
+    def __init__(self, image_shape, patch_size, dim, depth, heads, mlp_dim, dropout, num_classes):
         super().__init__()
-        num_tokens = 1 + (image_shape[0] // patch) * (image_shape[1] // patch)
+        num_tokens = 1 + (image_shape[0] // patch_size) * (image_shape[1] // patch_size)
         normal = keras.initializers.RandomNormal(stddev=0.02)  # differs: Keras takes initial values as an initializer
-        self.patches = layers.Conv2D(width, kernel_size=patch, strides=patch)
-        self.class_token = self.add_weight(shape=(1, 1, width), initializer="zeros", name="class_token")
-        self.positions = self.add_weight(shape=(1, num_tokens, width), initializer=normal, name="positions")
-        self.dropout = layers.Dropout(rate)
-        self.blocks = [EncoderBlock(width, heads, mlp_width, rate) for _ in range(depth)]
+        self.patch_embedding = layers.Conv2D(dim, kernel_size=patch_size, strides=patch_size)
+        self.cls_token = self.add_weight(shape=(1, 1, dim), initializer="zeros", name="cls_token")
+        self.pos_embedding = self.add_weight(shape=(1, num_tokens, dim), initializer=normal, name="pos_embedding")
+        self.dropout = layers.Dropout(dropout)
+        self.blocks = [EncoderBlock(dim, heads, mlp_dim, dropout) for _ in range(depth)]
         self.norm = layers.LayerNormalization(epsilon=1e-6)
-        self.dense = layers.Dense(num_classes)
+        self.head = layers.Dense(num_classes)
         self(keras.Input(image_shape))  # differs: Keras creates its weights when it first sees a shape
 
     def call(self, x, training=None):  # differs: Keras passes the mode in, and on JAX does not hand it on
         """(B, H, W, C) images to (B, num_classes) logits."""
-        x = self.patches(x)  # (B, H / patch, W / patch, D)
+        x = self.patch_embedding(x)  # (B, H / patch_size, W / patch_size, D)
         x = keras.ops.reshape(x, (-1, x.shape[1] * x.shape[2], x.shape[3]))  # (B, T - 1, D)
-        class_token = keras.ops.repeat(self.class_token, keras.ops.shape(x)[0], axis=0)  # (B, 1, D)
-        x = keras.ops.concatenate([class_token, x], axis=1)  # (B, T, D)
-        x = self.dropout(x + self.positions, training=training)
+        cls_token = keras.ops.repeat(self.cls_token, keras.ops.shape(x)[0], axis=0)  # (B, 1, D)
+        x = keras.ops.concatenate([cls_token, x], axis=1)  # (B, T, D)
+        x = self.dropout(x + self.pos_embedding, training=training)
         for block in self.blocks:
             x = block(x, training=training)
-        return self.dense(self.norm(x)[:, 0])
+        return self.head(self.norm(x)[:, 0])

@@ -21,19 +21,19 @@ class Localizer(keras.Model):
 
     Args:
         image_shape: height, width and channels; both sides are multiples of 8.
-        hidden: width of the dense layer that both outputs read.
+        hidden_dim: width of the dense layer that both outputs read.
         num_classes: width of the class output.
         alpha: weight of the class loss; the box loss has 1 - alpha.
     """
 
-    def __init__(self, image_shape, hidden, num_classes, alpha):
+    def __init__(self, image_shape, hidden_dim, num_classes, alpha):
         super().__init__()
         self.conv1 = layers.Conv2D(16, kernel_size=3, padding="same")
         self.pool = layers.MaxPooling2D(2)
         self.conv2 = layers.Conv2D(32, kernel_size=3, padding="same")
         self.conv3 = layers.Conv2D(64, kernel_size=3, padding="same")
         self.flatten = layers.Flatten()
-        self.dense = layers.Dense(hidden)
+        self.dense = layers.Dense(hidden_dim)
         self.label = layers.Dense(num_classes)
         self.box = layers.Dense(4)
         self.alpha = alpha
@@ -44,7 +44,7 @@ class Localizer(keras.Model):
         x = self.pool(keras.ops.relu(self.conv1(x)))  # (B, H / 2, W / 2, 16)
         x = self.pool(keras.ops.relu(self.conv2(x)))  # (B, H / 4, W / 4, 32)
         x = self.pool(keras.ops.relu(self.conv3(x)))  # (B, H / 8, W / 8, 64)
-        x = keras.ops.relu(self.dense(self.flatten(x)))  # (B, hidden)
+        x = keras.ops.relu(self.dense(self.flatten(x)))  # (B, hidden_dim)
         return {"label": self.label(x), "box": self.box(x)}
 
     def compute_loss(  # differs: Keras's fit passes more

@@ -20,28 +20,28 @@ class DenoisingAutoencoder(keras.Model):
     """Two noises, a dense encoder and a dense decoder.
 
     Args:
-        pixels: width of the flat picture.
-        hidden: width of the layer before the code and of the one after it.
-        code: width of the code.
-        noise: standard deviation of the Gaussian noise in training.
-        rate: share of the pixels that are set to 0 in training.
+        num_pixels: width of the flat picture.
+        hidden_dim: width of the layer before the code and of the one after it.
+        latent_dim: width of the code.
+        noise_stddev: standard deviation of the Gaussian noise in training.
+        dropout: share of the pixels that are set to 0 in training.
     """
 
-    def __init__(self, pixels, hidden, code, noise, rate):
+    def __init__(self, num_pixels, hidden_dim, latent_dim, noise_stddev, dropout):
         super().__init__()
-        self.gaussian = layers.GaussianNoise(noise)
-        self.dropout = layers.Dropout(rate)
-        self.encoder1 = layers.Dense(hidden)
-        self.encoder2 = layers.Dense(code)
-        self.decoder1 = layers.Dense(hidden)
-        self.decoder2 = layers.Dense(pixels)
-        self(keras.Input((pixels,)))  # differs: Keras creates its weights when it first sees a shape
+        self.gaussian_noise = layers.GaussianNoise(noise_stddev)
+        self.dropout = layers.Dropout(dropout)
+        self.encoder1 = layers.Dense(hidden_dim)
+        self.encoder2 = layers.Dense(latent_dim)
+        self.decoder1 = layers.Dense(hidden_dim)
+        self.decoder2 = layers.Dense(num_pixels)
+        self(keras.Input((num_pixels,)))  # differs: Keras creates its weights when it first sees a shape
 
     def call(self, x, training=None):  # differs: Keras passes the mode in, and on JAX does not hand it on
-        """(B, pixels) pictures, spoilt in training, to (B, pixels) clean ones."""
-        x = self.gaussian(x, training=training)
+        """(B, num_pixels) pictures, spoilt in training, to (B, num_pixels) clean ones."""
+        x = self.gaussian_noise(x, training=training)
         x = self.dropout(x, training=training)
-        x = keras.ops.relu(self.encoder1(x))  # (B, hidden)
-        x = keras.ops.relu(self.encoder2(x))  # (B, code)
-        x = keras.ops.relu(self.decoder1(x))  # (B, hidden)
+        x = keras.ops.relu(self.encoder1(x))  # (B, hidden_dim)
+        x = keras.ops.relu(self.encoder2(x))  # (B, latent_dim)
+        x = keras.ops.relu(self.decoder1(x))  # (B, hidden_dim)
         return self.decoder2(x)

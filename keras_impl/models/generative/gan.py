@@ -24,22 +24,22 @@ class Generator(keras.Model):
     """Latent vectors to pictures, by three dense layers.
 
     Args:
-        latent: length of a latent vector.
-        hidden: width of the hidden layers.
-        pixels: number of pixels of a picture.
+        latent_dim: length of a latent vector.
+        hidden_dim: width of the hidden layers.
+        num_pixels: number of pixels of a picture.
     """
 
-    def __init__(self, latent, hidden, pixels):
+    def __init__(self, latent_dim, hidden_dim, num_pixels):
         super().__init__()
-        self.dense1 = layers.Dense(hidden)
-        self.dense2 = layers.Dense(hidden)
-        self.dense3 = layers.Dense(pixels)
-        self(keras.Input((latent,)))  # differs: Keras creates its weights when it first sees a shape
+        self.dense1 = layers.Dense(hidden_dim)
+        self.dense2 = layers.Dense(hidden_dim)
+        self.dense3 = layers.Dense(num_pixels)
+        self(keras.Input((latent_dim,)))  # differs: Keras creates its weights when it first sees a shape
 
     def call(self, z):
-        """(B, latent) noise to (B, pixels) pictures in [-1, 1]."""
-        z = ops.relu(self.dense1(z))  # (B, hidden)
-        z = ops.relu(self.dense2(z))  # (B, hidden)
+        """(B, latent_dim) noise to (B, num_pixels) pictures in [-1, 1]."""
+        z = ops.relu(self.dense1(z))  # (B, hidden_dim)
+        z = ops.relu(self.dense2(z))  # (B, hidden_dim)
         return ops.tanh(self.dense3(z))
 
 
@@ -47,21 +47,21 @@ class Discriminator(keras.Model):
     """Pictures to the logit of being real, by three dense layers.
 
     Args:
-        hidden: width of the hidden layers.
-        pixels: number of pixels of a picture.
+        hidden_dim: width of the hidden layers.
+        num_pixels: number of pixels of a picture.
     """
 
-    def __init__(self, hidden, pixels):
+    def __init__(self, hidden_dim, num_pixels):
         super().__init__()
-        self.dense1 = layers.Dense(hidden)
-        self.dense2 = layers.Dense(hidden)
+        self.dense1 = layers.Dense(hidden_dim)
+        self.dense2 = layers.Dense(hidden_dim)
         self.dense3 = layers.Dense(1)
-        self(keras.Input((pixels,)))  # differs: Keras creates its weights when it first sees a shape
+        self(keras.Input((num_pixels,)))  # differs: Keras creates its weights when it first sees a shape
 
     def call(self, x):
-        """(B, pixels) pictures to (B, 1) logits."""
-        x = ops.leaky_relu(self.dense1(x), negative_slope=0.25)  # (B, hidden)
-        x = ops.leaky_relu(self.dense2(x), negative_slope=0.25)  # (B, hidden)
+        """(B, num_pixels) pictures to (B, 1) logits."""
+        x = ops.leaky_relu(self.dense1(x), negative_slope=0.25)  # (B, hidden_dim)
+        x = ops.leaky_relu(self.dense2(x), negative_slope=0.25)  # (B, hidden_dim)
         return self.dense3(x)
 
 
@@ -69,19 +69,19 @@ class GAN(keras.Model):
     """The two players. Called by itself, it generates.
 
     Args:
-        latent: length of a latent vector.
-        hidden: width of the hidden layers of both.
-        pixels: number of pixels of a picture.
+        latent_dim: length of a latent vector.
+        hidden_dim: width of the hidden layers of both.
+        num_pixels: number of pixels of a picture.
     """
 
-    def __init__(self, latent, hidden, pixels):
+    def __init__(self, latent_dim, hidden_dim, num_pixels):
         super().__init__()
-        self.generator = Generator(latent, hidden, pixels)
-        self.discriminator = Discriminator(hidden, pixels)
-        self(keras.Input((latent,)))  # differs: Keras knows a model as built when it has seen a shape
+        self.generator = Generator(latent_dim, hidden_dim, num_pixels)
+        self.discriminator = Discriminator(hidden_dim, num_pixels)
+        self(keras.Input((latent_dim,)))  # differs: Keras knows a model as built when it has seen a shape
 
     def call(self, z):
-        """(B, latent) noise to (B, pixels) pictures in [-1, 1]."""
+        """(B, latent_dim) noise to (B, num_pixels) pictures in [-1, 1]."""
         return self.generator(z)
 
 
@@ -89,9 +89,9 @@ def discriminator_loss(model, batch):
     """-E[log D(x)] - E[log(1 - D(G(z)))]; the generator is not trained here."""
     generated = ops.stop_gradient(model.generator(batch["x"]))
     # From logits, log D is log_sigmoid(logit) and log(1 - D) is log_sigmoid(-logit): neither can overflow.
-    found = -ops.log_sigmoid(model.discriminator(batch["real"]))
-    refused = -ops.log_sigmoid(-model.discriminator(generated))
-    return ops.mean(found) + ops.mean(refused)
+    real_loss = -ops.log_sigmoid(model.discriminator(batch["real"]))
+    fake_loss = -ops.log_sigmoid(-model.discriminator(generated))
+    return ops.mean(real_loss) + ops.mean(fake_loss)
 
 
 def generator_loss(model, batch):

@@ -27,22 +27,22 @@ class QNetwork(keras.Model):
     """States to the value of each action, by three dense layers.
 
     Args:
-        state: length of a state.
-        hidden: width of the hidden layers.
-        actions: number of actions.
+        state_dim: length of a state.
+        hidden_dim: width of the hidden layers.
+        num_actions: number of actions.
     """
 
-    def __init__(self, state, hidden, actions):
+    def __init__(self, state_dim, hidden_dim, num_actions):
         super().__init__()
-        self.dense1 = layers.Dense(hidden)
-        self.dense2 = layers.Dense(hidden)
-        self.dense3 = layers.Dense(actions)
-        self(keras.Input((state,)))  # differs: Keras creates its weights when it first sees a shape
+        self.dense1 = layers.Dense(hidden_dim)
+        self.dense2 = layers.Dense(hidden_dim)
+        self.dense3 = layers.Dense(num_actions)
+        self(keras.Input((state_dim,)))  # differs: Keras creates its weights when it first sees a shape
 
     def call(self, x):
-        """(B, state) states to (B, actions) values."""
-        x = ops.relu(self.dense1(x))  # (B, hidden)
-        x = ops.relu(self.dense2(x))  # (B, hidden)
+        """(B, state_dim) states to (B, num_actions) values."""
+        x = ops.relu(self.dense1(x))  # (B, hidden_dim)
+        x = ops.relu(self.dense2(x))  # (B, hidden_dim)
         return self.dense3(x)
 
 
@@ -50,28 +50,28 @@ class DQN(keras.Model):
     """The online network, which learns and acts, and the target network, its earlier self.
 
     Args:
-        state: length of a state.
-        hidden: width of the hidden layers.
-        actions: number of actions.
+        state_dim: length of a state.
+        hidden_dim: width of the hidden layers.
+        num_actions: number of actions.
         gamma: what a reward one step later is worth.
-        sync_every: steps after which the target network is renewed.
+        target_update_interval: steps after which the target network is renewed.
     """
 
-    def __init__(self, state, hidden, actions, gamma, sync_every):
+    def __init__(self, state_dim, hidden_dim, num_actions, gamma, target_update_interval):
         super().__init__()
-        self.online = QNetwork(state, hidden, actions)
-        self.target = QNetwork(state, hidden, actions)
+        self.online = QNetwork(state_dim, hidden_dim, num_actions)
+        self.target = QNetwork(state_dim, hidden_dim, num_actions)
         self.target.trainable = False
         self.gamma = gamma
-        self.sync_every = sync_every
-        self.sync()
-        self(keras.Input((state,)))  # differs: Keras knows a model as built when it has seen a shape
+        self.target_update_interval = target_update_interval
+        self.update_target()
+        self(keras.Input((state_dim,)))  # differs: Keras knows a model as built when it has seen a shape
 
     def call(self, x):
-        """(B, state) states to (B, actions) values, by the online network."""
+        """(B, state_dim) states to (B, num_actions) values, by the online network."""
         return self.online(x)
 
-    def sync(self):
+    def update_target(self):
         """Make the target network equal to the online one."""
         self.target.set_weights(self.online.get_weights())
 
@@ -79,9 +79,9 @@ class DQN(keras.Model):
 def td_loss(model, batch):
     """Huber loss between the values of the actions taken and what the next states say that they should be."""
     value = ops.take_along_axis(model(batch["x"]), batch["action"][:, None], axis=-1)[:, 0]  # (B,)
-    best = ops.stop_gradient(ops.amax(model.target(batch["next_x"]), axis=-1))  # (B,)
-    goal = batch["reward"] + model.gamma * (1 - batch["done"]) * best
-    return keras.losses.huber(goal, value, delta=1.0)
+    next_value = ops.stop_gradient(ops.amax(model.target(batch["next_x"]), axis=-1))  # (B,)
+    target = batch["reward"] + model.gamma * (1 - batch["done"]) * next_value
+    return keras.losses.huber(target, value, delta=1.0)
 
 
 PHASES = (Phase("online", loss=td_loss),)
@@ -89,9 +89,9 @@ PHASES = (Phase("online", loss=td_loss),)
 
 def after_step(run, steps):
     """Renew the target network now and then."""
-    if steps % run.model.sync_every == 0:
+    if steps % run.model.target_update_interval == 0:
         run.compiled.flush()  # differs: a compiled step may hold the weights outside the model
-        run.model.sync()
+        run.model.update_target()
 
 
 def fit(run, epochs, report):

@@ -21,13 +21,13 @@ class HarLSTM(keras.Model):
 
     Args:
         window_shape: steps of the window and channels of the sensors.
-        hidden: width of the LSTM's output and of its cell state.
+        hidden_size: width of the LSTM's output and of its cell state.
         num_classes: number of activities.
     """
 
-    def __init__(self, window_shape, hidden, num_classes):
+    def __init__(self, window_shape, hidden_size, num_classes):
         super().__init__()
-        self.lstm = layers.LSTM(hidden)
+        self.lstm = layers.LSTM(hidden_size)
         self.dense = layers.Dense(num_classes)
         self(keras.Input(window_shape))  # differs: Keras creates its weights when it first sees a shape
 

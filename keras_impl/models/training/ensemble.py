@@ -45,9 +45,9 @@ class Ensemble(keras.Model):
         logits = ops.stack([member(x) for member in self.members])  # (members, B, num_classes)
         return ops.logsumexp(ops.log_softmax(logits, axis=-1), axis=0) - math.log(len(self.members))
 
-    def keep(self, place):
+    def snapshot(self, index):
         """Make that member equal to the learner."""
-        self.members[place].set_weights(self.learner.get_weights())
+        self.members[index].set_weights(self.learner.get_weights())
 
 
 def learner_loss(model, batch):
@@ -68,8 +68,8 @@ def fit(run, epochs, report):
         order = rng.permutation(len(rows["y"]))
         batches = np.split(order, range(run.twin.batch_size, len(order), run.twin.batch_size))
         losses = [train.step(run, {name: array[chosen] for name, array in rows.items()}) for chosen in batches]
-        place = epoch - (epochs - len(run.model.members))
-        if place >= 0:
+        index = epoch - (epochs - len(run.model.members))
+        if index >= 0:
             run.compiled.flush()  # differs: a compiled step may hold the weights outside the model
-            run.model.keep(place)
+            run.model.snapshot(index)
         report(epoch, {"learner": float(np.mean([loss["learner"] for loss in losses]))})

@@ -23,12 +23,12 @@ class DeepConvNet(nn.Module):
 
     Args:
         image_shape: height, width and channels; 28 by 28 leaves 4 by 4 at the end.
-        hidden_width: units in the hidden dense layer.
-        rate: share of the hidden units that dropout silences.
+        hidden_dim: units in the hidden dense layer.
+        dropout: share of the hidden units that dropout silences.
         num_classes: width of the output.
     """
 
-    def __init__(self, image_shape, hidden_width, rate, num_classes):
+    def __init__(self, image_shape, hidden_dim, dropout, num_classes):
         check_shapes(image_shape, num_classes, smallest=4)
         super().__init__()
         height, width, channels = image_shape  # differs: torch's layers ask for their inputs' sizes
@@ -42,9 +42,9 @@ class DeepConvNet(nn.Module):
         self.conv6 = nn.Conv2d(64, 64, kernel_size=3, padding=1)
         self.pool3 = nn.MaxPool2d(2)
         self.flatten = nn.Flatten()
-        self.dense1 = nn.Linear(64 * ((height // 2 + 2) // 4) * ((width // 2 + 2) // 4), hidden_width)
-        self.dropout = nn.Dropout(rate)
-        self.dense2 = nn.Linear(hidden_width, num_classes)
+        self.dense1 = nn.Linear(64 * ((height // 2 + 2) // 4) * ((width // 2 + 2) // 4), hidden_dim)
+        self.dropout = nn.Dropout(dropout)
+        self.dense2 = nn.Linear(hidden_dim, num_classes)
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")  # differs: the tails stay on
@@ -61,5 +61,5 @@ class DeepConvNet(nn.Module):
         x = torch.relu(self.conv5(x))
         x = self.pool3(torch.relu(self.conv6(x)))  # (B, 64, 4, 4)
 
-        x = torch.relu(self.dense1(self.flatten(x)))  # (B, hidden_width)
+        x = torch.relu(self.dense1(self.flatten(x)))  # (B, hidden_dim)
         return self.dense2(self.dropout(x))

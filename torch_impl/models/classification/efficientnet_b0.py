@@ -31,10 +31,10 @@ STAGES = (  # table 1: channels, number of blocks, size of the filters, stride o
 )
 
 
-def scaled(channels, width):
-    """The nearest multiple of 8 to `width * channels`, at least 8, and not more than a tenth below."""
-    nearest = max(8, int(width * channels + 4) // 8 * 8)
-    return nearest if nearest >= 0.9 * width * channels else nearest + 8
+def round_filters(channels, width_mult):
+    """The nearest multiple of 8 to `width_mult * channels`, at least 8, and not more than a tenth below."""
+    nearest = max(8, int(width_mult * channels + 4) // 8 * 8)
+    return nearest if nearest >= 0.9 * width_mult * channels else nearest + 8
 
 
 class EfficientNet(nn.Module):
@@ -42,40 +42,40 @@ class EfficientNet(nn.Module):
 
     Args:
         image_shape: height, width and channels.
-        width: factor on all channels.
-        depth: factor on the number of blocks in a stage.
-        rate: share of the last values that dropout silences.
-        path_rate: share of the pictures for which training leaves out the last residual; less for those before.
+        width_mult: factor on all channels.
+        depth_mult: factor on the number of blocks in a stage.
+        dropout: share of the last values that dropout silences.
+        drop_path_rate: share of the pictures for which training leaves out the last residual; less for those before.
         momentum: share of BatchNorm's running statistics that each step keeps; the authors' 0.99 needs long training.
         num_classes: width of the output.
     """
 
-    def __init__(self, image_shape, width, depth, rate, path_rate, momentum, num_classes):
+    def __init__(self, image_shape, width_mult, depth_mult, dropout, drop_path_rate, momentum, num_classes):
         check_shapes(image_shape, num_classes, smallest=1)
         super().__init__()
-        channels, last = scaled(32, width), scaled(1280, width)
-        total = sum(math.ceil(depth * num_blocks) for _, num_blocks, *_ in STAGES)
-        self.conv1 = nn.Conv2d(image_shape[-1], channels, kernel_size=3, stride=2, padding=0, bias=False)
-        self.norm1 = batch_norm(channels, momentum)
+        channels, last = round_filters(32, width_mult), round_filters(1280, width_mult)
+        total = sum(math.ceil(depth_mult * num_blocks) for _, num_blocks, *_ in STAGES)
+        self.stem_conv = nn.Conv2d(image_shape[-1], channels, kernel_size=3, stride=2, padding=0, bias=False)
+        self.stem_bn = batch_norm(channels, momentum)
         self.blocks = nn.ModuleList()
-        for out_channels, num_blocks, kernel_size, stride, expansion in STAGES:
-            for block in range(math.ceil(depth * num_blocks)):
+        for out_channels, num_blocks, kernel_size, stride, expand_ratio in STAGES:
+            for block in range(math.ceil(depth_mult * num_blocks)):
                 block_stride = stride if block == 0 else 1
-                block_rate = path_rate * len(self.blocks) / total
-                out = scaled(out_channels, width)
-                self.blocks.append(MBConv(channels, out, kernel_size, block_stride, expansion, block_rate, momentum))
+                block_rate = drop_path_rate * len(self.blocks) / total
+                out = round_filters(out_channels, width_mult)
+                self.blocks.append(MBConv(channels, out, kernel_size, block_stride, expand_ratio, block_rate, momentum))
                 channels = out
-        self.conv2 = nn.Conv2d(channels, last, kernel_size=1, bias=False)
-        self.norm2 = batch_norm(last, momentum)
-        self.dropout = nn.Dropout(rate)
+        self.top_conv = nn.Conv2d(channels, last, kernel_size=1, bias=False)
+        self.top_bn = batch_norm(last, momentum)
+        self.dropout = nn.Dropout(dropout)
         self.dense = nn.Linear(last, num_classes)
 
     def forward(self, x):  # differs: the mode is the model's own, set by train() and eval()
         """(B, C, H, W) images to (B, num_classes) logits."""
-        x = self.conv1(padded(x, kernel_size=3))
-        x = F.silu(self.norm1(x))  # (B, 32 width, H / 2, W / 2)
+        x = self.stem_conv(padded(x, kernel_size=3))
+        x = F.silu(self.stem_bn(x))  # (B, 32 width_mult, H / 2, W / 2)
         for block in self.blocks:
-            x = block(x)  # at last (B, 320 width, H / 32, W / 32)
-        x = F.silu(self.norm2(self.conv2(x)))  # (B, 1280 width, H / 32, W / 32)
-        x = x.mean(dim=(2, 3))  # (B, 1280 width)
+            x = block(x)  # at last (B, 320 width_mult, H / 32, W / 32)
+        x = F.silu(self.top_bn(self.top_conv(x)))  # (B, 1280 width_mult, H / 32, W / 32)
+        x = x.mean(dim=(2, 3))  # (B, 1280 width_mult)
         return self.dense(self.dropout(x))

@@ -28,7 +28,7 @@ STAGE4 = (
     (528, 256, 160, 320, 32, 128, 128),
 )
 STAGE5 = ((832, 256, 160, 320, 32, 128, 128), (832, 384, 192, 384, 48, 128, 128))
-AUXILIARY_WEIGHT = 0.3
+AUX_LOSS_WEIGHT = 0.3
 
 
 def halve(x):
@@ -36,34 +36,34 @@ def halve(x):
     return F.max_pool2d(x, kernel_size=3, stride=2, ceil_mode=True)
 
 
-class Auxiliary(nn.Module):
+class InceptionAux(nn.Module):
     """A small classifier on the middle of the network: pooling, a 1x1 convolution, two dense layers.
 
     Args:
         in_shape: height, width and channels of the input.
-        window: height and width of what is pooled, every three pixels.
+        pool_size: height and width of what is pooled, every three pixels.
         channels: channels of the convolution.
-        hidden_width: units in the hidden dense layer.
-        rate: share of the hidden units that dropout silences.
+        hidden_dim: units in the hidden dense layer.
+        dropout: share of the hidden units that dropout silences.
         num_classes: width of the output.
     """
 
-    def __init__(self, in_shape, window, channels, hidden_width, rate, num_classes):
+    def __init__(self, in_shape, pool_size, channels, hidden_dim, dropout, num_classes):
         super().__init__()
         # differs: torch's layers ask for their inputs' sizes
-        height, width = ((side - window) // 3 + 1 for side in in_shape[:2])  # after pooling
-        self.pool = nn.AvgPool2d(kernel_size=window, stride=3)
+        height, width = ((side - pool_size) // 3 + 1 for side in in_shape[:2])  # after pooling
+        self.pool = nn.AvgPool2d(kernel_size=pool_size, stride=3)
         self.conv = convolution(in_shape[-1], channels, kernel_size=1)
         self.flatten = nn.Flatten()
-        self.dense1 = nn.Linear(height * width * channels, hidden_width)
-        self.dropout = nn.Dropout(rate)
-        self.dense2 = nn.Linear(hidden_width, num_classes)
+        self.dense1 = nn.Linear(height * width * channels, hidden_dim)
+        self.dropout = nn.Dropout(dropout)
+        self.dense2 = nn.Linear(hidden_dim, num_classes)
 
     def forward(self, x):
         """(B, C, H, W) to (B, num_classes) logits."""
-        x = self.pool(x)  # (B, C, (H - window) / 3 + 1, (W - window) / 3 + 1)
+        x = self.pool(x)  # (B, C, (H - pool_size) / 3 + 1, (W - pool_size) / 3 + 1)
         x = torch.relu(self.conv(x))
-        x = torch.relu(self.dense1(self.flatten(x)))  # (B, hidden_width)
+        x = torch.relu(self.dense1(self.flatten(x)))  # (B, hidden_dim)
         return self.dense2(self.dropout(x))
 
 
@@ -71,42 +71,42 @@ class GoogLeNet(nn.Module):
     """Three convolutions, nine Inception modules in three stages, and a dense layer on the mean over the picture.
 
     Args:
-        image_shape: height, width and channels; a sixteenth of it must hold a window, a thirty-second one pixel.
-        divisor: every width of the paper is divided by it; 1, 2, 4 or 8.
-        window: height and width of what the auxiliary classifiers pool; 5 in the paper.
-        rate: share of the last values that dropout silences.
-        auxiliary_rate: the same for the hidden units of the auxiliary classifiers.
+        image_shape: height, width and channels; a sixteenth of it must hold a pooling window.
+        width_divisor: every width of the paper is divided by it; 1, 2, 4 or 8.
+        aux_pool_size: height and width of what the auxiliary classifiers pool; 5 in the paper.
+        dropout: share of the last values that dropout silences.
+        aux_dropout: the same for the hidden units of the auxiliary classifiers.
         num_classes: width of the output.
     """
 
-    def __init__(self, image_shape, divisor, window, rate, auxiliary_rate, num_classes):
-        check_shapes(image_shape, num_classes, smallest=max(31, 16 * window - 1))
+    def __init__(self, image_shape, width_divisor, aux_pool_size, dropout, aux_dropout, num_classes):
+        check_shapes(image_shape, num_classes, smallest=max(31, 16 * aux_pool_size - 1))
         super().__init__()
         sides = [(side + 1) // 2 // 8 for side in image_shape[:2]]  # of stage 4
-        thin = lambda *widths: [width // divisor for width in widths]
-        self.conv1 = nn.Conv2d(image_shape[-1], *thin(64), kernel_size=7, stride=2, padding=3)
-        self.norm1 = nn.LocalResponseNorm(size=5, alpha=1e-4, beta=0.75, k=1.0)
-        self.conv2 = convolution(*thin(64, 64), kernel_size=1)
-        self.conv3 = convolution(*thin(64, 192), kernel_size=3)
-        self.norm2 = nn.LocalResponseNorm(size=5, alpha=1e-4, beta=0.75, k=1.0)
-        self.stage3 = nn.ModuleList(Inception(*thin(*row)) for row in STAGE3)
-        self.stage4 = nn.ModuleList(Inception(*thin(*row)) for row in STAGE4)
-        self.auxiliary1 = Auxiliary((*sides, *thin(512)), window, *thin(128, 1024), auxiliary_rate, num_classes)
-        self.auxiliary2 = Auxiliary((*sides, *thin(528)), window, *thin(128, 1024), auxiliary_rate, num_classes)
-        self.stage5 = nn.ModuleList(Inception(*thin(*row)) for row in STAGE5)
-        self.dropout = nn.Dropout(rate)
-        self.dense = nn.Linear(*thin(1024), num_classes)
+        scale = lambda *widths: [width // width_divisor for width in widths]
+        self.conv1 = nn.Conv2d(image_shape[-1], *scale(64), kernel_size=7, stride=2, padding=3)
+        self.lrn1 = nn.LocalResponseNorm(size=5, alpha=1e-4, beta=0.75, k=1.0)
+        self.conv2 = convolution(*scale(64, 64), kernel_size=1)
+        self.conv3 = convolution(*scale(64, 192), kernel_size=3)
+        self.lrn2 = nn.LocalResponseNorm(size=5, alpha=1e-4, beta=0.75, k=1.0)
+        self.stage3 = nn.ModuleList(Inception(*scale(*row)) for row in STAGE3)
+        self.stage4 = nn.ModuleList(Inception(*scale(*row)) for row in STAGE4)
+        self.aux1 = InceptionAux((*sides, *scale(512)), aux_pool_size, *scale(128, 1024), aux_dropout, num_classes)
+        self.aux2 = InceptionAux((*sides, *scale(528)), aux_pool_size, *scale(128, 1024), aux_dropout, num_classes)
+        self.stage5 = nn.ModuleList(Inception(*scale(*row)) for row in STAGE5)
+        self.dropout = nn.Dropout(dropout)
+        self.dense = nn.Linear(*scale(1024), num_classes)
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")  # differs: the tails stay on
                 nn.init.zeros_(module.bias)
 
     def forward(self, x):  # differs: the mode is the model's own, set by train() and eval()
-        """(B, C, H, W) images to `y`, (B, num_classes) logits, and in training `auxiliary1` and `auxiliary2` too."""
+        """(B, C, H, W) images to `y`, (B, num_classes) logits, and in training `aux1` and `aux2` too."""
         out = {}
-        x = self.norm1(halve(torch.relu(self.conv1(x))))  # (B, 64, H / 4, W / 4)
+        x = self.lrn1(halve(torch.relu(self.conv1(x))))  # (B, 64, H / 4, W / 4)
         x = torch.relu(self.conv2(x))
-        x = halve(self.norm2(torch.relu(self.conv3(x))))  # (B, 192, H / 8, W / 8)
+        x = halve(self.lrn2(torch.relu(self.conv3(x))))  # (B, 192, H / 8, W / 8)
 
         for module in self.stage3:
             x = module(x)
@@ -114,11 +114,11 @@ class GoogLeNet(nn.Module):
 
         x = self.stage4[0](x)
         if self.training:
-            out["auxiliary1"] = self.auxiliary1(x)
+            out["aux1"] = self.aux1(x)
         for module in self.stage4[1:4]:
             x = module(x)
         if self.training:
-            out["auxiliary2"] = self.auxiliary2(x)
+            out["aux2"] = self.aux2(x)
         x = halve(self.stage4[4](x))  # (B, 832, H / 32, W / 32)
 
         for module in self.stage5:
@@ -130,5 +130,5 @@ class GoogLeNet(nn.Module):
     def compute_loss(self, x, y, y_pred):  # differs: Keras's fit passes more
         """Cross-entropy, and 0.3 of that of each auxiliary classifier; mean over the batch."""
         loss = lambda logits: F.cross_entropy(logits, y)
-        auxiliary = loss(y_pred["auxiliary1"]) + loss(y_pred["auxiliary2"])
-        return loss(y_pred["y"]) + AUXILIARY_WEIGHT * auxiliary
+        auxiliary = loss(y_pred["aux1"]) + loss(y_pred["aux2"])
+        return loss(y_pred["y"]) + AUX_LOSS_WEIGHT * auxiliary

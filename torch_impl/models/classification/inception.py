@@ -31,23 +31,23 @@ class NaiveInception(nn.Module):
 
     Args:
         in_channels: channels of the input, and of what is pooled.
-        conv1: channels of the 1x1 convolution.
-        conv3: channels of the 3x3 convolution.
-        conv5: channels of the 5x5 convolution.
+        ch1x1: channels of the 1x1 convolution.
+        ch3x3: channels of the 3x3 convolution.
+        ch5x5: channels of the 5x5 convolution.
     """
 
-    def __init__(self, in_channels, conv1, conv3, conv5):
+    def __init__(self, in_channels, ch1x1, ch3x3, ch5x5):
         super().__init__()
-        self.conv1 = convolution(in_channels, conv1, kernel_size=1)
-        self.conv3 = convolution(in_channels, conv3, kernel_size=3)
-        self.conv5 = convolution(in_channels, conv5, kernel_size=5)
+        self.conv1x1 = convolution(in_channels, ch1x1, kernel_size=1)
+        self.conv3x3 = convolution(in_channels, ch3x3, kernel_size=3)
+        self.conv5x5 = convolution(in_channels, ch5x5, kernel_size=5)
         self.pool = nn.MaxPool2d(kernel_size=3, stride=1, padding=1)
 
     def forward(self, x):
-        """(B, in_channels, H, W) to (B, conv1 + conv3 + conv5 + in_channels, H, W)."""
-        one = torch.relu(self.conv1(x))
-        three = torch.relu(self.conv3(x))
-        five = torch.relu(self.conv5(x))
+        """(B, in_channels, H, W) to (B, ch1x1 + ch3x3 + ch5x5 + in_channels, H, W)."""
+        one = torch.relu(self.conv1x1(x))
+        three = torch.relu(self.conv3x3(x))
+        five = torch.relu(self.conv5x5(x))
         pooled = self.pool(x)
         return torch.cat([one, three, five, pooled], dim=1)
 
@@ -57,30 +57,30 @@ class Inception(nn.Module):
 
     Args:
         in_channels: channels of the input.
-        conv1: channels of the 1x1 convolution.
-        reduce3: channels that are left for the 3x3 convolution.
-        conv3: channels of the 3x3 convolution.
-        reduce5: channels that are left for the 5x5 convolution.
-        conv5: channels of the 5x5 convolution.
-        project: channels that are left of what was pooled.
+        ch1x1: channels of the 1x1 convolution.
+        ch3x3red: channels that are left for the 3x3 convolution.
+        ch3x3: channels of the 3x3 convolution.
+        ch5x5red: channels that are left for the 5x5 convolution.
+        ch5x5: channels of the 5x5 convolution.
+        pool_proj: channels that are left of what was pooled.
     """
 
-    def __init__(self, in_channels, conv1, reduce3, conv3, reduce5, conv5, project):
+    def __init__(self, in_channels, ch1x1, ch3x3red, ch3x3, ch5x5red, ch5x5, pool_proj):
         super().__init__()
-        self.conv1 = convolution(in_channels, conv1, kernel_size=1)
-        self.reduce3 = convolution(in_channels, reduce3, kernel_size=1)
-        self.conv3 = convolution(reduce3, conv3, kernel_size=3)
-        self.reduce5 = convolution(in_channels, reduce5, kernel_size=1)
-        self.conv5 = convolution(reduce5, conv5, kernel_size=5)
+        self.conv1x1 = convolution(in_channels, ch1x1, kernel_size=1)
+        self.reduce3x3 = convolution(in_channels, ch3x3red, kernel_size=1)
+        self.conv3x3 = convolution(ch3x3red, ch3x3, kernel_size=3)
+        self.reduce5x5 = convolution(in_channels, ch5x5red, kernel_size=1)
+        self.conv5x5 = convolution(ch5x5red, ch5x5, kernel_size=5)
         self.pool = nn.MaxPool2d(kernel_size=3, stride=1, padding=1)
-        self.project = convolution(in_channels, project, kernel_size=1)
+        self.pool_proj = convolution(in_channels, pool_proj, kernel_size=1)
 
     def forward(self, x):
-        """(B, in_channels, H, W) to (B, conv1 + conv3 + conv5 + project, H, W)."""
-        one = torch.relu(self.conv1(x))
-        three = torch.relu(self.conv3(torch.relu(self.reduce3(x))))
-        five = torch.relu(self.conv5(torch.relu(self.reduce5(x))))
-        pooled = torch.relu(self.project(self.pool(x)))
+        """(B, in_channels, H, W) to (B, ch1x1 + ch3x3 + ch5x5 + pool_proj, H, W)."""
+        one = torch.relu(self.conv1x1(x))
+        three = torch.relu(self.conv3x3(torch.relu(self.reduce3x3(x))))
+        five = torch.relu(self.conv5x5(torch.relu(self.reduce5x5(x))))
+        pooled = torch.relu(self.pool_proj(self.pool(x)))
         return torch.cat([one, three, five, pooled], dim=1)
 
 
@@ -90,25 +90,25 @@ class InceptionNet(nn.Module):
     Args:
         image_shape: height, width and channels; two poolings need 4 by 4 at least.
         width: channels of the first convolution.
-        naive: the naive module's conv1, conv3 and conv5.
-        reduced: the reduced module's conv1, reduce3, conv3, reduce5, conv5 and project.
+        naive: the naive module's ch1x1, ch3x3 and ch5x5.
+        reduced: the reduced module's ch1x1, ch3x3red, ch3x3, ch5x5red, ch5x5 and pool_proj.
         num_classes: width of the output.
     """
 
     def __init__(self, image_shape, width, naive, reduced, num_classes):
         check_shapes(image_shape, num_classes, smallest=4)
         super().__init__()
-        conv1, _, conv3, _, conv5, project = reduced  # differs: torch's layers ask for their inputs' sizes
+        ch1x1, _, ch3x3, _, ch5x5, pool_proj = reduced  # differs: torch's layers ask for their inputs' sizes
         self.conv1 = convolution(image_shape[-1], width, kernel_size=3)
         self.pool = nn.MaxPool2d(2)
         self.naive = NaiveInception(width, *naive)
         self.reduced = Inception(sum(naive) + width, *reduced)
-        self.dense = nn.Linear(conv1 + conv3 + conv5 + project, num_classes)
+        self.dense = nn.Linear(ch1x1 + ch3x3 + ch5x5 + pool_proj, num_classes)
 
     def forward(self, x):
         """(B, C, H, W) images to (B, num_classes) logits."""
         x = self.pool(torch.relu(self.conv1(x)))  # (B, width, H / 2, W / 2)
         x = self.pool(self.naive(x))  # (B, sum(naive) + width, H / 4, W / 4)
-        x = self.reduced(x)  # (B, conv1 + conv3 + conv5 + project, H / 4, W / 4)
+        x = self.reduced(x)  # (B, ch1x1 + ch3x3 + ch5x5 + pool_proj, H / 4, W / 4)
         x = x.mean(dim=(2, 3))
         return self.dense(x)

@@ -41,41 +41,44 @@ class MBConv(nn.Module):
         channels: channels of the output.
         kernel_size: height and width of the depthwise filters.
         stride: 2 halves height and width.
-        expansion: how many times wider the block is inside; 1 leaves the first convolution out.
-        rate: share of the pictures for which training leaves the residual out.
+        expand_ratio: how many times wider the block is inside; 1 leaves the first convolution out.
+        drop_path_rate: share of the pictures for which training leaves the residual out.
         momentum: share of the running statistics that each step keeps.
     """
 
-    def __init__(self, in_channels, channels, kernel_size, stride, expansion, rate, momentum):
+    def __init__(self, in_channels, channels, kernel_size, stride, expand_ratio, drop_path_rate, momentum):
         super().__init__()
-        self.kernel_size, self.stride, self.expansion = kernel_size, stride, expansion
-        wide, silu = expansion * in_channels, F.silu
-        if expansion != 1:
-            self.conv1 = nn.Conv2d(in_channels, wide, kernel_size=1, bias=False)
-            self.norm1 = batch_norm(wide, momentum)
+        self.kernel_size, self.stride, self.expand_ratio = kernel_size, stride, expand_ratio
+        expanded, silu = expand_ratio * in_channels, F.silu
+        if expand_ratio != 1:
+            self.expand_conv = nn.Conv2d(in_channels, expanded, kernel_size=1, bias=False)
+            self.expand_bn = batch_norm(expanded, momentum)
         padding = kernel_size // 2 if stride == 1 else 0
-        self.depthwise = nn.Conv2d(wide, wide, kernel_size, stride=stride, padding=padding, groups=wide, bias=False)
-        self.norm2 = batch_norm(wide, momentum)
-        self.gate = SqueezeExcite(wide, max(1, in_channels // 4), activation=silu, use_bias=True)
-        self.conv2 = nn.Conv2d(wide, channels, kernel_size=1, bias=False)
-        self.norm3 = batch_norm(channels, momentum)
-        self.adds = stride == 1 and in_channels == channels
-        if self.adds:
-            self.dropout = nn.Dropout(rate)
+        self.depthwise_conv = nn.Conv2d(
+            expanded, expanded, kernel_size, stride=stride, padding=padding, groups=expanded, bias=False
+        )
+        self.depthwise_bn = batch_norm(expanded, momentum)
+        self.se = SqueezeExcite(expanded, max(1, in_channels // 4), activation=silu, use_bias=True)
+        self.project_conv = nn.Conv2d(expanded, channels, kernel_size=1, bias=False)
+        self.project_bn = batch_norm(channels, momentum)
+        self.use_residual = stride == 1 and in_channels == channels
+        if self.use_residual:
+            self.drop_path = nn.Dropout(drop_path_rate)
 
     def forward(self, x):
         """(B, in_channels, H, W) to (B, channels, H / stride, W / stride)."""
         residual = x
-        if self.expansion != 1:
-            residual = F.silu(self.norm1(self.conv1(residual)))  # (B, wide, H, W)
+        if self.expand_ratio != 1:
+            residual = F.silu(self.expand_bn(self.expand_conv(residual)))  # (B, expanded, H, W)
         if self.stride != 1:
             residual = padded(residual, self.kernel_size)
-        residual = F.silu(self.norm2(self.depthwise(residual)))  # (B, wide, H / stride, W / stride)
-        residual = self.norm3(self.conv2(self.gate(residual)))  # (B, channels, H / stride, W / stride)
-        if self.adds and self.training:
-            kept = self.dropout(x.new_ones(len(x), 1, 1, 1))  # differs: Keras's Dropout takes the shape of its noise
-            residual = residual * kept
-        return x + residual if self.adds else residual
+        residual = self.depthwise_bn(self.depthwise_conv(residual))  # (B, expanded, H / stride, W / stride)
+        residual = F.silu(residual)
+        residual = self.project_bn(self.project_conv(self.se(residual)))  # (B, channels, H / stride, W / stride)
+        if self.use_residual and self.training:
+            mask = self.drop_path(x.new_ones(len(x), 1, 1, 1))  # differs: Keras's Dropout takes the shape of its noise
+            residual = residual * mask
+        return x + residual if self.use_residual else residual
 
 
 class MBConvNet(nn.Module):
@@ -84,30 +87,31 @@ class MBConvNet(nn.Module):
     Args:
         image_shape: height, width and channels.
         width: channels of the first scale; each further one doubles them and halves the picture.
-        expansion: how many times wider the blocks are inside.
-        rate: share of the pictures for which training leaves a residual out.
+        expand_ratio: how many times wider the blocks are inside.
+        drop_path_rate: share of the pictures for which training leaves a residual out.
         momentum: share of the running statistics that each step keeps.
         num_classes: width of the output.
     """
 
-    def __init__(self, image_shape, width, expansion, rate, momentum, num_classes):
+    def __init__(self, image_shape, width, expand_ratio, drop_path_rate, momentum, num_classes):
         check_shapes(image_shape, num_classes, smallest=1)
         super().__init__()
-        self.conv1 = nn.Conv2d(image_shape[-1], width, kernel_size=3, stride=2, padding=0, bias=False)
-        self.norm1 = batch_norm(width, momentum)
+        self.stem_conv = nn.Conv2d(image_shape[-1], width, kernel_size=3, stride=2, padding=0, bias=False)
+        self.stem_bn = batch_norm(width, momentum)
         self.blocks = nn.ModuleList()
         channels = width
         for scale in range(3):
             for block in range(2):
                 stride = 2 if scale > 0 and block == 0 else 1
-                self.blocks.append(MBConv(channels, width * 2**scale, 3, stride, expansion, rate, momentum))
-                channels = width * 2**scale
+                out = width * 2**scale
+                self.blocks.append(MBConv(channels, out, 3, stride, expand_ratio, drop_path_rate, momentum))
+                channels = out
         self.dense = nn.Linear(channels, num_classes)
 
     def forward(self, x):  # differs: the mode is the model's own, set by train() and eval()
         """(B, C, H, W) images to (B, num_classes) logits."""
-        x = self.conv1(padded(x, kernel_size=3))
-        x = F.silu(self.norm1(x))  # (B, width, H / 2, W / 2)
+        x = self.stem_conv(padded(x, kernel_size=3))
+        x = F.silu(self.stem_bn(x))  # (B, width, H / 2, W / 2)
         for block in self.blocks:
             x = block(x)  # at last (B, 4 * width, H / 8, W / 8)
         x = x.mean(dim=(2, 3))  # (B, 4 * width)

@@ -19,18 +19,18 @@ class MLP(nn.Module):
 
     Args:
         num_features: length of an input row.
-        hidden_width: units in each hidden layer.
+        hidden_dim: units in each hidden layer.
         num_classes: width of the output.
     """
 
-    def __init__(self, num_features, hidden_width, num_classes):
+    def __init__(self, num_features, hidden_dim, num_classes):
         super().__init__()
-        self.dense1 = nn.Linear(num_features, hidden_width)
-        self.dense2 = nn.Linear(hidden_width, hidden_width)
-        self.dense3 = nn.Linear(hidden_width, num_classes)
+        self.dense1 = nn.Linear(num_features, hidden_dim)
+        self.dense2 = nn.Linear(hidden_dim, hidden_dim)
+        self.dense3 = nn.Linear(hidden_dim, num_classes)
 
     def forward(self, x):
         """(B, num_features) rows to (B, num_classes) logits."""
-        x = torch.relu(self.dense1(x))  # (B, hidden_width)
-        x = torch.relu(self.dense2(x))  # (B, hidden_width)
+        x = torch.relu(self.dense1(x))  # (B, hidden_dim)
+        x = torch.relu(self.dense2(x))  # (B, hidden_dim)
         return self.dense3(x)

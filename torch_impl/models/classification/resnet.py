@@ -35,27 +35,27 @@ class Bottleneck(nn.Module):
         super().__init__()
         self.strides = strides
         self.conv1 = convolution(in_channels, width, kernel_size=1, stride=strides[0])
-        self.norm1 = batch_norm(width)
+        self.bn1 = batch_norm(width)
         self.conv2 = convolution(width, width, kernel_size=3, stride=strides[1])
-        self.norm2 = batch_norm(width)
+        self.bn2 = batch_norm(width)
         self.conv3 = convolution(width, EXPANSION * width, kernel_size=1, stride=1)
-        self.norm3 = batch_norm(EXPANSION * width)
-        self.projects = strides != (1, 1) or in_channels != EXPANSION * width
-        if self.projects:
-            self.conv4 = convolution(in_channels, EXPANSION * width, kernel_size=1, stride=max(strides))
-            self.norm4 = batch_norm(EXPANSION * width)
+        self.bn3 = batch_norm(EXPANSION * width)
+        self.has_projection = strides != (1, 1) or in_channels != EXPANSION * width
+        if self.has_projection:
+            self.shortcut_conv = convolution(in_channels, EXPANSION * width, kernel_size=1, stride=max(strides))
+            self.shortcut_bn = batch_norm(EXPANSION * width)
 
     def forward(self, x):
         """(B, in_channels, H, W) to (B, 4 * width, H / 2, W / 2), or to (B, 4 * width, H, W) without a stride."""
         residual = self.residual(x)
-        shortcut = self.norm4(self.conv4(x)) if self.projects else x
+        shortcut = self.shortcut_bn(self.shortcut_conv(x)) if self.has_projection else x
         return torch.relu(residual + shortcut)
 
     def residual(self, x):
         """What is added to the shortcut."""
-        x = torch.relu(self.norm1(self.conv1(x)))
-        x = torch.relu(self.norm2(self.conv2(x)))
-        return self.norm3(self.conv3(x))
+        x = torch.relu(self.bn1(self.conv1(x)))
+        x = torch.relu(self.bn2(self.conv2(x)))
+        return self.bn3(self.conv3(x))
 
 
 class ResNet(nn.Module):
@@ -69,26 +69,26 @@ class ResNet(nn.Module):
     """
 
     block = Bottleneck
-    halving = (2, 1)  # strides of the first two convolutions of a stage, where it halves the picture
+    downsample_strides = (2, 1)  # strides of the first two convolutions of a stage, where it halves the picture
 
     def __init__(self, image_shape, width, stages, num_classes):
         check_shapes(image_shape, num_classes, smallest=1)
         super().__init__()
         self.conv1 = convolution(image_shape[-1], width, kernel_size=7, stride=2)
-        self.norm1 = batch_norm(width)
+        self.bn1 = batch_norm(width)
         self.pool1 = nn.MaxPool2d(kernel_size=3, stride=2, padding=1)  # differs: Keras pads in call
         self.blocks = nn.ModuleList()
         channels = width
         for stage, num_blocks in enumerate(stages):
             for block in range(num_blocks):
-                strides = self.halving if stage > 0 and block == 0 else (1, 1)
+                strides = self.downsample_strides if stage > 0 and block == 0 else (1, 1)
                 self.blocks.append(self.block(channels, width * 2**stage, strides))
                 channels = EXPANSION * width * 2**stage
         self.dense = nn.Linear(channels, num_classes)
 
     def forward(self, x):  # differs: the mode is the model's own, set by train() and eval()
         """(B, C, H, W) images to (B, num_classes) logits."""
-        x = torch.relu(self.norm1(self.conv1(x)))  # (B, width, H / 2, W / 2)
+        x = torch.relu(self.bn1(self.conv1(x)))  # (B, width, H / 2, W / 2)
         x = self.pool1(x)  # (B, width, H / 4, W / 4)
         for block in self.blocks:
             x = block(x)

@@ -16,4 +16,4 @@ from torch_impl.models.classification.resnet import ResNet
 class ResNet50(ResNet):
     """ResNet, with the stride of a stage in its first 3x3 convolution."""
 
-    halving = (1, 2)
+    downsample_strides = (1, 2)

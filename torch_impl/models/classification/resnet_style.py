@@ -51,9 +51,9 @@ class ResidualBlock(nn.Module):
         super().__init__()
         self.stride = stride
         self.conv1 = convolution(in_channels, channels, kernel_size=3, stride=stride)
-        self.norm1 = batch_norm(channels)
+        self.bn1 = batch_norm(channels)
         self.conv2 = convolution(channels, channels, kernel_size=3, stride=1)
-        self.norm2 = batch_norm(channels)
+        self.bn2 = batch_norm(channels)
         self.new_channels = channels - in_channels
 
     def forward(self, x):
@@ -61,8 +61,8 @@ class ResidualBlock(nn.Module):
         residual, shortcut = x, x
         if self.stride != 1:
             shortcut = F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 0, self.new_channels))
-        residual = torch.relu(self.norm1(self.conv1(residual)))  # (B, channels, H / stride, W / stride)
-        residual = self.norm2(self.conv2(residual))
+        residual = torch.relu(self.bn1(self.conv1(residual)))  # (B, channels, H / stride, W / stride)
+        residual = self.bn2(self.conv2(residual))
         return torch.relu(residual + shortcut)
 
 
@@ -80,7 +80,7 @@ class ResNetStyle(nn.Module):
         check_shapes(image_shape, num_classes, smallest=1)
         super().__init__()
         self.conv1 = convolution(image_shape[-1], width, kernel_size=3, stride=1)
-        self.norm1 = batch_norm(width)
+        self.bn1 = batch_norm(width)
         self.blocks = nn.ModuleList()
         channels = width
         for stage in range(3):
@@ -92,7 +92,7 @@ class ResNetStyle(nn.Module):
 
     def forward(self, x):  # differs: the mode is the model's own, set by train() and eval()
         """(B, C, H, W) images to (B, num_classes) logits."""
-        x = torch.relu(self.norm1(self.conv1(x)))  # (B, width, H, W)
+        x = torch.relu(self.bn1(self.conv1(x)))  # (B, width, H, W)
         for block in self.blocks:
             x = block(x)  # at last (B, 4 * width, H / 4, W / 4)
         x = x.mean(dim=(2, 3))  # (B, 4 * width)

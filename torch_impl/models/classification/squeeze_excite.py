@@ -25,21 +25,21 @@ class SqueezeExcite(nn.Module):
 
     Args:
         channels: channels of the input.
-        squeezed: width between the two dense layers.
+        squeeze_channels: width between the two dense layers.
         activation: what follows the first dense layer.
         use_bias: whether the dense layers have biases.
     """
 
-    def __init__(self, channels, squeezed, activation, use_bias):
+    def __init__(self, channels, squeeze_channels, activation, use_bias):
         super().__init__()
-        self.dense1 = nn.Linear(channels, squeezed, bias=use_bias)
+        self.dense1 = nn.Linear(channels, squeeze_channels, bias=use_bias)
         self.activation = activation
-        self.dense2 = nn.Linear(squeezed, channels, bias=use_bias)
+        self.dense2 = nn.Linear(squeeze_channels, channels, bias=use_bias)
 
     def forward(self, x):
         """(B, C, H, W) to (B, C, H, W)."""
         gate = x.mean(dim=(2, 3))  # (B, C)
-        gate = self.activation(self.dense1(gate))  # (B, squeezed)
+        gate = self.activation(self.dense1(gate))  # (B, squeeze_channels)
         gate = torch.sigmoid(self.dense2(gate))  # (B, C)
         return x * gate[:, :, None, None]
 
@@ -56,11 +56,11 @@ class SEBottleneck(Bottleneck):
     def __init__(self, in_channels, width, strides):
         super().__init__(in_channels, width, strides)
         channels = EXPANSION * width
-        self.gate = SqueezeExcite(channels, max(1, channels // REDUCTION), activation=torch.relu, use_bias=False)
+        self.se = SqueezeExcite(channels, max(1, channels // REDUCTION), activation=torch.relu, use_bias=False)
 
     def residual(self, x):
         """What is added to the shortcut."""
-        return self.gate(super().residual(x))
+        return self.se(super().residual(x))
 
 
 class SEResNet(ResNet):

@@ -24,22 +24,22 @@ class VGG16(nn.Module):
     Args:
         image_shape: height, width and channels; five poolings need 32 by 32 at least.
         base_width: channels of the first block.
-        hidden_width: units in each hidden dense layer.
-        rate: share of the hidden units that dropout silences.
+        hidden_dim: units in each hidden dense layer.
+        dropout: share of the hidden units that dropout silences.
         num_classes: width of the output.
     """
 
-    def __init__(self, image_shape, base_width, hidden_width, rate, num_classes):
+    def __init__(self, image_shape, base_width, hidden_dim, dropout, num_classes):
         check_shapes(image_shape, num_classes, smallest=32)
         super().__init__()
         height, width = image_shape[:2]  # differs: torch's layers ask for their inputs' sizes
         self.blocks = nn.ModuleList(conv_blocks(image_shape[-1], base_width))
         self.flatten = nn.Flatten()
-        self.dense1 = nn.Linear(8 * base_width * (height // 32) * (width // 32), hidden_width)
-        self.dropout1 = nn.Dropout(rate)
-        self.dense2 = nn.Linear(hidden_width, hidden_width)
-        self.dropout2 = nn.Dropout(rate)
-        self.dense3 = nn.Linear(hidden_width, num_classes)
+        self.dense1 = nn.Linear(8 * base_width * (height // 32) * (width // 32), hidden_dim)
+        self.dropout1 = nn.Dropout(dropout)
+        self.dense2 = nn.Linear(hidden_dim, hidden_dim)
+        self.dropout2 = nn.Dropout(dropout)
+        self.dense3 = nn.Linear(hidden_dim, num_classes)
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")  # differs: the tails stay on
@@ -49,7 +49,7 @@ class VGG16(nn.Module):
         """(B, C, H, W) images to (B, num_classes) logits."""
         for block in self.blocks:
             x = block(x)  # at last (B, 8 * base_width, H / 32, W / 32)
-        x = torch.relu(self.dense1(self.flatten(x)))  # (B, hidden_width)
+        x = torch.relu(self.dense1(self.flatten(x)))  # (B, hidden_dim)
         x = self.dropout1(x)
         x = torch.relu(self.dense2(x))
         x = self.dropout2(x)

@@ -22,17 +22,17 @@ class Attention(nn.Module):
     """Every token gathers from all tokens, weighted by how well its query fits their keys.
 
     Args:
-        width: channels of a token.
-        heads: number of attention patterns side by side; divides the width.
+        dim: channels of a token.
+        heads: number of attention patterns side by side; divides `dim`.
     """
 
-    def __init__(self, width, heads):
+    def __init__(self, dim, heads):
         super().__init__()
         self.heads = heads
-        self.query = nn.Linear(width, width)
-        self.key = nn.Linear(width, width)
-        self.value = nn.Linear(width, width)
-        self.projection = nn.Linear(width, width)
+        self.query = nn.Linear(dim, dim)
+        self.key = nn.Linear(dim, dim)
+        self.value = nn.Linear(dim, dim)
+        self.projection = nn.Linear(dim, dim)
 
     def forward(self, x):
         """(B, T, D) tokens to (B, T, D)."""
@@ -49,25 +49,25 @@ class EncoderBlock(nn.Module):
     """Attention between the tokens, then an MLP on each; both normalize first and add to their input.
 
     Args:
-        width: channels of a token.
+        dim: channels of a token.
         heads: number of attention heads.
-        mlp_width: hidden units of the MLP.
-        rate: dropout rate.
+        mlp_dim: hidden units of the MLP.
+        dropout: dropout rate.
     """
 
-    def __init__(self, width, heads, mlp_width, rate):
+    def __init__(self, dim, heads, mlp_dim, dropout):
         super().__init__()
-        self.norm1 = nn.LayerNorm(width, eps=1e-6)
-        self.attention = Attention(width, heads)
-        self.norm2 = nn.LayerNorm(width, eps=1e-6)
-        self.dense1 = nn.Linear(width, mlp_width)
-        self.dense2 = nn.Linear(mlp_width, width)
-        self.dropout = nn.Dropout(rate)
+        self.norm1 = nn.LayerNorm(dim, eps=1e-6)
+        self.attention = Attention(dim, heads)
+        self.norm2 = nn.LayerNorm(dim, eps=1e-6)
+        self.dense1 = nn.Linear(dim, mlp_dim)
+        self.dense2 = nn.Linear(mlp_dim, dim)
+        self.dropout = nn.Dropout(dropout)
 
     def forward(self, x):
         """(B, T, D) tokens to (B, T, D)."""
         x = x + self.dropout(self.attention(self.norm1(x)))
-        hidden = F.gelu(self.dense1(self.norm2(x)), approximate="none")  # (B, T, mlp_width)
+        hidden = F.gelu(self.dense1(self.norm2(x)), approximate="none")  # (B, T, mlp_dim)
         return x + self.dropout(self.dense2(self.dropout(hidden)))
 
 
@@ -76,25 +76,25 @@ class ViT(nn.Module):
 
     Args:
         image_shape: height, width and channels; height and width divisible by the patch.
-        patch: height and width of a patch.
-        width: channels of a token.
+        patch_size: height and width of a patch.
+        dim: channels of a token.
         depth: number of encoder blocks.
         heads: number of attention heads.
-        mlp_width: hidden units of the blocks' MLPs.
-        rate: dropout rate.
+        mlp_dim: hidden units of the blocks' MLPs.
+        dropout: dropout rate.
         num_classes: width of the output.
     """
 
-    def __init__(self, image_shape, patch, width, depth, heads, mlp_width, rate, num_classes):
+    def __init__(self, image_shape, patch_size, dim, depth, heads, mlp_dim, dropout, num_classes):
         super().__init__()
-        num_tokens = 1 + (image_shape[0] // patch) * (image_shape[1] // patch)
-        self.patches = nn.Conv2d(image_shape[-1], width, kernel_size=patch, stride=patch)
-        self.class_token = nn.Parameter(torch.zeros(1, 1, width))
-        self.positions = nn.Parameter(0.02 * torch.randn(1, num_tokens, width))
-        self.dropout = nn.Dropout(rate)
-        self.blocks = nn.ModuleList(EncoderBlock(width, heads, mlp_width, rate) for _ in range(depth))
-        self.norm = nn.LayerNorm(width, eps=1e-6)
-        self.dense = nn.Linear(width, num_classes)
+        num_tokens = 1 + (image_shape[0] // patch_size) * (image_shape[1] // patch_size)
+        self.patch_embedding = nn.Conv2d(image_shape[-1], dim, kernel_size=patch_size, stride=patch_size)
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, dim))
+        self.pos_embedding = nn.Parameter(0.02 * torch.randn(1, num_tokens, dim))
+        self.dropout = nn.Dropout(dropout)
+        self.blocks = nn.ModuleList(EncoderBlock(dim, heads, mlp_dim, dropout) for _ in range(depth))
+        self.norm = nn.LayerNorm(dim, eps=1e-6)
+        self.head = nn.Linear(dim, num_classes)
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):
                 nn.init.xavier_uniform_(module.weight)  # differs: it is what Keras does by itself
@@ -102,11 +102,11 @@ class ViT(nn.Module):
 
     def forward(self, x):  # differs: the mode is the model's own, set by train() and eval()
         """(B, C, H, W) images to (B, num_classes) logits."""
-        x = self.patches(x)  # (B, D, H / patch, W / patch)
+        x = self.patch_embedding(x)  # (B, D, H / patch_size, W / patch_size)
         x = x.flatten(2).transpose(1, 2)  # (B, T - 1, D)
-        class_token = self.class_token.expand(x.shape[0], -1, -1)  # (B, 1, D)
-        x = torch.cat([class_token, x], dim=1)  # (B, T, D)
-        x = self.dropout(x + self.positions)
+        cls_token = self.cls_token.expand(x.shape[0], -1, -1)  # (B, 1, D)
+        x = torch.cat([cls_token, x], dim=1)  # (B, T, D)
+        x = self.dropout(x + self.pos_embedding)
         for block in self.blocks:
             x = block(x)
-        return self.dense(self.norm(x)[:, 0])
+        return self.head(self.norm(x)[:, 0])

@@ -22,12 +22,12 @@ class Localizer(nn.Module):
 
     Args:
         image_shape: height, width and channels; both sides are multiples of 8.
-        hidden: width of the dense layer that both outputs read.
+        hidden_dim: width of the dense layer that both outputs read.
         num_classes: width of the class output.
         alpha: weight of the class loss; the box loss has 1 - alpha.
     """
 
-    def __init__(self, image_shape, hidden, num_classes, alpha):
+    def __init__(self, image_shape, hidden_dim, num_classes, alpha):
         super().__init__()
         height, width, channels = image_shape  # differs: torch's layers ask for their inputs' sizes
         self.conv1 = nn.Conv2d(channels, 16, kernel_size=3, padding="same")
@@ -35,9 +35,9 @@ class Localizer(nn.Module):
         self.conv2 = nn.Conv2d(16, 32, kernel_size=3, padding="same")
         self.conv3 = nn.Conv2d(32, 64, kernel_size=3, padding="same")
         self.flatten = nn.Flatten()
-        self.dense = nn.Linear(height // 8 * (width // 8) * 64, hidden)
-        self.label = nn.Linear(hidden, num_classes)
-        self.box = nn.Linear(hidden, 4)
+        self.dense = nn.Linear(height // 8 * (width // 8) * 64, hidden_dim)
+        self.label = nn.Linear(hidden_dim, num_classes)
+        self.box = nn.Linear(hidden_dim, 4)
         self.alpha = alpha
 
     def forward(self, x):
@@ -45,7 +45,7 @@ class Localizer(nn.Module):
         x = self.pool(torch.relu(self.conv1(x)))  # (B, 16, H / 2, W / 2)
         x = self.pool(torch.relu(self.conv2(x)))  # (B, 32, H / 4, W / 4)
         x = self.pool(torch.relu(self.conv3(x)))  # (B, 64, H / 8, W / 8)
-        x = torch.relu(self.dense(self.flatten(x)))  # (B, hidden)
+        x = torch.relu(self.dense(self.flatten(x)))  # (B, hidden_dim)
         return {"label": self.label(x), "box": self.box(x)}
 
     def compute_loss(self, x, y, y_pred):  # differs: Keras's fit passes more

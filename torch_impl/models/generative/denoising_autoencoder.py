@@ -32,27 +32,27 @@ class DenoisingAutoencoder(nn.Module):
     """Two noises, a dense encoder and a dense decoder.
 
     Args:
-        pixels: width of the flat picture.
-        hidden: width of the layer before the code and of the one after it.
-        code: width of the code.
-        noise: standard deviation of the Gaussian noise in training.
-        rate: share of the pixels that are set to 0 in training.
+        num_pixels: width of the flat picture.
+        hidden_dim: width of the layer before the code and of the one after it.
+        latent_dim: width of the code.
+        noise_stddev: standard deviation of the Gaussian noise in training.
+        dropout: share of the pixels that are set to 0 in training.
     """
 
-    def __init__(self, pixels, hidden, code, noise, rate):
+    def __init__(self, num_pixels, hidden_dim, latent_dim, noise_stddev, dropout):
         super().__init__()
-        self.gaussian = GaussianNoise(noise)
-        self.dropout = nn.Dropout(rate)
-        self.encoder1 = nn.Linear(pixels, hidden)
-        self.encoder2 = nn.Linear(hidden, code)
-        self.decoder1 = nn.Linear(code, hidden)
-        self.decoder2 = nn.Linear(hidden, pixels)
+        self.gaussian_noise = GaussianNoise(noise_stddev)
+        self.dropout = nn.Dropout(dropout)
+        self.encoder1 = nn.Linear(num_pixels, hidden_dim)
+        self.encoder2 = nn.Linear(hidden_dim, latent_dim)
+        self.decoder1 = nn.Linear(latent_dim, hidden_dim)
+        self.decoder2 = nn.Linear(hidden_dim, num_pixels)
 
     def forward(self, x):  # differs: the mode is the model's own, set by train() and eval()
-        """(B, pixels) pictures, spoilt in training, to (B, pixels) clean ones."""
-        x = self.gaussian(x)
+        """(B, num_pixels) pictures, spoilt in training, to (B, num_pixels) clean ones."""
+        x = self.gaussian_noise(x)
         x = self.dropout(x)
-        x = torch.relu(self.encoder1(x))  # (B, hidden)
-        x = torch.relu(self.encoder2(x))  # (B, code)
-        x = torch.relu(self.decoder1(x))  # (B, hidden)
+        x = torch.relu(self.encoder1(x))  # (B, hidden_dim)
+        x = torch.relu(self.encoder2(x))  # (B, latent_dim)
+        x = torch.relu(self.decoder1(x))  # (B, hidden_dim)
         return self.decoder2(x)

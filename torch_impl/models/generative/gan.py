@@ -25,21 +25,21 @@ class Generator(nn.Module):
     """Latent vectors to pictures, by three dense layers.
 
     Args:
-        latent: length of a latent vector.
-        hidden: width of the hidden layers.
-        pixels: number of pixels of a picture.
+        latent_dim: length of a latent vector.
+        hidden_dim: width of the hidden layers.
+        num_pixels: number of pixels of a picture.
     """
 
-    def __init__(self, latent, hidden, pixels):
+    def __init__(self, latent_dim, hidden_dim, num_pixels):
         super().__init__()
-        self.dense1 = nn.Linear(latent, hidden)
-        self.dense2 = nn.Linear(hidden, hidden)
-        self.dense3 = nn.Linear(hidden, pixels)
+        self.dense1 = nn.Linear(latent_dim, hidden_dim)
+        self.dense2 = nn.Linear(hidden_dim, hidden_dim)
+        self.dense3 = nn.Linear(hidden_dim, num_pixels)
 
     def forward(self, z):
-        """(B, latent) noise to (B, pixels) pictures in [-1, 1]."""
-        z = torch.relu(self.dense1(z))  # (B, hidden)
-        z = torch.relu(self.dense2(z))  # (B, hidden)
+        """(B, latent_dim) noise to (B, num_pixels) pictures in [-1, 1]."""
+        z = torch.relu(self.dense1(z))  # (B, hidden_dim)
+        z = torch.relu(self.dense2(z))  # (B, hidden_dim)
         return torch.tanh(self.dense3(z))
 
 
@@ -47,20 +47,20 @@ class Discriminator(nn.Module):
     """Pictures to the logit of being real, by three dense layers.
 
     Args:
-        hidden: width of the hidden layers.
-        pixels: number of pixels of a picture.
+        hidden_dim: width of the hidden layers.
+        num_pixels: number of pixels of a picture.
     """
 
-    def __init__(self, hidden, pixels):
+    def __init__(self, hidden_dim, num_pixels):
         super().__init__()
-        self.dense1 = nn.Linear(pixels, hidden)
-        self.dense2 = nn.Linear(hidden, hidden)
-        self.dense3 = nn.Linear(hidden, 1)
+        self.dense1 = nn.Linear(num_pixels, hidden_dim)
+        self.dense2 = nn.Linear(hidden_dim, hidden_dim)
+        self.dense3 = nn.Linear(hidden_dim, 1)
 
     def forward(self, x):
-        """(B, pixels) pictures to (B, 1) logits."""
-        x = F.leaky_relu(self.dense1(x), negative_slope=0.25)  # (B, hidden)
-        x = F.leaky_relu(self.dense2(x), negative_slope=0.25)  # (B, hidden)
+        """(B, num_pixels) pictures to (B, 1) logits."""
+        x = F.leaky_relu(self.dense1(x), negative_slope=0.25)  # (B, hidden_dim)
+        x = F.leaky_relu(self.dense2(x), negative_slope=0.25)  # (B, hidden_dim)
         return self.dense3(x)
 
 
@@ -68,18 +68,18 @@ class GAN(nn.Module):
     """The two players. Called by itself, it generates.
 
     Args:
-        latent: length of a latent vector.
-        hidden: width of the hidden layers of both.
-        pixels: number of pixels of a picture.
+        latent_dim: length of a latent vector.
+        hidden_dim: width of the hidden layers of both.
+        num_pixels: number of pixels of a picture.
     """
 
-    def __init__(self, latent, hidden, pixels):
+    def __init__(self, latent_dim, hidden_dim, num_pixels):
         super().__init__()
-        self.generator = Generator(latent, hidden, pixels)
-        self.discriminator = Discriminator(hidden, pixels)
+        self.generator = Generator(latent_dim, hidden_dim, num_pixels)
+        self.discriminator = Discriminator(hidden_dim, num_pixels)
 
     def forward(self, z):
-        """(B, latent) noise to (B, pixels) pictures in [-1, 1]."""
+        """(B, latent_dim) noise to (B, num_pixels) pictures in [-1, 1]."""
         return self.generator(z)
 
 
@@ -88,9 +88,9 @@ def discriminator_loss(model, batch):
     with torch.no_grad():  # differs: torch stops gradients by not recording
         generated = model.generator(batch["x"])
     # From logits, log D is log_sigmoid(logit) and log(1 - D) is log_sigmoid(-logit): neither can overflow.
-    found = -F.logsigmoid(model.discriminator(batch["real"]))
-    refused = -F.logsigmoid(-model.discriminator(generated))
-    return torch.mean(found) + torch.mean(refused)
+    real_loss = -F.logsigmoid(model.discriminator(batch["real"]))
+    fake_loss = -F.logsigmoid(-model.discriminator(generated))
+    return torch.mean(real_loss) + torch.mean(fake_loss)
 
 
 def generator_loss(model, batch):

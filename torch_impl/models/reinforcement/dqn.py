@@ -28,21 +28,21 @@ class QNetwork(nn.Module):
     """States to the value of each action, by three dense layers.
 
     Args:
-        state: length of a state.
-        hidden: width of the hidden layers.
-        actions: number of actions.
+        state_dim: length of a state.
+        hidden_dim: width of the hidden layers.
+        num_actions: number of actions.
     """
 
-    def __init__(self, state, hidden, actions):
+    def __init__(self, state_dim, hidden_dim, num_actions):
         super().__init__()
-        self.dense1 = nn.Linear(state, hidden)
-        self.dense2 = nn.Linear(hidden, hidden)
-        self.dense3 = nn.Linear(hidden, actions)
+        self.dense1 = nn.Linear(state_dim, hidden_dim)
+        self.dense2 = nn.Linear(hidden_dim, hidden_dim)
+        self.dense3 = nn.Linear(hidden_dim, num_actions)
 
     def forward(self, x):
-        """(B, state) states to (B, actions) values."""
-        x = torch.relu(self.dense1(x))  # (B, hidden)
-        x = torch.relu(self.dense2(x))  # (B, hidden)
+        """(B, state_dim) states to (B, num_actions) values."""
+        x = torch.relu(self.dense1(x))  # (B, hidden_dim)
+        x = torch.relu(self.dense2(x))  # (B, hidden_dim)
         return self.dense3(x)
 
 
@@ -50,27 +50,27 @@ class DQN(nn.Module):
     """The online network, which learns and acts, and the target network, its earlier self.
 
     Args:
-        state: length of a state.
-        hidden: width of the hidden layers.
-        actions: number of actions.
+        state_dim: length of a state.
+        hidden_dim: width of the hidden layers.
+        num_actions: number of actions.
         gamma: what a reward one step later is worth.
-        sync_every: steps after which the target network is renewed.
+        target_update_interval: steps after which the target network is renewed.
     """
 
-    def __init__(self, state, hidden, actions, gamma, sync_every):
+    def __init__(self, state_dim, hidden_dim, num_actions, gamma, target_update_interval):
         super().__init__()
-        self.online = QNetwork(state, hidden, actions)
-        self.target = QNetwork(state, hidden, actions)
+        self.online = QNetwork(state_dim, hidden_dim, num_actions)
+        self.target = QNetwork(state_dim, hidden_dim, num_actions)
         self.target.requires_grad_(False)
         self.gamma = gamma
-        self.sync_every = sync_every
-        self.sync()
+        self.target_update_interval = target_update_interval
+        self.update_target()
 
     def forward(self, x):
-        """(B, state) states to (B, actions) values, by the online network."""
+        """(B, state_dim) states to (B, num_actions) values, by the online network."""
         return self.online(x)
 
-    def sync(self):
+    def update_target(self):
         """Make the target network equal to the online one."""
         self.target.load_state_dict(self.online.state_dict())
 
@@ -79,9 +79,9 @@ def td_loss(model, batch):
     """Huber loss between the values of the actions taken and what the next states say that they should be."""
     value = torch.gather(model(batch["x"]), -1, batch["action"][:, None])[:, 0]  # (B,)
     with torch.no_grad():  # differs: torch stops gradients by not recording
-        best = torch.amax(model.target(batch["next_x"]), dim=-1)  # (B,)
-    goal = batch["reward"] + model.gamma * (1 - batch["done"]) * best
-    return F.huber_loss(value, goal, delta=1.0)
+        next_value = torch.amax(model.target(batch["next_x"]), dim=-1)  # (B,)
+    target = batch["reward"] + model.gamma * (1 - batch["done"]) * next_value
+    return F.huber_loss(value, target, delta=1.0)
 
 
 PHASES = (Phase("online", loss=td_loss),)
@@ -89,8 +89,8 @@ PHASES = (Phase("online", loss=td_loss),)
 
 def after_step(run, steps):
     """Renew the target network now and then."""
-    if steps % run.model.sync_every == 0:
-        run.model.sync()
+    if steps % run.model.target_update_interval == 0:
+        run.model.update_target()
 
 
 def fit(run, epochs, report):

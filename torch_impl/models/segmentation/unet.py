@@ -67,20 +67,20 @@ class UNet(nn.Module):
     Args:
         image_shape: height, width and channels; both sides are multiples of 2**depth.
         num_classes: classes of a pixel, the background included.
-        base: channels at the first scale.
+        base_channels: channels at the first scale.
         depth: how often the sides are halved.
     """
 
-    def __init__(self, image_shape, num_classes, base, depth):
+    def __init__(self, image_shape, num_classes, base_channels, depth):
         check_shapes(image_shape, num_classes, smallest=2**depth, multiple=2**depth)
         super().__init__()
-        widths = [base * 2**scale for scale in range(depth + 1)]
+        widths = [base_channels * 2**scale for scale in range(depth + 1)]
         blocks = [DoubleConv(before, after) for before, after in pairwise([image_shape[-1], *widths])]
         self.down = nn.ModuleList(blocks[:-1])
         self.pool = nn.MaxPool2d(2)
-        self.bottom = blocks[-1]
+        self.bottleneck = blocks[-1]
         self.up = nn.ModuleList(Up(width) for width in reversed(widths[:-1]))
-        self.classify = nn.Conv2d(base, num_classes, kernel_size=1)
+        self.out_conv = nn.Conv2d(base_channels, num_classes, kernel_size=1)
 
     def forward(self, x):
         """(B, C, H, W) images to (B, num_classes, H, W) logits."""
@@ -88,7 +88,7 @@ class UNet(nn.Module):
         for block in self.down:
             skips.append(block(x))
             x = self.pool(skips[-1])
-        x = self.bottom(x)  # (B, base * 2**depth, H / 2**depth, W / 2**depth)
+        x = self.bottleneck(x)  # (B, base_channels * 2**depth, H / 2**depth, W / 2**depth)
         for block, skip in zip(self.up, reversed(skips), strict=True):
             x = block(x, skip)
-        return self.classify(x)
+        return self.out_conv(x)

@@ -20,14 +20,14 @@ class HarLSTM(nn.Module):
 
     Args:
         window_shape: steps of the window and channels of the sensors.
-        hidden: width of the LSTM's output and of its cell state.
+        hidden_size: width of the LSTM's output and of its cell state.
         num_classes: number of activities.
     """
 
-    def __init__(self, window_shape, hidden, num_classes):
+    def __init__(self, window_shape, hidden_size, num_classes):
         super().__init__()
-        self.lstm = nn.LSTM(window_shape[-1], hidden, batch_first=True)
-        self.dense = nn.Linear(hidden, num_classes)
+        self.lstm = nn.LSTM(window_shape[-1], hidden_size, batch_first=True)
+        self.dense = nn.Linear(hidden_size, num_classes)
 
     def forward(self, x):
         """(B, T, C) windows to (B, num_classes) logits."""

@@ -45,9 +45,9 @@ class Ensemble(nn.Module):
         logits = torch.stack([member(x) for member in self.members])  # (members, B, num_classes)
         return torch.logsumexp(F.log_softmax(logits, dim=-1), dim=0) - math.log(len(self.members))
 
-    def keep(self, place):
+    def snapshot(self, index):
         """Make that member equal to the learner."""
-        self.members[place].load_state_dict(self.learner.state_dict())
+        self.members[index].load_state_dict(self.learner.state_dict())
 
 
 def learner_loss(model, batch):
@@ -66,7 +66,7 @@ def fit(run, epochs, report):
         order = rng.permutation(len(rows["y"]))
         batches = np.split(order, range(run.twin.batch_size, len(order), run.twin.batch_size))
         losses = [train.step(run, {name: array[chosen] for name, array in rows.items()}) for chosen in batches]
-        place = epoch - (epochs - len(run.model.members))
-        if place >= 0:
-            run.model.keep(place)
+        index = epoch - (epochs - len(run.model.members))
+        if index >= 0:
+            run.model.snapshot(index)
         report(epoch, {"learner": float(np.mean([loss["learner"] for loss in losses]))})
