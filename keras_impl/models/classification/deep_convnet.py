@@ -2,14 +2,14 @@
 
 Saito, "Deep learning from scratch" (2016), section 8.1, after Simonyan and Zisserman, "Very deep convolutional
 networks for large-scale image recognition" (2015). Two 3x3 filters, one on the other, see as much as one of
-5x5 with fewer weights and one more bend. While pooling halves the picture the channels double, and He's start
-keeps the signal's size alike through all the layers. The fourth convolution pads by two, not one: so 14x14 becomes
-16x16, and three poolings leave 4x4.
+5x5 with fewer weights and one more activation. While pooling halves the picture the channels double, and He
+initialization keeps the signal's size alike through all the layers. The fourth convolution pads
+by two, not one: so 14x14 becomes 16x16, and three poolings leave 4x4.
 
-Departures: the slides put a second dropout after the output layer. There it would strike logits, so that at
-times the right class scores zero whatever the picture; it is a slip, and left out.
+Departures: the slides put a second dropout after the output layer. There it sets logits to zero, at
+times that of the right class, whatever the picture; it is a mistake, and left out.
 
-Slides: deck D, the network for handwriting, in NumPy; He's start, Adam and dropout are theirs.
+Slides: deck D, the network for handwriting, in NumPy, with He initialization, Adam and dropout.
 """
 
 import keras

@@ -2,7 +2,7 @@
 
 Sandler et al., "MobileNetV2: inverted residuals and linear bottlenecks" (2018), section 3 and figure 4d, with the
 gate that Tan et al. added in "MnasNet" (2019), figure 7. A bottleneck narrows before its 3x3 convolution because that
-one is dear. A depthwise convolution has one filter for each channel and is cheap, so that this block does the
+one is expensive. A depthwise convolution has one filter for each channel and is cheap, so that this block does the
 opposite: a 1x1 convolution widens, the depthwise one filters, a gate weighs the channels, and a 1x1 convolution without
 an activation narrows again. The shortcut joins the narrow ends.
 
@@ -77,7 +77,7 @@ class MBConv(layers.Layer):
 
 
 class MBConvNet(keras.Model):
-    """A 3x3 convolution, two blocks at each of three scales, and a dense layer on what is left of the picture's mean.
+    """A 3x3 convolution, two blocks at each of three scales, global average pooling and a dense layer.
 
     Args:
         image_shape: height, width and channels.

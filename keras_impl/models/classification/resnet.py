@@ -61,7 +61,7 @@ class Bottleneck(layers.Layer):
 
 
 class ResNet(keras.Model):
-    """A 7x7 convolution, stages of bottlenecks, and a dense layer on what is left of the picture's mean.
+    """A 7x7 convolution, stages of bottlenecks, global average pooling and a dense layer.
 
     Args:
         image_shape: height, width and channels.

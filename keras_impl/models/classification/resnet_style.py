@@ -19,7 +19,7 @@ from twin.shapes import check_shapes
 
 
 def convolution(in_channels, channels, kernel_size, stride):
-    """A convolution without bias, since a BatchNorm follows, and with He's start."""
+    """A convolution without bias, since a BatchNorm follows, with He initialization."""
     return layers.Conv2D(
         channels,
         kernel_size,
@@ -65,7 +65,7 @@ class ResidualBlock(layers.Layer):
 
 
 class ResNetStyle(keras.Model):
-    """A 3x3 convolution, three stages of residual blocks, and a dense layer on what is left of the picture's mean.
+    """A 3x3 convolution, three stages of residual blocks, global average pooling and a dense layer.
 
     Args:
         image_shape: height, width and channels.

@@ -2,14 +2,14 @@
 
 Simonyan and Zisserman, "Very deep convolutional networks for large-scale image recognition" (2015), table 1,
 column D. Small filters in deep stacks replace large ones: three of 3x3 see 7x7 pixels, with half the weights
-and three bends instead of one. After each block pooling halves the picture and the channels double, up to
+and three activations instead of one. After each block pooling halves the picture and the channels double, up to
 eight times the base width.
 
 Departures: the slides' head is small, with dense layers of 100, 20 and num_classes and no dropout, where the paper
 has 4096, 4096 and 1000. They fix its input at 224 by 224 but leave the base width open, so that this version has
-no published size. It starts as He et al. do ("Delving deep into rectifiers", 2015, section 2.2), where the paper
-first trained a shallower network: from PyTorch's stock start the signal fades in so many layers and nothing at all
-is learned on the digits, from Keras's it is learned more slowly.
+no published size. It has He initialization ("Delving deep into rectifiers", 2015, section 2.2), where the paper
+first trained a shallower network. With PyTorch's default weights the signal vanishes in so many layers and the network
+learns nothing on the digits; with Keras's it learns more slowly.
 
 Slides: deck D, "simple version", with the base width as its argument.
 """

@@ -5,8 +5,8 @@ D, and section 3.1 for the dropout. The convolutions are those of `vgg` at base 
 parameters of table 2, three quarters are in one matrix: from the 7x7x512 values that are left of the picture to
 the 4096 units of the first dense layer.
 
-Departures: it starts as He et al. do ("Delving deep into rectifiers", 2015, section 2.2), where the paper first
-trained a shallower network, and later found Glorot's start to do as well.
+Departures: it has He initialization ("Delving deep into rectifiers", 2015, section 2.2), where the paper first
+trained a shallower network, and later found that Glorot initialization does as well.
 
 Slides: deck C, VGG16; deck D, "VGG architecture (VGG16)".
 """

@@ -1,8 +1,8 @@
 """VGG style: LeNet with each 5x5 convolution replaced by two of 3x3.
 
 Simonyan and Zisserman, "Very deep convolutional networks for large-scale image recognition" (2015), section 2.3.
-Two 3x3 filters, one on the other, see the same 5x5 pixels as one large filter, for 18 weights instead of 25. And
-they bend twice: between the two stands an activation, without which the pair would be one linear filter again.
+Two 3x3 filters, one on the other, see the same 5x5 pixels as one large filter, for 18 weights instead of 25, and
+between the two is an activation, without which the pair would be one linear filter again.
 Widths, tanh and average pooling are LeNet's.
 
 Departures: the slides have no activation between the two convolutions of a pair, nor between the dense layers;

@@ -1,4 +1,4 @@
-"""A denoising autoencoder: it sees a spoilt picture and learns to give back the clean one.
+"""A denoising autoencoder: it gets a noisy picture and learns to return the clean one.
 
 Vincent, Larochelle, Bengio and Manzagol, "Extracting and composing robust features with denoising autoencoders"
 (2008), section 2.3, sets pixels to zero; the same authors with Lajoie (2010), section 3.3, add Gaussian noise to the
@@ -38,7 +38,7 @@ class DenoisingAutoencoder(keras.Model):
         self(keras.Input((num_pixels,)))  # differs: Keras creates its weights when it first sees a shape
 
     def call(self, x, training=None):  # differs: Keras passes the mode in, and on JAX does not hand it on
-        """(B, num_pixels) pictures, spoilt in training, to (B, num_pixels) clean ones."""
+        """(B, num_pixels) pictures, made noisy in training, to (B, num_pixels) clean ones."""
         x = self.gaussian_noise(x, training=training)
         x = self.dropout(x, training=training)
         x = keras.ops.relu(self.encoder1(x))  # (B, hidden_dim)

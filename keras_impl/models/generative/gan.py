@@ -11,7 +11,7 @@ gradient does not vanish while the discriminator still wins. Departures: leaky R
 in the discriminator (slope 1/4, which float32 holds exactly: TensorFlow keeps a slope in float32 whatever the
 dtype), and Adam, which came after the paper, with the small beta_1 of its successor DCGAN.
 
-Slides: deck C, "GAN", where the two players' formulas stand under each other's name.
+Slides: deck C, "GAN", where the two players' formulas have each other's name.
 """
 
 import keras

@@ -77,7 +77,7 @@ class DQN(keras.Model):
 
 
 def td_loss(model, batch):
-    """Huber loss between the values of the actions taken and what the next states say that they should be."""
+    """Huber loss between the values of the actions taken and reward + gamma * (best value of the next state)."""
     value = ops.take_along_axis(model(batch["x"]), batch["action"][:, None], axis=-1)[:, 0]  # (B,)
     next_value = ops.stop_gradient(ops.amax(model.target(batch["next_x"]), axis=-1))  # (B,)
     target = batch["reward"] + model.gamma * (1 - batch["done"]) * next_value

@@ -2,12 +2,12 @@
 
 Ronneberger, Fischer and Brox, "U-Net: convolutional networks for biomedical image segmentation" (2015), section 2
 and figure 1. On the way down, two 3x3 convolutions and a 2x2 max pooling at each scale double the channels and halve
-the sides. On the way up, a 2x2 transposed convolution undoes one halving, and what the way down saw at that scale is
-laid beside it, because pooling has forgotten where edges were. A last 1x1 convolution names the class of each pixel.
+the sides. On the way up, a 2x2 transposed convolution doubles the sides, and the way down's output at that scale is
+concatenated to it, because pooling has lost where edges were. A last 1x1 convolution gives the classes of each pixel.
 
 Departures: the convolutions pad with zeros, so that the mask is as large as the picture and nothing has to be
 cropped (the paper's shrink 572 pixels to 388); all pixels weigh the same in the loss, where the paper favours the
-borders between cells; no dropout at the bottom. The 3x3 convolutions start as the paper says (section 3).
+borders between cells; no dropout at the bottom. The 3x3 convolutions are initialized as in the paper (section 3).
 
 Slides: deck C, segmentation by an encoder and a decoder, and the U-shaped network that is mostly used for it.
 """
@@ -40,7 +40,7 @@ class DoubleConv(layers.Layer):
 
 
 class Up(layers.Layer):
-    """One scale up: twice the sides, half the channels, joined with what the way down saw there.
+    """One scale up: twice the sides, half the channels, concatenated with the output of the way down there.
 
     Args:
         channels: channels of the output; the input has twice as many.

@@ -38,7 +38,7 @@ def round_filters(channels, width_mult):
 
 
 class EfficientNet(nn.Module):
-    """A 3x3 convolution, seven stages of MBConv, a 1x1 convolution, and a dense layer on the mean over the picture.
+    """A 3x3 convolution, seven stages of MBConv, a 1x1 convolution, global average pooling and a dense layer.
 
     Args:
         image_shape: height, width and channels.

@@ -5,7 +5,7 @@ Szegedy et al., "Going deeper with convolutions" (2015), section 5, table 1 and 
 over the picture. In training, two auxiliary classifiers read the middle of the network, and their losses are added
 with weight 0.3, so that the gradient reaches the lower layers with strength; for inference they are thrown away.
 
-Departures: all convolutions and dense layers have He's start, where the paper's start is not told. The widths can be
+Departures: all convolutions and dense layers have He initialization; the paper does not name its own. The widths can be
 divided by a number, and the auxiliary pooling made smaller, to train on small pictures. The parameters are 6,998,552
 without the auxiliary classifiers, which is table 1 (in round thousands), and 13,378,280 with them.
 
@@ -68,7 +68,7 @@ class InceptionAux(nn.Module):
 
 
 class GoogLeNet(nn.Module):
-    """Three convolutions, nine Inception modules in three stages, and a dense layer on the mean over the picture.
+    """Three convolutions, nine Inception modules in three stages, global average pooling and a dense layer.
 
     Args:
         image_shape: height, width and channels; a sixteenth of it must hold a pooling window.

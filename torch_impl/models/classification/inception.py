@@ -1,13 +1,13 @@
 """Inception: filters of several sizes side by side, and 1x1 convolutions that make them affordable.
 
-Szegedy et al., "Going deeper with convolutions" (2015), section 4 and figure 2. What matters in a picture comes in
-several sizes, so that one module looks through windows of 1x1, 3x3 and 5x5 at once, pools as well, and lays all
-that it found side by side. Built naively (figure 2a) that is dear, and since pooling keeps its channels every module is
-wider than the one before. The reduced module (2b) narrows the channels by 1x1 convolutions before the large
-filters and after the pooling, and each of these bends too.
+Szegedy et al., "Going deeper with convolutions" (2015), section 4 and figure 2. Objects in a picture come in
+several sizes, so one module has filters of 1x1, 3x3 and 5x5 and a pooling, all on the same input, and concatenates
+their outputs. The naive module (figure 2a) needs many multiplications, and as pooling keeps its channels, every module
+is wider than the one before. The reduced module (2b) has fewer channels: 1x1 convolutions, each with a ReLU, come
+before the large filters and after the pooling.
 
 Departures: the network around the modules is small, one of each kind, to compare them; the paper's own is
-`googlenet`. All convolutions have He's start.
+`googlenet`. All convolutions have He initialization.
 
 Slides: deck D, the basic module and the one with fewer dimensions.
 """
@@ -19,7 +19,7 @@ from twin.shapes import check_shapes
 
 
 def convolution(in_channels, channels, kernel_size):
-    """A convolution that keeps height and width, with He's start."""
+    """A convolution that keeps height and width, with He initialization."""
     conv = nn.Conv2d(in_channels, channels, kernel_size, padding=kernel_size // 2)
     nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")  # differs: the tails stay on
     nn.init.zeros_(conv.bias)
@@ -85,7 +85,7 @@ class Inception(nn.Module):
 
 
 class InceptionNet(nn.Module):
-    """A convolution, a naive module, a reduced one, and a dense layer on what is left of the picture's mean.
+    """A convolution, a naive module, a reduced one, global average pooling and a dense layer.
 
     Args:
         image_shape: height, width and channels; two poolings need 4 by 4 at least.

@@ -1,8 +1,8 @@
 """A multi-layer perceptron: the plainest deep network, every unit joined to every unit of the next layer.
 
 Rumelhart, Hinton and Williams, "Learning representations by back-propagating errors" (1986). Each layer is a
-linear map and a bend, and it is the bends that keep the layers from collapsing into a single linear map. The
-network knows nothing of pictures: it gets the pixels as one row, and shuffling them all alike would not harm it.
+linear map and an activation; without activations, the layers together would be a single linear map. The
+network knows nothing of pictures: it gets the pixels as one row, and the same shuffle of all rows changes nothing.
 
 Departures: ReLU instead of the logistic function and cross-entropy instead of squared errors, as is usual today.
 

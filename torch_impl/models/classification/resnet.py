@@ -59,7 +59,7 @@ class Bottleneck(nn.Module):
 
 
 class ResNet(nn.Module):
-    """A 7x7 convolution, stages of bottlenecks, and a dense layer on what is left of the picture's mean.
+    """A 7x7 convolution, stages of bottlenecks, global average pooling and a dense layer.
 
     Args:
         image_shape: height, width and channels.

@@ -20,7 +20,7 @@ from twin.shapes import check_shapes
 
 
 def convolution(in_channels, channels, kernel_size, stride):
-    """A convolution without bias, since a BatchNorm follows, and with He's start."""
+    """A convolution without bias, since a BatchNorm follows, with He initialization."""
     conv = nn.Conv2d(
         in_channels,
         channels,
@@ -67,7 +67,7 @@ class ResidualBlock(nn.Module):
 
 
 class ResNetStyle(nn.Module):
-    """A 3x3 convolution, three stages of residual blocks, and a dense layer on what is left of the picture's mean.
+    """A 3x3 convolution, three stages of residual blocks, global average pooling and a dense layer.
 
     Args:
         image_shape: height, width and channels.

@@ -1,13 +1,13 @@
 """Vision transformer: a picture is a sentence of patches.
 
 Dosovitskiy et al., "An image is worth 16x16 words: transformers for image recognition at scale" (2021),
-section 3.1 and table 1. The picture is cut into square patches, and each becomes a token by one linear map.
-From there on it is a transformer's encoder: attention lets every patch look at every other, near or far, where a
-convolution looks only around itself. A learned class token is put before the others and gathers what the output
-layer reads. With patches of 16 at 224x224, width 768 and depth 12 this is ViT-B/16.
+section 3.1 and table 1. The picture is cut into square patches, and one linear map makes each of them a token.
+The rest is a transformer encoder: attention lets every patch look at every other, near or far, while a
+convolution looks only at its neighbourhood. A learned class token is put before the others, and the output layer
+reads its last value. With patches of 16 at 224x224, dim 768 and depth 12 this is ViT-B/16.
 
-Departures: the output layer is a single dense one, as the paper has it for fine-tuning; for pre-training it has
-one hidden layer. Dropout acts after the positions, after attention and in the MLP, and not on the attention weights.
+Departures: the head is one dense layer, as in the paper's fine-tuning; its pre-training head has a hidden layer.
+Dropout acts after the position embedding, after attention and in the MLP, and not on the attention weights.
 
 Slides: deck A, as a Keras example; deck E, the last step of its history, there with queries, keys and values in
 one layer without bias.
@@ -23,7 +23,7 @@ class Attention(nn.Module):
 
     Args:
         dim: channels of a token.
-        heads: number of attention patterns side by side; divides `dim`.
+        heads: number of attention heads; divides `dim`.
     """
 
     def __init__(self, dim, heads):

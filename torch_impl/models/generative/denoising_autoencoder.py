@@ -1,4 +1,4 @@
-"""A denoising autoencoder: it sees a spoilt picture and learns to give back the clean one.
+"""A denoising autoencoder: it gets a noisy picture and learns to return the clean one.
 
 Vincent, Larochelle, Bengio and Manzagol, "Extracting and composing robust features with denoising autoencoders"
 (2008), section 2.3, sets pixels to zero; the same authors with Lajoie (2010), section 3.3, add Gaussian noise to the
@@ -49,7 +49,7 @@ class DenoisingAutoencoder(nn.Module):
         self.decoder2 = nn.Linear(hidden_dim, num_pixels)
 
     def forward(self, x):  # differs: the mode is the model's own, set by train() and eval()
-        """(B, num_pixels) pictures, spoilt in training, to (B, num_pixels) clean ones."""
+        """(B, num_pixels) pictures, made noisy in training, to (B, num_pixels) clean ones."""
         x = self.gaussian_noise(x)
         x = self.dropout(x)
         x = torch.relu(self.encoder1(x))  # (B, hidden_dim)

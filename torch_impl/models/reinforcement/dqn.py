@@ -76,7 +76,7 @@ class DQN(nn.Module):
 
 
 def td_loss(model, batch):
-    """Huber loss between the values of the actions taken and what the next states say that they should be."""
+    """Huber loss between the values of the actions taken and reward + gamma * (best value of the next state)."""
     value = torch.gather(model(batch["x"]), -1, batch["action"][:, None])[:, 0]  # (B,)
     with torch.no_grad():  # differs: torch stops gradients by not recording
         next_value = torch.amax(model.target(batch["next_x"]), dim=-1)  # (B,)

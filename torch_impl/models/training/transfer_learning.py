@@ -26,7 +26,7 @@ from twin.spec import Phase
 
 
 class Features(nn.Module):
-    """Three times convolution, BatchNorm, ReLU and pooling, and then the mean over what is left of the picture.
+    """Three times convolution, BatchNorm, ReLU and pooling, and then global average pooling.
 
     Args:
         image_shape: height, width and channels; height and width divisible by eight.
