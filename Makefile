@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: compare test test-long quick twin docs docs-check lint clean
+.PHONY: compare test test-long quick twin docs docs-check picture lint clean
 
 compare: $(VENV)/ready
 	$(BIN)/twin compare lenet --quick
@@ -38,6 +38,18 @@ lint: $(VENV)/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The README's picture, docs/report.png. Needs Debian's package chromium. Where the page's length has changed, move the crop.
+CROP := (30, 1445, 1210, 2336)
+picture: $(VENV)/ready
+	rm -rf build/picture
+	$(BIN)/twin compare lenet --quick --out build/picture
+	$(BIN)/twin report build/picture/*.json --html build/picture/report.html
+	chromium --headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking --hide-scrollbars \
+		--user-data-dir=build/picture/profile --window-size=1240,3000 --screenshot=build/picture/page.png \
+		"file://$(CURDIR)/build/picture/report.html"
+	$(BIN)/python -c "from PIL import Image; Image.open('build/picture/page.png').convert('RGB').crop($(CROP)) \
+		.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save('docs/report.png', optimize=True)"
 
 $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; try make PYTHON=python3.11")'
