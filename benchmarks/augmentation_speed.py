@@ -2,11 +2,11 @@
 
     python benchmarks/augmentation_speed.py [--rounds 15] [--engine keras-jax ...]
 
-Two processes that run the same code differ by several percent for as long as they live, so every fresh process times
-both sides, turn about in random order, one thread, a batch of 64 pictures of 72x96 pixels, from tensors to arrays; and
-gives one ratio for each transformation. Keras's functions are compiled as the backend compiles (XLA on JAX, a graph on
-TensorFlow, eager on PyTorch); PyTorch is eager. Prints the median pictures per second, and the geometric mean of the
-ratio over processes with its 95% interval. Not a test: it depends on times.
+Two processes that run the same code differ in speed by several percent for as long as they live. So each fresh process
+times both sides, alternating in random order, on one thread, with a batch of 64 pictures of 72x96 pixels, from tensors
+to arrays, and gives one ratio for each transformation. Keras's functions are compiled as its backend compiles (XLA on
+JAX, a graph on TensorFlow, eager on PyTorch); PyTorch is eager. The script prints the median pictures per second, and
+the geometric mean of the ratio over processes with its 95% interval. It is no test, because it depends on times.
 """
 
 import argparse

@@ -1,10 +1,10 @@
-"""What the bench adds inside a timed chunk: its training step against the same step written by hand.
+"""What the bench adds inside a timed loop: its training step against the same step written by hand.
 
     python benchmarks/chunk_overhead.py [--rounds 12] [--twin lenet]
 
-Every fresh process times both, native PyTorch on one thread, turn about in random order: one ratio of medians each.
-Both train the same model, whose place in memory would else part them by more than what is sought. Prints the geometric
-mean over processes with its 95% interval. Not a test: it depends on times.
+Each fresh process times both, native PyTorch on one thread, alternating in random order, and gives a ratio of medians.
+Both train the same model object: two objects at different places in memory differ by more than what is measured here.
+The script prints the geometric mean over processes with its 95% interval. It is no test, because it depends on times.
 """
 
 import argparse

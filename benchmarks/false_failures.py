@@ -1,8 +1,8 @@
-"""How often the ladder fails a twin with which nothing is wrong, over seeds.
+"""How often the ladder fails a twin that is correct, over seeds.
 
     python benchmarks/false_failures.py [--first 0] [--seeds 10] [--engine keras-jax ...] [--twin gan ...]
 
-Every seed draws other weights, batches and one-ulp moves. Prints each failure, and a count per rung.
+Each seed draws other weights, batches and one-ulp perturbations. The script prints each failure, and a count per rung.
 """
 
 import argparse

@@ -1,10 +1,10 @@
-"""How well `twin port --check` finds what is wrong: every twin, every method, five kinds of defect, and empty bodies.
+"""How well `twin port --check` finds wrong methods: every twin, every method, five kinds of defect, and empty bodies.
 
-Every file is written in other words than the twin's own first, so that each method is judged by what it computes.
-A defect is found when the whole file breaks and so does the twin's own file with only that method in it; the other
-methods, alone in the twin's own file, are the same for every defect and are checked once, where none may break.
-What changes nothing that is computed, to rounding (1e-12 in PyTorch's float64, 1e-6 in Keras's float32), is counted
-apart as equal.
+The script first rewrites every file with other names, so that the check can judge a method only by what it computes.
+A defect counts as found if two files fail: the whole file, and the twin's own file with only that method replaced. The
+other methods are the same for every defect; they are checked once, each alone in the twin's own file, and none may
+fail. A defect that changes nothing beyond rounding (1e-12 in PyTorch's float64, 1e-6 in Keras's float32) is counted
+apart, as equal.
 
     python benchmarks/port_sweep.py --to torch --twin lenet --twin mlp
     python benchmarks/port_sweep.py --to keras --seconds 600

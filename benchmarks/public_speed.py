@@ -2,10 +2,11 @@
 
     python benchmarks/public_speed.py [--pair resnet50-torch ...] [--rounds 10] [--side 64] [--batch 8]
 
-In PyTorch the others are transformers', in Keras keras.applications'. Prints their time over ours, of a training step
-and of inference, with the interval: below 0.97, ours are slower than they could be. That the two compute the same is
-held by tests/twins/test_public_implementations.py. Random layers are off on both sides where both have a rate; but
-EfficientNetB0 of keras.applications drops with 0.2 and rescales its pictures. Not a test: it depends on times.
+The public implementations are those of transformers in PyTorch and of keras.applications in Keras. The script prints
+their time divided by ours, for a training step and for inference, with the interval; below 0.97, ours is slower than
+necessary. tests/twins/test_public_implementations.py checks that both compute the same. Dropout is off on both sides,
+except that EfficientNetB0 of keras.applications drops 0.2 and rescales its pictures. It is no test, because it depends
+on times.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""A worker with a public implementation in a twin's place: transformers' in PyTorch, keras.applications' in Keras."""
+"""A worker that runs a public implementation in place of a twin: PyTorch's from transformers, Keras's own."""
 
 import sys
 from types import SimpleNamespace

@@ -1,4 +1,4 @@
-"""A worker whose timed calls take a tenth longer than they need: a slowdown that the bench has to call."""
+"""A worker whose timed calls take a tenth longer than they need: a slowdown that the bench must find."""
 
 import sys
 import time

@@ -2,9 +2,9 @@
 
     python benchmarks/training_overhead.py [--rounds 15] [--engine torch ...]
 
-Two processes that run the same code differ by several percent for as long as they live, so every fresh process times
-both loops, turn about in random order, one thread, and gives one ratio: of its median epochs. Prints the geometric
-mean over processes with its 95% interval. Not a test: it depends on times.
+Two processes that run the same code differ in speed by several percent for as long as they live. So each fresh process
+times both loops, alternating in random order, on one thread, and gives the ratio of the median epochs. The script
+prints the geometric mean over processes with its 95% interval. It is no test, because it depends on times.
 """
 
 import argparse

@@ -1,11 +1,12 @@
-"""How often the bench is wrong: the same code called different, and a slowdown of a tenth not called.
+"""How often the bench is wrong: it calls the same code different, or misses code that is a tenth slower.
 
     python benchmarks/verdicts.py same [--runs 20] [--twin lenet]
     python benchmarks/verdicts.py slower [--runs 20] [--twin lenet]
 
-`same` times native PyTorch against itself, three rounds as with --quick, but with verdicts: 'faster' and 'slower' are
-false. `slower` times it against itself with a tenth added to each call, by the default protocol: anything but 'slower'
-is a miss. Prints a line per run, as it ends, and the count. Not a test: it depends on times.
+`same` times native PyTorch against itself, with three process runs as in --quick, but with verdicts; 'faster' and
+'slower' are then wrong. `slower` times it against itself with a tenth added to each call, with the default settings;
+everything but 'slower' is then wrong. The script prints a line after each run, and the count at the end. It is no
+test, because it depends on times.
 """
 
 import argparse
