@@ -82,8 +82,8 @@ TOPICS: dict[str, tuple[Entry, ...]] = {
             "torch.nn.Module",
             "층",
             "B, C, D, E",
-            "Keras tells layers from models, which also have `fit`; in PyTorch both are modules, and `torch.nn."
-            "functional` has the functions without weights.",
+            "In Keras, models are layers that also have `fit`; in PyTorch both are modules, and "
+            "`torch.nn.functional` has the functions without weights.",
         ),
         Entry(
             "dense",
@@ -91,7 +91,7 @@ TOPICS: dict[str, tuple[Entry, ...]] = {
             "Linear(in, out)",
             "완전 연결층",
             "",
-            "Keras is told the width of the output and sees the input's when it comes; PyTorch is told both.",
+            "Keras takes the width of the output, and sees the input's at the first call; PyTorch takes both.",
             see=("dense_init",),
         ),
         Entry(
@@ -109,7 +109,7 @@ TOPICS: dict[str, tuple[Entry, ...]] = {
             "Conv2d(in, out, size)",
             "합성곱층",
             "B",
-            "PyTorch is told the input's channels too, and both its name and its `2d` are written in lower case.",
+            "PyTorch also takes the input's channels, and both its name and its `2d` are written in lower case.",
             see=("conv_init",),
         ),
         Entry(
@@ -118,7 +118,7 @@ TOPICS: dict[str, tuple[Entry, ...]] = {
             "padding=1",
             "패딩",
             "B",
-            "Keras says what is to come out, PyTorch how many zeros go in on each side; PyTorch knows "
+            "Keras states the size of the output, PyTorch the number of zeros on each side; PyTorch knows "
             '`padding="same"` at stride 1 only.',
             see=("same_padding_stride", "max_pool_same"),
         ),
@@ -128,7 +128,7 @@ TOPICS: dict[str, tuple[Entry, ...]] = {
             "MaxPool2d(2)",
             "풀링층",
             "B",
-            "The name only: in both the stride is the window's size unless told otherwise.",
+            "The name only: in both the stride is the window's size by default.",
             see=("average_pool_padding",),
         ),
         Entry(
@@ -137,7 +137,7 @@ TOPICS: dict[str, tuple[Entry, ...]] = {
             "Flatten()",
             "벡터화층",
             "B",
-            "Keras goes through H, W, C and PyTorch through C, H, W, so that the next layer's weights stand in another "
+            "Keras goes through H, W, C and PyTorch through C, H, W, so that the next layer's weights have another "
             "order.",
             see=("flatten_order",),
         ),
@@ -165,7 +165,7 @@ TOPICS: dict[str, tuple[Entry, ...]] = {
             "a mask of one's own",
             "마스크",
             "",
-            "Keras's layers hand a mask on to each other; in PyTorch it is an argument of those functions that know "
+            "Keras's layers pass a mask on to each other; in PyTorch it is an argument of those functions that know "
             "one, or a line of arithmetic.",
             see=("attention_mask_meaning", "rnn_padding"),
         ),
@@ -175,8 +175,8 @@ TOPICS: dict[str, tuple[Entry, ...]] = {
             "output, (h, c)",
             "순환층",
             "",
-            "Keras gives the last step unless asked for all of them; PyTorch gives all steps and the last states, and "
-            "wants `batch_first=True` for the same order of axes.",
+            "Keras returns the last step by default; PyTorch returns all steps and the last states, and needs "
+            "`batch_first=True` for the same order of axes.",
             see=("rnn_batch_first", "lstm_two_biases"),
         ),
         Entry(
@@ -185,7 +185,7 @@ TOPICS: dict[str, tuple[Entry, ...]] = {
             "Dropout(p)",
             "드롭아웃",
             "",
-            "The argument's name: in both it is the share that is dropped, and what is left is scaled by 1 / (1 - p).",
+            "The argument's name: in both it is the share that is dropped, and the rest is scaled by 1 / (1 - p).",
             see=("dropout_default_mode",),
         ),
     ),
@@ -240,8 +240,7 @@ TOPICS: dict[str, tuple[Entry, ...]] = {
             "print(model)",
             "모델 요약",
             "",
-            "PyTorch prints the modules only: shapes and counts are for the user to ask, because no shape is known "
-            "before a call.",
+            "PyTorch prints the modules only: it shows no shapes, because no shape is known before a call.",
         ),
         Entry(
             "trainable",
@@ -249,8 +248,8 @@ TOPICS: dict[str, tuple[Entry, ...]] = {
             "requires_grad_(False)",
             "동결",
             "",
-            "Keras freezes a layer, whose BatchNorm then also stops to learn its statistics; PyTorch freezes "
-            "parameters, and the statistics go on.",
+            "Keras freezes a layer, and a frozen BatchNorm also stops updating its statistics; PyTorch freezes "
+            "parameters, and BatchNorm goes on updating.",
             see=("batchnorm_frozen",),
         ),
         Entry(
@@ -259,8 +258,7 @@ TOPICS: dict[str, tuple[Entry, ...]] = {
             "buffers()",
             "이동 평균",
             "",
-            "Both keep BatchNorm's moving mean outside what is trained, with opposite momentum: Keras's 0.9 is "
-            "PyTorch's 0.1.",
+            "In both, BatchNorm's moving mean is not trained, with opposite momentum: Keras's 0.9 is PyTorch's 0.1.",
             see=("batchnorm_momentum", "batchnorm_variance"),
         ),
         Entry(
@@ -269,7 +267,8 @@ TOPICS: dict[str, tuple[Entry, ...]] = {
             "children()",
             "전이 학습",
             "B",
-            "Keras lists a model's layers for reuse; in PyTorch one takes the modules, or replaces the last attribute.",
+            "Keras gives a model's layers as a list, for reuse; in PyTorch one takes the modules, or replaces the "
+            "last attribute.",
         ),
         Entry(
             "hook",
@@ -315,8 +314,8 @@ TOPICS: dict[str, tuple[Entry, ...]] = {
             "역전파",
             "C",
             "Each backend of Keras has its own way (`tf.GradientTape`, `jax.value_and_grad`, autograd), which "
-            "keras_impl/gradients.py puts under one name; PyTorch leaves the gradient at each parameter, and adds to "
-            "what is there.",
+            "keras_impl/gradients.py gives one name; PyTorch stores the gradient at each parameter, and adds to the "
+            "stored one.",
             see=("gradient_accumulation",),
         ),
         Entry(
@@ -325,7 +324,7 @@ TOPICS: dict[str, tuple[Entry, ...]] = {
             "cross_entropy",
             "손실 함수",
             "A, C",
-            "PyTorch's loss takes logits, always; Keras's takes probabilities unless told `from_logits=True`.",
+            "PyTorch's loss takes logits, always; Keras's takes probabilities, unless `from_logits=True`.",
             see=("cross_entropy_logits", "loss_reduction"),
         ),
         Entry(
@@ -334,8 +333,8 @@ TOPICS: dict[str, tuple[Entry, ...]] = {
             "Adam(parameters(), lr)",
             "옵티마이저",
             "",
-            "PyTorch's optimizer is given the parameters when it is made, Keras's at its first step; their "
-            "epsilons differ.",
+            "PyTorch's optimizer gets the parameters when it is made, Keras's at its first step; their epsilons "
+            "differ.",
             see=("adam_epsilon", "sgd_learning_rate"),
         ),
         Entry(
@@ -344,7 +343,7 @@ TOPICS: dict[str, tuple[Entry, ...]] = {
             "scheduler.step()",
             "학습률 감소",
             "D",
-            "Keras's optimizer asks its schedule at every step; PyTorch's schedule is moved by a call, as a rule once "
+            "Keras's optimizer asks its schedule at every step; PyTorch's schedule advances at a call, usually once "
             "an epoch.",
             see=("schedule_step", "step_decay"),
         ),
@@ -373,8 +372,8 @@ TOPICS: dict[str, tuple[Entry, ...]] = {
             "clip_grad_norm_",
             "기울기 클리핑",
             "",
-            "An argument of Keras's optimizer, a line between `backward` and `step` in PyTorch; Keras's `clipnorm` is "
-            "per weight, which is another thing.",
+            "An argument of Keras's optimizer, a line between `backward` and `step` in PyTorch; Keras's `clipnorm` "
+            "is per weight, which is something else.",
             see=("clipnorm",),
         ),
         Entry(
@@ -393,7 +392,7 @@ TOPICS: dict[str, tuple[Entry, ...]] = {
             "a line in the loop",
             "콜백",
             "",
-            "What Keras calls back at the end of an epoch stands at the end of PyTorch's loop.",
+            "Keras calls a function at the end of an epoch; in PyTorch the same lines are at the end of the loop.",
             see=("plateau_patience",),
         ),
         Entry(
@@ -402,7 +401,7 @@ TOPICS: dict[str, tuple[Entry, ...]] = {
             "a line, or torchmetrics",
             "정확도",
             "C, D, E",
-            "Keras's metrics gather over batches; PyTorch has none of its own.",
+            "Keras's metrics accumulate over batches; PyTorch has none of its own.",
             see=("binary_accuracy_logits", "auc_thresholds"),
         ),
         Entry(
@@ -420,7 +419,7 @@ TOPICS: dict[str, tuple[Entry, ...]] = {
             "torch.inference_mode()",
             "예측",
             "A, C, D, E",
-            "PyTorch wants two things said: `eval()` for the layers, `inference_mode()` so that no graph is kept.",
+            "PyTorch needs two calls: `eval()` for the layers, and `inference_mode()` so that it keeps no graph.",
         ),
     ),
     "Data": (
@@ -438,8 +437,8 @@ TOPICS: dict[str, tuple[Entry, ...]] = {
             "DataLoader(..)",
             "데이터 로더",
             "",
-            "Keras's `fit` cuts arrays into batches itself and shuffles unless told not to; a DataLoader shuffles only "
-            "if told to.",
+            "Keras's `fit` cuts arrays into batches itself and shuffles by default; a DataLoader shuffles only with "
+            "`shuffle=True`.",
             see=("shuffle_default", "default_batch_size"),
         ),
     ),
@@ -468,8 +467,7 @@ TOPICS: dict[str, tuple[Entry, ...]] = {
             "torch.export",
             "배포",
             "E",
-            "Keras writes a TensorFlow SavedModel unless told otherwise; PyTorch a graph that was traced with an "
-            "example.",
+            "Keras writes a TensorFlow SavedModel by default; PyTorch writes a graph that was traced with an example.",
             backends=("tensorflow",),
         ),
         Entry(
@@ -478,7 +476,7 @@ TOPICS: dict[str, tuple[Entry, ...]] = {
             ".to(device)",
             "장치",
             "",
-            "Keras computes on the GPU where there is one; PyTorch only if model and data are sent there.",
+            "Keras computes on the GPU where there is one; PyTorch only if you move model and data there.",
         ),
         Entry(
             "precision",

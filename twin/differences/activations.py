@@ -78,8 +78,8 @@ ROWS = (
     Row(
         name="gelu_float64",
         title="The exact GELU in float64, on TensorFlow",
-        keras="TensorFlow rounds a constant to float32 on the way: nine digits are right. (On JAX and torch, Keras's "
-        "float64 is another matter: see float64_downcast.)",
+        keras="TensorFlow rounds a constant to float32, so that only nine digits are right. (On JAX and torch, "
+        "Keras's float64 has another problem: see float64_downcast.)",
         torch="All digits.",
         source="tensorflow/python/ops/nn_ops.py, gelu, as called from keras/src/backend/tensorflow/nn.py",
         remedy="Write the formula with `ops.erf`.",
@@ -97,7 +97,7 @@ ROWS = (
         keras="TensorFlow keeps the slope as a float32 attribute: 0.1 is off by 1.5e-9.",
         torch="0.1 to all digits.",
         source="tensorflow/python/ops/nn_ops.py, leaky_relu, as called from keras/src/backend/tensorflow/nn.py",
-        remedy="Write it with `ops.where`; or take a slope that float32 holds, such as 0.125.",
+        remedy="Write it with `ops.where`; or take a slope that float32 represents exactly, such as 0.125.",
         hides="Positive values.",
         kind="bug",
         gap={"tensorflow": 3.46e-09},

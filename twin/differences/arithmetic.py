@@ -34,8 +34,7 @@ ROWS = (
         torch="Into parts of two.",
         source="keras/src/ops/numpy.py, split; torch/functional.py, split",
         remedy="`torch.chunk` in PyTorch.",
-        hides="Four rows. (Other counts give other shapes, which is noticed sooner or later; here the first part is "
-        "shown as its sum.)",
+        hides="Four rows. (With other counts the shapes differ. Here the first part is shown as its sum.)",
         gap=3.0,
         inputs={"x": [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]},
         hiding={"x": [1.0, 2.0, 3.0, 4.0]},
@@ -79,12 +78,12 @@ ROWS = (
     Row(
         name="float64_downcast",
         title="float64 in ops, on JAX and torch",
-        keras="On every backend but TensorFlow the type of two float64 is float32 in many functions, `maximum` among "
-        "them: digits are lost without a word. JAX has no float64 at all unless told.",
+        keras="On every backend but TensorFlow the type of two float64 is float32 in many functions, `maximum` "
+        "among them: digits are lost without a warning. JAX has float64 only with `jax_enable_x64`.",
         torch="Stays float64.",
         source="keras issues 23704 and 23223; keras/src/backend/common/dtypes.py",
-        remedy="Do not trust float64 in Keras but on TensorFlow; PyTorch shown in float32 does the same.",
-        hides="Numbers that float32 holds.",
+        remedy="Use float64 in Keras on TensorFlow only. The equal line is PyTorch in float32.",
+        hides="Numbers that float32 represents exactly.",
         kind="bug",
         gap={"tensorflow": 0.0, "jax": 1.56e-07, "torch": 1.56e-07},
         inputs={"x": Drawn((64,))},
@@ -94,8 +93,8 @@ ROWS = (
     Row(
         name="tf32_policy",
         title="TF32, by default",
-        keras="TensorFlow and JAX may round the factors of a float32 matrix product to ten bits on a GPU. Shown is "
-        "the switch, for a CPU has no TF32; on the torch backend it is PyTorch's.",
+        keras="TensorFlow and JAX may round the factors of a float32 matrix product to ten bits on a GPU. The "
+        "figure is the setting, because a CPU has no TF32; on the torch backend it is PyTorch's setting.",
         torch="Off for matrix products. (On for cuDNN's convolutions.)",
         source="keras-benchmarks issue 2; pytorch issue 153195; torch/backends/cuda/__init__.py",
         remedy="`NVIDIA_TF32_OVERRIDE=0` and `JAX_DEFAULT_MATMUL_PRECISION=highest` in the environment, as the "

@@ -15,7 +15,7 @@ ROWS = (
         source="keras/src/layers/attention/attention.py, use_scale; torch/nn/functional.py, "
         "scaled_dot_product_attention",
         remedy="Scale the queries in Keras, or `scale=1.0` in PyTorch.",
-        hides="Keys that are all the same: no score matters.",
+        hides="Keys that are all the same, so that all scores are equal.",
         gap=0.343,
         inputs=QKV,
         hiding={"k": SAME_TOKENS},
@@ -82,7 +82,7 @@ ROWS = (
     Row(
         name="embedding_padding",
         title="Padding in a mean over tokens",
-        keras="`mask_zero=True` sends a mask along, and `GlobalAveragePooling1D` leaves the padding out of sum and "
+        keras="`mask_zero=True` passes a mask on, and `GlobalAveragePooling1D` leaves the padding out of sum and "
         "count.",
         torch="`padding_idx` gives zeros; `mean` counts them.",
         source="keras/src/layers/pooling/global_average_pooling1d.py; torch/nn/modules/sparse.py, padding_idx",
@@ -98,10 +98,10 @@ ROWS = (
     Row(
         name="embedding_padding_vector",
         title="The vector of the padding",
-        keras="`mask_zero=True` leaves token 0 a vector like any other; only the mask tells.",
-        torch="`padding_idx=0` makes it zero, and keeps it there.",
+        keras="With `mask_zero=True`, token 0 has a vector like any other; only the mask marks it as padding.",
+        torch="`padding_idx=0` makes it zero, and keeps it zero.",
         source="keras/src/layers/core/embedding.py, mask_zero; torch/nn/modules/sparse.py, padding_idx",
-        remedy="Do not read the padded places: mask them, on both sides.",
+        remedy="Mask the padded positions on both sides.",
         hides="Sequences without padding.",
         gap=1.0,
         inputs={"tokens": [[1, 2, 0, 0]]},

@@ -63,9 +63,10 @@ ROWS = (
         name="flatten_order",
         title="Order of a flattened map",
         keras="Channels last: H, W, C.",
-        torch="Channels first: C, H, W. A Dense kernel after it, copied over, meets its inputs in another order.",
+        torch="Channels first: C, H, W. If you copy the kernel of the Dense layer after it, the kernel's rows are "
+        "in the wrong order.",
         source="keras/src/layers/reshaping/flatten.py; torch/nn/modules/flatten.py",
-        remedy="Permute before the flatten, or permute the rows of the Dense kernel once, as the bridge does.",
+        remedy="Permute before the flatten, or permute the rows of the Dense kernel once, as twin/bridge.py does.",
         hides="Maps of one pixel, or of one channel.",
         gap=3.02,
         inputs={"x": Drawn((2, 4, 4, 3))},
@@ -87,11 +88,11 @@ ROWS = (
         name="dense_kernel_layout",
         title="Layout of a dense kernel",
         keras="`Dense` keeps (inputs, outputs) and computes x W.",
-        torch="`nn.Linear` keeps (outputs, inputs) and computes x W^T: a square kernel copied straight fits, "
-        "transposed.",
+        torch="`nn.Linear` keeps (outputs, inputs) and computes x W^T: if you copy a square kernel without "
+        "transposing it, it fits and is wrong.",
         source="keras/src/layers/core/dense.py; torch/nn/modules/linear.py",
-        remedy="Transpose the kernel when it crosses.",
-        hides="A symmetric kernel; one that is not square does not fit and is noticed.",
+        remedy="Transpose the kernel when you convert the weights.",
+        hides="A symmetric kernel. (A kernel that is not square raises an error.)",
         gap=2.89,
         inputs={"x": Drawn((3, 4)), "square": Drawn((4, 4))},
         hiding={"square": [[2.0, 1.0, 0.0, 0.0], [1.0, 2.0, 1.0, 0.0], [0.0, 1.0, 2.0, 1.0], [0.0, 0.0, 1.0, 2.0]]},

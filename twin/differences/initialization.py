@@ -2,14 +2,14 @@
 
 from twin.differences.row import Row
 
-NEVER = "Nothing but weights that are copied over."
+NEVER = "Only weights that are copied from the other side."
 LIMIT, BAND = 0.02, 0.05  # the figures are estimates from random numbers
 
 ROWS = (
     Row(
         name="dense_init",
         title="A dense layer's first weights",
-        keras="Kernel glorot-uniform, which looks at inputs and outputs; bias zero.",
+        keras="Kernel glorot-uniform, which depends on inputs and outputs; bias zero.",
         torch="Kernel and bias uniform within 1 / sqrt(inputs), written as kaiming-uniform with a = sqrt(5).",
         source="keras/src/layers/core/dense.py; torch/nn/modules/linear.py, reset_parameters",
         remedy="`nn.init.xavier_uniform_` and `zeros_` in PyTorch, or a `RandomUniform` in Keras.",
@@ -59,11 +59,11 @@ ROWS = (
     Row(
         name="he_normal_truncation",
         title="He's normal initializer",
-        keras="Cut at two deviations, and widened so that the deviation is right.",
+        keras="Cut at two deviations, and scaled so that the deviation is right.",
         torch="Not cut. The figures: deviation, and share of the weights beyond 2.5 deviations.",
         source="keras/src/initializers/random_initializers.py, VarianceScaling; torch/nn/init.py, kaiming_normal_",
-        remedy="`trunc_normal_` with a widened deviation in PyTorch, or a plain `RandomNormal` in Keras.",
-        hides="A look at the deviation alone.",
+        remedy="`trunc_normal_` with a larger deviation in PyTorch, or a plain `RandomNormal` in Keras.",
+        hides="The deviation, if you look at nothing else.",
         gap=0.0124,
         limit=LIMIT,
         band=BAND,

@@ -9,7 +9,7 @@ THIRDS = [[0.5, 0.25, 0.25], [0.2, 0.2, 0.6]]
 ROWS = (
     Row(
         name="bce_clip",
-        title="Binary cross-entropy of a sure mistake",
+        title="Binary cross-entropy of a confident mistake",
         keras="Clips the probability at 1e-7: the loss is at most 16.1.",
         torch="Clamps the logarithm at -100.",
         source="keras/src/backend/tensorflow/nn.py, binary_crossentropy; torch/nn/modules/loss.py, BCELoss",
@@ -22,8 +22,8 @@ ROWS = (
     Row(
         name="cross_entropy_logits",
         title="What a cross-entropy takes",
-        keras="Probabilities, unless `from_logits=True`. Other numbers raise no error: JAX and torch divide them by "
-        "their sum and clip, TensorFlow clips first, so that even Keras's backends part.",
+        keras="Probabilities, unless `from_logits=True`. Other numbers raise no error: JAX and torch divide them "
+        "by their sum and clip, TensorFlow clips first, so that even Keras's backends differ.",
         torch="Logits.",
         source="keras/src/losses/losses.py, SparseCategoricalCrossentropy; torch/nn/modules/loss.py, CrossEntropyLoss",
         remedy="`from_logits=True`, and no softmax in the model.",
@@ -72,10 +72,10 @@ ROWS = (
     Row(
         name="broadcast_targets",
         title="Targets (B,) beside predictions (B, 1)",
-        keras="Gives the targets the missing axis.",
+        keras="Adds the missing axis to the targets.",
         torch="Broadcasts both to (B, B), with a warning: every prediction is compared with every target.",
         source="keras/src/losses/loss.py, squeeze_or_expand_to_same_rank; torch/nn/functional.py, mse_loss",
-        remedy="Give the targets the axis yourself.",
+        remedy="Add the axis to the targets yourself.",
         hides="Targets that are all the same.",
         gap=0.218,
         inputs={"y": Drawn((4,)), "p": Drawn((4, 1))},

@@ -36,8 +36,8 @@ ROWS = (
         keras="Averages the biased variance, the one it normalizes with.",
         torch="Normalizes with the biased variance, and averages the unbiased one: n / (n - 1) times as much.",
         source="keras issue 8982; torch/nn/modules/batchnorm.py",
-        remedy="Take n / (n - 1) out again after each step, as the ladder does (torch_impl/matched.py); or do not "
-        "expect it.",
+        remedy="Multiply the new part by (n - 1) / n after each step, as the ladder does (torch_impl/matched.py); "
+        "or accept the difference.",
         hides="Large batches of large maps: the difference is one in B * H * W.",
         gap=0.0276,
         inputs={"x": Drawn((4, 1, 1, 3))},
@@ -46,8 +46,8 @@ ROWS = (
     Row(
         name="batchnorm_large_mean",
         title="BatchNorm of inputs with a large mean",
-        keras="On the torch backend the variance is E[x^2] - E[x]^2, which cancels; at a mean of 1e4 it is negative "
-        "here, and NaN comes out. TensorFlow and JAX subtract the mean first.",
+        keras="On the torch backend the variance is E[x^2] - E[x]^2, which cancels; at a mean of 1e4 it is "
+        "negative here, and the result is NaN. TensorFlow and JAX subtract the mean first.",
         torch="Subtracts the mean first.",
         source="keras issue 19649; keras/src/backend/torch/nn.py, moments",
         remedy="Scale the inputs: subtract their mean before the layer.",
@@ -64,11 +64,11 @@ ROWS = (
         title="A frozen BatchNorm",
         keras="`trainable = False` also puts the layer into inference mode: it uses its running statistics, also in "
         "`fit`.",
-        torch="`requires_grad_(False)` freezes scale and shift only; the batch's statistics are used, and averaged "
-        "further.",
+        torch="`requires_grad_(False)` freezes scale and shift only; the layer still uses the batch's statistics, "
+        "and updates its running ones.",
         source="keras/src/layers/normalization/batch_normalization.py; torch/nn/modules/batchnorm.py",
         remedy="Call `.eval()` on the frozen PyTorch layer, after every `model.train()`.",
-        hides="Batches of mean 0 and variance 1, which is what fresh running statistics say.",
+        hides="Batches of mean 0 and variance 1, which are the initial running statistics.",
         gap=2.36,
         inputs={"x": Drawn((4, 4, 4, 3), shift=2.0)},
         hiding={"x": [[[[1.0] * 3, [-1.0] * 3]] * 2] * 2},

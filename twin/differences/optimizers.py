@@ -23,7 +23,7 @@ ROWS = (
     Row(
         name="adam_epsilon_hat",
         title="Where Adam adds its epsilon",
-        keras='Before the bias correction of the second moment: "epsilon hat". Equal epsilons are not equal.',
+        keras='Before the bias correction of the second moment ("epsilon hat"), so equal numbers have another effect.',
         torch="After it, as in the paper's Algorithm 1.",
         source="keras issue 17391; keras/src/optimizers/adam.py; torch/optim/adam.py; Kingma and Ba 2015, end of "
         "section 2",
@@ -38,7 +38,7 @@ ROWS = (
         name="adam_weight_decay",
         title="Weight decay in Adam",
         keras="`weight_decay` is decoupled everywhere: Adam with it is AdamW.",
-        torch="An L2 penalty in Adam, which its second moment then scales away; decoupled in AdamW.",
+        torch="In Adam it is an L2 penalty, which the second moment then scales; in AdamW it is decoupled.",
         source="keras/src/optimizers/base_optimizer.py, _apply_weight_decay; torch/optim/adam.py",
         remedy="`torch.optim.AdamW`.",
         hides="Weights of zero.",
@@ -90,8 +90,8 @@ ROWS = (
     Row(
         name="sgd_momentum_rate",
         title="Momentum while the rate changes",
-        keras="Keeps rate times gradient: after a drop of the rate, old steps go on at the old size.",
-        torch="Keeps the gradient, and multiplies by the rate of now.",
+        keras="Accumulates rate times gradient: when the rate drops, earlier gradients keep the old rate.",
+        torch="Accumulates the gradient, and multiplies by the current rate.",
         source="keras/src/optimizers/sgd.py; torch/optim/sgd.py, documentation of momentum",
         remedy="Scale PyTorch's `momentum_buffer` by old rate / new rate when it changes.",
         hides="A constant rate, or steps that cancel before the change.",
@@ -102,8 +102,8 @@ ROWS = (
     Row(
         name="sgd_weight_decay",
         title="Weight decay in SGD with momentum",
-        keras="Decoupled: shrinks the weights, and the momentum never hears of it.",
-        torch="Added to the gradient, and so gathered by the momentum.",
+        keras="Decoupled: it shrinks the weights and does not enter the momentum.",
+        torch="Added to the gradient, and so to the momentum.",
         source="keras/src/optimizers/base_optimizer.py, _apply_weight_decay; torch/optim/sgd.py",
         remedy="Shrink the weights by hand in PyTorch, or add decay times weight to the gradient in Keras.",
         hides="The first step, and SGD without momentum.",
@@ -137,7 +137,7 @@ ROWS = (
     ),
     Row(
         name="rmsprop_defaults",
-        title="RMSprop's rate and memory, by default",
+        title="RMSprop's rate and decay, by default",
         keras="Rate 0.001, rho 0.9.",
         torch="Rate 0.01, alpha 0.99.",
         source="keras/src/optimizers/rmsprop.py; torch/optim/rmsprop.py",
@@ -149,7 +149,7 @@ ROWS = (
     ),
     Row(
         name="adagrad_accumulator",
-        title="What Adagrad starts from",
+        title="Adagrad's initial accumulator",
         keras="An accumulator of 0.1.",
         torch="An accumulator of 0: the first step has full size.",
         source="keras/src/optimizers/adagrad.py; torch/optim/adagrad.py",
@@ -163,7 +163,7 @@ ROWS = (
         name="adadelta_defaults",
         title="Adadelta, by default",
         keras="Rate 0.001, rho 0.95, epsilon 1e-7.",
-        torch="Rate 1, as in the paper, which has none; rho 0.9, eps 1e-6.",
+        torch="Rate 1, which is the paper's update without a rate; rho 0.9, eps 1e-6.",
         source="keras/src/optimizers/adadelta.py; torch/optim/adadelta.py",
         remedy="State all three.",
         hides="Nothing but gradients of zero.",
@@ -187,7 +187,7 @@ ROWS = (
     Row(
         name="clipnorm",
         title="Clipping by norm",
-        keras="`clipnorm=1` clips each variable's gradient by itself, which turns the step.",
+        keras="`clipnorm=1` clips each variable's gradient by itself, which changes the direction of the step.",
         torch="`clip_grad_norm_` clips all together, which keeps its direction.",
         source="keras/src/optimizers/base_optimizer.py, clipnorm; torch/nn/utils/clip_grad.py",
         remedy="`global_clipnorm=` in Keras.",

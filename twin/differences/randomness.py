@@ -7,8 +7,8 @@ ROWS = (
         name="dropout_default_mode",
         title="A dropout that is called by itself",
         keras="Is off outside `fit`. The figure is the share of zeros.",
-        torch="Is on until `.eval()` is called; `F.dropout(x)` is on even then. Both divide what is left by the share "
-        "kept.",
+        torch="Is on until `.eval()` is called; `F.dropout(x)` is on even then. Both divide the values that are "
+        "left by the share kept.",
         source="keras/src/layers/regularization/dropout.py; torch/nn/modules/dropout.py; torch/nn/functional.py, "
         "dropout",
         remedy="State the mode: `layer(x, training=True)`, or `module.eval()`.",
@@ -25,7 +25,8 @@ ROWS = (
         torch="`nn.Dropout1d` drops along axis 1, where it expects the channels: of (B, T, C) it drops steps.",
         source="keras/src/layers/regularization/spatial_dropout.py; torch/nn/modules/dropout.py, Dropout1d",
         remedy="Swap the axes before and after.",
-        hides="A look at the share of zeros alone. The figure is the share of channels that are gone at every step.",
+        hides="The share of zeros, if you look at nothing else. The figure is the share of channels that are zero "
+        "at every step.",
         gap=0.5,
         inputs={"x": Drawn((64, 16, 128), "uniform", 1.0, 1.0)},
         limit=0.05,  # chance: 8192 channels
@@ -35,7 +36,7 @@ ROWS = (
         name="seed_argument",
         title="Two draws with the same seed",
         keras="`seed=0` gives the same numbers at every call: it is stateless.",
-        torch="A generator that was seeded once goes on.",
+        torch="A generator is seeded once, and each draw gives new numbers.",
         source="keras/src/random/random.py; torch/_C, Generator; keras.io/api/random",
         remedy="`keras.random.SeedGenerator`, made once.",
         hides="A single draw.",
@@ -45,7 +46,7 @@ ROWS = (
         name="seed_scope",
         title="What a seed seeds",
         keras="`set_random_seed` seeds Python, NumPy and the backend.",
-        torch="`manual_seed` seeds PyTorch: a shuffle by NumPy goes on as it likes.",
+        torch="`manual_seed` seeds PyTorch: NumPy's shuffles stay unseeded.",
         source="keras/src/utils/rng_utils.py; torch/random.py, manual_seed",
         remedy="Seed NumPy and Python's `random` as well.",
         hides="Programs that draw from PyTorch only.",

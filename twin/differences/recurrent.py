@@ -24,7 +24,7 @@ ROWS = (
         name="gru_gate_order",
         title="Order of a GRU's gates",
         keras="Update, reset, new.",
-        torch="Reset, update, new: the shapes are the same, so that a straight copy fits.",
+        torch="Reset, update, new: the shapes are the same, so that a copy without swapping raises no error.",
         source="keras/src/layers/rnn/gru.py; torch/nn/modules/rnn.py, GRU",
         remedy="Swap the first two thirds of each kernel and bias.",
         hides="Gates of equal kernels.",
@@ -48,8 +48,9 @@ ROWS = (
     Row(
         name="bidirectional_last",
         title="The last output of a bidirectional layer",
-        keras="What each direction has when it has read everything: the backward one at the first step.",
-        torch="`outputs[:, -1]`, the usual line, has the backward direction after one step only.",
+        keras="The output of each direction after it has read everything: for the backward direction, at the first "
+        "step.",
+        torch="`outputs[:, -1]`, the usual line, has the backward direction's output after one step only.",
         source="keras/src/layers/rnn/bidirectional.py; torch/nn/modules/rnn.py, outputs of RNN",
         remedy="Take the final states in PyTorch, not the last output.",
         hides="Sequences of one step.",
@@ -61,7 +62,8 @@ ROWS = (
         name="rnn_batch_first",
         title="Which axis is time",
         keras="(B, T, D).",
-        torch="(T, B, D) unless told otherwise: a batch as long as its sequences goes through, along the wrong axis.",
+        torch="(T, B, D) by default. If batch and sequence have the same length, there is no error: time is the "
+        "wrong axis.",
         source="keras/src/layers/rnn/rnn.py; torch/nn/modules/rnn.py, batch_first",
         remedy="`batch_first=True`.",
         hides="One sequence of one step.",
@@ -72,8 +74,9 @@ ROWS = (
     Row(
         name="rnn_padding",
         title="Padding read by a recurrent layer",
-        keras="`Embedding(mask_zero=True)` sends a mask along: the state waits where a token is 0.",
-        torch="`padding_idx` only keeps a vector untrained; the layer reads the padding, and its state goes on.",
+        keras="`Embedding(mask_zero=True)` passes a mask on: the state does not change where a token is 0.",
+        torch="`padding_idx` only keeps a vector from being trained; the layer reads the padding, and its state "
+        "changes.",
         source="keras/src/layers/core/embedding.py; torch/nn/utils/rnn.py, pack_padded_sequence",
         remedy="`pack_padded_sequence` in PyTorch, or no `mask_zero` in Keras.",
         hides="Sequences of equal length.",

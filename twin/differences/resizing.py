@@ -10,7 +10,7 @@ ROWS = (
         title="Bilinear upsampling",
         keras="Pixels are areas: the new image's edges lie on the old one's (half-pixel centres).",
         torch="`UpsamplingBilinear2d` puts the corner pixels' centres on each other (`align_corners=True`). "
-        "`Upsample` and `F.interpolate` do so only when told.",
+        "`Upsample` and `F.interpolate` do so only with `align_corners=True`.",
         source="torch/nn/modules/upsampling.py; keras/src/layers/reshaping/up_sampling2d.py",
         remedy='`nn.Upsample(mode="bilinear", align_corners=False)`.',
         hides="Flat images.",

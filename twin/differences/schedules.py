@@ -23,7 +23,7 @@ ROWS = (
         source="keras/src/optimizers/schedules/learning_rate_schedule.py, staircase; torch/optim/lr_scheduler.py, "
         "StepLR",
         remedy="`staircase=True` in Keras, or `ExponentialLR` with the root of gamma in PyTorch.",
-        hides="A look at every second step only.",
+        hides="Every second step.",
         gap=0.0293,
     ),
     Row(
@@ -53,7 +53,7 @@ ROWS = (
         name="plateau_patience",
         title="Patience on a plateau",
         keras="`patience=2` lowers the rate after the second epoch without progress.",
-        torch="After the third: two are forgiven.",
+        torch="After the third: it tolerates two.",
         source="keras/src/callbacks/reduce_lr_on_plateau.py; torch/optim/lr_scheduler.py, ReduceLROnPlateau",
         remedy="One more in Keras, or one less in PyTorch.",
         hides="Losses that fall.",
