@@ -271,6 +271,7 @@ class Bridge:
         self.keras = {leaf.path: leaf for leaf in keras}
         self.torch = {leaf.path: leaf for leaf in torch}
         self._check_pairs()
+        self._check_flattened({"flatten": flatten or {}, "unflatten": unflatten or {}})
         self.rules = {path: RULES[leaf.kind, self.torch[path].kind] for path, leaf in self.keras.items()}
         self._channels_in = {
             path: of if isinstance(of, int) else _channels_out(self.keras[of]) for path, of in (flatten or {}).items()
@@ -324,6 +325,16 @@ class Bridge:
                 "no rule for": [f"{path} ({' / '.join(kind)})" for path, kind in kinds.items() if kind not in RULES],
             },
         )
+
+    def _check_flattened(self, arguments: Mapping[str, Mapping[str, str | int]]) -> None:
+        """Every layer that `flatten` or `unflatten` names exists."""
+        unknown = [
+            f"{other} ({argument} of {path})"
+            for argument, layers in arguments.items()
+            for path, other in layers.items()
+            if isinstance(other, str) and other not in self.keras
+        ]
+        _raise_if("a flatten names layers that the Keras model does not have", {"no such layer": unknown})
 
     def _check_shapes(self) -> None:
         """Every array has a partner of the same shape, once carried over."""

@@ -204,6 +204,13 @@ def test_a_layer_without_partner_is_named():
         Bridge([first[0]], [dense("conv1", 2, 2)[1]])
 
 
+@pytest.mark.parametrize("argument", ["flatten", "unflatten"])
+def test_a_flatten_of_a_layer_that_does_not_exist_is_named(argument):
+    keras, torch = zip(conv("conv", 1, 4), dense("dense", 16, 2), strict=True)
+    with pytest.raises(BridgeError, match=rf"no such layer: conv2 \({argument} of dense\)"):
+        Bridge(keras, torch, **{argument: {"dense": "conv2"}})
+
+
 def test_a_shape_that_does_not_fit_is_named():
     with pytest.raises(BridgeError, match=r"of another shape: conv.weight \(5, 1, 3, 3\) against \(4, 1, 3, 3\)"):
         Bridge([conv("conv", 1, 5)[0]], [conv("conv", 1, 4)[1]])
