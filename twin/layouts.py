@@ -54,31 +54,31 @@ class Layout:
 
     def to_twin(self, arrays: Mapping[str, np.ndarray], arguments: Arguments) -> Arrays:
         """Their arrays under our names on the same side; a name that is not theirs stays as it is."""
-        ours = {theirs: path for path, theirs in self.paths(arguments).items()}
-        kept = {self._today(name): array for name, array in arrays.items() if not name.startswith(self.ignored)}
-        out = _renamed(_unstacked(kept) if self.stacked else kept, ours)
+        paths = {public: path for path, public in self.paths(arguments).items()}
+        used = {self._today(name): array for name, array in arrays.items() if not name.startswith(self.ignored)}
+        out = _renamed(_unstacked(used) if self.stacked else used, paths)
         for name, array in list(out.items()):
-            path, _, own = name.rpartition(".")
+            path, _, suffix = name.rpartition(".")
             if path.endswith(self.pointwise) and array.ndim == 4:
                 out[name] = array[0, 0] if self.side == "keras" else array[:, :, 0, 0]
-            if self.biases and own == "bias" and (mean := f"{path.replace('conv', 'bn')}.moving_mean") in out:
+            if self.biases and suffix == "bias" and (mean := f"{path.replace('conv', 'bn')}.moving_mean") in out:
                 out[mean] = out[mean] - out.pop(name)
         if self.epsilon:
-            theirs, mine = self.epsilon
-            _rescale(out, theirs, mine)
+            public, ours = self.epsilon
+            _rescale(out, public, ours)
         return out
 
     def from_twin(self, arrays: Mapping[str, np.ndarray], arguments: Arguments) -> Arrays:
         """Our arrays under their names; the biases that we do not have are zero."""
         out = dict(arrays)
         if self.epsilon:
-            theirs, mine = self.epsilon
-            _rescale(out, mine, theirs)
+            public, ours = self.epsilon
+            _rescale(out, ours, public)
         for name, array in list(out.items()):
-            path, _, own = name.rpartition(".")
+            path, _, suffix = name.rpartition(".")
             if path.endswith(self.pointwise) and array.ndim == 2:
                 out[name] = array[None, None] if self.side == "keras" else array[:, :, None, None]
-            if self.biases and own == "moving_mean":
+            if self.biases and suffix == "moving_mean":
                 out[f"{path.replace('bn', 'conv')}.bias"] = np.zeros_like(array)
         out = _renamed(out, self.paths(arguments))
         return _stacked(out) if self.stacked else out
@@ -152,8 +152,8 @@ def _efficientnet_of_applications(arguments: Arguments) -> Paths:
     expansion = {"expand_conv": "expand_conv", "expand_bn": "expand_bn"}
     for ours, stage, block in _blocks(_efficientnet_stages(arguments)):
         theirs = f"block{stage + 1}{chr(ord('a') + block)}"
-        for mine, name in (layers if stage == 0 else expansion | layers).items():  # the first stage does not expand
-            paths[f"{ours}.{mine}"] = f"{theirs}_{name}"
+        for layer, name in (layers if stage == 0 else expansion | layers).items():  # the first stage does not expand
+            paths[f"{ours}.{layer}"] = f"{theirs}_{name}"
     return paths
 
 
@@ -237,8 +237,8 @@ def _renamed(arrays: Mapping[str, np.ndarray], paths: Mapping[str, str]) -> Arra
     """With the path in each name replaced; a bare parameter's name is its path."""
     out = {}
     for name, array in arrays.items():
-        path, dot, own = name.rpartition(".")
-        out[paths[name] if name in paths else f"{paths.get(path, path)}{dot}{own}"] = array
+        path, dot, suffix = name.rpartition(".")
+        out[paths[name] if name in paths else f"{paths.get(path, path)}{dot}{suffix}"] = array
     return out
 
 
@@ -246,10 +246,10 @@ def _unstacked(arrays: Mapping[str, np.ndarray]) -> Arrays:
     """PyTorch's `in_proj_weight` (3 D, D) and `in_proj_bias` (3 D,) as those of the three projections."""
     out: Arrays = {}
     for name, array in arrays.items():
-        path, found, own = name.rpartition(".in_proj_")
-        if found:
+        path, separator, suffix = name.rpartition(".in_proj_")
+        if separator:
             parts = zip(PROJECTIONS, np.array_split(array, 3), strict=True)
-            out |= {f"{path}.{part}.{own}": each for part, each in parts}
+            out |= {f"{path}.{part}.{suffix}": projection for part, projection in parts}
         else:
             out[name] = array
     return out
@@ -259,10 +259,10 @@ def _stacked(arrays: Mapping[str, np.ndarray]) -> Arrays:
     """The other way round."""
     out = dict(arrays)
     for name in arrays:
-        path, found, own = name.rpartition(".query.")
-        if found:
-            parts = [out.pop(f"{path}.{part}.{own}") for part in PROJECTIONS]
-            out[f"{path}.in_proj_{own}"] = np.concatenate(parts)
+        path, separator, suffix = name.rpartition(".query.")
+        if separator:
+            parts = [out.pop(f"{path}.{part}.{suffix}") for part in PROJECTIONS]
+            out[f"{path}.in_proj_{suffix}"] = np.concatenate(parts)
     return out
 
 
@@ -270,7 +270,7 @@ def _rescale(arrays: Arrays, before: float, after: float) -> None:
     """Give BatchNorm another epsilon: its scale makes up for it, so that it computes the same."""
     names = {"weight": "running_var", "gamma": "moving_variance"}
     for name in list(arrays):
-        path, _, own = name.rpartition(".")
-        if (variance := f"{path}.{names.get(own)}") in arrays:
+        path, _, suffix = name.rpartition(".")
+        if (variance := f"{path}.{names.get(suffix)}") in arrays:
             spread = arrays[variance].astype(np.float64)
             arrays[name] = (arrays[name] * np.sqrt((spread + after) / (spread + before))).astype(np.float32)

@@ -183,7 +183,7 @@ def test_erratum_c_gan_formulas():
 def test_erratum_c_map_is_not_the_threshold():
     out = outputs("box_metrics")
     assert out["map"] >= 0.5
-    assert out["found"][0].sum() == 7  # of ten boxes, at IoU 0.5: a mean over all cannot say which are true
+    assert out["true_positives"][0].sum() == 7  # of ten boxes, at IoU 0.5: a mean over all cannot say which are true
     found_by_area = (out["iou"].max(1) >= 0.5).sum()
     assert found_by_area == 8  # those seven, and the second box on an object that is taken
 
@@ -192,7 +192,7 @@ def test_erratum_c_map_is_not_accuracy():
     score = np.array(find("box_metrics").literals["score"])
     score[[6, 9]] = 0.99, 0.98  # the two boxes that lie on nothing, now with the most confidence
     usual, overconfident = run("box_metrics", thresholds=(0.5,)), run("box_metrics", thresholds=(0.5,), score=score)
-    assert usual["found"].mean() == overconfident["found"].mean() == 0.7  # the share of true boxes is the same
+    assert usual["true_positives"].mean() == overconfident["true_positives"].mean() == 0.7  # the share of true boxes is the same
     assert usual["map"] > overconfident["map"] + 0.05
 
 

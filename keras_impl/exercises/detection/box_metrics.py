@@ -26,16 +26,16 @@ def run(thresholds, classes, truth_boxes, truth_image, truth_class, boxes, box_i
 
     order = ops.argsort(-score)
     candidates = ops.take(iou * same_image * same_class, order, axis=0)
-    found = match(candidates, thresholds)  # (T, M)
+    true_positives = match(candidates, thresholds)  # (T, M)
     of_class = ops.take(box_class, order, axis=0) == classes[:, None]  # (K, M)
     objects = ops.sum(ops.cast(truth_class == classes[:, None], "int32"), axis=1)  # (K,)
-    ap, ar = average(found, of_class, objects, boxes.dtype)  # (T, K) each
+    ap, ar = average(true_positives, of_class, objects, boxes.dtype)  # (T, K) each
 
     return {
         "area_precision": precision * same_image,
         "area_recall": recall * same_image,
         "iou": iou * same_image,
-        "found": ops.cast(found, "int32"),
+        "true_positives": ops.cast(true_positives, "int32"),
         "ap": ap,
         "ap_per_class": ops.mean(ap, axis=0),
         "map": ops.mean(ap),
@@ -55,22 +55,22 @@ def overlaps(boxes, truth_boxes):
 
 
 def match(candidates, thresholds):
-    """(M, N) overlaps, most confident box first, and (T,) thresholds: which boxes found an object, (T, M)."""
+    """(M, N) overlaps, most confident box first, and (T,) thresholds: which boxes are true positives, (T, M)."""
     objects = ops.arange(candidates.shape[1], dtype="int32")
     free = ops.ones((thresholds.shape[0], candidates.shape[1]), dtype="bool")
-    found = []
+    true_positives = []
     for overlap in candidates:
         allowed = ops.where(free & (overlap >= thresholds[:, None]), overlap, -ops.ones_like(overlap))  # (T, N)
         best = ops.cast(ops.argmax(allowed, axis=1), "int32")
         hit = ops.max(allowed, axis=1) > 0
         free = free & ~(hit[:, None] & (objects == best[:, None]))
-        found.append(hit)
-    return ops.stack(found, axis=1)
+        true_positives.append(hit)
+    return ops.stack(true_positives, axis=1)
 
 
-def average(found, of_class, objects, dtype):
+def average(true_positives, of_class, objects, dtype):
     """Average precision and final recall per threshold and class, (T, K), from boxes in order of confidence."""
-    true = ops.cumsum(ops.cast(found[:, None] & of_class, "int32"), axis=-1)  # (T, K, M)
+    true = ops.cumsum(ops.cast(true_positives[:, None] & of_class, "int32"), axis=-1)  # (T, K, M)
     taken = ops.cumsum(ops.cast(of_class, "int32"), axis=-1)  # (K, M)
     precision = ops.cast(true, dtype) / ops.cast(ops.maximum(taken, 1), dtype)  # (T, K, M)
 

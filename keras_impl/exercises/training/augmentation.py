@@ -130,8 +130,8 @@ def jitter_as_in_keras(pictures, brightness, contrast, saturation, hue):
     brighter, contrasted = layers.RandomBrightness(1, unit), layers.RandomContrast(1, unit)
     saturated, turned = layers.RandomSaturation(1, unit), layers.RandomHue(1, unit)
     pictures = ops.copy(pictures)  # differs: on the torch backend, RandomBrightness adds to the pictures in place
-    pictures = brighter.transform_images(pictures, {"rgb_delta": each(brightness - 1)})
-    pictures = contrasted.transform_images(pictures, {"contrast_factor": each(contrast)})
+    pictures = brighter.transform_images(pictures, {"rgb_delta": per_picture(brightness - 1)})
+    pictures = contrasted.transform_images(pictures, {"contrast_factor": per_picture(contrast)})
     # differs: Keras's layer goes to hue and back itself
     pictures = saturated.transform_images(pictures, {"factor": saturation})
     return turned.transform_images(pictures, {"factor": hue})
@@ -139,15 +139,15 @@ def jitter_as_in_keras(pictures, brightness, contrast, saturation, hue):
 
 def jitter_as_in_torchvision(pictures, brightness, contrast, saturation, hue):
     """Multiply all, blend with the picture's mean grey, blend with the grey picture, turn the hue."""
-    pictures = ops.clip(each(brightness) * pictures, 0, 1)
+    pictures = ops.clip(per_picture(brightness) * pictures, 0, 1)
     mean = ops.mean(grey(pictures), axis=(1, 2, 3), keepdims=True)
-    pictures = ops.clip(each(contrast) * pictures + (1 - each(contrast)) * mean, 0, 1)
-    pictures = ops.clip(each(saturation) * pictures + (1 - each(saturation)) * grey(pictures), 0, 1)
+    pictures = ops.clip(per_picture(contrast) * pictures + (1 - per_picture(contrast)) * mean, 0, 1)
+    pictures = ops.clip(per_picture(saturation) * pictures + (1 - per_picture(saturation)) * grey(pictures), 0, 1)
     hsv = to_hsv(pictures)  # differs: Keras keeps channels last, and so splits there
     return to_rgb(ops.stack([(hsv[..., 0] + hue[:, None, None]) % 1, hsv[..., 1], hsv[..., 2]], axis=-1))
 
 
-def each(draw):
+def per_picture(draw):
     """(B,) draws, to be multiplied with pictures."""
     return draw[:, None, None, None]
 

@@ -86,24 +86,27 @@ def fit(run, epochs, report):
     """A tenth of the epochs: the features, on the source; six tenths: the head, on the target; the rest: both."""
     source = data.load("textures").train
     target = data.load(run.twin.data, run.twin.data_options).train
-    rate, batch_size = run.twin.optimizer.learning_rate, run.twin.batch_size
+    learning_rate, batch_size = run.twin.optimizer.learning_rate, run.twin.batch_size
     first, second = epochs // 10, epochs * 7 // 10
 
     run.model.freeze(False)
     pretrained = keras.Sequential([run.model.base, layers.Dense(len(PICTURES))])
-    learn(pretrained, source, rate, batch_size, range(first), report)
+    learn(pretrained, source, learning_rate, batch_size, range(first), report)
     run.model.freeze(True)
-    learn(run.model, target, 10 * rate, batch_size, range(first, second), report)
+    learn(run.model, target, 10 * learning_rate, batch_size, range(first, second), report)
     run.model.freeze(False)
-    learn(run.model, target, rate / 10, batch_size, range(second, epochs), report)
+    learn(run.model, target, learning_rate / 10, batch_size, range(second, epochs), report)
 
 
-def learn(model, rows, rate, batch_size, epochs, report):
+def learn(model, rows, learning_rate, batch_size, epochs, report):
     """Train what is not frozen of a model for some epochs."""
     model.compile(
-        optimizer=keras.optimizers.Adam(rate), loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        optimizer=keras.optimizers.Adam(learning_rate),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
     )
     # differs: Keras's fit holds the loop
-    tell = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: report(epoch, {"loss": float(logs["loss"])}))
+    log_epoch = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: report(epoch, {"loss": float(logs["loss"])})
+    )
     span = {"initial_epoch": epochs.start, "epochs": epochs.stop}
-    model.fit(rows["x"], rows["y"], batch_size=batch_size, shuffle=True, verbose=0, callbacks=[tell], **span)
+    model.fit(rows["x"], rows["y"], batch_size=batch_size, shuffle=True, verbose=0, callbacks=[log_epoch], **span)

@@ -26,16 +26,16 @@ def run(thresholds, classes, truth_boxes, truth_image, truth_class, boxes, box_i
 
     order = torch.argsort(-score)
     candidates = (iou * same_image * same_class)[order]
-    found = match(candidates, thresholds)  # (T, M)
+    true_positives = match(candidates, thresholds)  # (T, M)
     of_class = box_class[order] == classes[:, None]  # (K, M)
     objects = torch.sum(truth_class == classes[:, None], dim=1)  # (K,)
-    ap, ar = average(found, of_class, objects, boxes.dtype)  # (T, K) each
+    ap, ar = average(true_positives, of_class, objects, boxes.dtype)  # (T, K) each
 
     return {
         "area_precision": precision * same_image,
         "area_recall": recall * same_image,
         "iou": iou * same_image,
-        "found": found.int(),
+        "true_positives": true_positives.int(),
         "ap": ap,
         "ap_per_class": torch.mean(ap, dim=0),
         "map": torch.mean(ap),
@@ -55,26 +55,26 @@ def overlaps(boxes, truth_boxes):
 
 
 def match(candidates, thresholds):
-    """(M, N) overlaps, most confident box first, and (T,) thresholds: which boxes found an object, (T, M)."""
+    """(M, N) overlaps, most confident box first, and (T,) thresholds: which boxes are true positives, (T, M)."""
     objects = torch.arange(candidates.shape[1], device=candidates.device)
     free = torch.ones((thresholds.shape[0], candidates.shape[1]), dtype=torch.bool, device=candidates.device)
-    found = []
+    true_positives = []
     for overlap in candidates:
         allowed = torch.where(free & (overlap >= thresholds[:, None]), overlap, -torch.ones_like(overlap))  # (T, N)
         best = torch.argmax(allowed, dim=1)
         hit = torch.amax(allowed, dim=1) > 0
         free = free & ~(hit[:, None] & (objects == best[:, None]))
-        found.append(hit)
-    return torch.stack(found, dim=1)
+        true_positives.append(hit)
+    return torch.stack(true_positives, dim=1)
 
 
-def average(found, of_class, objects, dtype):
+def average(true_positives, of_class, objects, dtype):
     """Average precision and final recall per threshold and class, (T, K), from boxes in order of confidence."""
-    true = torch.cumsum(found[:, None] & of_class, dim=-1)  # (T, K, M)
+    true = torch.cumsum(true_positives[:, None] & of_class, dim=-1)  # (T, K, M)
     taken = torch.cumsum(of_class, dim=-1)  # (K, M)
     precision = true.to(dtype) / torch.clamp(taken, min=1).to(dtype)  # (T, K, M)
 
-    percent = torch.arange(101, device=found.device)[:, None]  # recall points
+    percent = torch.arange(101, device=true_positives.device)[:, None]  # recall points
     reached = 100 * true[:, :, None] >= percent * objects[:, None, None]  # (T, K, 101, M)
     height = torch.amax(torch.where(reached, precision[:, :, None], torch.zeros_like(precision[:, :, None])), dim=-1)
     recall = true[..., -1].to(dtype) / objects.to(dtype)

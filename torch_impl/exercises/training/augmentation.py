@@ -133,9 +133,9 @@ def grey(pictures):
 
 def jitter_as_in_keras(pictures, brightness, contrast, saturation, hue):
     """Add to all, stretch each channel about its mean, scale the saturation, turn the hue."""
-    pictures = torch.clip(pictures + each(brightness - 1), 0, 1)
+    pictures = torch.clip(pictures + per_picture(brightness - 1), 0, 1)
     mean = torch.mean(pictures, dim=(2, 3), keepdim=True)  # differs: Keras's layer takes the mean itself
-    pictures = torch.clip(each(contrast) * (pictures - mean) + mean, 0, 1)
+    pictures = torch.clip(per_picture(contrast) * (pictures - mean) + mean, 0, 1)
     h, s, v = to_hsv(pictures).unbind(1)  # differs: torch itself knows no colour spaces
     s = torch.clip(s * saturation[:, None, None], 0, 1)
     return to_rgb(torch.stack([(h + hue[:, None, None]) % 1, s, v], dim=1))
@@ -143,15 +143,15 @@ def jitter_as_in_keras(pictures, brightness, contrast, saturation, hue):
 
 def jitter_as_in_torchvision(pictures, brightness, contrast, saturation, hue):
     """Multiply all, blend with the picture's mean grey, blend with the grey picture, turn the hue."""
-    pictures = torch.clip(each(brightness) * pictures, 0, 1)
+    pictures = torch.clip(per_picture(brightness) * pictures, 0, 1)
     mean = torch.mean(grey(pictures), dim=(1, 2, 3), keepdim=True)
-    pictures = torch.clip(each(contrast) * pictures + (1 - each(contrast)) * mean, 0, 1)
-    pictures = torch.clip(each(saturation) * pictures + (1 - each(saturation)) * grey(pictures), 0, 1)
+    pictures = torch.clip(per_picture(contrast) * pictures + (1 - per_picture(contrast)) * mean, 0, 1)
+    pictures = torch.clip(per_picture(saturation) * pictures + (1 - per_picture(saturation)) * grey(pictures), 0, 1)
     h, s, v = to_hsv(pictures).unbind(1)  # differs: torch keeps channels second, and so unbinds there
     return to_rgb(torch.stack([(h + hue[:, None, None]) % 1, s, v], dim=1))
 
 
-def each(draw):
+def per_picture(draw):
     """(B,) draws, to be multiplied with pictures."""
     return draw[:, None, None, None]
 

@@ -105,14 +105,14 @@ def fit(run, epochs, report):
         with torch.inference_mode():  # differs: torch would record the pass for its gradients
             return torch.argmax(run.model(train.to_tensor(x, run.dtype, run.device)), dim=-1).cpu().numpy()
 
-    best, kept = 0.0, {}
+    best_return, best_weights = 0.0, {}
     for epoch in range(epochs):
         losses = []
         for part in range(10):
             experience.play(policy, pushes=16, epsilon=explore((epoch + part / 10) / epochs))
             losses += [train.step(run, experience.sample(run.twin.batch_size))["online"] for _ in range(64)]
-        played = mean_length(policy, episodes=64, seed=run.seed)
-        if played >= best:
-            best, kept = played, train.dump_weights(run)
-        report(epoch, {"online": float(np.mean(losses)), "return": played})
-    train.load_weights(run, kept)
+        greedy_return = mean_length(policy, episodes=64, seed=run.seed)
+        if greedy_return >= best_return:
+            best_return, best_weights = greedy_return, train.dump_weights(run)
+        report(epoch, {"online": float(np.mean(losses)), "return": greedy_return})
+    train.load_weights(run, best_weights)

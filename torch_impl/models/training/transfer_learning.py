@@ -90,22 +90,24 @@ def fit(run, epochs, report):
     """A tenth of the epochs: the features, on the source; six tenths: the head, on the target; the rest: both."""
     source = train.to_tensors(run, data.load("textures").train)
     target = train.to_tensors(run, data.load(run.twin.data, run.twin.data_options).train)
-    rate, batch_size = run.twin.optimizer.learning_rate, run.twin.batch_size
+    learning_rate, batch_size = run.twin.optimizer.learning_rate, run.twin.batch_size
     first, second = epochs // 10, epochs * 7 // 10
 
     run.model.freeze(False)
     pretrained = nn.Sequential(run.model.base, nn.Linear(run.model.head.in_features, len(PICTURES)).to(run.device))
-    learn(pretrained, source, rate, batch_size, range(first), report)
+    learn(pretrained, source, learning_rate, batch_size, range(first), report)
     run.model.freeze(True)
-    learn(run.model, target, 10 * rate, batch_size, range(first, second), report)
+    learn(run.model, target, 10 * learning_rate, batch_size, range(first, second), report)
     run.model.freeze(False)
-    learn(run.model, target, rate / 10, batch_size, range(second, epochs), report)
+    learn(run.model, target, learning_rate / 10, batch_size, range(second, epochs), report)
 
 
-def learn(model, rows, rate, batch_size, epochs, report):
+def learn(model, rows, learning_rate, batch_size, epochs, report):
     """Train what is not frozen of a model for some epochs."""
     # differs: torch's optimizer is told what it trains
-    optimizer = torch.optim.Adam([parameter for parameter in model.parameters() if parameter.requires_grad], rate)
+    optimizer = torch.optim.Adam(
+        [parameter for parameter in model.parameters() if parameter.requires_grad], learning_rate
+    )
     model.train()
     for epoch in epochs:  # differs: PyTorch's loop is written out
         total = 0.0
