@@ -181,7 +181,7 @@ def test_two_wrong_methods_are_both_named(checkers):
     text = checker.own_text.replace("hidden @ self.weight.T", "-hidden @ self.weight.T")
     text = text.replace("agreement = torch.sum(", "agreement = 2 * torch.sum(")
     differs = [unit for unit, state in _states(checker.check(text)).items() if state != "right"]
-    assert differs == ["RBM.visible_probabilities", "RBM.energy"]
+    assert differs == ["RBM.visible_probs", "RBM.energy"]
 
 
 def test_a_constant_that_was_changed_is_named(checkers):

@@ -226,7 +226,7 @@ def test_efficientnet_scales_as_published(width, depth, blocks, last):
 
 
 def test_stochastic_depth_leaves_out_whole_pictures():
-    block = mbconv.MBConv(8, 8, kernel_size=3, stride=1, expansion=2, rate=0.5, momentum=0.9)
+    block = mbconv.MBConv(8, 8, kernel_size=3, stride=1, expand_ratio=2, drop_path_rate=0.5, momentum=0.9)
     x = torch.randn(64, 8, 4, 4)
     torch.manual_seed(0)
     residual = (block.train()(x) - x).flatten(1)
@@ -254,7 +254,7 @@ def test_auxiliary_losses_weigh_three_tenths_and_teach_the_lower_layers():
     losses["aux1"].backward()
     taught = {name.split(".")[0] for name, p in model.named_parameters() if p.grad is not None and p.grad.any()}
     assert taught == {"conv1", "conv2", "conv3", "stage3", "stage4", "aux1"}
-    assert model.stage4[1].conv1.weight.grad is None  # the head stands before it
+    assert model.stage4[1].conv1x1.weight.grad is None  # the head stands before it
 
 
 # What a network cannot take

@@ -78,7 +78,7 @@ def principal_components(code):
 
 def test_a_nonlinear_code_says_more_than_principal_components_of_the_same_length():
     run = trained("autoencoder")
-    assert measured(run) < 0.65 * principal_components(run.twin.small.arguments["code"])
+    assert measured(run) < 0.65 * principal_components(run.twin.small.arguments["latent_dim"])
 
 
 def test_a_linear_autoencoder_finds_principal_components():
@@ -182,12 +182,12 @@ def test_labels_do_not_move_the_decoders():
 def test_a_machine_sees_what_scikit_learns_machine_sees():
     model = rbm.RBM(64, 32).double()
     referee = BernoulliRBM(32)
-    referee.components_ = model.coupling.detach().numpy().T
+    referee.components_ = model.weight.detach().numpy().T
     referee.intercept_hidden_ = np.linspace(-1, 1, 32)
     with torch.no_grad():
         model.hidden_bias.copy_(torch.from_numpy(referee.intercept_hidden_))
         x = rows_of("dbn").test["x"].astype(np.float64)
-        np.testing.assert_allclose(model.up(torch.from_numpy(x)), referee.transform(x), rtol=1e-12)
+        np.testing.assert_allclose(model.hidden_probs(torch.from_numpy(x)), referee.transform(x), rtol=1e-12)
 
 
 def test_a_belief_network_classifies_as_well_as_scikit_learns_stack():
@@ -200,7 +200,7 @@ def test_a_belief_network_classifies_as_well_as_scikit_learns_stack():
 def test_hardly_any_gradient_reaches_the_lowest_of_random_layers_and_they_learn_less():
     run, rows = started("dbn"), rows_of("dbn").train
     _, gradients = train.loss_and_gradients(replace(run, phases=run.phases[-1:]), {n: a[:64] for n, a in rows.items()})
-    norms = [np.linalg.norm(gradients[name]) for name in ("rbm1.coupling", "rbm3.coupling", "head.weight")]
+    norms = [np.linalg.norm(gradients[name]) for name in ("rbm1.weight", "rbm3.weight", "head.weight")]
     assert norms[0] < 0.05 * norms[1] < 0.05 * norms[2]
 
     rng = np.random.default_rng(0)
@@ -218,7 +218,7 @@ def test_a_belief_network_is_an_autoencoder_too():
         train.fit_phase(run, phase, rows.train, orders, quiet)
     x = torch.from_numpy(rows.test["x"])
     with torch.no_grad():
-        error = ((run.model.down(run.model.up(x)) - x) ** 2).mean()
+        error = ((run.model.decode(run.model.encode(x)) - x) ** 2).mean()
     assert error < 0.6 * x.var(0, correction=0).mean()
 
 
@@ -237,13 +237,13 @@ def test_erratum_c_rbm_learning_is_no_minimum_of_energy(half):
     norms = []
     with torch.no_grad():
         for _ in range(400):
-            hidden = model.up(x)
+            hidden = model.hidden_probs(x)
             update = x.T @ hidden / len(x)
             if half == "both":
-                back = model.down((torch.rand_like(hidden) < hidden).to(hidden.dtype))
-                update -= back.T @ model.up(back) / len(x)
-            model.coupling += 0.1 * update
-            norms.append(model.coupling.norm().item())
+                back = model.visible_probs((torch.rand_like(hidden) < hidden).to(hidden.dtype))
+                update -= back.T @ model.hidden_probs(back) / len(x)
+            model.weight += 0.1 * update
+            norms.append(model.weight.norm().item())
     grown = norms[399] - norms[199]
     energy_alone = half == "positive"
     assert (grown > 0.9 * (norms[199] - norms[0])) == energy_alone
@@ -296,7 +296,7 @@ def in_order(player):
 def test_the_tutorials_weights_give_the_tutorials_pictures_and_logits():
     torch.manual_seed(0)
     theirs = tutorial()
-    ours = dcgan.DCGAN(latent=100, width=64, image_shape=(64, 64, 3), slope=0.2)
+    ours = dcgan.DCGAN(latent_dim=100, width=64, image_shape=(64, 64, 3), slope=0.2)
     assert [parameters(player) for player in theirs] == [3_576_704, 2_765_568]
     z = torch.randn(4, 100)
     for training in (True, False):
@@ -342,4 +342,4 @@ def test_each_kind_of_picture_is_normalized_by_its_own_batch():
 @pytest.mark.parametrize("image_shape", [(24, 24, 1), (4, 4, 1), (16, 32, 1), (16, 16)])
 def test_pictures_that_no_doubling_reaches_are_refused(image_shape):
     with pytest.raises(ValueError, match=r"Received: image_shape=\("):
-        dcgan.DCGAN(latent=4, width=4, image_shape=image_shape, slope=0.2)
+        dcgan.DCGAN(latent_dim=4, width=4, image_shape=image_shape, slope=0.2)

@@ -192,7 +192,8 @@ def test_erratum_c_map_is_not_accuracy():
     score = np.array(find("box_metrics").literals["score"])
     score[[6, 9]] = 0.99, 0.98  # the two boxes that lie on nothing, now with the most confidence
     usual, overconfident = run("box_metrics", thresholds=(0.5,)), run("box_metrics", thresholds=(0.5,), score=score)
-    assert usual["true_positives"].mean() == overconfident["true_positives"].mean() == 0.7  # the share of true boxes is the same
+    # The share of true boxes is the same.
+    assert usual["true_positives"].mean() == overconfident["true_positives"].mean() == 0.7
     assert usual["map"] > overconfident["map"] + 0.05
 
 

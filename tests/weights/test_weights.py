@@ -159,7 +159,7 @@ def test_a_conversion_that_changes_the_answers_is_not_kept(convert, tmp_path, mo
 
     def wrong(self, read, side):
         found = right(self, read, side)
-        return found | {"dense.kernel": found["dense.kernel"] * 1.001}
+        return found | {"head.kernel": found["head.kernel"] * 1.001}
 
     monkeypatch.setattr(weights._Converter, "carried", wrong)
     crossing = convert("vit", "a.pth", "b.weights.h5")

@@ -11,9 +11,11 @@ TWINS = (
         topic="Autoencoder",
         paper="Hinton and Salakhutdinov, Reducing the dimensionality of data with neural networks, 2006, figure 1",
         model="Autoencoder",
-        small=Size({"pixels": 64, "hidden": (128,), "code": 8}, parameters=18_760),
+        small=Size({"num_pixels": 64, "hidden_dims": (128,), "latent_dim": 8}, parameters=18_760),
         paper_size=Size(
-            {"pixels": 784, "hidden": (1000, 500, 250), "code": 30}, parameters=2_837_314, data_options={"size": 28}
+            {"num_pixels": 784, "hidden_dims": (1000, 500, 250), "latent_dim": 30},
+            parameters=2_837_314,
+            data_options={"size": 28},
         ),
         data="flat_digits",
         loss="mean_squared_error",
@@ -30,7 +32,7 @@ TWINS = (
         topic="Stacked autoencoder, trained one layer at a time",
         paper="Bengio et al., Greedy layer-wise training of deep networks, 2007, section 4",
         model="StackedAutoencoder",
-        small=Size({"pixels": 64, "hidden": 64, "code": 16}, parameters=10_448),
+        small=Size({"num_pixels": 64, "hidden_dim": 64, "latent_dim": 16}, parameters=10_448),
         data="flat_digits",
         loss="phases",
         optimizer=Optimizer("adam", learning_rate=1e-2),
@@ -46,8 +48,11 @@ TWINS = (
         topic="Stacked autoencoder: unsupervised pre-training",
         paper="Erhan et al., Why does unsupervised pre-training help deep learning?, 2010, sections 3 and 6",
         model="PretrainedClassifier",
-        small=Size({"pixels": 64, "hidden": 64, "depth": 5, "num_classes": 10, "noise": 0.2}, parameters=42_250),
-        ladder={"noise": 0.0},
+        small=Size(
+            {"num_pixels": 64, "hidden_dim": 64, "depth": 5, "num_classes": 10, "corruption_level": 0.2},
+            parameters=42_250,
+        ),
+        ladder={"corruption_level": 0.0},
         data="few_labels",
         loss="phases",
         optimizer=Optimizer("adam", learning_rate=2e-3),
@@ -101,10 +106,12 @@ TWINS = (
         topic="DBN: restricted Boltzmann machines from the bottom up",
         paper="Hinton et al., A fast learning algorithm for deep belief nets, 2006, sections 4 and 6 and figure 1",
         model="DBN",
-        small=Size({"visible": 64, "hidden1": 64, "hidden2": 64, "hidden3": 128, "num_classes": 10}, parameters=18_122),
+        small=Size(
+            {"num_visible": 64, "hidden1": 64, "hidden2": 64, "hidden3": 128, "num_classes": 10}, parameters=18_122
+        ),
         # 1,662,000 of them are weights, the paper's 1.7 million; the rest are biases.
         paper_size=Size(
-            {"visible": 784, "hidden1": 500, "hidden2": 500, "hidden3": 2000, "num_classes": 10},
+            {"num_visible": 784, "hidden1": 500, "hidden2": 500, "hidden3": 2000, "num_classes": 10},
             parameters=1_666_794,
             data_options={"size": 28},
         ),
@@ -147,19 +154,19 @@ TWINS = (
         topic="DCGAN",
         paper="Radford et al., Unsupervised representation learning with deep convolutional GANs, 2016, section 3",
         model="DCGAN",
-        small=Size({"latent": 16, "width": 16, "image_shape": (16, 16, 1), "slope": 0.2}, parameters=25_760),
+        small=Size({"latent_dim": 16, "width": 16, "image_shape": (16, 16, 1), "slope": 0.2}, parameters=25_760),
         paper_size=Size(
-            {"latent": 100, "width": 128, "image_shape": (64, 64, 3), "slope": 0.2},
+            {"latent_dim": 100, "width": 128, "image_shape": (64, 64, 3), "slope": 0.2},
             parameters=23_694_592,
-            data_options={"latent": 100, "size": 64, "channels": 3},
+            data_options={"latent_dim": 100, "size": 64, "channels": 3},
         ),
         ladder={"slope": 0.25},  # which float32 holds exactly: TensorFlow keeps a slope in float32 whatever the dtype
         data="latent_digits",
-        data_options={"latent": 16, "size": 16, "flat": False},
+        data_options={"latent_dim": 16, "size": 16, "flat": False},
         outputs={"y": "images"},
         targets={"real": "images"},
         loss="phases",
-        draws=(Draw("x", "normal", ("latent",)),),
+        draws=(Draw("x", "normal", ("latent_dim",)),),
         optimizer=Optimizer("adam", learning_rate=1e-3, beta_1=0.5),
         metric=Metric("frechet_distance", goal=4.0, chance=34.0, margin=0.4),  # a tenth of the goal
         epochs=25,

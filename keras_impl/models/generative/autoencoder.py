@@ -19,29 +19,29 @@ class Autoencoder(keras.Model):
     """A dense encoder and a dense decoder with the same widths in the opposite order.
 
     Args:
-        pixels: width of the flat picture.
-        hidden: widths of the encoder's layers before the code.
-        code: width of the code.
+        num_pixels: width of the flat picture.
+        hidden_dims: widths of the encoder's layers before the code.
+        latent_dim: width of the code.
     """
 
-    def __init__(self, pixels, hidden, code):
+    def __init__(self, num_pixels, hidden_dims, latent_dim):
         super().__init__()
-        self.encoder = [layers.Dense(width) for width in (*hidden, code)]
-        self.decoder = [layers.Dense(width) for width in (*hidden[::-1], pixels)]
-        self(keras.Input((pixels,)))  # differs: Keras creates its weights when it first sees a shape
+        self.encoder = [layers.Dense(width) for width in (*hidden_dims, latent_dim)]
+        self.decoder = [layers.Dense(width) for width in (*hidden_dims[::-1], num_pixels)]
+        self(keras.Input((num_pixels,)))  # differs: Keras creates its weights when it first sees a shape
 
     def call(self, x):
-        """(B, pixels) pictures in [0, 1] to their reconstructions (B, pixels)."""
+        """(B, num_pixels) pictures in [0, 1] to their reconstructions (B, num_pixels)."""
         return self.decode(self.encode(x))
 
     def encode(self, x):
-        """(B, pixels) pictures to (B, code) codes; the last layer is linear, as in the paper."""
+        """(B, num_pixels) pictures to (B, latent_dim) codes; the last layer is linear, as in the paper."""
         for layer in self.encoder[:-1]:
             x = ops.sigmoid(layer(x))
         return self.encoder[-1](x)
 
     def decode(self, code):
-        """(B, code) codes to (B, pixels) pictures in [0, 1]."""
+        """(B, latent_dim) codes to (B, num_pixels) pictures in [0, 1]."""
         for layer in self.decoder:
             code = ops.sigmoid(layer(code))
         return code

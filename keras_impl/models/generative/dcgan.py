@@ -46,25 +46,25 @@ class Generator(keras.Model):
     """Latent vectors to pictures: maps of 4x4, then half as many channels at each doubling of the side.
 
     Args:
-        latent: length of a latent vector.
+        latent_dim: length of a latent vector.
         width: channels of the last layer before the picture.
         image_shape: height, width and channels; the sides equal, 8, 16, 32 and so on.
     """
 
-    def __init__(self, latent, width, image_shape):
+    def __init__(self, latent_dim, width, image_shape):
         super().__init__()
         doublings = doublings_from(4, image_shape)
-        widths = [latent, *(width * 2**power for power in reversed(range(doublings)))]
+        widths = [latent_dim, *(width * 2**power for power in reversed(range(doublings)))]
         self.convs, self.norms = [], []
         for place, (before, after) in enumerate(pairwise(widths)):
             self.convs.append(transposed(before, after, stride=2 if place else 1))
             self.norms.append(batch_norm(after))
         self.to_picture = transposed(width, image_shape[-1])
-        self(keras.Input((latent,)))  # differs: Keras creates its weights when it first sees a shape
+        self(keras.Input((latent_dim,)))  # differs: Keras creates its weights when it first sees a shape
 
     def call(self, z, training=None):  # differs: Keras passes the mode in, and on JAX does not hand it on
-        """(B, latent) noise to (B, H, W, C) pictures in [-1, 1]."""
-        x = z[:, None, None, :]  # (B, 1, 1, latent)
+        """(B, latent_dim) noise to (B, H, W, C) pictures in [-1, 1]."""
+        x = z[:, None, None, :]  # (B, 1, 1, latent_dim)
         for conv, norm in zip(self.convs, self.norms, strict=True):
             x = ops.relu(norm(conv(x), training=training))
         return ops.tanh(self.to_picture(x))
@@ -104,20 +104,20 @@ class DCGAN(keras.Model):
     """The two players. Called by itself, it generates.
 
     Args:
-        latent: length of a latent vector.
+        latent_dim: length of a latent vector.
         width: channels next to the picture, in both.
         image_shape: height, width and channels; the sides equal, 8, 16, 32 and so on.
         slope: of the discriminator's leaky ReLUs below 0.
     """
 
-    def __init__(self, latent, width, image_shape, slope):
+    def __init__(self, latent_dim, width, image_shape, slope):
         super().__init__()
-        self.generator = Generator(latent, width, image_shape)
+        self.generator = Generator(latent_dim, width, image_shape)
         self.discriminator = Discriminator(width, image_shape, slope)
-        self(keras.Input((latent,)))  # differs: Keras knows a model as built when it has seen a shape
+        self(keras.Input((latent_dim,)))  # differs: Keras knows a model as built when it has seen a shape
 
     def call(self, z, training=None):  # differs: Keras passes the mode in, and on JAX does not hand it on
-        """(B, latent) noise to (B, H, W, C) pictures in [-1, 1]."""
+        """(B, latent_dim) noise to (B, H, W, C) pictures in [-1, 1]."""
         return self.generator(z, training=training)
 
 
@@ -126,9 +126,9 @@ def discriminator_loss(model, batch):
     generated = ops.stop_gradient(
         model.generator(batch["x"], training=True)
     )  # differs: Keras is told the mode per call
-    found = -ops.log_sigmoid(model.discriminator(batch["real"], training=True))
-    refused = -ops.log_sigmoid(-model.discriminator(generated, training=True))
-    return ops.mean(found) + ops.mean(refused)
+    real_loss = -ops.log_sigmoid(model.discriminator(batch["real"], training=True))
+    fake_loss = -ops.log_sigmoid(-model.discriminator(generated, training=True))
+    return ops.mean(real_loss) + ops.mean(fake_loss)
 
 
 def generator_loss(model, batch):

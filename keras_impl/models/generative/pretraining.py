@@ -5,7 +5,7 @@ Erhan, Bengio, Courville, Manzagol, Vincent and Bengio, "Why does unsupervised p
 what the layer below gives, on all pictures. Then the decoders are set aside, a classifier is put on top, and the whole
 is trained on the few pictures that have labels. The more layers there are, the more it gains over random first weights.
 
-Departures: dropout as the noise, which also divides what it keeps by 1 - noise; the squared error with linear
+Departures: dropout as the corruption, which also divides what it keeps by 1 - rate; the squared error with linear
 decoders in place of the cross-entropy, since codes of tanh go from -1 to 1; Adam.
 
 Slides: deck C, "Stacked autoencoder: unsupervised pre-training", which reuses the lower layers of the autoencoder.
@@ -25,12 +25,12 @@ class DenoisingLayer(keras.Model):
     Args:
         inputs: width of what it sees.
         units: width of its code.
-        noise: share of the inputs that are set to 0 in training.
+        corruption_level: share of the inputs that are set to 0 in training.
     """
 
-    def __init__(self, inputs, units, noise):
+    def __init__(self, inputs, units, corruption_level):
         super().__init__()
-        self.dropout = layers.Dropout(noise)
+        self.dropout = layers.Dropout(corruption_level)
         self.encoder = layers.Dense(units)
         self.decoder = layers.Dense(inputs)
         self(keras.Input((inputs,)))  # differs: Keras creates its weights when it first sees a shape
@@ -49,20 +49,20 @@ class Features(keras.Model):
     """The layers that are pre-trained, one on the other.
 
     Args:
-        pixels: width of the flat picture.
-        hidden: width of each layer.
+        num_pixels: width of the flat picture.
+        hidden_dim: width of each layer.
         depth: number of layers.
-        noise: share of a layer's inputs that are set to 0 while it is pre-trained.
+        corruption_level: share of a layer's inputs that are set to 0 while it is pre-trained.
     """
 
-    def __init__(self, pixels, hidden, depth, noise):
+    def __init__(self, num_pixels, hidden_dim, depth, corruption_level):
         super().__init__()
-        widths = [pixels, *[hidden] * (depth - 1)]
-        self.blocks = [DenoisingLayer(inputs, hidden, noise) for inputs in widths]
-        self(keras.Input((pixels,)))  # differs: Keras knows a model as built when it has seen a shape
+        widths = [num_pixels, *[hidden_dim] * (depth - 1)]
+        self.blocks = [DenoisingLayer(inputs, hidden_dim, corruption_level) for inputs in widths]
+        self(keras.Input((num_pixels,)))  # differs: Keras knows a model as built when it has seen a shape
 
     def call(self, x):
-        """(B, pixels) pictures to (B, hidden) codes."""
+        """(B, num_pixels) pictures to (B, hidden_dim) codes."""
         for block in self.blocks:
             x = block.encode(x)
         return x
@@ -72,21 +72,21 @@ class PretrainedClassifier(keras.Model):
     """Pre-trained layers and a classifier on top.
 
     Args:
-        pixels: width of the flat picture.
-        hidden: width of each layer.
+        num_pixels: width of the flat picture.
+        hidden_dim: width of each layer.
         depth: number of layers.
         num_classes: width of the output.
-        noise: share of a layer's inputs that are set to 0 while it is pre-trained.
+        corruption_level: share of a layer's inputs that are set to 0 while it is pre-trained.
     """
 
-    def __init__(self, pixels, hidden, depth, num_classes, noise):
+    def __init__(self, num_pixels, hidden_dim, depth, num_classes, corruption_level):
         super().__init__()
-        self.features = Features(pixels, hidden, depth, noise)
+        self.features = Features(num_pixels, hidden_dim, depth, corruption_level)
         self.head = layers.Dense(num_classes)
-        self(keras.Input((pixels,)))  # differs: Keras creates its weights when it first sees a shape
+        self(keras.Input((num_pixels,)))  # differs: Keras creates its weights when it first sees a shape
 
     def call(self, x):
-        """(B, pixels) pictures to (B, num_classes) logits."""
+        """(B, num_pixels) pictures to (B, num_classes) logits."""
         return self.head(self.features(x))
 
 

@@ -37,13 +37,13 @@ class RBM(keras.Model):
 
     def call(self, x):
         """(B, num_visible) pictures to the probabilities (B, num_visible) of their reconstruction, up and down once."""
-        return self.visible_probabilities(self.hidden_probabilities(x))
+        return self.visible_probs(self.hidden_probs(x))
 
-    def hidden_probabilities(self, visible):
+    def hidden_probs(self, visible):
         """(B, num_visible) states to the probabilities (B, num_hidden) that each hidden unit is on."""
         return ops.sigmoid(visible @ self.weight + self.hidden_bias)
 
-    def visible_probabilities(self, hidden):
+    def visible_probs(self, hidden):
         """(B, num_hidden) states to the probabilities (B, num_visible) that each visible unit is on."""
         return ops.sigmoid(hidden @ ops.transpose(self.weight) + self.visible_bias)
 
@@ -60,10 +60,10 @@ def contrastive_divergence(model, batch):
     how training goes. `hidden_uniform` (B, num_hidden) decides which hidden units are on.
     """
     data = batch["x"]
-    data_hidden = model.hidden_probabilities(data)
+    data_hidden = model.hidden_probs(data)
     sample = ops.cast(batch["hidden_uniform"] < data_hidden, data.dtype)
-    reconstruction = model.visible_probabilities(sample)
-    reconstruction_hidden = model.hidden_probabilities(reconstruction)
+    reconstruction = model.visible_probs(sample)
+    reconstruction_hidden = model.hidden_probs(reconstruction)
 
     positive = ops.transpose(data) @ data_hidden  # (num_visible, num_hidden): how often both are on, in the data
     negative = ops.transpose(reconstruction) @ reconstruction_hidden  # and in the reconstruction

@@ -50,27 +50,27 @@ class StackedAutoencoder(keras.Model):
     """Two autoencoders, the second within the first.
 
     Args:
-        pixels: width of the flat picture.
-        hidden: width of the first one's code.
-        code: width of the second one's code.
+        num_pixels: width of the flat picture.
+        hidden_dim: width of the first one's code.
+        latent_dim: width of the second one's code.
     """
 
-    def __init__(self, pixels, hidden, code):
+    def __init__(self, num_pixels, hidden_dim, latent_dim):
         super().__init__()
-        self.layer1 = AutoencoderLayer(pixels, hidden)
-        self.layer2 = AutoencoderLayer(hidden, code)
-        self(keras.Input((pixels,)))  # differs: Keras knows a model as built when it has seen a shape
+        self.layer1 = AutoencoderLayer(num_pixels, hidden_dim)
+        self.layer2 = AutoencoderLayer(hidden_dim, latent_dim)
+        self(keras.Input((num_pixels,)))  # differs: Keras knows a model as built when it has seen a shape
 
     def call(self, x):
-        """(B, pixels) pictures in [0, 1] to their reconstructions (B, pixels)."""
+        """(B, num_pixels) pictures in [0, 1] to their reconstructions (B, num_pixels)."""
         return self.decode(self.encode(x))
 
     def encode(self, x):
-        """(B, pixels) pictures to (B, code) codes."""
+        """(B, num_pixels) pictures to (B, latent_dim) codes."""
         return self.layer2.encode(self.layer1.encode(x))
 
     def decode(self, code):
-        """(B, code) codes to (B, pixels) pictures."""
+        """(B, latent_dim) codes to (B, num_pixels) pictures."""
         return self.layer1.decode(self.layer2.decode(code))
 
 

@@ -27,16 +27,16 @@ class ConvLSTM(keras.Model):
         window_shape: steps of the sequence and channels of a step.
         filters: filters of the convolutions.
         kernel_size: steps that a filter sees, odd.
-        hidden: width of the LSTM's output and of its cell state.
+        hidden_size: width of the LSTM's output and of its cell state.
         num_classes: width of the output.
     """
 
-    def __init__(self, window_shape, filters, kernel_size, hidden, num_classes):
+    def __init__(self, window_shape, filters, kernel_size, hidden_size, num_classes):
         check_sequence(window_shape, num_classes)
         super().__init__()
         self.conv1 = layers.Conv1D(filters, kernel_size, padding="same")
         self.conv2 = layers.Conv1D(filters, kernel_size, padding="same")
-        self.lstm = layers.LSTM(hidden)
+        self.lstm = layers.LSTM(hidden_size)
         self.dense = layers.Dense(num_classes)
         self(keras.Input(window_shape))  # differs: Keras creates its weights when it first sees a shape
 
@@ -44,5 +44,5 @@ class ConvLSTM(keras.Model):
         """(B, T, C) sequences to (B, num_classes) logits."""
         x = keras.ops.relu(self.conv1(x))  # (B, T, filters)
         x = keras.ops.relu(self.conv2(x))
-        last = self.lstm(x)  # differs: Keras returns the last step's output, (B, hidden)
+        last = self.lstm(x)  # differs: Keras returns the last step's output, (B, hidden_size)
         return self.dense(last)

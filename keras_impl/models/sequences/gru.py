@@ -23,18 +23,18 @@ class GRUClassifier(keras.Model):
 
     Args:
         window_shape: steps of the sequence and channels of a step.
-        hidden: width of the state.
+        hidden_size: width of the state.
         num_classes: width of the output.
     """
 
-    def __init__(self, window_shape, hidden, num_classes):
+    def __init__(self, window_shape, hidden_size, num_classes):
         check_sequence(window_shape, num_classes)
         super().__init__()
-        self.gru = layers.GRU(hidden, reset_after=True)
+        self.gru = layers.GRU(hidden_size, reset_after=True)
         self.dense = layers.Dense(num_classes)
         self(keras.Input(window_shape))  # differs: Keras creates its weights when it first sees a shape
 
     def call(self, x):
         """(B, T, C) sequences to (B, num_classes) logits."""
-        last = self.gru(x)  # differs: Keras returns the last step's output, (B, hidden)
+        last = self.gru(x)  # differs: Keras returns the last step's output, (B, hidden_size)
         return self.dense(last)

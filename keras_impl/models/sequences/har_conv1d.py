@@ -28,11 +28,11 @@ class HARConv1D(keras.Model):
         filters1: filters of the first two convolutions.
         filters2: filters of the last two.
         kernel_size: steps that a filter sees.
-        rate: share of the pattern averages that dropout silences.
+        dropout: share of the pattern averages that dropout silences.
         num_classes: number of activities.
     """
 
-    def __init__(self, window_shape, filters1, filters2, kernel_size, rate, num_classes):
+    def __init__(self, window_shape, filters1, filters2, kernel_size, dropout, num_classes):
         check_sequence(window_shape, num_classes, shortest=8 * kernel_size - 5)
         super().__init__()
         self.conv1 = layers.Conv1D(filters1, kernel_size)
@@ -40,7 +40,7 @@ class HARConv1D(keras.Model):
         self.pool = layers.MaxPooling1D(3)
         self.conv3 = layers.Conv1D(filters2, kernel_size)
         self.conv4 = layers.Conv1D(filters2, kernel_size)
-        self.dropout = layers.Dropout(rate)
+        self.dropout = layers.Dropout(dropout)
         self.dense = layers.Dense(num_classes)
         self(keras.Input(window_shape))  # differs: Keras creates its weights when it first sees a shape
 

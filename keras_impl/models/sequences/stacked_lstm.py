@@ -26,20 +26,20 @@ class StackedLSTM(keras.Model):
 
     Args:
         window_shape: steps of the sequence and channels of a step.
-        hidden: width of each direction's output and cell state.
+        hidden_size: width of each direction's output and cell state.
         num_classes: width of the output.
     """
 
-    def __init__(self, window_shape, hidden, num_classes):
+    def __init__(self, window_shape, hidden_size, num_classes):
         check_sequence(window_shape, num_classes)
         super().__init__()
-        self.lstm1 = layers.Bidirectional(layers.LSTM(hidden, return_sequences=True))
-        self.lstm2 = layers.Bidirectional(layers.LSTM(hidden, return_sequences=True))
+        self.lstm1 = layers.Bidirectional(layers.LSTM(hidden_size, return_sequences=True))
+        self.lstm2 = layers.Bidirectional(layers.LSTM(hidden_size, return_sequences=True))
         self.dense = layers.Dense(num_classes)
         self(keras.Input(window_shape))  # differs: Keras creates its weights when it first sees a shape
 
     def call(self, x):
         """(B, T, C) sequences to (B, num_classes) logits."""
-        x = self.lstm1(x)  # (B, T, 2 hidden)
+        x = self.lstm1(x)  # (B, T, 2 hidden_size)
         x = self.lstm2(x)
         return self.dense(keras.ops.mean(x, axis=1))

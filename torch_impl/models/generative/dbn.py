@@ -27,29 +27,29 @@ class DBN(nn.Module):
     """Three machines and an output layer.
 
     Args:
-        visible: number of pixels.
+        num_visible: number of pixels.
         hidden1, hidden2, hidden3: hidden units of the machines, from the bottom up.
         num_classes: width of the output.
     """
 
-    def __init__(self, visible, hidden1, hidden2, hidden3, num_classes):
+    def __init__(self, num_visible, hidden1, hidden2, hidden3, num_classes):
         super().__init__()
-        self.rbm1 = RBM(visible, hidden1)
+        self.rbm1 = RBM(num_visible, hidden1)
         self.rbm2 = RBM(hidden1, hidden2)
         self.rbm3 = RBM(hidden2, hidden3)
         self.head = nn.Linear(hidden3, num_classes)
 
     def forward(self, x):
-        """(B, visible) pictures to (B, num_classes) logits."""
-        return self.head(self.up(x))
+        """(B, num_visible) pictures to (B, num_classes) logits."""
+        return self.head(self.encode(x))
 
-    def up(self, x):
-        """(B, visible) pictures to the probabilities (B, hidden3) of the top units."""
-        return self.rbm3.up(self.rbm2.up(self.rbm1.up(x)))
+    def encode(self, x):
+        """(B, num_visible) pictures to the probabilities (B, hidden3) of the top units."""
+        return self.rbm3.hidden_probs(self.rbm2.hidden_probs(self.rbm1.hidden_probs(x)))
 
-    def down(self, code):
-        """(B, hidden3) states of the top units to the probabilities (B, visible) of the pixels."""
-        return self.rbm1.down(self.rbm2.down(self.rbm3.down(code)))
+    def decode(self, code):
+        """(B, hidden3) states of the top units to the probabilities (B, num_visible) of the pixels."""
+        return self.rbm1.visible_probs(self.rbm2.visible_probs(self.rbm3.visible_probs(code)))
 
 
 def divergence1(model, batch):
@@ -59,12 +59,12 @@ def divergence1(model, batch):
 
 def divergence2(model, batch):
     """CD-1 of the second machine, on the probabilities of the first one's hidden units."""
-    return divergence(model, "rbm2", model.rbm1.up(batch["x"]), batch["uniform2"])
+    return divergence(model, "rbm2", model.rbm1.hidden_probs(batch["x"]), batch["uniform2"])
 
 
 def divergence3(model, batch):
     """CD-1 of the third machine, on the probabilities of the second one's hidden units."""
-    return divergence(model, "rbm3", model.rbm2.up(model.rbm1.up(batch["x"])), batch["uniform3"])
+    return divergence(model, "rbm3", model.rbm2.hidden_probs(model.rbm1.hidden_probs(batch["x"])), batch["uniform3"])
 
 
 def divergence(model, name, rows, uniform):

@@ -45,15 +45,15 @@ class Generator(nn.Module):
     """Latent vectors to pictures: maps of 4x4, then half as many channels at each doubling of the side.
 
     Args:
-        latent: length of a latent vector.
+        latent_dim: length of a latent vector.
         width: channels of the last layer before the picture.
         image_shape: height, width and channels; the sides equal, 8, 16, 32 and so on.
     """
 
-    def __init__(self, latent, width, image_shape):
+    def __init__(self, latent_dim, width, image_shape):
         super().__init__()
         doublings = doublings_from(4, image_shape)
-        widths = [latent, *(width * 2**power for power in reversed(range(doublings)))]
+        widths = [latent_dim, *(width * 2**power for power in reversed(range(doublings)))]
         self.convs, self.norms = nn.ModuleList(), nn.ModuleList()
         for place, (before, after) in enumerate(pairwise(widths)):
             self.convs.append(transposed(before, after, stride=2 if place else 1))
@@ -61,8 +61,8 @@ class Generator(nn.Module):
         self.to_picture = transposed(width, image_shape[-1])
 
     def forward(self, z):  # differs: the mode is the model\'s own, set by train() and eval()
-        """(B, latent) noise to (B, C, H, W) pictures in [-1, 1]."""
-        x = z[:, :, None, None]  # (B, latent, 1, 1)
+        """(B, latent_dim) noise to (B, C, H, W) pictures in [-1, 1]."""
+        x = z[:, :, None, None]  # (B, latent_dim, 1, 1)
         for conv, norm in zip(self.convs, self.norms, strict=True):
             x = torch.relu(norm(conv(x)))
         return torch.tanh(self.to_picture(x))
@@ -101,19 +101,19 @@ class DCGAN(nn.Module):
     """The two players. Called by itself, it generates.
 
     Args:
-        latent: length of a latent vector.
+        latent_dim: length of a latent vector.
         width: channels next to the picture, in both.
         image_shape: height, width and channels; the sides equal, 8, 16, 32 and so on.
         slope: of the discriminator's leaky ReLUs below 0.
     """
 
-    def __init__(self, latent, width, image_shape, slope):
+    def __init__(self, latent_dim, width, image_shape, slope):
         super().__init__()
-        self.generator = Generator(latent, width, image_shape)
+        self.generator = Generator(latent_dim, width, image_shape)
         self.discriminator = Discriminator(width, image_shape, slope)
 
     def forward(self, z):  # differs: the mode is the model\'s own, set by train() and eval()
-        """(B, latent) noise to (B, C, H, W) pictures in [-1, 1]."""
+        """(B, latent_dim) noise to (B, C, H, W) pictures in [-1, 1]."""
         return self.generator(z)
 
 
@@ -121,9 +121,9 @@ def discriminator_loss(model, batch):
     """-E[log D(x)] - E[log(1 - D(G(z)))]; each kind of picture is normalized by its own batch's statistics."""
     with torch.no_grad():  # differs: torch stops gradients by not recording
         generated = model.generator(batch["x"])
-    found = -F.logsigmoid(model.discriminator(batch["real"]))
-    refused = -F.logsigmoid(-model.discriminator(generated))
-    return torch.mean(found) + torch.mean(refused)
+    real_loss = -F.logsigmoid(model.discriminator(batch["real"]))
+    fake_loss = -F.logsigmoid(-model.discriminator(generated))
+    return torch.mean(real_loss) + torch.mean(fake_loss)
 
 
 def generator_loss(model, batch):

@@ -5,7 +5,7 @@ Erhan, Bengio, Courville, Manzagol, Vincent and Bengio, "Why does unsupervised p
 what the layer below gives, on all pictures. Then the decoders are set aside, a classifier is put on top, and the whole
 is trained on the few pictures that have labels. The more layers there are, the more it gains over random first weights.
 
-Departures: dropout as the noise, which also divides what it keeps by 1 - noise; the squared error with linear
+Departures: dropout as the corruption, which also divides what it keeps by 1 - rate; the squared error with linear
 decoders in place of the cross-entropy, since codes of tanh go from -1 to 1; Adam.
 
 Slides: deck C, "Stacked autoencoder: unsupervised pre-training", which reuses the lower layers of the autoencoder.
@@ -27,12 +27,12 @@ class DenoisingLayer(nn.Module):
     Args:
         inputs: width of what it sees.
         units: width of its code.
-        noise: share of the inputs that are set to 0 in training.
+        corruption_level: share of the inputs that are set to 0 in training.
     """
 
-    def __init__(self, inputs, units, noise):
+    def __init__(self, inputs, units, corruption_level):
         super().__init__()
-        self.dropout = nn.Dropout(noise)
+        self.dropout = nn.Dropout(corruption_level)
         self.encoder = nn.Linear(inputs, units)
         self.decoder = nn.Linear(units, inputs)
 
@@ -50,19 +50,19 @@ class Features(nn.Module):
     """The layers that are pre-trained, one on the other.
 
     Args:
-        pixels: width of the flat picture.
-        hidden: width of each layer.
+        num_pixels: width of the flat picture.
+        hidden_dim: width of each layer.
         depth: number of layers.
-        noise: share of a layer's inputs that are set to 0 while it is pre-trained.
+        corruption_level: share of a layer's inputs that are set to 0 while it is pre-trained.
     """
 
-    def __init__(self, pixels, hidden, depth, noise):
+    def __init__(self, num_pixels, hidden_dim, depth, corruption_level):
         super().__init__()
-        widths = [pixels, *[hidden] * (depth - 1)]
-        self.blocks = nn.ModuleList(DenoisingLayer(inputs, hidden, noise) for inputs in widths)
+        widths = [num_pixels, *[hidden_dim] * (depth - 1)]
+        self.blocks = nn.ModuleList(DenoisingLayer(inputs, hidden_dim, corruption_level) for inputs in widths)
 
     def forward(self, x):
-        """(B, pixels) pictures to (B, hidden) codes."""
+        """(B, num_pixels) pictures to (B, hidden_dim) codes."""
         for block in self.blocks:
             x = block.encode(x)
         return x
@@ -72,20 +72,20 @@ class PretrainedClassifier(nn.Module):
     """Pre-trained layers and a classifier on top.
 
     Args:
-        pixels: width of the flat picture.
-        hidden: width of each layer.
+        num_pixels: width of the flat picture.
+        hidden_dim: width of each layer.
         depth: number of layers.
         num_classes: width of the output.
-        noise: share of a layer's inputs that are set to 0 while it is pre-trained.
+        corruption_level: share of a layer's inputs that are set to 0 while it is pre-trained.
     """
 
-    def __init__(self, pixels, hidden, depth, num_classes, noise):
+    def __init__(self, num_pixels, hidden_dim, depth, num_classes, corruption_level):
         super().__init__()
-        self.features = Features(pixels, hidden, depth, noise)
-        self.head = nn.Linear(hidden, num_classes)
+        self.features = Features(num_pixels, hidden_dim, depth, corruption_level)
+        self.head = nn.Linear(hidden_dim, num_classes)
 
     def forward(self, x):
-        """(B, pixels) pictures to (B, num_classes) logits."""
+        """(B, num_pixels) pictures to (B, num_classes) logits."""
         return self.head(self.features(x))
 
 

@@ -35,13 +35,13 @@ class RBM(nn.Module):
 
     def forward(self, x):
         """(B, num_visible) pictures to the probabilities (B, num_visible) of their reconstruction, up and down once."""
-        return self.visible_probabilities(self.hidden_probabilities(x))
+        return self.visible_probs(self.hidden_probs(x))
 
-    def hidden_probabilities(self, visible):
+    def hidden_probs(self, visible):
         """(B, num_visible) states to the probabilities (B, num_hidden) that each hidden unit is on."""
         return torch.sigmoid(visible @ self.weight + self.hidden_bias)
 
-    def visible_probabilities(self, hidden):
+    def visible_probs(self, hidden):
         """(B, num_hidden) states to the probabilities (B, num_visible) that each visible unit is on."""
         return torch.sigmoid(hidden @ self.weight.T + self.visible_bias)
 
@@ -58,10 +58,10 @@ def contrastive_divergence(model, batch):
     how training goes. `hidden_uniform` (B, num_hidden) decides which hidden units are on.
     """
     data = batch["x"]
-    data_hidden = model.hidden_probabilities(data)
+    data_hidden = model.hidden_probs(data)
     sample = (batch["hidden_uniform"] < data_hidden).to(data.dtype)
-    reconstruction = model.visible_probabilities(sample)
-    reconstruction_hidden = model.hidden_probabilities(reconstruction)
+    reconstruction = model.visible_probs(sample)
+    reconstruction_hidden = model.hidden_probs(reconstruction)
 
     positive = data.T @ data_hidden  # (num_visible, num_hidden): how often both are on, in the data
     negative = reconstruction.T @ reconstruction_hidden  # and in the reconstruction

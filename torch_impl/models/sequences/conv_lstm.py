@@ -27,17 +27,17 @@ class ConvLSTM(nn.Module):
         window_shape: steps of the sequence and channels of a step.
         filters: filters of the convolutions.
         kernel_size: steps that a filter sees, odd.
-        hidden: width of the LSTM's output and of its cell state.
+        hidden_size: width of the LSTM's output and of its cell state.
         num_classes: width of the output.
     """
 
-    def __init__(self, window_shape, filters, kernel_size, hidden, num_classes):
+    def __init__(self, window_shape, filters, kernel_size, hidden_size, num_classes):
         check_sequence(window_shape, num_classes)
         super().__init__()
         self.conv1 = nn.Conv1d(window_shape[-1], filters, kernel_size, padding="same")
         self.conv2 = nn.Conv1d(filters, filters, kernel_size, padding="same")
-        self.lstm = nn.LSTM(filters, hidden, batch_first=True)
-        self.dense = nn.Linear(hidden, num_classes)
+        self.lstm = nn.LSTM(filters, hidden_size, batch_first=True)
+        self.dense = nn.Linear(hidden_size, num_classes)
 
     def forward(self, x):
         """(B, T, C) sequences to (B, num_classes) logits."""

@@ -22,17 +22,17 @@ class GRUClassifier(nn.Module):
 
     Args:
         window_shape: steps of the sequence and channels of a step.
-        hidden: width of the state.
+        hidden_size: width of the state.
         num_classes: width of the output.
     """
 
-    def __init__(self, window_shape, hidden, num_classes):
+    def __init__(self, window_shape, hidden_size, num_classes):
         check_sequence(window_shape, num_classes)
         super().__init__()
-        self.gru = nn.GRU(window_shape[-1], hidden, batch_first=True)
-        self.dense = nn.Linear(hidden, num_classes)
+        self.gru = nn.GRU(window_shape[-1], hidden_size, batch_first=True)
+        self.dense = nn.Linear(hidden_size, num_classes)
 
     def forward(self, x):
         """(B, T, C) sequences to (B, num_classes) logits."""
-        _, last = self.gru(x)  # differs: torch returns every step and the last state, (1, B, hidden)
+        _, last = self.gru(x)  # differs: torch returns every step and the last state, (1, B, hidden_size)
         return self.dense(last[0])

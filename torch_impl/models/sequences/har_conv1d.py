@@ -28,11 +28,11 @@ class HARConv1D(nn.Module):
         filters1: filters of the first two convolutions.
         filters2: filters of the last two.
         kernel_size: steps that a filter sees.
-        rate: share of the pattern averages that dropout silences.
+        dropout: share of the pattern averages that dropout silences.
         num_classes: number of activities.
     """
 
-    def __init__(self, window_shape, filters1, filters2, kernel_size, rate, num_classes):
+    def __init__(self, window_shape, filters1, filters2, kernel_size, dropout, num_classes):
         check_sequence(window_shape, num_classes, shortest=8 * kernel_size - 5)
         super().__init__()
         self.conv1 = nn.Conv1d(window_shape[-1], filters1, kernel_size)
@@ -40,7 +40,7 @@ class HARConv1D(nn.Module):
         self.pool = nn.MaxPool1d(3)
         self.conv3 = nn.Conv1d(filters1, filters2, kernel_size)
         self.conv4 = nn.Conv1d(filters2, filters2, kernel_size)
-        self.dropout = nn.Dropout(rate)
+        self.dropout = nn.Dropout(dropout)
         self.dense = nn.Linear(filters2, num_classes)
 
     def forward(self, x):  # differs: the mode is the model's own, set by train() and eval()

@@ -26,19 +26,19 @@ class StackedLSTM(nn.Module):
 
     Args:
         window_shape: steps of the sequence and channels of a step.
-        hidden: width of each direction's output and cell state.
+        hidden_size: width of each direction's output and cell state.
         num_classes: width of the output.
     """
 
-    def __init__(self, window_shape, hidden, num_classes):
+    def __init__(self, window_shape, hidden_size, num_classes):
         check_sequence(window_shape, num_classes)
         super().__init__()
-        self.lstm1 = nn.LSTM(window_shape[-1], hidden, batch_first=True, bidirectional=True)
-        self.lstm2 = nn.LSTM(2 * hidden, hidden, batch_first=True, bidirectional=True)
-        self.dense = nn.Linear(2 * hidden, num_classes)
+        self.lstm1 = nn.LSTM(window_shape[-1], hidden_size, batch_first=True, bidirectional=True)
+        self.lstm2 = nn.LSTM(2 * hidden_size, hidden_size, batch_first=True, bidirectional=True)
+        self.dense = nn.Linear(2 * hidden_size, num_classes)
 
     def forward(self, x):
         """(B, T, C) sequences to (B, num_classes) logits."""
-        x, _ = self.lstm1(x)  # (B, T, 2 hidden)
+        x, _ = self.lstm1(x)  # (B, T, 2 hidden_size)
         x, _ = self.lstm2(x)
         return self.dense(torch.mean(x, dim=1))
