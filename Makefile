@@ -34,10 +34,9 @@ docs: $(VENV)/ready
 docs-check: $(VENV)/ready
 	$(BIN)/python -m pytest -p tests.helpers.no_framework -m docs tests/docs tests/reading
 
+# The checks of .pre-commit-config.yaml, over every file.
 lint: $(VENV)/ready
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pre-commit run --all-files
 
 # The README's picture, docs/report.png. Needs Debian's package chromium. Where the page's length has changed, move the crop.
 CROP := (30, 1445, 1210, 2336)

@@ -6,6 +6,7 @@ import pytest
 
 from compare.check import ladder
 from compare.check import run as check
+from compare.check.climb import climb
 from compare.engines.engine import ENGINES
 from compare.engines.pool import Pool, Settings
 from compare.record.cell import Cell
@@ -50,12 +51,12 @@ def planting(tmp_path_factory):
     engine = replace(ENGINES["keras-torch"], module="tests.helpers.planted_worker")
     worker = pool.start(engine, "cpu")
 
-    def climb(name, defect, folder, twin=None):
+    def planted(name, defect, folder, twin=None):
         cell = Cell("check", name, engine.name, "cpu", "float32", 0, "small")
         worker.ask("plant", 60, defect=defect)
         return climb(worker, twin or find(name), cell, references.get(cell), folder, 120)
 
-    yield climb
+    yield planted
     pool.run([])
 
 

@@ -63,7 +63,7 @@ LOOPS = """
 import json
 import keras
 import numpy as np
-from compare.reference import exercise_inputs
+from compare.check.reference import exercise_inputs
 from keras_impl import train
 from keras_impl.exercises.tensors import train_loop as loop
 from twin.catalogue import find

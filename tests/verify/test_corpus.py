@@ -11,7 +11,7 @@ import pytest
 from compare.engines.engine import ROOT
 from twin.differences import ROWS
 
-pytestmark = pytest.mark.framework
+pytestmark = [pytest.mark.framework, pytest.mark.long]
 
 
 @pytest.fixture(scope="module")
