@@ -1,6 +1,6 @@
 """The arithmetic of agreement: how far an array is from its reference, in units that mean something.
 
-Two measures gate (METHOD): the relative L2 distance, and the error in units of rounding noise, which is the
+Two measures decide (docs/method.md): the relative L2 distance, and the error in units of rounding noise, which is the
 root mean square error over that of native float32 runs against the same float64 reference. The largest
 absolute difference is reported with its place.
 """
