@@ -1,7 +1,7 @@
 """The ladder: the ordered checks of a twin. Pure arithmetic on arrays; climb.py does the asking.
 
 Each rung takes what an engine computed and the reference, and says whether they agree: what, where, how far,
-how far was allowed, and what to look at next. The limits are those of docs/method.md, one set for all twins; a departure
+how far was allowed, and what to look at next. docs/method.md has the limits, one set for all twins; a departure
 stands in the twin's catalogue entry with its reason.
 """
 

@@ -16,7 +16,7 @@ from twin.paths import ROOT
 
 PAGE = (ROOT / "CONTRIBUTING.md").read_text()
 BLOCK = re.compile(r"`([\w/]+\.py)`:\n\n```python\n(.*?)```", re.DOTALL)
-COMMANDS = re.compile(r"come by themselves:\n\n```sh\n(.*?)```", re.DOTALL)
+COMMANDS = re.compile(r"The tests find the new twin in the catalogue:\n\n```sh\n(.*?)```", re.DOTALL)
 PROGRAMS = {
     ".venv/bin/pytest": [sys.executable, "-m", "pytest"],
     ".venv/bin/twin": [sys.executable, "-m", "compare.cli"],
