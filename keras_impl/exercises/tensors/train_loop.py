@@ -121,7 +121,7 @@ def train(model, loader, optimizer, epochs, x_test, y_test):
     history = {"losses": [], "rates": [], "epoch_losses": [], "accuracies": []}
     for epoch in range(epochs):
         loader.epoch = epoch
-        mean.reset_state()  # differs: the metric begins anew; Keras is told the mode per call
+        mean.reset_state()  # differs: the metric begins anew; Keras takes the mode per call
         for index in range(len(loader)):
             # differs: a PyDataset hands out NumPy arrays
             inputs, target = (ops.convert_to_tensor(array) for array in loader[index])

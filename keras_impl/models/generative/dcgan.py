@@ -123,9 +123,7 @@ class DCGAN(keras.Model):
 
 def discriminator_loss(model, batch):
     """-E[log D(x)] - E[log(1 - D(G(z)))]; each kind of picture is normalized by its own batch's statistics."""
-    generated = ops.stop_gradient(
-        model.generator(batch["x"], training=True)
-    )  # differs: Keras is told the mode per call
+    generated = ops.stop_gradient(model.generator(batch["x"], training=True))  # differs: Keras takes the mode per call
     real_loss = -ops.log_sigmoid(model.discriminator(batch["real"], training=True))
     fake_loss = -ops.log_sigmoid(-model.discriminator(generated, training=True))
     return ops.mean(real_loss) + ops.mean(fake_loss)
@@ -133,7 +131,7 @@ def discriminator_loss(model, batch):
 
 def generator_loss(model, batch):
     """-E[log D(G(z))], by the discriminator that has just been updated."""
-    generated = model.generator(batch["x"], training=True)  # differs: Keras is told the mode per call
+    generated = model.generator(batch["x"], training=True)  # differs: Keras takes the mode per call
     return -ops.mean(ops.log_sigmoid(model.discriminator(generated, training=True)))
 
 

@@ -94,7 +94,7 @@ def reconstruction_loss(model, batch):
     """The sum of what each layer loses of its own inputs; no layer learns for the one above."""
     x, loss = batch["x"], 0.0
     for block in model.features.blocks:
-        loss += ops.mean((block(x, training=True) - x) ** 2)  # differs: Keras is told the mode per call
+        loss += ops.mean((block(x, training=True) - x) ** 2)  # differs: Keras takes the mode per call
         x = ops.stop_gradient(block.encode(x))
     return loss
 

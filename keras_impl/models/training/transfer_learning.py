@@ -75,7 +75,7 @@ class TransferNet(keras.Model):
 
 def head_loss(model, batch):
     """Cross-entropy on the target, while the features are frozen."""
-    logits = model(batch["x"], training=True)  # differs: Keras is told the mode per call
+    logits = model(batch["x"], training=True)  # differs: Keras takes the mode per call
     return keras.ops.mean(keras.losses.sparse_categorical_crossentropy(batch["y"], logits, from_logits=True))
 
 
