@@ -114,7 +114,7 @@ def test_fashion_mnist_is_taken_where_it_is_and_the_digits_otherwise(monkeypatch
     monkeypatch.setattr(fashion_mnist, "SOURCE", replace(fashion_mnist.SOURCE, installed=str(tmp_path / "nowhere")))
     monkeypatch.delenv("TWIN_DATA", raising=False)
     assert line.choose_data(None) == "digits"
-    with pytest.raises(TwinError, match="fashion_mnist: no files here; install the package dataset-fashion-mnist"):
+    with pytest.raises(TwinError, match="fashion_mnist: no files found; install the package dataset-fashion-mnist"):
         line.choose_data("fashion_mnist")
     with pytest.raises(TwinError, match="unknown data set 'digit'; did you mean digits"):
         line.choose_data("digit")

@@ -36,7 +36,7 @@ def served(tmp_path, monkeypatch):
 
 def test_a_download_happens_when_asked_for_and_is_kept(served):
     source, server = served
-    assert "no files here" in refusal(source.locate, download=False)
+    assert "no files found" in refusal(source.locate, download=False)
     (path,), words = source.locate(download=True)
     assert path.read_bytes() == b"what is published"
     assert words == f"real, downloaded from {source.url}"
@@ -47,7 +47,7 @@ def test_a_download_happens_when_asked_for_and_is_kept(served):
 def test_a_download_of_another_file_is_refused_and_not_kept(served, tmp_path):
     source, _ = served
     (tmp_path / "web" / "file.gz").write_bytes(b"something else")
-    assert "no download from" in refusal(source.locate, download=True)
+    assert "cannot download from" in refusal(source.locate, download=True)
     assert not list((tmp_path / "cache").rglob("file.gz"))
 
 
@@ -55,7 +55,7 @@ def test_a_download_without_a_connection_is_refused(served):
     source, server = served
     server.shutdown()
     server.server_close()
-    assert "no download from" in refusal(source.locate, download=True)
+    assert "cannot download from" in refusal(source.locate, download=True)
 
 
 def test_a_download_without_pooch_says_what_to_install(monkeypatch):

@@ -49,9 +49,9 @@ def save(path: Path, mode: str) -> None:
         (lambda root: (root / "dog").rename(root.parent / "dog"), "has one folder, cat; expected at least two"),
         (lambda root: [(root / n).rename(root.parent / n) for n in ("cat", "dog")], "has no folders"),
         (lambda root: root.rename(root.parent / "other"), "no such folder"),
-        (lambda root: (root / "dog" / "a.png").write_bytes(b"not a picture"), "a.png: is no readable picture"),
-        (lambda root: (root / "dog" / "a.png").write_bytes(b""), "a.png: is no readable picture"),
-        (lambda root: break_file(root / "dog" / "00004.png"), "00004.png: is no readable picture"),
+        (lambda root: (root / "dog" / "a.png").write_bytes(b"not a picture"), "a.png: cannot be read as a picture"),
+        (lambda root: (root / "dog" / "a.png").write_bytes(b""), "a.png: cannot be read as a picture"),
+        (lambda root: break_file(root / "dog" / "00004.png"), "00004.png: cannot be read as a picture"),
         (lambda root: save(root / "dog" / "a.png", "I;16"), "a.png: has 16 or more bits a pixel (mode I;16); expected"),
         (lambda root: save(root / "dog" / "a.png", "RGB"), "a.png: is colour, but"),
         (lambda root: save(root / "dog" / "a.png", "RGBA"), "a.png: is neither grey nor colour (mode RGBA); expected"),
@@ -69,14 +69,14 @@ def test_a_picture_that_is_cut_off_is_refused_when_it_is_read(root):
     noise = RANDOM.integers(0, 256, (64, 64, 3)).astype(np.uint8)
     Image.fromarray(noise).save(root / "dog" / "a.jpg")  # whose header says nothing of its end
     break_file(root / "dog" / "a.jpg")
-    assert "a.jpg: is no readable picture" in refusal(folders.read, root / "dog" / "a.jpg")
+    assert "a.jpg: cannot be read as a picture" in refusal(folders.read, root / "dog" / "a.jpg")
 
 
 def test_a_folder_that_cannot_be_finished_is_not_begun(root):
     with pytest.raises(IndexError):
         folders.write(root.parent / "new", PICTURES, np.array([0, 1, 0, 7, 0, 0]), ("cat", "dog"))
     assert [path.name for path in root.parent.iterdir()] == ["pictures"]
-    assert "is there already" in refusal(folders.write, root, PICTURES, LABELS, ("cat", "dog"))
+    assert "exists already" in refusal(folders.write, root, PICTURES, LABELS, ("cat", "dog"))
     assert len(folders.scan(root).files) == 6
 
 

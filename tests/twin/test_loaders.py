@@ -113,8 +113,8 @@ def test_pictures_are_resized_and_keep_their_brightness(given, size):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"train_count": 31}, "train_count must be from 1 to 30, what there is; received 31"),
-        ({"test_count": 0}, "test_count must be from 1 to 20, what there is; received 0"),
+        ({"train_count": 31}, "train_count must be from 1 to 30, the number of rows; received 31"),
+        ({"test_count": 0}, "test_count must be from 1 to 20, the number of rows; received 0"),
         ({"size": 0}, "size must be at least 1; received 0"),
     ],
 )
@@ -230,7 +230,7 @@ def test_cifar_10_refuses_what_is_no_archive_or_cut_off(cifar_path):
 @pytest.mark.parametrize(
     ("name", "options", "words"),
     [
-        ("faces", {"size": 26}, "size must be from 1 to 25, the pictures' own; received 26"),
+        ("faces", {"size": 26}, "size must be from 1 to 25, because the pictures are 25x25; received 26"),
         ("faces", {"train_count": 200}, "train_count must be from 1 to 199, of 200 pictures; received 200"),
         ("photographs", {"count": 2, "height": 107, "width": 20}, "must be at most 106, 160; received 107, 20"),
     ],

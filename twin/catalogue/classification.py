@@ -4,8 +4,8 @@ from twin.spec import Difference, Metric, Optimizer, Size, Tolerance, Twin
 
 HE_NORMAL = Difference(
     "initial values",
-    "both start as He et al. (2015) do, but Keras's he_normal is cut off at two standard deviations and widened to "
-    "the same variance, and PyTorch's kaiming_normal_ is not",
+    "both have He initialization (2015), but Keras cuts its he_normal off at two standard deviations and scales it "
+    "to the same variance, and PyTorch's kaiming_normal_ is not cut off",
 )
 FIFTY_LAYERS = {
     "forward": Tolerance(

@@ -36,7 +36,8 @@ TWINS = (
         ),
         differences=(
             Difference(
-                "He's normal start of the 3x3 convolutions: Keras cuts the normal distribution off at two deviations",
+                "He initialization of the 3x3 convolutions: Keras cuts the normal distribution off at two standard "
+                "deviations",
                 "he_normal and kaiming_normal_ are what each framework's users write; both have the same variance",
             ),
         ),

@@ -4,16 +4,16 @@ from twin.spec import Difference, Metric, Optimizer, Size, Twin
 
 TWO_BIASES = Difference(
     "torch.nn.LSTM has two biases that add, keras.layers.LSTM has one",
-    "a PyTorch user writes nn.LSTM; outputs depend on the sum alone, but an optimizer moves both, so that "
-    "the sum learns twice as fast; the ladder freezes the second at zero, training does not",
+    "a PyTorch user writes nn.LSTM. Outputs depend on the sum alone, but an optimizer updates both biases, so that "
+    "the sum learns twice as fast. The ladder keeps the second at zero; training does not",
 )
 LSTM_START = Difference(
     "the LSTM's initial values: Keras orthogonal with a forget bias of 1, PyTorch uniform",
-    "each framework's own start, which its users get; the ladder shares weights",
+    "these are the defaults that each framework's users get; the ladder gives both sides the same weights",
 )
 GRU_START = Difference(
     "the GRU's initial values: Keras orthogonal with biases of zero, PyTorch uniform",
-    "each framework's own start, which its users get; the ladder shares weights",
+    "these are the defaults that each framework's users get; the ladder gives both sides the same weights",
 )
 
 TWINS = (

@@ -17,8 +17,9 @@ TWINS: tuple[Twin, ...] = (
         differences=(
             Difference(
                 "what brightness, contrast and saturation mean",
-                "Keras adds, stretches each channel about its mean and scales the S of HSV; torchvision multiplies, "
-                "and blends with the mean grey and with the grey picture: both are written on both sides",
+                "Keras adds a number, scales each channel's distance from its mean, and scales the S of HSV; "
+                "torchvision multiplies, and blends with the mean grey and with the grey picture. Both ways are "
+                "written on both sides",
             ),
             Difference(
                 "the frame of a blurred picture",

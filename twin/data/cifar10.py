@@ -58,7 +58,7 @@ def _unpacked(path: Path) -> dict[str, bytes]:
             members = [member for member in archive if member.isfile() and member.name.endswith(".bin")]
             return {Path(member.name).name: archive.extractfile(member).read() for member in members}  # type: ignore
     except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
-        raise TwinError(f"{path}: cannot be read: {error}; get the file anew") from error
+        raise TwinError(f"{path}: cannot be read: {error}; get the file again") from error
 
 
 def _rows(path: Path, files: dict[str, bytes], names: tuple[str, ...]) -> Arrays:

@@ -17,7 +17,7 @@ def load(size: int = 24, train_count: int = 40, seed: int = 0) -> Dataset:
     from skimage.data import lfw_subset
 
     if not 1 <= size <= 25:
-        raise TwinError(f"size must be from 1 to 25, the pictures' own; received {size}")
+        raise TwinError(f"size must be from 1 to 25, because the pictures are 25x25; received {size}")
     if not 1 <= train_count <= 199:
         raise TwinError(f"train_count must be from 1 to 199, of 200 pictures; received {train_count}")
     x = lfw_subset()[:, :size, :size, None].astype(np.float32)

@@ -98,12 +98,12 @@ def write(root: Path, pictures: np.ndarray, labels: np.ndarray, classes: Sequenc
     """Bytes (N, H, W) as grey PNG files in a folder per class; all of them, or no folder at all.
 
     Raises:
-        TwinError: when the folder is there already.
+        TwinError: when the folder exists already.
     """
     from PIL import Image
 
     if root.exists():
-        raise TwinError(f"{root}: is there already; choose another folder")
+        raise TwinError(f"{root}: exists already; choose another folder")
     unfinished = root.with_name(f".{root.name}.unfinished")
     try:
         for name in classes:
@@ -132,4 +132,4 @@ def _mode(path: Path) -> str:
 
 
 def _broken(path: Path, error: Exception) -> TwinError:
-    return TwinError(f"{path}: is no readable picture ({' '.join(str(error).split())}); replace or remove it")
+    return TwinError(f"{path}: cannot be read as a picture ({' '.join(str(error).split())}); replace or remove it")

@@ -28,15 +28,15 @@ def read(path: Path) -> np.ndarray:
         if content[:2] == b"\x1f\x8b":
             content = gzip.decompress(content)
     except (OSError, EOFError, zlib.error) as error:
-        raise TwinError(f"{path}: cannot be read: {error}; get the file anew") from error
+        raise TwinError(f"{path}: cannot be read: {error}; get the file again") from error
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] != UNSIGNED_BYTES or not content[3]:
         raise TwinError(f"{path}: begins with {content[:4].hex(' ')}; an IDX file of bytes begins with 00 00 08 0n")
     start = 4 + 4 * content[3]
     if len(content) < start:
-        raise TwinError(f"{path}: ends within its header, after {len(content)} of {start} bytes; get the file anew")
+        raise TwinError(f"{path}: ends within its header, after {len(content)} of {start} bytes; get the file again")
     shape = struct.unpack(f">{content[3]}I", content[4:start])
     if len(content) - start != math.prod(shape):
-        raise TwinError(f"{path}: has {len(content) - start} values, but says {shape}; get the file anew")
+        raise TwinError(f"{path}: has {len(content) - start} values, but says {shape}; get the file again")
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
 
 

@@ -53,8 +53,8 @@ class Source:
             return self._download(), f"real, downloaded from {self.url}"
         package = f"install the package {self.package}, or " if self.package else ""
         raise TwinError(
-            f"{self.name}: no files here; {package}put {', '.join(self.files)} into a folder {self.name} and let "
-            f"{VARIABLE} name the folder above it, or load with download=True"
+            f"{self.name}: no files found; {package}put {', '.join(self.files)} into a folder {self.name} and set "
+            f"{VARIABLE} to the folder above it, or load with download=True"
         )
 
     def _download(self) -> list[Path]:
@@ -69,7 +69,7 @@ class Source:
                 for name, sha256 in self.files.items()
             ]
         except (OSError, ValueError) as error:  # no connection; another SHA-256 than expected
-            raise TwinError(f"{self.name}: no download from {self.url}: {' '.join(str(error).split())}") from error
+            raise TwinError(f"{self.name}: cannot download from {self.url}: {' '.join(str(error).split())}") from error
 
 
 def subset(arrays: Arrays, count: int | None, seed: int, part: str) -> Arrays:
@@ -82,7 +82,7 @@ def subset(arrays: Arrays, count: int | None, seed: int, part: str) -> Arrays:
     if count is None:
         return arrays
     if not 1 <= count <= rows:
-        raise TwinError(f"{part}_count must be from 1 to {rows}, what there is; received {count}")
+        raise TwinError(f"{part}_count must be from 1 to {rows}, the number of rows; received {count}")
     chosen = np.random.default_rng(seed).permutation(rows)[:count]
     return {name: array[chosen] for name, array in arrays.items()}
 
