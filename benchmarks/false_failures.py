@@ -13,7 +13,8 @@ from collections import Counter
 from compare.check import run as check
 from compare.engines.engine import choose
 from compare.engines.pool import Settings
-from compare.record.record import Record
+from compare.record.record import RunRecord
+from compare.record.results import RUNGS
 from twin.catalogue import TWINS
 
 
@@ -26,26 +27,26 @@ def main() -> None:
     options = parser.parse_args()
     engines = choose(options.engine)
     twins = [twin for twin in TWINS.values() if not options.twin or twin.name in options.twin]
-    cells = [
-        cell
+    measurements = [
+        each
         for seed in range(options.first, options.seeds)
-        for cell in check.plan(twins, engines, "cpu", seed, "small")
+        for each in check.plan(twins, engines, "cpu", seed, "small")
+        if seed == options.first or TWINS[each.twin].kind == "model"  # exercises have no seed
     ]
-    cells = [
-        cell for cell in cells if cell.seed == options.first or TWINS[cell.twin].kind == "model"
-    ]  # exercises have no seed
 
-    def tell(cell, word):
-        if cell.status not in ("not_run", "ok"):
-            print(f"{cell.twin} {cell.engine} {cell.dtype} seed {cell.seed}: {cell.status}. {cell.reason}", flush=True)
+    def on_progress(each, word):
+        if each.status not in ("not_run", "ok"):
+            print(f"{each.twin} {each.engine} {each.dtype} seed {each.seed}: {each.status}. {each.reason}", flush=True)
 
+    record = RunRecord("false failures", measurements, None)
     with contextlib.suppress(KeyboardInterrupt):  # what was measured until then counts
-        check.run(Record("false failures", cells, None), engines, Settings(jobs=os.cpu_count() or 1), tell)
-    cells = [cell for cell in cells if cell.status != "not_run"]
-    climbed = Counter(rung["rung"] for cell in cells for rung in cell.result.get("rungs", []))
-    failed = Counter(r["rung"] for cell in cells for r in cell.result.get("rungs", []) if r["status"] == "failed")
-    print(f"{len(cells)} cells, seeds up to {max(cell.seed for cell in cells) if cells else 0}")
-    for rung in check.ladder.RUNGS:
+        check.run(record, engines, Settings(jobs=os.cpu_count() or 1), on_progress)
+    measured = [each for each in measurements if each.status != "not_run"]
+    rungs = [rung for each in measured if each.result for rung in each.result.rungs]
+    climbed = Counter(rung.rung for rung in rungs)
+    failed = Counter(rung.rung for rung in rungs if rung.status == "failed")
+    print(f"{len(measured)} measurements, seeds up to {max((each.seed for each in measured), default=0)}")
+    for rung in RUNGS:
         print(f"{rung}: {failed[rung]} failures in {climbed[rung]}")
 
 

@@ -1,6 +1,6 @@
 """Our twins beside public implementations of the same networks, timed by the bench.
 
-    python benchmarks/public_speed.py [--pair resnet50-torch ...] [--rounds 10] [--side 64] [--batch 8]
+    python benchmarks/public_speed.py [--pair resnet50-torch ...] [--process-runs 10] [--side 64] [--batch 8]
 
 The public implementations are those of transformers in PyTorch and of keras.applications in Keras. The script prints
 their time divided by ours, for a training step and for inference, with the interval; below 0.97, ours is slower than
@@ -15,7 +15,8 @@ from dataclasses import replace
 from compare.bench import run as bench
 from compare.engines.engine import ENGINES
 from compare.engines.pool import Settings
-from compare.record.record import Record
+from compare.record.record import RunRecord
+from compare.record.results import Quantity, SpeedRatio
 from twin.catalogue import find
 from twin.spec import Size
 
@@ -33,7 +34,7 @@ PAIRS = (
 )
 
 
-def measure(name: str, engine_name: str, rounds: int, side: int, batch: int) -> dict:
+def measure(name: str, engine_name: str, process_runs: int, side: int, batch: int) -> dict[Quantity, SpeedRatio]:
     """The speeds of the public implementation, with ours as the reference."""
     twin = find(name)
     assert twin.paper_size is not None
@@ -42,33 +43,33 @@ def measure(name: str, engine_name: str, rounds: int, side: int, batch: int) -> 
     twin = replace(twin, paper_size=Size(arguments, twin.paper_size.parameters), batch_size=batch)
     ours = ENGINES[engine_name]
     theirs = replace(ours, name=f"{ours.name}:public", module="benchmarks.public_worker")
-    cells = bench.plan([twin], [ours, theirs], "cpu", 0, "paper", ours.name)
-    options = bench.Options(ours.name, quantities=("step", "throughput"), rounds=rounds)
+    measurements = bench.plan([twin], [ours, theirs], "cpu", 0, "paper", ours.name)
+    options = bench.Options(ours.name, quantities=("step", "batch_inference"), process_runs=process_runs)
     engines = {engine.name: engine for engine in (ours, theirs)}
-    record = Record("bench", cells, None)
-    bench.Bench(twin, cells, engines, record, Settings(jobs=1), options, lambda cell, word: None).run()
-    for cell in cells:
-        if cell.status not in ("ok", "unstable"):
-            raise SystemExit(f"{cell.twin} on {cell.engine}: {cell.reason}")
-    return cells[1].result["speed"]
+    record = RunRecord("bench", measurements, None)
+    bench.Bench(twin, measurements, engines, record, Settings(jobs=1), options, lambda measurement, word: None).run()
+    for measurement in measurements:
+        if measurement.status not in ("ok", "unstable"):
+            raise SystemExit(f"{measurement.twin} on {measurement.engine}: {measurement.reason}")
+    return measurements[1].result.ratios
 
 
 def main() -> None:
     names = ["-".join(pair) for pair in PAIRS]
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pair", action="append", choices=names)
-    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--process-runs", type=int, default=10)
     parser.add_argument("--side", type=int, default=64, help="pixels")
     parser.add_argument("--batch", type=int, default=8)
     options = parser.parse_args()
     for name, engine in PAIRS:
         if options.pair and f"{name}-{engine}" not in options.pair:
             continue
-        speeds = measure(name, engine, options.rounds, options.side, options.batch)
+        speeds = measure(name, engine, options.process_runs, options.side, options.batch)
         for quantity, found in speeds.items():
             print(
-                f"{name} on {engine}, {quantity}: theirs / ours {found['estimate']:.3f} "
-                f"[{found['low']:.3f}, {found['high']:.3f}], band {found['band']:.3f}, {found['rounds']} rounds",
+                f"{name} on {engine}, {quantity}: theirs / ours {found.estimate:.3f} "
+                f"[{found.low:.3f}, {found.high:.3f}], band {found.noise_band:.3f}, {found.process_runs} process runs",
                 flush=True,
             )
 

@@ -16,7 +16,8 @@ from dataclasses import replace
 from compare.bench import run as bench
 from compare.engines.engine import ENGINES
 from compare.engines.pool import Settings
-from compare.record.record import Record
+from compare.record.record import RunRecord
+from compare.record.results import SpeedRatio
 from twin.catalogue import find
 
 NATIVE = ENGINES["torch"]
@@ -24,20 +25,21 @@ OTHERS = {
     "same": replace(NATIVE, name="torch:again"),
     "slower": replace(NATIVE, name="torch:slowed", module="benchmarks.slowed_worker"),
 }
-QUICK_ROUNDS = {"same": bench.QUICK_ROUNDS, "slower": None}
+QUICK_PROCESS_RUNS = {"same": bench.QUICK_PROCESS_RUNS, "slower": None}
 WRONG = {"same": ("faster", "slower"), "slower": ("faster", "equal", "inconclusive", "unstable", "none")}
 
 
-def verdict(kind: str, name: str, seed: int) -> tuple[str, dict, float]:
+def verdict(kind: str, name: str, seed: int) -> tuple[str, SpeedRatio, float]:
     """The bench's verdict on the other engine's step, the figures, and the seconds it took."""
     start = time.monotonic()
-    cells = bench.plan([find(name)], [NATIVE, OTHERS[kind]], "cpu", seed, "small")
-    record = Record("bench", cells, None)
-    options = bench.Options(quantities=("step",), rounds=QUICK_ROUNDS[kind])
+    measurements = bench.plan([find(name)], [NATIVE, OTHERS[kind]], "cpu", seed, "small")
+    record = RunRecord("bench", measurements, None)
+    options = bench.Options(quantities=("step",), process_runs=QUICK_PROCESS_RUNS[kind])
     by_name = {"torch": NATIVE, OTHERS[kind].name: OTHERS[kind]}
-    bench.Bench(find(name), cells, by_name, record, Settings(jobs=1), options, lambda cell, word: None).run()
-    found = cells[1].result["speed"]["step"]
-    return found["verdict"], found, time.monotonic() - start
+    timed = bench.Bench(find(name), measurements, by_name, record, Settings(jobs=1), options, lambda each, word: None)
+    timed.run()
+    found = measurements[1].result.ratios["step"]
+    return found.verdict, found, time.monotonic() - start
 
 
 def main() -> None:
@@ -51,8 +53,8 @@ def main() -> None:
         word, found, seconds = verdict(options.kind, options.twin, run)
         wrong += word in WRONG[options.kind]
         print(
-            f"{run + 1:2} {word:12} {found['estimate']:.3f} [{found['low']:.3f}, {found['high']:.3f}] "
-            f"band {found['band']:.3f}, {found['rounds']} rounds, {seconds:.0f} s",
+            f"{run + 1:2} {word:12} {found.estimate:.3f} [{found.low:.3f}, {found.high:.3f}] "
+            f"noise band {found.noise_band:.3f}, {found.process_runs} process runs, {seconds:.0f} s",
             flush=True,
         )
     print(f"{options.kind}: {wrong} wrong of {options.runs}")

@@ -1,7 +1,7 @@
 """Tests are generated from the catalogue: one per twin and engine, with ids such as `lenet-keras-jax`.
 
-The cells that the selected tests need run in the background, through the very harness that users run, while
-the other tests go on; those that wait for a cell come last.
+The measurements that the selected tests need run in the background, through the very harness that users run, while
+the other tests go on; those that wait for a measurement come last.
 """
 
 import contextlib
@@ -14,8 +14,8 @@ import pytest
 from compare.check import run as check
 from compare.engines.engine import ENGINES, Engine
 from compare.engines.pool import Settings
-from compare.record.cell import Cell
-from compare.record.record import Record
+from compare.record.measurement import Measurement
+from compare.record.record import RunRecord
 from compare.train import run as training
 from tests.helpers import work
 from twin.catalogue import TWINS, find
@@ -58,68 +58,71 @@ def engines_of(config) -> list[Engine]:
 
 def pytest_generate_tests(metafunc):
     if "checked" in metafunc.fixturenames:
-        cells = check.plan(twins_of(metafunc.config), engines_of(metafunc.config), "cpu", 0, "small")
-        metafunc.parametrize("checked", cells, ids=map(_id, cells), indirect=True)
+        measurements = check.plan(twins_of(metafunc.config), engines_of(metafunc.config), "cpu", 0, "small")
+        metafunc.parametrize("checked", measurements, ids=map(_id, measurements), indirect=True)
     if "trained" in metafunc.fixturenames:
         models = [twin for twin in twins_of(metafunc.config) if twin.kind == "model"]
-        cells = training.plan(models, engines_of(metafunc.config), "cpu", [0])
+        measurements = training.plan(models, engines_of(metafunc.config), "cpu", [0])
         if not metafunc.config.getoption("--engine"):
-            cells = [c for c in cells if c.engine in ("torch", INSTEAD if c.twin in SLOW else KERAS)]
+            measurements = [c for c in measurements if c.engine in ("torch", INSTEAD if c.twin in SLOW else KERAS)]
         long = {twin.name for twin in models if work.is_long(twin)}
-        marks = [[pytest.mark.long] if cell.twin in long else [] for cell in cells]
-        given = [pytest.param(cell, marks=mark, id=_id(cell)) for cell, mark in zip(cells, marks, strict=True)]
+        marks = [[pytest.mark.long] if measurement.twin in long else [] for measurement in measurements]
+        given = [
+            pytest.param(measurement, marks=mark, id=_id(measurement))
+            for measurement, mark in zip(measurements, marks, strict=True)
+        ]
         metafunc.parametrize("trained", given, indirect=True)
     if "twin" in metafunc.fixturenames:
         twins = twins_of(metafunc.config)
         metafunc.parametrize("twin", twins, ids=[twin.name for twin in twins])
 
 
-def _id(cell: Cell) -> str:
-    return f"{cell.twin}-{cell.engine}" + ("-float64" if cell.dtype == "float64" else "")
+def _id(measurement: Measurement) -> str:
+    return f"{measurement.twin}-{measurement.engine}" + ("-float64" if measurement.dtype == "float64" else "")
 
 
 class Background:
-    """Runs the cells of the collected tests; `wait` returns a cell when it has been measured."""
+    """Runs the measurements of the collected tests; `wait` returns a measurement when it has been measured."""
 
     def __init__(self):
-        self.cells: dict[str, Cell] = {}
+        self.measurements: dict[str, Measurement] = {}
         self.done: dict[str, threading.Event] = {}
         self.failure: BaseException | None = None
 
-    def want(self, cell: Cell) -> None:
-        self.cells["/".join(cell.key)] = cell
-        self.done["/".join(cell.key)] = threading.Event()
+    def want(self, measurement: Measurement) -> None:
+        self.measurements["/".join(measurement.key)] = measurement
+        self.done["/".join(measurement.key)] = threading.Event()
 
     def start(self, engines: list[Engine]) -> None:
-        if self.cells:
+        if self.measurements:
             threading.Thread(target=self._run, args=(engines,), daemon=True).start()
 
-    def wait(self, cell: Cell) -> Cell:
-        if not self.done["/".join(cell.key)].wait(timeout=1500):
-            raise TimeoutError(f"{_id(cell)} was not measured in time")
+    def wait(self, measurement: Measurement) -> Measurement:
+        if not self.done["/".join(measurement.key)].wait(timeout=1500):
+            raise TimeoutError(f"{_id(measurement)} was not measured in time")
         if self.failure:
             raise self.failure
-        return self.cells["/".join(cell.key)]
+        return self.measurements["/".join(measurement.key)]
 
     def _run(self, engines: list[Engine]) -> None:
-        def tell(cell: Cell, word: str) -> None:
-            if cell.status != "not_run":
-                self.done["/".join(cell.key)].set()
+        def tell(measurement: Measurement, word: str) -> None:
+            if measurement.status != "not_run":
+                self.done["/".join(measurement.key)].set()
 
         # The tests that run meanwhile go first, or a core idles at the end. Not every system lets a thread step back.
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
         try:
-            checks = [cell for cell in self.cells.values() if cell.measure == "check"]
-            check.run(Record("test", checks, None), engines, Settings(), tell)
-            trains = [cell for cell in self.cells.values() if cell.measure == "train"]
+            checks = [measurement for measurement in self.measurements.values() if measurement.measure == "check"]
+            check.run(RunRecord("test", checks, None), engines, Settings(), tell)
+            trains = [measurement for measurement in self.measurements.values() if measurement.measure == "train"]
             one_each = Settings(jobs=1)
             native, keras = ([c for c in trains if (c.engine == "torch") is side] for side in (True, False))
             lanes = [native, keras[::2], keras[1::2]]  # Keras's take longer: in one lane, a core would idle
             threads = [
                 threading.Thread(
                     target=training.run,
-                    args=(Record("test", lane, None), engines, one_each, training.Options(until_target=True), tell),
+                    args=(RunRecord("test", lane, None), engines, one_each, training.Options(until_target=True), tell),
                 )
                 for lane in lanes
             ]
@@ -153,20 +156,20 @@ def pytest_collection_modifyitems(config, items):
 def pytest_collection_finish(session):
     for item in session.items:
         params = getattr(getattr(item, "callspec", None), "params", {})
-        for cell in (params.get("checked"), params.get("trained")):
-            if cell is not None:
-                BACKGROUND.want(cell)
+        for measurement in (params.get("checked"), params.get("trained")):
+            if measurement is not None:
+                BACKGROUND.want(measurement)
     if not session.config.getoption("--collect-only"):
         BACKGROUND.start(engines_of(session.config))
 
 
 @pytest.fixture
-def checked(request) -> Cell:
-    """A cell of `twin check`, measured."""
+def checked(request) -> Measurement:
+    """A measurement of `twin check`, measured."""
     return BACKGROUND.wait(request.param)
 
 
 @pytest.fixture
-def trained(request) -> Cell:
-    """A cell of `twin train`, measured."""
+def trained(request) -> Measurement:
+    """A measurement of `twin train`, measured."""
     return BACKGROUND.wait(request.param)

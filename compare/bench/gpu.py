@@ -5,9 +5,10 @@ import os
 import time
 from typing import Any
 
+from compare.record.results import GpuState
 from twin.errors import INCOMPLETE, TwinError
 
-PATIENCE = 5.0  # seconds
+TIMEOUT = 5.0  # seconds
 
 
 def check_free(device: str) -> None:
@@ -18,7 +19,7 @@ def check_free(device: str) -> None:
     """
     if device != "cuda" or (driver := _driver()) is None:
         return
-    deadline = time.monotonic() + PATIENCE  # a worker that has just ended stays listed for a moment
+    deadline = time.monotonic() + TIMEOUT  # a worker that has just ended stays listed for a moment
     while others := driver.nvmlDeviceGetComputeRunningProcesses(_card(driver)):
         if time.monotonic() > deadline:
             gib = (others[0].usedGpuMemory or 0) / 2**30
@@ -30,18 +31,16 @@ def check_free(device: str) -> None:
         time.sleep(0.2)
 
 
-def state(device: str) -> dict[str, Any]:
-    """Clock (MHz), temperature (degrees Celsius) and power (W) of the GPU; nothing on a CPU or without a driver."""
+def state(device: str) -> GpuState | None:
+    """Clock, temperature and power of the GPU; None on a CPU or without a driver."""
     if device != "cuda" or (driver := _driver()) is None:
-        return {}
+        return None
     card = _card(driver)
-    return {
-        "gpu": {
-            "clock_mhz": driver.nvmlDeviceGetClockInfo(card, driver.NVML_CLOCK_SM),
-            "celsius": driver.nvmlDeviceGetTemperature(card, driver.NVML_TEMPERATURE_GPU),
-            "watts": driver.nvmlDeviceGetPowerUsage(card) / 1000,
-        }
-    }
+    return GpuState(
+        clock_mhz=driver.nvmlDeviceGetClockInfo(card, driver.NVML_CLOCK_SM),
+        celsius=driver.nvmlDeviceGetTemperature(card, driver.NVML_TEMPERATURE_GPU),
+        watts=driver.nvmlDeviceGetPowerUsage(card) / 1000,
+    )
 
 
 def _card(driver: Any) -> Any:

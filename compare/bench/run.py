@@ -1,8 +1,8 @@
-"""`twin bench`: how fast each engine is beside the reference, over rounds of fresh processes (docs/method.md).
+"""`twin bench`: how fast each engine is beside the reference, over process runs (docs/method.md).
 
 Two processes that run the same code may differ by a quarter for as long as they live, so no number of repetitions in
-one process tells which code is faster. A round starts a fresh process for every engine and for a second copy of the
-reference, lets one at a time compute, in random order, and ends them all.
+one process tells which code is faster. Each time, a fresh process is started for every engine, and a second one of the
+reference's for the A/A run; one at a time computes, in random order, and all are ended.
 """
 
 import math
@@ -22,10 +22,10 @@ from compare.check import reference
 from compare.engines.engine import Engine
 from compare.engines.pool import Pool, Progress, Settings
 from compare.engines.process import Worker, WorkerFailed
-from compare.record.cell import Cell
-from compare.record.record import Record
-from compare.record.schema import QUANTITIES
-from compare.stats import ratios as speed
+from compare.record.measurement import BenchMeasurement, CheckMeasurement, benches_of, checks_of
+from compare.record.record import RunRecord
+from compare.record.results import QUANTITIES, QUANTITY_NAMES, BenchResult, ProcessRun, Quantity, SpeedRatio
+from compare.stats import ratios
 from twin import arrays, data
 from twin.bridge import Arrays, Leaf
 from twin.catalogue import find
@@ -33,10 +33,10 @@ from twin.crossing import Crossing
 from twin.errors import TwinError
 from twin.spec import Twin
 
-PASSES = 8
-QUICK_ROUNDS = 3
+TIMED_LOOPS = 8
+QUICK_PROCESS_RUNS = 3
 LOOP_BATCHES = 20  # of the twin's rows, that the user's loop goes over in an epoch
-COPY = "the reference's copy"
+AA = "the reference's A/A run"
 
 
 @dataclass(frozen=True)
@@ -45,32 +45,32 @@ class Options:
 
     Args:
         reference: the engine that the others are compared with.
-        quick: three rounds, and no verdict.
-        precision: relative half width of the interval at which the rounds end.
-        budget: seconds per twin after which no round begins.
-        passes: timed chunks of each engine and quantity in a round.
+        quick: three process runs, and no verdict.
+        precision: relative half width of the interval at which the process runs end.
+        budget: seconds per twin after which no process run begins.
+        timed_loops: of each engine and quantity in a process run.
         quantities: what is timed.
-        rounds: exactly so many, whatever the precision.
+        process_runs: exactly so many, whatever the precision.
     """
 
     reference: str = "torch"
     quick: bool = False
     precision: float = 0.02
     budget: float = 600.0
-    passes: int = PASSES
-    quantities: Sequence[str] = QUANTITIES
-    rounds: int | None = None
+    timed_loops: int = TIMED_LOOPS
+    quantities: Sequence[Quantity] = QUANTITIES
+    process_runs: int | None = None
 
     @property
     def least(self) -> int:
-        """Rounds that there are whatever the precision, unless the budget ends them."""
-        return self.rounds or (QUICK_ROUNDS if self.quick else speed.ROUNDS)
+        """Process runs that there are whatever the precision, unless the budget ends them."""
+        return self.process_runs or (QUICK_PROCESS_RUNS if self.quick else ratios.PROCESS_RUNS)
 
 
 def plan(
     twins: Iterable[Twin], engines: Iterable[Engine], device: str, seed: int, size: str, against: str = "torch"
-) -> list[Cell]:
-    """A cell per model twin and engine; an exercise is too short to be timed.
+) -> list[BenchMeasurement]:
+    """A measurement per model twin and engine; an exercise is too short to be timed.
 
     Raises:
         TwinError: when the reference is not among the engines.
@@ -81,63 +81,78 @@ def plan(
         raise TwinError(
             f"--reference {against}: not one of the engines that are timed, {names}; add --engine {against}"
         )
-    cells = []
+    measurements = []
     for twin in twins:
         for engine in engines:
-            cell = Cell("bench", twin.name, engine.name, device, "float32", seed, size)
+            measurement = BenchMeasurement(twin.name, engine.name, device, "float32", seed, size)
             if twin.kind == "exercise":
-                cell.status, cell.reason = "skipped", f"{twin.name} is an exercise: there is no training to time"
+                measurement.status = "skipped"
+                measurement.reason = f"{twin.name} is an exercise: there is no training to time"
             elif twin.size(size) is None:
-                cell.status, cell.reason = "skipped", f"{twin.name} has no size {size!r}"
-            cells.append(cell)
-    return cells
+                measurement.status, measurement.reason = "skipped", f"{twin.name} has no size {size!r}"
+            measurements.append(measurement)
+    return measurements
 
 
-def gates(cells: Iterable[Cell]) -> list[Cell]:
-    """The cells of the ladder that say whether the planned pairs agree."""
-    return [Cell("check", c.twin, c.engine, c.device, c.dtype, c.seed, c.size) for c in cells if c.status == "not_run"]
+def gates(measurements: Iterable[BenchMeasurement]) -> list[CheckMeasurement]:
+    """The measurements of the ladder that say whether the planned pairs agree."""
+    return [
+        CheckMeasurement(each.twin, each.engine, each.device, each.dtype, each.seed, each.size)
+        for each in measurements
+        if each.status == "not_run"
+    ]
 
 
-def run(record: Record, engines: Iterable[Engine], settings: Settings, options: Options, progress: Progress) -> None:
-    """Time every planned pair that agrees; the record is saved after each round.
+def run(record: RunRecord, engines: Iterable[Engine], settings: Settings, options: Options, progress: Progress) -> None:
+    """Time every planned pair that agrees; the record is saved after each process run.
 
     Args:
-        record: planned bench cells, and the finished check cells of the same twins and engines: what does not agree
-            is not timed.
-        engines: those that the cells name.
+        record: planned bench measurements, and the finished check measurements of the same twins and engines: what
+            does not agree is not timed.
+        engines: those that the measurements name.
         settings: how; one process computes at a time, whatever the jobs.
         options: how much.
-        progress: called with a cell and a word on what happens to it.
+        progress: called with a measurement and a word on what happens to it.
 
     Raises:
-        KeyboardInterrupt: after ending the workers; the rounds that were finished are in the record.
+        KeyboardInterrupt: after ending the workers; the process runs that were finished are in the record.
     """
     by_name = {engine.name: engine for engine in engines}
-    todo: dict[str, list[Cell]] = {}
-    for cell in record.cells:
-        if cell.measure == "bench" and cell.status == "not_run":
-            todo.setdefault(cell.twin, []).append(cell)
-    for name, cells in todo.items():
-        timed = [cell for cell in cells if _may_be_timed(cell, record)]
-        if any(cell.engine == options.reference for cell in timed):
+    todo: dict[str, list[BenchMeasurement]] = {}
+    for measurement in benches_of(record.measurements):
+        if measurement.status == "not_run":
+            todo.setdefault(measurement.twin, []).append(measurement)
+    for name, measurements in todo.items():
+        timed = [measurement for measurement in measurements if _may_be_timed(measurement, record)]
+        if any(measurement.engine == options.reference for measurement in timed):
             Bench(find(name), timed, by_name, record, settings, options, progress).run()
-        for cell in cells:
-            if cell.status == "not_run" and not cell.reason:
-                cell.reason = f"{options.reference} could not be timed, so there is nothing to compare with"
-            progress(cell, cell.status)
+        for measurement in measurements:
+            if measurement.status == "not_run" and not measurement.reason:
+                measurement.reason = f"{options.reference} could not be timed, so there is nothing to compare with"
+            progress(measurement, measurement.status)
         record.save()
 
 
-def _may_be_timed(cell: Cell, record: Record) -> bool:
-    """Whether the ladder has found that this engine's twin agrees; if not, the cell says why there is no speed."""
-    key = cell.twin, cell.engine, cell.size, cell.dtype
-    checks = [c for c in record.cells if c.measure == "check" and (c.twin, c.engine, c.size, c.dtype) == key]
-    cell.result["agrees"] = bool(checks) and all(each.status == "ok" for each in checks)
-    if not cell.result["agrees"]:
+def _may_be_timed(measurement: BenchMeasurement, record: RunRecord) -> bool:
+    """Whether the ladder has found that this engine's twin agrees; if not, the measurement says why it has no speed."""
+    key = measurement.twin, measurement.engine, measurement.size, measurement.dtype
+    checks = [c for c in checks_of(record.measurements) if (c.twin, c.engine, c.size, c.dtype) == key]
+    agrees = bool(checks) and all(each.status == "ok" for each in checks)
+    measurement.result = measurement.result or BenchResult()
+    measurement.result.agrees = agrees
+    if not agrees:
         each = next((each for each in checks if each.status != "ok"), None)
-        cell.status = each.status if each else "not_run"
-        cell.reason = f"not timed, since it was not found to agree: {each.reason if each else 'it was not checked'}"
-    return cell.result["agrees"]
+        measurement.status = each.status if each else "not_run"
+        why = each.reason if each else "it was not checked"
+        measurement.reason = f"not timed, since it was not found to agree: {why}"
+    return agrees
+
+
+def result_of(measurement: BenchMeasurement) -> BenchResult:
+    """The result of a measurement that is being timed, begun where there is none yet."""
+    if measurement.result is None:
+        measurement.result = BenchResult()
+    return measurement.result
 
 
 @dataclass
@@ -146,140 +161,146 @@ class Bench:
 
     Args:
         twin: what is timed.
-        cells: one per engine, the reference's among them.
+        measurements: one per engine, the reference's among them.
         by_name: the engines.
-        record: is saved after each round.
+        record: is saved after each process run.
         settings, options, progress: as for `run`.
     """
 
     twin: Twin
-    cells: list[Cell]
+    measurements: list[BenchMeasurement]
     by_name: dict[str, Engine]
-    record: Record
+    record: RunRecord
     settings: Settings
     options: Options
     progress: Progress
     weights: dict[str, Path] = field(default_factory=dict)  # per engine, in its own layout
-    lengths: list[float] = field(default_factory=list)  # seconds of the rounds
+    lengths: list[float] = field(default_factory=list)  # seconds of the process runs
 
     def run(self) -> None:
-        """Rounds until the intervals are narrow, the budget is spent, or nobody is left to compare."""
+        """Process runs until the intervals are narrow, the budget is spent, or nobody is left to compare."""
         start = time.monotonic()
-        size = self.twin.size(self.cells[0].size)
+        size = self.twin.size(self.measurements[0].size)
         assert size is not None, "plan skips what has no such size"
         self.arguments = dict(size.arguments)
-        for cell in self.cells:
-            cell.result |= {
-                "rounds": cell.result.get("rounds", []),
-                "batch_size": self.twin.batch_size,
-                "reference": self.options.reference,
-                "threads": self.settings.threads,
-                "compiled": self.by_name[cell.engine].compiled,
-            }
-        native = next(cell for cell in self.cells if cell.engine == self.options.reference)
-        native.result.setdefault("copy", [])
+        for measurement in self.measurements:
+            result = result_of(measurement)
+            result.batch_size = self.twin.batch_size
+            result.reference = self.options.reference
+            result.threads = self.settings.threads
+            result.compiled = self.by_name[measurement.engine].compiled
+        native = next(each for each in self.measurements if each.engine == self.options.reference)
         with tempfile.TemporaryDirectory(prefix="twin-") as folder:
             self.folder = Path(folder)
             self._make_data()
             while self._goes_on(native, time.monotonic() - start):
                 began = time.monotonic()
-                self._round(native)
+                self._process_run(native)
                 self.lengths.append(time.monotonic() - began)
                 self._summarise(native)
                 self.record.save()
-        for cell in self.cells:
-            if cell.status == "not_run" and cell.result["rounds"]:
-                unstable = [q for q, found in cell.result["speed"].items() if found["verdict"] == "unstable"]
-                cell.status = "unstable" if unstable else "ok"
-                cell.reason = f"no steady state in most rounds: {', '.join(unstable)}" if unstable else ""
+        for measurement in self.measurements:
+            result = result_of(measurement)
+            if measurement.status == "not_run" and result.process_runs:
+                unstable = [quantity for quantity, each in result.ratios.items() if each.verdict == "unstable"]
+                measurement.status = "unstable" if unstable else "ok"
+                measurement.reason = f"no steady state in most process runs: {', '.join(unstable)}" if unstable else ""
 
-    def _goes_on(self, native: Cell, elapsed: float) -> bool:
-        options, done = self.options, len(native.result["rounds"])
-        if native.status != "not_run" or (len(self.cells) > 1 and self.live() == [native]):
-            return False  # alone from the start, the reference is still timed against its copy
-        if options.rounds is not None:
-            return done < options.rounds
+    def _goes_on(self, native: BenchMeasurement, elapsed: float) -> bool:
+        options, done = self.options, len(result_of(native).process_runs)
+        if native.status != "not_run" or (len(self.measurements) > 1 and self.live() == [native]):
+            return False  # alone from the start, the reference is still timed against itself
+        if options.process_runs is not None:
+            return done < options.process_runs
         if done and elapsed + max(self.lengths, default=0.0) > options.budget:
             return False
         if done < options.least:
             return True
         if options.quick:
             return False
-        widths = [cell.result["speed"]["step"]["high"] / cell.result["speed"]["step"]["low"] for cell in self.live()]
+        steps = [result_of(each).ratios["step"] for each in self.live()]
+        widths = [step.high / step.low if step.high and step.low else math.inf for step in steps]
         return max(widths) > (1 + options.precision) ** 2
 
-    def live(self) -> list[Cell]:
-        """The cells whose engines still run."""
-        return [cell for cell in self.cells if cell.status == "not_run"]
+    def live(self) -> list[BenchMeasurement]:
+        """The measurements whose engines still run."""
+        return [measurement for measurement in self.measurements if measurement.status == "not_run"]
 
-    def _round(self, native: Cell) -> None:
+    def _process_run(self, native: BenchMeasurement) -> None:
         """Fresh processes, warmed up one after another, timed in random order, and ended."""
         gpu.check_free(native.device)
         pool = Pool(self.settings)
-        cells = {native.engine: native, COPY: native} | {cell.engine: cell for cell in self.live()}
+        measurements = {native.engine: native, AA: native} | {each.engine: each for each in self.live()}
         workers: dict[str, Worker] = {}
-        found: dict[str, dict[str, Any]] = {who: {} for who in cells}
+        runs = {who: ProcessRun() for who in measurements}
 
         def take(who: str, doing: str, what: Callable[[], None]) -> None:
-            """Let one process do something; one that gives up is out, its cell says why, and the round goes on."""
-            cell = cells[who]
-            if cell.status != "not_run" or native.status != "not_run":
+            """Let one process do something; if it fails, its measurement says why, and the others go on."""
+            measurement = measurements[who]
+            if measurement.status != "not_run" or native.status != "not_run":
                 return
-            self.progress(cell, self._word(len(native.result["rounds"]) + 1, doing))
+            self.progress(measurement, self._word(len(result_of(native).process_runs) + 1, doing))
             try:
                 what()
             except WorkerFailed as failure:
                 if pool.stopping:
                     raise
-                cell.status, cell.reason = failure.status, failure.reason  # type: ignore[assignment]
+                measurement.status, measurement.reason = failure.status, failure.reason  # type: ignore[assignment]
 
         def start(who: str) -> None:
-            workers[who] = self._start(pool, self.by_name[cells[who].engine], found[who])
+            workers[who] = self._start(pool, self.by_name[measurements[who].engine], runs[who])
 
-        def time_chunk(who: str, quantity: str) -> None:
-            count = found[who]["repetitions"][quantity]
-            answer = workers[who].ask("chunk", self.settings.timeout, quantity=quantity, count=count)
-            found[who].setdefault(quantity, []).append(answer["seconds"])
+        def time_loop(who: str, quantity: Quantity) -> None:
+            count = runs[who].repetitions[quantity]
+            answer = workers[who].ask("timed_loop", self.settings.timeout, quantity=quantity, count=count)
+            runs[who].times.setdefault(quantity, []).append(answer["seconds"])
 
         def weigh(who: str) -> None:
-            found[who] |= workers[who].ask("peak_memory", self.settings.timeout)
+            runs[who].peak_memory_mib = workers[who].ask("peak_memory", self.settings.timeout)["peak_memory_mib"]
 
         def measure() -> None:
-            for who in cells:
+            for who in measurements:
                 take(who, "starts", partial(start, who))
-            for quantity in found[native.engine].get("repetitions", ()):
-                for _ in range(self.options.passes):
-                    for who in random.sample(list(cells), len(cells)):
-                        take(who, quantity, partial(time_chunk, who, quantity))
-            for who in cells:
+            for quantity in runs[native.engine].repetitions:
+                for _ in range(self.options.timed_loops):
+                    for who in random.sample(list(measurements), len(measurements)):
+                        take(who, QUANTITY_NAMES[quantity], partial(time_loop, who, quantity))
+            for who in measurements:
                 take(who, "memory", partial(weigh, who))
 
         pool.run([measure])
         if native.status == "not_run":
-            native.result["copy"].append(found.pop(COPY))
-            for who in found:
-                if cells[who].status == "not_run":
-                    cells[who].result["rounds"].append(found[who])
+            result_of(native).aa_runs.append(runs.pop(AA))
+            for who, run in runs.items():
+                if measurements[who].status == "not_run":
+                    result_of(measurements[who]).process_runs.append(run)
 
-    def _start(self, pool: Pool, engine: Engine, found: dict[str, Any]) -> Worker:
+    def _start(self, pool: Pool, engine: Engine, run: ProcessRun) -> Worker:
         """A fresh process with the twin built, the shared weights loaded, and warm.
 
         Raises:
             WorkerFailed: when it does not get there.
         """
-        cell, timeout = self.cells[0], self.settings.timeout
+        measurement, timeout = self.measurements[0], self.settings.timeout
         began = time.perf_counter()
-        worker = pool.start(engine, cell.device)
-        found["import_seconds"] = time.perf_counter() - began
-        self.record.heard(engine.name, worker.hello)
+        worker = pool.start(engine, measurement.device)
+        run.import_seconds = time.perf_counter() - began
+        self.record.register_engine(engine.name, worker.hello["versions"], worker.hello["device"])
         built = worker.ask(
-            "build", timeout, twin=self.twin.name, arguments=self.arguments, dtype=cell.dtype, seed=cell.seed
+            "build",
+            timeout,
+            twin=self.twin.name,
+            arguments=self.arguments,
+            dtype=measurement.dtype,
+            seed=measurement.seed,
         )
         leaves = [Leaf.from_json(each) for each in built["leaves"]]
         self._share_weights(worker, engine, leaves)
         batch, data = str(self.folder / "batch"), str(self.folder / "data")
-        found |= worker.ask("stopwatch", timeout, batch=batch, data=data, quantities=list(self.options.quantities))
-        found |= gpu.state(cell.device)
+        warm = worker.ask("stopwatch", timeout, batch=batch, data=data, quantities=list(self.options.quantities))
+        run.first_step, run.second_step = warm["first_step"], warm["second_step"]
+        run.unsteady, run.repetitions = warm["unsteady"], warm["repetitions"]
+        run.gpu = gpu.state(measurement.device)
         return worker
 
     def _share_weights(self, worker: Worker, engine: Engine, leaves: list[Leaf]) -> None:
@@ -304,43 +325,49 @@ class Bench:
 
     def _make_data(self) -> None:
         """A batch with what it draws, and the rows of the loop; made here at a published size."""
-        cell, rng = self.cells[0], np.random.default_rng(self.cells[0].seed)
-        rows = rows_of(self.twin, self.arguments, cell.size, self.twin.batch_size * LOOP_BATCHES, rng)
+        measurement, rng = self.measurements[0], np.random.default_rng(self.measurements[0].seed)
+        rows = rows_of(self.twin, self.arguments, measurement.size, self.twin.batch_size * LOOP_BATCHES, rng)
         batch = {name: array[: self.twin.batch_size] for name, array in rows.items()}
         for wanted in self.twin.draws:
             batch[wanted.name] = reference.drawn(wanted, self.twin.batch_size, self.arguments, rng)
         arrays.write(self.folder / "batch", batch)
         arrays.write(self.folder / "data", rows)
 
-    def _summarise(self, native: Cell) -> None:
-        """The ratios of every cell, from all its rounds."""
-        bands: dict[str, float] = {}
-        for cell in [native, *[each for each in self.cells if each is not native]]:
-            rounds, against = cell.result["rounds"], native.result["rounds"]
-            if cell is native:
-                rounds, against = native.result["copy"], native.result["rounds"]
-            found = {}
+    def _summarise(self, native: BenchMeasurement) -> None:
+        """The ratios of every measurement, from all its process runs."""
+        reference = result_of(native)
+        bands: dict[Quantity, float | None] = {}
+        for measurement in [native, *[each for each in self.measurements if each is not native]]:
+            result = result_of(measurement)
+            runs = reference.aa_runs if measurement is native else result.process_runs
+            pairs = list(zip(runs, reference.process_runs, strict=False))
+            result.ratios = {}
             for quantity in self.options.quantities:
-                if not rounds or quantity not in rounds[0]:
+                if not runs or quantity not in runs[0].times:
                     continue
-                pairs = list(zip(rounds, against, strict=False))
-                ratio = speed.ratio([mine[quantity] for mine, _ in pairs], [theirs[quantity] for _, theirs in pairs])
-                if cell is native:
-                    bands[quantity] = speed.band_of(ratio)
-                steady = sum(quantity not in (*mine["unsteady"], *theirs["unsteady"]) for mine, theirs in pairs) / len(
-                    pairs
+                ratio = ratios.ratio(
+                    [own.times[quantity] for own, _ in pairs], [its.times[quantity] for _, its in pairs]
                 )
-                enough = self.options.rounds or speed.ROUNDS  # --quick has fewer, and so no verdict
-                verdict = "reference" if cell is native else speed.judge(ratio, bands[quantity], steady, enough)
-                found[quantity] = speed.Speed(ratio, bands[quantity], verdict).to_json()
-            cell.result["speed"] = found
+                if measurement is native:
+                    bands[quantity] = ratios.noise_band(ratio)
+                steady = sum(quantity not in (*own.unsteady, *its.unsteady) for own, its in pairs) / len(pairs)
+                enough = self.options.process_runs or ratios.PROCESS_RUNS  # --quick has fewer, and so no verdict
+                verdict = ratios.judge(ratio, bands[quantity], steady, enough)
+                result.ratios[quantity] = SpeedRatio(
+                    ratio.estimate,
+                    ratio.low,
+                    ratio.high,
+                    ratio.process_runs,
+                    bands[quantity],
+                    "reference" if measurement is native else verdict,
+                )
 
     def _word(self, number: int, doing: str) -> str:
         if not self.lengths:
-            return f"round {number}, {doing}"
+            return f"process run {number}, {doing}"
         length, spent = max(self.lengths), sum(self.lengths)
         left = min(length * max(self.options.least - number + 1, 1), max(self.options.budget - spent, length))
-        return f"round {number}, {doing}, about {math.ceil(left / 60)} min left"
+        return f"process run {number}, {doing}, about {math.ceil(left / 60)} min left"
 
 
 def rows_of(

@@ -9,7 +9,7 @@ from compare.check import ladder, reference
 from compare.check.ladder import Rung
 from compare.check.reference import Reference
 from compare.engines.process import Worker
-from compare.record.cell import Cell
+from compare.record.measurement import CheckMeasurement
 from twin import arrays
 from twin.bridge import Leaf
 from twin.crossing import Crossing
@@ -23,13 +23,15 @@ def parted_late(rungs: list[Rung]) -> bool:
     return bool(failed) and (failed[0].rung == "trajectory" or (failed[0].rung == "optimizer" and failed[0].late))
 
 
-def climb(worker: Worker, twin: Twin, cell: Cell, ref: Reference, folder: Path, timeout: float) -> list[Rung]:
+def climb(
+    worker: Worker, twin: Twin, measurement: CheckMeasurement, ref: Reference, folder: Path, timeout: float
+) -> list[Rung]:
     """Take one engine up the ladder, rung by rung, until one breaks.
 
     Args:
         worker: the engine's.
         twin: what to check.
-        cell: its dtype, seed and size.
+        measurement: its dtype, seed and size.
         ref: what to compare with.
         folder: for the arrays on their way.
         timeout: seconds per request.
@@ -37,7 +39,7 @@ def climb(worker: Worker, twin: Twin, cell: Cell, ref: Reference, folder: Path, 
     Raises:
         WorkerFailed: when the engine gives no answer.
     """
-    exact = cell.dtype == "float64"
+    exact = measurement.dtype == "float64"
     limits = ladder.Limits(exact, twin.tolerances)
     out = folder / "out"
 
@@ -46,13 +48,15 @@ def climb(worker: Worker, twin: Twin, cell: Cell, ref: Reference, folder: Path, 
         return answer, arrays.read(out)
 
     if twin.kind == "exercise":
-        _, outputs = ask("exercise", twin=twin.name, inputs=str(ref.batch), dtype=cell.dtype)
+        _, outputs = ask("exercise", twin=twin.name, inputs=str(ref.batch), dtype=measurement.dtype)
         return [ladder.forward(outputs, ref, limits)]
 
-    size = twin.size(cell.size)
+    size = twin.size(measurement.size)
     assert size is not None
-    arguments = twin.ladder_arguments(cell.size)
-    built = worker.ask("build", timeout, twin=twin.name, arguments=arguments, dtype=cell.dtype, seed=cell.seed)
+    arguments = twin.ladder_arguments(measurement.size)
+    built = worker.ask(
+        "build", timeout, twin=twin.name, arguments=arguments, dtype=measurement.dtype, seed=measurement.seed
+    )
     leaves = [Leaf.from_json(leaf) for leaf in built["leaves"]]
     try:
         cross = Crossing(worker.engine.side, leaves, ref.leaves, twin)
@@ -63,7 +67,7 @@ def climb(worker: Worker, twin: Twin, cell: Cell, ref: Reference, folder: Path, 
     arrays.write(folder / "weights", cross.out(ref.weights))
     worker.ask("load", timeout, file=str(folder / "weights"))
     _, dumped = ask("dump")
-    rungs.append(ladder.weights(cross.back(dumped), {n: a.astype(cell.dtype) for n, a in ref.weights.items()}))
+    rungs.append(ladder.weights(cross.back(dumped), {n: a.astype(measurement.dtype) for n, a in ref.weights.items()}))
     if any(rung.status == "failed" for rung in rungs):
         return _until_broken(rungs)
 

@@ -7,20 +7,20 @@ stands in the twin's catalogue entry with its reason.
 
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from compare.check.reference import SNAPSHOTS, Arrays, Reference
+from compare.record.results import RungName, RungResult, TensorError, WorstError
 from twin.numeric import HALF_ULP, Distance, distance, worst
 from twin.spec import Tolerance
 
-RUNGS = ("structure", "weights", "forward", "gradients", "optimizer", "trajectory")
 LIMITS = {"forward": 1e-5, "gradients": 1e-4, "update": 1e-4, "steps": 1e-5, "trajectory": 1e-3}
 LIMIT_FLOAT64 = 1e-10  # rounding is out of the way: what is left is meaning
 ZERO_GRADIENT = 1e-5  # of the whole gradient's norm: below it, a gradient is zero by structure
 SHOWN = 40  # tensors of a rung that its record keeps: those that use most of what they are allowed
-NEXT = {
+NEXT: dict[RungName, str] = {
     "structure": "compare the two constructors: an array is missing, left over, or of another size",
     "weights": "look at this layer's rule in twin/bridge.py and at the twin's flatten order",
     "forward": "look at this layer's arguments: padding, epsilon, gate order, activation, axis",
@@ -43,47 +43,30 @@ class Rung:
         late: whether it failed only after the first training step.
     """
 
-    rung: str
-    status: str
+    rung: RungName
+    status: Literal["ok", "failed"]
     worst: Distance | None = None
     message: str = ""
     distances: tuple[Distance, ...] = ()
     late: bool = False
 
-    def to_json(self) -> dict[str, Any]:
+    def result(self) -> RungResult:
+        """What the record keeps of it."""
         far = self.worst
-        found = far and {
-            "name": far.name,
-            "rel_l2": far.rel_l2,
-            "noise_ratio": far.noise_ratio,
-            "max_abs": far.max_abs,
-            "limit": far.limit,
-            "index": list(far.index),
-        }
+        error = None
+        if far:
+            error = WorstError(
+                far.name, far.rel_l2, far.limit, far.noise_ratio, far.noise_limit, far.max_abs, list(far.index)
+            )
         by_excess = sorted(range(len(self.distances)), key=lambda at: self.distances[at].excess)
+        kept = [self.distances[at] for at in sorted(by_excess[-SHOWN:])]
         tensors = [
-            {
-                "name": each.name,
-                **{
-                    what: None if value is None else float(f"{value:.3g}")
-                    for what, value in (
-                        ("rel_l2", each.rel_l2),
-                        ("noise_ratio", each.noise_ratio),
-                        ("limit", each.limit),
-                        ("noise_limit", each.noise_limit),
-                    )
-                },
-            }
-            for each in (self.distances[at] for at in sorted(by_excess[-SHOWN:]))
+            TensorError(
+                each.name, _short(each.rel_l2), _short(each.limit), _short(each.noise_ratio), _short(each.noise_limit)
+            )
+            for each in kept
         ]
-        return {
-            "rung": self.rung,
-            "status": self.status,
-            "worst": found,
-            "message": self.message,
-            "measured": len(self.distances),
-            "tensors": tensors,
-        }
+        return RungResult(self.rung, self.status, error, self.message, len(self.distances), tensors)
 
 
 @dataclass(frozen=True)
@@ -107,7 +90,7 @@ class Limits:
         return self.tolerances[rung].noise_ratio if rung in self.tolerances else 10.0
 
 
-def judge(rung: str, distances: Sequence[Distance], note: str = "") -> Rung:
+def judge(rung: RungName, distances: Sequence[Distance], note: str = "") -> Rung:
     """The rung that holds if every distance does."""
     far = worst(distances)
     message = note
@@ -122,7 +105,7 @@ def judge(rung: str, distances: Sequence[Distance], note: str = "") -> Rung:
     return Rung(rung, "ok" if far.ok else "failed", far, message, tuple(distances))
 
 
-def broken(rung: str, message: str) -> Rung:
+def broken(rung: RungName, message: str) -> Rung:
     """A rung that failed before anything could be measured."""
     return Rung(rung, "failed", None, f"{message}. Next: {NEXT[rung]}")
 
@@ -309,6 +292,11 @@ def _distances(
         )
         for name, array in wanted.items()
     ]
+
+
+def _short(value: Any) -> Any:
+    """Three digits, which is all that a chart of many tensors shows."""
+    return None if value is None else float(f"{value:.3g}")
 
 
 def _is_zero(array: np.ndarray, whole: float) -> bool:

@@ -1,9 +1,9 @@
 """What several commands do alike: choose twins, carry out a plan, answer."""
 
-import json
 import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from twin.errors import INTERRUPTED
 
 def measure(
     command: str,
-    cells: list[Any],
+    measurements: list[Any],
     out: Path,
     resume: Path | None,
     options: dict[str, Any],
@@ -26,45 +26,46 @@ def measure(
 
     Args:
         command: what is asked; also the beginning of the record's name.
-        cells: the plan.
+        measurements: the plan.
         out, resume: the record's folder, or the record that is continued.
         options: what the record keeps as settings.
         as_json: where JSON goes, if anywhere.
-        run: measures the cells of a record: `run(record, tell)`. With `on` it is sent to other processes, a twin at a
-            time, so all that it needs must be picklable.
+        run: makes the measurements of a record: `run(record, on_progress)`. With `on` it is sent to other processes, a
+            twin at a time, so all that it needs must be picklable.
         on: 'ray' to spread the twins over a Ray cluster.
     """
     from compare.cli.progress import showing
-    from compare.record.record import Record
+    from compare.record.record import Record, RunRecord
+    from compare.record.schema import to_plain
     from compare.report import tables as report
 
     path = resume or out / f"{command}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.json"
-    record = Record(command, cells, None, options)
+    record = RunRecord(command, measurements, None, options)
     if resume:
-        kept = record.adopt(resume)
-        print(f"{kept} of {len(cells)} cells taken over from {resume}", file=sys.stderr)
+        kept = record.resume_from(resume)
+        print(f"{kept} of {len(measurements)} measurements taken over from {resume}", file=sys.stderr)
     record.path = path
     record.save()
     interrupted = False
     try:
-        with showing(record) as tell:
+        with showing(record) as on_progress:
             if on == "ray":
                 from compare.engines import cluster
 
-                cluster.run(record, run, tell)
+                cluster.run(record, run, on_progress)
             else:
-                run(record, tell)
+                run(record, on_progress)
     except KeyboardInterrupt:
         interrupted = True
     if record.unwritten:
         record.save()  # there may be room again
     if record.unwritten:
         print(f"twin: {path} lacks the newest results of the table: {record.unwritten}", file=sys.stderr)
-    answer(record.to_json(), report.of_record(record.to_json()), as_json)
-    done = sum(cell.status != "not_run" for cell in record.cells)
+    answer(to_plain(record, Record), report.of_record(record), as_json, [path])
+    done = sum(measurement.status != "not_run" for measurement in record.measurements)
     if interrupted:
         print(
-            f"twin: interrupted; {done} of {len(cells)} cells are in {path}; go on with --resume {path}",
+            f"twin: interrupted; {done} of {len(measurements)} measurements are in {path}; go on with --resume {path}",
             file=sys.stderr,
         )
         raise typer.Exit(INTERRUPTED)
@@ -72,13 +73,20 @@ def measure(
     raise typer.Exit(record.exit_code())
 
 
-def answer(content: Any, table: str, as_json: str | None) -> None:
-    """The table to stdout, or JSON to stdout or a file."""
-    from compare.record.files import write_json
+def answer(content: Any, table: str, as_json: str | None, inputs: Sequence[Path] = ()) -> None:
+    """The table to stdout, or JSON to stdout or a file.
+
+    Args:
+        content: what JSON holds.
+        table: what a person reads.
+        as_json: '-' for JSON to stdout, or the file.
+        inputs: files that must stay as they are.
+    """
+    from compare.record.files import json_text, write_json
 
     if as_json == "-":
-        print(json.dumps(content, indent=1))
+        print(json_text(content), end="")
         return
     print(table)
     if as_json:
-        write_json(Path(as_json), content, "--json")
+        write_json(Path(as_json), content, "--json", inputs)

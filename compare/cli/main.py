@@ -5,26 +5,7 @@ import sys
 
 import typer
 
-from compare.cli.commands import (
-    bench,
-    check,
-    compare,
-    diff,
-    differences,
-    doctor,
-    glossary,
-    line,
-    listing,
-    path,
-    pictures,
-    port,
-    report,
-    show,
-    site,
-    train,
-    verify,
-    weights,
-)
+from compare.cli import commands
 from twin.errors import INTERRUPTED, USAGE, TwinError
 
 app = typer.Typer(
@@ -34,31 +15,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for command in (
-    # what there is
-    listing.list_,
-    doctor.doctor,
-    # reading and learning
-    show.show,
-    site.site,
-    path.path,
-    port.port,
-    glossary.glossary,
-    differences.differences,
-    pictures.pictures,
-    # measuring
-    check.check,
-    bench.bench,
-    train.train,
-    compare.compare,
-    line.line,
-    # models of one's own
-    verify.verify,
-    weights.weights,
-    # records
-    report.report,
-    diff.diff,
-):
+for command in commands.all_of():
     app.command(command.__name__.rstrip("_"))(command)
 
 

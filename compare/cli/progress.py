@@ -4,27 +4,27 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from compare.record.cell import Cell
-from compare.record.record import Record
+from compare.record.measurement import Measurement
+from compare.record.record import RunRecord
 
 
 @contextmanager
-def showing(record: Record) -> Iterator[Callable[[Cell, str], None]]:
-    """A function to call with a cell and a word on what happens to it."""
+def showing(record: RunRecord) -> Iterator[Callable[[Measurement, str], None]]:
+    """A function to call with a measurement and a word on what happens to it."""
     if not sys.stderr.isatty():
-        yield lambda cell, word: None
+        yield lambda measurement, word: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    todo = sum(cell.status == "not_run" for cell in record.cells)
+    todo = sum(measurement.status == "not_run" for measurement in record.measurements)
     columns = TextColumn("{task.description}"), BarColumn(24), MofNCompleteColumn(), TimeElapsedColumn()
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("starting", total=todo)
 
-        def tell(cell: Cell, word: str) -> None:
-            bar.update(task, description=f"{cell.twin} on {cell.engine}: {word}"[:60])
-            if cell.status != "not_run" and word == cell.status:
+        def on_progress(measurement: Measurement, word: str) -> None:
+            bar.update(task, description=f"{measurement.twin} on {measurement.engine}: {word}"[:60])
+            if measurement.status != "not_run" and word == measurement.status:
                 bar.advance(task)
 
-        yield tell
+        yield on_progress

@@ -1,4 +1,4 @@
-"""`--on ray`: the cells of a run on the nodes of a Ray cluster, a twin at a time.
+"""`--on ray`: the measurements of a run on the nodes of a Ray cluster, a twin at a time.
 
 A twin with all its engines is the unit: one task, which holds one GPU or as many processor cores as an engine has
 threads (see `needs`), on one node. So the rounds of a speed comparison never mix machines, and a reference is computed
@@ -13,59 +13,65 @@ import queue
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from compare.record.cell import Cell
-from compare.record.machine import code_version
-from compare.record.record import Record
+from compare.engines.pool import Progress
+from compare.record.machine import Machine, code_version
+from compare.record.measurement import Measurement, Node
+from compare.record.record import RunRecord
+from compare.record.schema import dump, dump_measurement, load, load_measurement
 from twin.errors import TwinError
 from twin.paths import ROOT
 
-Tell = Callable[[Cell, str], None]
-Measure = Callable[[Record, Tell], None]
+Measure = Callable[[RunRecord, Progress], None]
 
 
-def run(record: Record, measure: Measure, tell: Tell) -> None:
-    """Measure every cell of the record that has not been, on the cluster that Ray finds, or on one started here.
+def run(record: RunRecord, measure: Measure, on_progress: Progress) -> None:
+    """Measure every measurement of the record that has not been, on the cluster that Ray finds, or on one started here.
 
     Ray looks at RAY_ADDRESS, then for a cluster that runs on this machine. Every node needs this version of the suite
     and the engines, in the same places.
 
     Args:
-        record: planned cells; saved whenever something comes back.
-        measure: measures the cells of a record; picklable.
-        tell: called with a cell when its status is known.
+        record: planned measurements; saved whenever something comes back.
+        measure: measures the measurements of a record; picklable.
+        on_progress: called with a measurement when its status is known.
 
     Raises:
         TwinError: when Ray is not installed, cannot be reached, or has no node that could run a unit.
         KeyboardInterrupt: after cancelling what runs; what came back is in the record.
     """
-    units: dict[str, list[Cell]] = {}
-    for cell in record.cells:
-        if cell.status == "not_run":
-            units[cell.twin] = [each for each in record.cells if each.twin == cell.twin]  # speed asks for the checks
+    units: dict[str, list[Measurement]] = {}
+    for measurement in record.measurements:
+        if measurement.status == "not_run":
+            units[measurement.twin] = [
+                each for each in record.measurements if each.twin == measurement.twin
+            ]  # speed asks for the checks
     if not units:
         return
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):  # Ray prints there when a node dies
-        _spread(_connect(), units, record, measure, tell)
+        _spread(_connect(), units, record, measure, on_progress)
 
 
-def _spread(ray: Any, units: dict[str, list[Cell]], record: Record, measure: Measure, tell: Tell) -> None:
+def _spread(
+    ray: Any, units: dict[str, list[Measurement]], record: RunRecord, measure: Measure, on_progress: Progress
+) -> None:
     """Send the units out, put into the record what comes back, and leave the cluster."""
-    waiting: dict[Any, list[Cell]] = {}
+    waiting: dict[Any, list[Measurement]] = {}
     try:
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-        for cells in units.values():
-            task = ray.remote(**needs(cells, record.settings["threads"], nodes), max_retries=0)(_unit)
-            plan = [cell.to_json() for cell in cells]
+        for measurements in units.values():
+            task = ray.remote(**needs(measurements, record.settings["threads"], nodes), max_retries=0)(_unit)
+            plan = [dump_measurement(measurement) for measurement in measurements]
             stream = task.remote(measure, record.command, plan, record.settings, record.code, record.path)
-            waiting[stream] = cells
+            waiting[stream] = measurements
         while waiting:
             (ready,), _ = ray.wait(list(waiting), num_returns=1)
-            if not _take(ray, ready, waiting[ready], record, tell):
+            if not _take(ray, ready, waiting[ready], record, on_progress):
                 del waiting[ready]
     finally:
         for stream in waiting:  # when interrupted, or at a mistake
@@ -75,22 +81,22 @@ def _spread(ray: Any, units: dict[str, list[Cell]], record: Record, measure: Mea
         ray.shutdown()
 
 
-def needs(cells: list[Cell], threads: int, nodes: list[dict[str, float]]) -> dict[str, int]:
+def needs(measurements: list[Measurement], threads: int, nodes: list[dict[str, float]]) -> dict[str, int]:
     """What a unit holds while it runs.
 
     One that is timed on the processor asks for more than half of the cores of the largest node: no node takes two of
     those, and what runs beside it otherwise is a matter of `--threads`.
 
     Args:
-        cells: of one twin.
+        measurements: of one twin.
         threads: of each engine.
         nodes: what each node has.
 
     Raises:
         TwinError: when no node has so much, and the unit would wait for ever.
     """
-    cores, cards = threads, int(cells[0].device == "cuda")
-    if not cards and any(cell.measure == "bench" for cell in cells):
+    cores, cards = threads, int(measurements[0].device == "cuda")
+    if not cards and any(measurement.measure == "bench" for measurement in measurements):
         cores = max(threads, int(max((node.get("CPU", 0) for node in nodes), default=0) // 2) + 1)
     if not any(node.get("CPU", 0) >= cores and node.get("GPU", 0) >= cards for node in nodes):
         wanted = f"{cores} processor cores" + (" and a GPU" if cards else "")
@@ -128,17 +134,17 @@ def _connect() -> Any:
     return ray
 
 
-def _take(ray: Any, stream: Any, cells: list[Cell], record: Record, tell: Tell) -> bool:
+def _take(ray: Any, stream: Any, measurements: list[Measurement], record: RunRecord, on_progress: Progress) -> bool:
     """Put what a unit has sent into the record; return whether more may come.
 
     Raises:
         TwinError: for what would be a mistake without the cluster too.
     """
-    unfinished = [cell for cell in cells if cell.status == "not_run"]
+    unfinished = [measurement for measurement in measurements if measurement.status == "not_run"]
     try:
         found = ray.get(next(stream))
         for engine, versions in found["versions"].items():
-            record.heard(engine, {"versions": versions, "device": "cpu"})
+            record.register_engine(engine, versions, "cpu")
     except StopIteration:
         return False
     except (ray.exceptions.RayError, TwinError) as error:
@@ -146,33 +152,35 @@ def _take(ray: Any, stream: Any, cells: list[Cell], record: Record, tell: Tell) 
             raise cause from None
         ray.cancel(stream)
         reason = ". ".join(" ".join(str(error).split()).split(". ")[:2])[:300]  # Ray goes on with its own advice
-        for cell in unfinished:
-            cell.status, cell.reason = "crashed", f"lost on the cluster: {reason}"
+        for measurement in unfinished:
+            measurement.status, measurement.reason = "crashed", f"lost on the cluster: {reason}"
         going_on = False
     else:
         node = _elsewhere(found, record)
-        sent = {cell.key: cell for cell in map(Cell.from_json, found["cells"])}
-        for cell in unfinished:
-            new = sent[cell.key]
-            cell.status, cell.reason, cell.result = new.status, new.reason, new.result | node
+        sent = {each.key: each for each in map(load_measurement, found["measurements"])}
+        for measurement in unfinished:
+            new = sent[measurement.key]
+            measurement.status, measurement.reason, measurement.result = new.status, new.reason, new.result
+            measurement.node = node
         going_on = True
     record.save()
-    for cell in unfinished:
-        if cell.status != "not_run":
-            tell(cell, cell.status)
+    for measurement in unfinished:
+        if measurement.status != "not_run":
+            on_progress(measurement, measurement.status)
     return going_on
 
 
-def _elsewhere(found: dict[str, Any], record: Record) -> dict[str, Any]:
-    """The node, for cells that were measured on a machine unlike the record's own."""
-    theirs = found["machine"]
-    same = theirs | {"gpu": None} == record.machine | {"gpu": None}
-    if same and "gpu" in theirs:
-        same = record.machine.setdefault("gpu", theirs["gpu"]) == theirs["gpu"]
-    return {} if same else {"node": {"name": found["name"], **theirs}}
+def _elsewhere(found: dict[str, Any], record: RunRecord) -> Node | None:
+    """The node, for measurements of a machine unlike the record's own."""
+    machine: Machine = load(Machine, found["machine"])
+    if replace(machine, gpu=None) != replace(record.machine, gpu=None):
+        return Node(found["name"], machine)
+    if machine.gpu is not None and record.machine.gpu is None:
+        record.machine.gpu = machine.gpu
+    return None if machine.gpu is None or machine.gpu == record.machine.gpu else Node(found["name"], machine)
 
 
-class _Sent(Record):
+class _Sent(RunRecord):
     """A record whose saves go to the one who asked."""
 
     outbox: "queue.SimpleQueue[dict[str, Any] | None]"
@@ -181,30 +189,30 @@ class _Sent(Record):
         self.outbox.put(
             {
                 "name": socket.gethostname(),
-                "machine": self.machine,
+                "machine": dump(self.machine),
                 "versions": self.versions,
-                "cells": [cell.to_json() for cell in self.cells],
+                "measurements": [dump_measurement(each) for each in self.measurements],
             }
         )
 
 
 def _unit(
-    measure: Measure, command: str, plan: list[dict[str, Any]], settings: dict[str, Any], code: str, path: Path | None
+    measure: Measure, command: str, plan: list[str], settings: dict[str, Any], code: str, path: Path | None
 ) -> Iterator[dict[str, Any]]:
-    """Measure one twin on this node; yield what is known after each cell.
+    """Measure one twin on this node; yield what is known after each measurement.
 
     Raises:
         TwinError: when the node has another version of the suite, and what measuring raises.
     """
     if code_version() != code:
         raise TwinError(f"--on ray: {socket.gethostname()} has other code; install the same twin-suite on every node")
-    record = _Sent(command, [Cell.from_json(fields) for fields in plan], None, settings)
+    record = _Sent(command, list(map(load_measurement, plan)), None, settings)
     record.outbox, record.path = queue.SimpleQueue(), path  # the path names logs; this record writes none
     failures: list[BaseException] = []
 
     def work() -> None:
         try:
-            measure(record, lambda cell, word: None)
+            measure(record, lambda measurement, word: None)
             record.save()
         except BaseException as error:
             failures.append(error)

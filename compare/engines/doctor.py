@@ -3,11 +3,11 @@
 import time
 from typing import Any
 
-from tabulate import tabulate
-
 from compare.engines.engine import ENGINES, Engine
 from compare.engines.process import Worker, WorkerFailed
-from compare.record.machine import machine
+from compare.record.machine import Machine
+from compare.record.schema import to_plain
+from compare.record.table import table as as_table
 
 
 def examine(pythons: dict[str, str], device: str, timeout: float = 120.0) -> dict[str, Any]:
@@ -21,7 +21,10 @@ def examine(pythons: dict[str, str], device: str, timeout: float = 120.0) -> dic
     from dataclasses import replace
 
     engines = [replace(e, python=pythons.get(e.name, e.python)) for e in ENGINES.values()]
-    return {"machine": machine(), "engines": {engine.name: _examine(engine, device, timeout) for engine in engines}}
+    return {
+        "machine": to_plain(Machine.here()),
+        "engines": {engine.name: _examine(engine, device, timeout) for engine in engines},
+    }
 
 
 def _examine(engine: Engine, device: str, timeout: float) -> dict[str, Any]:
@@ -52,6 +55,6 @@ def table(found: dict[str, Any]) -> str:
     heads = ["engine", "", "device", "versions"]
     lines = [
         f"{host['processor']}, {host['cores']} cores, {host['memory_gib']} GiB, Python {host['python']}",
-        tabulate(rows, heads, tablefmt="simple", disable_numparse=True),
+        as_table(rows, heads),
     ]
     return "\n\n".join(lines)

@@ -90,6 +90,7 @@ ENGINES = {
     )
 }
 REFERENCE = "torch"
+FRAMEWORKS = {"keras": "Keras", "torch": "PyTorch"}  # by side
 MODES = {"torch": ("compile", "channels-last"), "keras-torch": ("compile",), "keras-tensorflow": ("eager",)}
 
 

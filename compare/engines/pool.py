@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from compare.engines.engine import Engine
 from compare.engines.process import Worker, WorkerFailed
-from compare.record.cell import Cell
+from compare.record.measurement import Measurement
 
-Progress = Callable[[Cell, str], None]
+Progress = Callable[[Measurement, str], None]
 
 
 @dataclass(frozen=True)

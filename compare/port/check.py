@@ -21,12 +21,12 @@ from compare.check import reference
 from compare.check.climb import climb, parted_late
 from compare.check.ladder import Rung
 from compare.check.reference import Arrays, Reference
-from compare.engines.engine import ENGINES
+from compare.engines.engine import ENGINES, FRAMEWORKS
 from compare.engines.pool import Pool, Settings
 from compare.engines.process import Worker, WorkerFailed
 from compare.port import skeleton
-from compare.port.folder import FRAMEWORK, Progress, read, read_progress, save_progress
-from compare.record.cell import Cell
+from compare.port.folder import Progress, read, read_progress, save_progress
+from compare.record.measurement import CheckMeasurement
 from twin import arrays
 from twin.bridge import Leaf
 from twin.errors import AGREE, DIFFER, INCOMPLETE, TwinError
@@ -215,7 +215,7 @@ class Checker:
             if default and default != each.value:
                 notes.append(
                     f"line {each.line}, {each.callee}: the twin spells out {each.keyword}={each.value}; "
-                    f"{FRAMEWORK[self.side]}'s default is {default}"
+                    f"{FRAMEWORKS[self.side]}'s default is {default}"
                 )
         return tuple(notes)
 
@@ -306,10 +306,12 @@ class Checker:
         return message
 
     def _rungs(self, dtype: str) -> list[Rung]:
-        cell = Cell("check", self.twin.name, ENGINE[self.side], "cpu", dtype, 0, "small")
+        measurement = CheckMeasurement(self.twin.name, ENGINE[self.side], "cpu", dtype, 0, "small")
         patience = self.timeout + GRACE
         with tempfile.TemporaryDirectory(dir=self.folder) as folder:
-            return climb(self._worker(self.side), self.twin, cell, self._reference(dtype), Path(folder), patience)
+            return climb(
+                self._worker(self.side), self.twin, measurement, self._reference(dtype), Path(folder), patience
+            )
 
     def _control(self, dtype: str, text: str, units: list[str] | None) -> bool:
         """Whether the twin's own file keeps together over all steps, where the learner's parted late."""

@@ -7,13 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from compare.engines.engine import FRAMEWORKS
 from compare.port import skeleton
-from compare.record.files import write_json
+from compare.record.files import write_json, write_text
 from twin.errors import TwinError
 from twin.paths import source
 from twin.spec import Twin
-
-FRAMEWORK = {"keras": "Keras", "torch": "PyTorch"}
 
 
 def other(side: str) -> str:
@@ -61,12 +60,8 @@ def write(twin: Twin, side: str, folder: Path, force: bool) -> list[Path]:
         mine: skeleton.skeleton(own),
         folder / "START.md": _start(twin, side, folder, names),
     }
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for path, text in files.items():
-            path.write_text(text)
-    except OSError as error:
-        raise TwinError(f"cannot write {folder}: {error.strerror}; choose another place with --out") from error
+    for path, text in files.items():
+        write_text(path, text)
     save_progress(folder, Progress(twin.name, side, dict.fromkeys(names, "empty")))
     return list(files)
 
@@ -228,7 +223,7 @@ def _side_of(path: Path) -> str:
 def _start(twin: Twin, side: str, folder: Path, names: list[str]) -> str:
     finished, mine = file_name(twin, other(side)), file_name(twin, side)
     listed = "\n".join(f"- [ ] `{name}`" for name in names)
-    return f"""# {twin.title}: from {FRAMEWORK[other(side)]} to {FRAMEWORK[side]}
+    return f"""# {twin.title}: from {FRAMEWORKS[other(side)]} to {FRAMEWORKS[side]}
 
 `{finished}` is finished. `{mine}` has the same classes and methods and their docstrings with the
 shapes, but no bodies. Write them, one at a time if you like; each is checked by itself.

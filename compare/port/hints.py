@@ -4,8 +4,9 @@ import ast
 from collections.abc import Mapping
 from pathlib import Path
 
+from compare.engines.engine import FRAMEWORKS
 from compare.port import skeleton
-from compare.port.folder import FRAMEWORK, Progress, other, read, read_progress, save_progress
+from compare.port.folder import Progress, other, read, read_progress, save_progress
 from twin.errors import TwinError, unknown
 from twin.paths import source
 from twin.spec import Twin
@@ -23,7 +24,7 @@ def solution(twin: Twin, side: str, method: str) -> str:
     names = skeleton.units(ast.parse(own))
     found = [name for name in names if method in (name, name.rpartition(".")[2])]
     if not found:
-        raise unknown(f"method of {twin.name} in {FRAMEWORK[side]}", method, names)
+        raise unknown(f"method of {twin.name} in {FRAMEWORKS[side]}", method, names)
     if len(found) > 1:
         raise TwinError(f"--solution {method}: which one? {', '.join(found)}")
     node = names[found[0]]
@@ -70,7 +71,7 @@ def hint(twin: Twin, side: str, unit: str, level: int) -> list[str]:
             [ast.unparse(call.func) for call in skeleton.calls(skeleton.to_write(counterpart))] if counterpart else []
         )
         return [
-            f"{FRAMEWORK[which]} calls: {', '.join(dict.fromkeys(names)) or 'nothing'}"
+            f"{FRAMEWORKS[which]} calls: {', '.join(dict.fromkeys(names)) or 'nothing'}"
             for which, names in sorted(((side, mine), (other(side), theirs)))
         ]
     written = [ast.unparse(call) for call in skeleton.calls(own) if call.args or call.keywords]

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tabulate import tabulate
-
+from compare.engines.engine import FRAMEWORKS
 from compare.port.check import Verdict
-from compare.port.folder import FRAMEWORK, default_folder, has_bodies, other, read_progress
+from compare.port.folder import default_folder, has_bodies, other, read_progress
 from compare.port.hints import LEVELS
+from compare.record.table import table
 from twin.catalogue import CHAPTERS
 from twin.spec import Twin
 
@@ -45,8 +45,8 @@ def checked(twin: Twin, side: str, path: Path, verdicts: list[Verdict]) -> str:
     """The methods with their states, and the first thing that is not right."""
     rows = [(each.unit, WORDS[each.state]) for each in verdicts if each.unit]
     parts = [
-        f"{twin.name} in {FRAMEWORK[side]}: {path}",
-        tabulate(rows, headers=("method", "state"), tablefmt="simple", disable_numparse=True),
+        f"{twin.name} in {FRAMEWORKS[side]}: {path}",
+        table(rows, ("method", "state")),
     ]
     wrong = next((each for each in verdicts if each.state in ("differs", "no answer")), None)
     empty = [each for each in verdicts if each.state == "empty"]
@@ -63,7 +63,7 @@ def checked(twin: Twin, side: str, path: Path, verdicts: list[Verdict]) -> str:
     elif empty:
         parts.append(_filled(f"{empty[0].message}; {right} of {len(rows)} are right, and none is wrong."))
     else:
-        parts.append(_filled(f"All is right: {twin.name} in {FRAMEWORK[side]} agrees with {FRAMEWORK[other(side)]}."))
+        parts.append(_filled(f"All is right: {twin.name} in {FRAMEWORKS[side]} agrees with {FRAMEWORKS[other(side)]}."))
     return "\n\n".join(parts)
 
 
@@ -85,7 +85,7 @@ def steps(folder: Path) -> list[Step]:
     found = []
     for chapter, twins in CHAPTERS.items():
         for twin in filter(has_bodies, twins):
-            states = {side: _state(folder / default_folder(twin, side).name) for side in FRAMEWORK}
+            states = {side: _state(folder / default_folder(twin, side).name) for side in FRAMEWORKS}
             found.append(Step(chapter.number, chapter.title, twin.name, states["torch"], states["keras"]))
     return found
 
@@ -98,9 +98,9 @@ def path(course: list[Step], folder: Path) -> str:
         own = [step for step in course if step.chapter == number]
         rows += [("", f"  {step.twin}", step.torch or "-", step.keras or "-") for step in own]
     headers = ("", "twin", "to PyTorch", "to Keras")
-    table = tabulate(rows, headers=headers, tablefmt="simple", disable_numparse=True, preserve_whitespace=True)
+    listed = table(rows, headers, preserve_whitespace=True)
     done = sum("done" in (step.torch, step.keras) for step in course)
-    return f"{table}\n\n{done} of {len(course)} twins ported. {_next(course, folder)}"
+    return f"{listed}\n\n{done} of {len(course)} twins ported. {_next(course, folder)}"
 
 
 def _next(course: list[Step], folder: Path) -> str:

@@ -2,17 +2,14 @@
 
 import math
 import textwrap
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tabulate import tabulate
 
+from compare.engines.engine import FRAMEWORKS
 from compare.reading.differences import Finding, Findings, Gap, Versions, functions
+from compare.record.table import table as columns_table
 from twin.differences import ROWS, TOPICS, Drawn, Row, topic_of
-from twin.errors import TwinError
-
-SIDES = {"keras": "Keras", "torch": "PyTorch"}
 
 
 def table(findings: Findings) -> str:
@@ -29,7 +26,7 @@ def table(findings: Findings) -> str:
     heads = ["difference", "", *backends, "equal lines"]
     align = ("left", "left") + ("right",) * (len(heads) - 2)
     parts = [
-        tabulate(rows, heads, tablefmt="simple", disable_numparse=True, colalign=align),
+        columns_table(rows, heads, align),
         "Largest absolute difference between Keras's usual line and PyTorch's, by Keras\n"
         "backend (blank where it has no such difference to show); then what is left\n"
         "when one side is written as its remedy says.\n"
@@ -44,7 +41,7 @@ def page(name: str, found: list[Finding]) -> str:
     row = ROWS[name]
     parts = [f"{name}: {row.title}" + (" (a bug)" if row.kind == "bug" else "")]
     for side, says in (("keras", row.keras), ("torch", row.torch)):
-        parts += [_filled(f"{SIDES[side]}: {says}"), textwrap.indent(_code(name, side), "    ")]
+        parts += [_filled(f"{FRAMEWORKS[side]}: {says}"), textwrap.indent(_code(name, side), "    ")]
     if row.inputs:
         parts.append(_filled(f"Inputs: {_inputs(row)}"))
     parts.append("\n".join(_figures(row, finding) for finding in found))
@@ -80,18 +77,6 @@ def markdown(findings: Findings, versions: Versions) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def write(path: Path, text: str) -> None:
-    """Write that file.
-
-    Raises:
-        TwinError: when it cannot be written.
-    """
-    try:
-        path.write_text(text)
-    except OSError as error:
-        raise TwinError(f"cannot write {path}: {error.strerror}; choose another place with --md") from error
-
-
 def to_json(findings: Findings) -> list[dict[str, Any]]:
     """The findings for `--json`."""
     return [
@@ -102,7 +87,7 @@ def to_json(findings: Findings) -> list[dict[str, Any]]:
             "kind": ROWS[name].kind,
             "source": ROWS[name].source,
             "remedy": ROWS[name].remedy,
-            "code": {side: functions(name, side) for side in SIDES},
+            "code": {side: functions(name, side) for side in FRAMEWORKS},
             "backends": {
                 finding.backend: {
                     "gap": _json(finding.gap),
@@ -125,7 +110,7 @@ def _section(row: Row, found: list[Finding]) -> str:
         return f"**{row.name}.** {row.title}\n\n{figures}"
     parts = [f"### {row.name}", row.title + (" **(a bug)**" if row.kind == "bug" else "")]
     for side, says in (("keras", row.keras), ("torch", row.torch)):
-        parts += [f"*{SIDES[side]}.* {says}", f"```python\n{_code(row.name, side)}\n```"]
+        parts += [f"*{FRAMEWORKS[side]}.* {says}", f"```python\n{_code(row.name, side)}\n```"]
     parts += [f"Inputs: `{_inputs(row)}`"] if row.inputs else []
     parts.append(figures)
     parts.append(f"Remedy: {row.remedy}\n\nHidden by: {row.hides}\n\nSource: {row.source}")
@@ -150,7 +135,7 @@ def _code(name: str, side: str) -> str:
 def _figures(row: Row, finding: Finding) -> str:
     """What one backend showed, in a sentence."""
     says = [f"gap {_short(finding.gap)}"]
-    says += [f"with {SIDES[side]}'s equal line {_left(gap, row)}" for side, gap in finding.equal.items()]
+    says += [f"with {FRAMEWORKS[side]}'s equal line {_left(gap, row)}" for side, gap in finding.equal.items()]
     if finding.hidden:
         says.append(f"hidden {_left(finding.hidden, row)}")
     return f"Keras on {finding.backend}: {', '.join(says)}"

@@ -9,18 +9,16 @@ import functools
 import textwrap
 from typing import Any
 
-from tabulate import tabulate
-
+from compare.engines.engine import FRAMEWORKS
+from compare.record.table import table as columns_table
 from twin.glossary import ENTRIES, TOPICS, Entry
 from twin.paths import ROOT
-
-SIDES = {"keras": "Keras", "torch": "PyTorch"}
 
 
 def table() -> str:
     """One row each, for a terminal of eighty columns; Korean stands last, because it is twice as wide."""
     rows = [[entry.name, entry.keras, entry.torch, entry.korean] for entry in ENTRIES.values()]
-    text = tabulate(rows, ["term", "Keras", "PyTorch", "Korean"], tablefmt="simple", disable_numparse=True)
+    text = columns_table(rows, ["term", "Keras", "PyTorch", "Korean"])
     lines = "\n".join(line.rstrip() for line in text.splitlines())
     return f"{lines}\n\ntwin glossary TERM shows a term in full: what changes, and both lines."
 
@@ -28,7 +26,7 @@ def table() -> str:
 def page(entry: Entry) -> str:
     """An entry in full, for a terminal."""
     parts = [f"{entry.name}: {entry.keras} - {entry.torch} - {_korean(entry)}", _filled(entry.changes)]
-    for side, title in SIDES.items():
+    for side, title in FRAMEWORKS.items():
         parts += [f"{title}{_only_on(entry, side)}:", textwrap.indent(lines(entry.name, side), "    ")]
     if entry.see:
         parts.append(_filled(f"Where they do not mean the same: twin differences {' '.join(entry.see)}"))
@@ -46,13 +44,13 @@ def markdown() -> str:
         "Each pair returns the same on both sides. `x` is (8, 3), `y` its targets (8, 2), `labels` its classes (8,),\n"
         "`image` a batch of images in the framework's own order of axes, `folder` an empty folder. `model` is\n"
         "Sequential: 3 features to 4 units with ReLU, and to 2; the same weights on both sides, zero biases.",
-        tabulate(
+        columns_table(
             [
                 [f"[{entry.name}](#{entry.name})", entry.keras, entry.torch, _korean(entry)]
                 for entry in ENTRIES.values()
             ],
             ["term", "Keras", "PyTorch", "Korean"],
-            tablefmt="pipe",
+            style="pipe",
         ),
     ]
     for topic, entries in TOPICS.items():
@@ -63,7 +61,7 @@ def markdown() -> str:
 
 def to_json(entries: list[Entry]) -> list[dict[str, Any]]:
     """The entries for `--json`."""
-    return [{**vars(entry), "code": {side: lines(entry.name, side) for side in SIDES}} for entry in entries]
+    return [{**vars(entry), "code": {side: lines(entry.name, side) for side in FRAMEWORKS}} for entry in entries]
 
 
 def lines(name: str, side: str) -> str:
@@ -82,7 +80,7 @@ def _functions(side: str) -> dict[str, str]:
 def _section(entry: Entry) -> str:
     """An entry in Markdown."""
     parts = [f"### {entry.name}", f"{entry.keras} - {entry.torch} - {_korean(entry)}", entry.changes]
-    for side, title in SIDES.items():
+    for side, title in FRAMEWORKS.items():
         parts.append(f"*{title}{_only_on(entry, side)}.*\n\n```python\n{lines(entry.name, side)}\n```")
     if entry.see:
         rows = ", ".join(f"[{name}](differences.md#{name})" for name in entry.see)

@@ -17,6 +17,7 @@ from typing import Any
 
 from compare.engines.engine import ENGINES, Engine
 from compare.reading.aligned import SIDES
+from compare.record.files import write_text
 from twin.errors import TwinError
 from twin.paths import ROOT, path_of
 from twin.spec import Twin
@@ -105,10 +106,7 @@ def measure(twins: Iterable[Twin], timeout: float = 300) -> None:
         finally:
             worker.close()
     lines = [f"{json.dumps(name)}: {json.dumps(kept)}" for name, kept in sorted({**_kept(), **found}.items())]
-    try:
-        FILE.write_text("{\n" + ",\n".join(lines) + "\n}\n")
-    except OSError as error:
-        raise TwinError(f"cannot write {FILE}: {error.strerror}; measure in a copy that you can write") from error
+    write_text(FILE, "{\n" + ",\n".join(lines) + "\n}\n", "a copy of the project that you can write")
     _kept.cache_clear()
 
 

@@ -14,7 +14,6 @@ from twin.errors import unknown
 from twin.paths import path_of
 from twin.spec import Twin
 
-NAMES = {"keras": "Keras", "torch": "PyTorch"}
 WIDE = 100  # columns that two files beside each other take
 MOST = 244  # columns beyond which nothing is gained: two lines of the longest length
 ASSIGNED = re.compile(r"\s*self\.(\w+)(?:: [^=]+)? = ")

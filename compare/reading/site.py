@@ -2,6 +2,7 @@
 
 import html
 import json
+import math
 import re
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,15 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from compare.engines.engine import FRAMEWORKS
 from compare.reading import counterparts, glossary, shapes, syntax
 from compare.reading.aligned import SIDES, Reading, Row, read
 from compare.reading.shapes import Layer, Measured
-from compare.reading.show import NAMES, chosen, document, note
-from compare.record.cell import Cell
+from compare.reading.show import chosen, document, note
+from compare.record.files import write_text
+from compare.record.measurement import UNMEASURED, Measurement, TrainMeasurement, benches_of, checks_of, trainings_of
 from compare.record.record import read_record
+from compare.record.results import QUANTITY_NAMES
 from twin.catalogue import CHAPTERS, TWINS, chapter_of
 from twin.differences import ROWS, TOPICS
-from twin.errors import TwinError
 from twin.glossary import TOPICS as WORDS
 from twin.paths import ROOT, path_of
 from twin.spec import Twin
@@ -28,12 +31,6 @@ PAGES = (("index.html", "Course"), ("differences.html", "Differences"), ("glossa
 CODE = re.compile(r"`([^`]+)`")
 LEAD = re.compile(r"^(Departures[^:.]{0,30}|Slides):")
 BOXES = 24  # more would not be a picture
-QUANTITIES = {
-    "step": "one step",
-    "loop": "training loop",
-    "throughput": "inference, rows",
-    "latency": "inference, one row",
-}
 
 
 @dataclass(frozen=True)
@@ -58,7 +55,7 @@ def build(out: Path, records: Sequence[Path] = (), twins: Sequence[Twin] | None 
 
     Args:
         out: a folder, made where it does not exist.
-        records: of runs, whose results the pages show; of two results of the same cell the newer file's counts.
+        records: of runs, whose results the pages show; of two results of the same measurement the newer file's counts.
         twins: those that get a page; all by default.
 
     Raises:
@@ -69,13 +66,13 @@ def build(out: Path, records: Sequence[Path] = (), twins: Sequence[Twin] | None 
 
     folder = ROOT / "compare" / "templates"
     twins = list(TWINS.values()) if twins is None else list(twins)
-    cells = newest(records)
+    measurements = newest(records)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["ticks"] = lambda text: Markup(_ticks(text))
     environment.filters["lead"] = lambda text: Markup(LEAD.sub(r"<strong>\1:</strong>", _ticks(text)))
-    environment.globals.update(pages=PAGES, names=NAMES, short=shapes.short, sides=SIDES)
+    environment.globals.update(pages=PAGES, names=FRAMEWORKS, short=shapes.short, sides=SIDES)
     chosen = {twin.name for twin in twins}
     chapters = {c: [t for t in inside if t.name in chosen] for c, inside in CHAPTERS.items()}
     chapters = {chapter: inside for chapter, inside in chapters.items() if inside}
@@ -86,7 +83,7 @@ def build(out: Path, records: Sequence[Path] = (), twins: Sequence[Twin] | None 
         chapters=chapters,
         first=twins[0],
         total=len(twins),
-        results=sorted({cell.twin for cell in cells} & chosen),
+        results=sorted({each.twin for each in measurements} & chosen),
     )
     files["differences.html"] = environment.get_template("site_differences.html").render(
         here="differences.html", topics=TOPICS, code=_difference_code(), used=_used_by(twins)
@@ -100,18 +97,14 @@ def build(out: Path, records: Sequence[Path] = (), twins: Sequence[Twin] | None 
             here=f"{twin.name}.html",
             previous=twins[number - 1] if number else None,
             following=twins[number + 1] if number + 1 < len(twins) else None,
-            **content(twin, [cell for cell in cells if cell.twin == twin.name]),
+            **content(twin, [each for each in measurements if each.twin == twin.name]),
         )
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        for name, text in files.items():
-            (out / name).write_text(text)
-    except OSError as error:
-        raise TwinError(f"cannot write the site to {out}: {error.strerror}; choose another folder") from error
+    for name, text in files.items():
+        write_text(out / name, text, "OUT", records)
     return [out / name for name in files]
 
 
-def content(twin: Twin, cells: Sequence[Cell]) -> dict[str, Any]:
+def content(twin: Twin, measurements: Sequence[Measurement]) -> dict[str, Any]:
     """What a twin's page shows."""
     from markupsafe import Markup
 
@@ -133,10 +126,10 @@ def content(twin: Twin, cells: Sequence[Cell]) -> dict[str, Any]:
         "measured": measured,
         "layers": layer_table(measured) if measured else [],
         "flow": Markup(flow(twin, measured)) if measured and measured["keras"].leaves() else "",
-        "checks": [cell for cell in cells if cell.measure == "check"],
-        "speeds": speeds(cells),
-        "trained": trained(cells),
-        "curves": Markup(curves(cells)),
+        "checks": checks_of(measurements),
+        "speeds": speeds(measurements),
+        "trained": trained(measurements),
+        "curves": Markup(curves(measurements)),
     }
 
 
@@ -256,57 +249,46 @@ def _label(x: float, y: float, text: str, kind: str) -> str:
     return f'<text x="{x:g}" y="{y:g}" class="{kind}">{html.escape(text)}</text>'
 
 
-def newest(records: Iterable[Path]) -> list[Cell]:
-    """The cells of some records; of two results of the same cell, that of the newer file."""
-    found: dict[tuple[str, ...], Cell] = {}
+def newest(records: Iterable[Path]) -> list[Measurement]:
+    """The measurements of some records; of two results of the same one, that of the newer file."""
+    found: dict[tuple[str, ...], Measurement] = {}
     read_all = [(path, read_record(path)) for path in records]
     for _, record in sorted(read_all, key=lambda each: each[0].stat().st_mtime):
-        for cell in map(Cell.from_json, record["cells"]):
-            if cell.status not in ("not_run", "skipped"):
-                found[cell.key] = cell
+        found |= {each.key: each for each in record.measurements if each.status not in UNMEASURED}
     return list(found.values())
 
 
-def speeds(cells: Iterable[Cell]) -> list[dict[str, Any]]:
+def speeds(measurements: Iterable[Measurement]) -> list[dict[str, Any]]:
     """What was timed of each engine: a ratio to the reference with its interval, and the verdict."""
     return [
-        {"engine": cell.engine, "what": QUANTITIES.get(quantity, quantity), **found}
-        for cell in cells
-        if cell.measure == "bench"
-        for quantity, found in cell.result.get("speed", {}).items()
-        if found.get("verdict") != "reference"
+        {"engine": each.engine, "quantity": QUANTITY_NAMES[quantity], "ratio": ratio}
+        for each in benches_of(measurements)
+        for quantity, ratio in (each.result.ratios.items() if each.result else ())
+        if ratio.verdict != "reference"
     ]
 
 
-def trained(cells: Iterable[Cell]) -> list[dict[str, Any]]:
+def trained(measurements: Iterable[Measurement]) -> list[dict[str, Any]]:
     """What each engine learned, over its seeds."""
-    by_engine: dict[str, list[Cell]] = {}
-    for cell in cells:
-        if cell.measure == "train" and cell.result.get("value") is not None:
-            by_engine.setdefault(cell.engine, []).append(cell)
-    return [
-        {
-            "engine": engine,
-            "metric": group[0].result["metric"],
-            "value": statistics.fmean(cell.result["value"] for cell in group),
-            "low": min(cell.result["value"] for cell in group),
-            "high": max(cell.result["value"] for cell in group),
-            "seeds": len(group),
-            "goal": group[0].result["goal"],
-            "provenance": group[0].result.get("provenance", ""),
-        }
-        for engine, group in by_engine.items()
-    ]
+    by_engine: dict[str, list[TrainMeasurement]] = {}
+    for each in trainings_of(measurements):
+        if each.result and math.isfinite(each.result.value):
+            by_engine.setdefault(each.engine, []).append(each)
+    out = []
+    for engine, group in by_engine.items():
+        results = [each.result for each in group if each.result]
+        values = [result.value for result in results]
+        spread = {"value": statistics.fmean(values), "low": min(values), "high": max(values), "seeds": len(values)}
+        out.append({"engine": engine, "first": results[0], **spread})
+    return out
 
 
-def curves(cells: Iterable[Cell]) -> str:
+def curves(measurements: Iterable[Measurement]) -> str:
     """The training loss of every engine and seed, epoch by epoch, on a logarithmic scale where all are positive."""
-    import math
-
     drawn: list[tuple[str, list[float]]] = [
-        (cell.engine, next(iter(cell.result["loss"].values())))
-        for cell in cells
-        if cell.measure == "train" and cell.result.get("loss")
+        (each.engine, next(iter(each.result.loss.values())))
+        for each in trainings_of(measurements)
+        if each.result and each.result.loss
     ]
     every = [value for _, values in drawn for value in values]
     if not every or max(map(len, (values for _, values in drawn))) < 2:

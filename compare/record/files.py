@@ -2,51 +2,80 @@
 
 import contextlib
 import json
+import math
 import os
+import stat
+import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from twin.errors import TwinError
 
 
-def write_json(path: Path, content: dict[str, Any] | list[Any], option: str = "--out") -> None:
-    """Write JSON whole or not at all.
+def finite(value: Any) -> Any:
+    """The same with None for numbers that are not finite."""
+    if isinstance(value, dict):
+        return {name: finite(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def json_text(content: Any) -> str:
+    """JSON as the standard has it: a number that is not finite is null."""
+    return json.dumps(finite(content), indent=1, allow_nan=False) + "\n"
+
+
+def write_json(path: Path, content: Any, option: str = "--out", inputs: Iterable[Path] = ()) -> None:
+    """Write JSON whole or not at all; the arguments are those of `write_text`.
 
     Raises:
-        TwinError: when the folder cannot be written.
+        TwinError: when it cannot be written.
     """
-    write_text(path, as_lines(content) + "\n", option)
+    write_text(path, json_text(content), option, inputs)
 
 
-def as_lines(content: dict[str, Any] | list[Any]) -> str:
-    """JSON with a line per cell: json's own indentation takes a minute for the records of a whole run."""
-    if not isinstance(content, dict) or not isinstance(content.get("cells"), list):
-        return json.dumps(content, indent=1)
-    cells = ",\n  ".join(map(json.dumps, content["cells"]))
-    head = json.dumps({name: value for name, value in content.items() if name != "cells"}, indent=1)
-    return f'{head[:-2]},\n "cells": [\n  {cells}\n ]\n}}'
+def write_text(path: Path, text: str, option: str = "--out", inputs: Iterable[Path] = ()) -> None:
+    """Write a file whole or not at all: a temporary one beside it, synced, then renamed.
 
-
-def write_text(path: Path, text: str, option: str = "--out") -> None:
-    """Write a file whole or not at all: a temporary one beside `path`, synced, then renamed.
+    A symbolic link is followed, and a file that is there keeps its mode. What is no file, such as /dev/null or a named
+    pipe, is written to.
 
     Args:
         path: its folder is made where it is missing.
         text: in UTF-8.
         option: where the user chose the path.
+        inputs: files that the command reads, and that must stay as they are.
 
     Raises:
         TwinError: when it cannot be written.
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}")
+    path = Path(path)
+    for each in inputs:
+        with contextlib.suppress(OSError):
+            if path.samefile(each):
+                raise TwinError(f"{option} {path}: this is {each}, which the command reads; choose another file")
+    part = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        mode = path.stat().st_mode if path.exists() else None
+        if mode is not None and (not stat.S_ISREG(mode) or path.absolute().is_relative_to("/dev")):
+            sys.stdout.flush()  # /dev/stdout comes after what was printed
+            with path.open("a", encoding="utf-8", errors="replace") as file:
+                file.write(text)
+            return
+        target = Path(os.path.realpath(path))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = target.with_name(f".{target.name}.{os.getpid()}")
         with part.open("w", encoding="utf-8", errors="replace") as file:
+            if mode is not None:
+                os.fchmod(file.fileno(), stat.S_IMODE(mode))
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        part.replace(path)
+        part.replace(target)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
+        if part is not None:
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
         raise TwinError(f"cannot write {path}: {error.strerror}; choose another place with {option}") from error

@@ -3,8 +3,8 @@
 import hashlib
 import os
 import platform
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import psutil
 
@@ -13,26 +13,52 @@ from twin.paths import ROOT
 PRECISION = {"NVIDIA_TF32_OVERRIDE": "0", "JAX_DEFAULT_MATMUL_PRECISION": "highest"}  # no TF32 in any engine
 
 
-def machine() -> dict[str, Any]:
-    """What the figures of a record depend on."""
-    return {
-        "system": platform.platform(),
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
-        "python": platform.python_version(),
-        **extent(),
-    }
+@dataclass
+class Gpu:
+    """A card, and the version of its kernel driver."""
+
+    name: str
+    driver: str | None = None
 
 
-def extent() -> dict[str, Any]:
-    """How much of the processor this process may have, and how its clock is governed; None where nobody says."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    try:
-        governor = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor").read_text().strip()
-    except OSError:
-        governor = None
-    return {"usable_cores": len(affinity(0)) if affinity else None, "governor": governor}
+@dataclass
+class Machine:
+    """What the figures of a record depend on; None where nobody says.
+
+    Args:
+        system, processor, python: as they name themselves.
+        cores: of the machine; `usable_cores` those that this process may have.
+        memory_gib: of the machine.
+        governor: how the processor's clock is governed.
+        gpu: known once an engine computes on it.
+    """
+
+    system: str | None = None
+    processor: str | None = None
+    cores: int | None = None
+    memory_gib: float | None = None
+    python: str | None = None
+    usable_cores: int | None = None
+    governor: str | None = None
+    gpu: Gpu | None = None
+
+    @staticmethod
+    def here() -> "Machine":
+        """This machine."""
+        affinity = getattr(os, "sched_getaffinity", None)
+        try:
+            governor = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor").read_text().strip()
+        except OSError:
+            governor = None
+        return Machine(
+            system=platform.platform(),
+            processor=_processor(),
+            cores=os.cpu_count(),
+            memory_gib=round(psutil.virtual_memory().total / 2**30, 1),
+            python=platform.python_version(),
+            usable_cores=len(affinity(0)) if affinity else None,
+            governor=governor,
+        )
 
 
 def code_version() -> str:
@@ -52,7 +78,7 @@ def _processor() -> str:
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
-def _gpu_driver() -> str | None:
+def gpu_driver() -> str | None:
     """The version of NVIDIA's kernel driver, as the kernel tells it."""
     try:
         words = Path("/proc/driver/nvidia/version").read_text().split()

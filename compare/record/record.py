@@ -1,57 +1,91 @@
-"""Cells and records: what was asked, what became of it, and the file that says so."""
+"""Records: what was asked, what became of it, and the file that says so."""
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal
 
-from compare.record import schema as form
-from compare.record.cell import Cell, Status, exit_code
-from compare.record.files import write_json
-from compare.record.machine import PRECISION, _gpu_driver, code_version, extent, machine
+from compare.record import schema
+from compare.record.files import write_text
+from compare.record.machine import PRECISION, Gpu, Machine, code_version, gpu_driver
+from compare.record.measurement import AnyMeasurement, BenchMeasurement, Measurement, exit_code
+from compare.record.upgrade import upgraded
 from twin.errors import INCOMPLETE, TwinError
 
-SCHEMA = 2  # 1 had no `started` and no `precision`, settings without threads, and a machine without what is in `extent`
+SCHEMA: Literal[3] = 3  # upgrade.py says what the older ones lack
 
 
+@dataclass
 class Record:
-    """A run's cells with the machine, the versions and the code they were measured on.
-
-    The file is rewritten after every cell, whole or not at all, so an interruption loses at most one.
+    """A run's measurements with the machine, the versions and the code they were made with.
 
     Args:
+        schema: of the file.
         command: what was asked: 'check', 'train', 'compare', ...
-        cells: what is planned.
-        path: the file; None for a record that is only in memory.
+        started: when, in ISO 8601 with the time zone.
+        machine: where.
+        precision: the engines' settings of it.
+        versions: engine -> package -> version.
         settings: of the command; the threads of each engine are one unless they say otherwise.
+        code: a digest of the suite's own source files.
+        measurements: what was planned, and what became of it.
     """
 
-    def __init__(self, command: str, cells: list[Cell], path: Path | None, settings: dict[str, Any] | None = None):
-        self.command, self.cells, self.path = command, cells, path
-        self.started = datetime.now().astimezone().isoformat(timespec="seconds")
-        self.machine = machine()
-        self.versions: dict[str, dict[str, str]] = {}
-        self.settings = {"threads": 1, **(settings or {})}
-        self.code = code_version()
+    schema: Literal[3]
+    command: str
+    started: str | None
+    machine: Machine
+    precision: dict[str, str]
+    versions: dict[str, dict[str, str]]
+    settings: dict[str, Any]
+    code: str
+    measurements: list[AnyMeasurement]
+
+    def to_text(self) -> str:
+        """The record as a file holds it: JSON with a line per measurement."""
+        head = json.loads(schema.dump(self, Record, exclude={"measurements"}))
+        lines = ",\n  ".join(map(schema.dump_measurement, self.measurements))
+        return f'{json.dumps(head, indent=1)[:-2]},\n "measurements": [\n  {lines}\n ]\n}}\n'
+
+
+class RunRecord(Record):
+    """The record of a run that goes on.
+
+    The file is rewritten after every measurement, whole or not at all, so an interruption loses at most one.
+
+    Args:
+        command: what was asked.
+        measurements: what is planned.
+        path: the file; None for a record that is only in memory.
+        settings: of the command.
+    """
+
+    def __init__(
+        self,
+        command: str,
+        measurements: Sequence[Measurement],
+        path: Path | None,
+        settings: dict[str, Any] | None = None,
+    ):
+        super().__init__(
+            schema=SCHEMA,
+            command=command,
+            started=datetime.now().astimezone().isoformat(timespec="seconds"),
+            machine=Machine.here(),
+            precision=dict(PRECISION),
+            versions={},
+            settings={"threads": 1, **(settings or {})},
+            code=code_version(),
+            measurements=list(measurements),  # type: ignore[arg-type]
+        )
+        self.path = path
         self.written = False
         self.unwritten = ""  # why the file lacks the newest
         if path:
             self.save()
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "schema": SCHEMA,
-            "command": self.command,
-            "started": self.started,
-            "machine": self.machine,
-            "precision": PRECISION,
-            "versions": self.versions,
-            "settings": self.settings,
-            "code": self.code,
-            "cells": [cell.to_json() for cell in self.cells],
-        }
 
     def save(self) -> None:
         """Write the file: a temporary one, synced, then renamed.
@@ -65,7 +99,7 @@ class Record:
         if not self.path:
             return
         try:
-            write_json(self.path, self.to_json())
+            write_text(self.path, self.to_text())
         except TwinError as error:
             if not self.written:
                 raise
@@ -75,101 +109,102 @@ class Record:
         else:
             self.written, self.unwritten = True, ""
 
-    def heard(self, engine: str, hello: dict[str, Any]) -> None:
-        """Note what an engine's worker says of itself: versions, and the GPU that it computes on.
+    def register_engine(self, engine: str, versions: dict[str, str], device: str) -> None:
+        """Note what an engine's worker says of itself.
+
+        Args:
+            engine: its name.
+            versions: package -> version.
+            device: 'cpu', or the name of the GPU that it computes on.
 
         Raises:
-            TwinError: when a record that is continued holds cells of other versions or of another GPU.
+            TwinError: when a record that is continued holds measurements of other versions or of another GPU.
         """
-        versions, card = hello["versions"], hello["device"]
         if (before := self.versions.setdefault(engine, versions)) != versions:
             was, now = (
                 "/".join(each.get(p, "none") for p in sorted({*before, *versions})) for each in (before, versions)
             )
-            raise TwinError(f"{engine} has versions {now}, where the record's cells had {was}; start a new run")
-        if card != "cpu":
-            gpu = {"name": card, "driver": _gpu_driver()}
-            if (known := self.machine.setdefault("gpu", gpu)) != gpu:
-                raise TwinError(f"{engine} computes on {gpu}, the record's cells did on {known}; start a new run")
+            raise TwinError(f"{engine} has versions {now}, where the record's measurements had {was}; start a new run")
+        if device != "cpu":
+            gpu = Gpu(device, gpu_driver())
+            if self.machine.gpu is None:
+                self.machine.gpu = gpu
+            elif self.machine.gpu != gpu:
+                was, now = (f"{each.name} (driver {each.driver})" for each in (self.machine.gpu, gpu))
+                raise TwinError(f"{engine} computes on {now}, the record's measurements did on {was}; start a new run")
 
-    def adopt(self, earlier: Path) -> int:
-        """Take over the finished cells of an interrupted run, and rounds that were timed; return how many cells.
+    def resume_from(self, earlier: Path) -> int:
+        """Take over the finished measurements of an interrupted run, and process runs that were timed.
+
+        Returns:
+            How many measurements.
 
         Raises:
             TwinError: when that run was on another machine, with other settings or with other code, or has finished
                 what this one does not plan and would lose.
         """
         old = read_record(earlier)
-        gpu = old["machine"].pop("gpu", None)  # known once a worker computes on it, and compared then
-        for what, mine in (("machine", self.machine), ("settings", self.settings), ("code", self.code)):
-            if old[what] != mine:
-                raise TwinError(f"--resume {earlier}: that run's {what} is not this one's; start a new run without it")
-        finished = {cell.key: cell for cell in _worth_keeping([Cell.from_json(fields) for fields in old["cells"]])}
-        if lost := finished.keys() - {cell.key for cell in self.cells}:
+        gpu, old.machine.gpu = old.machine.gpu, None  # known once a worker computes on it, and compared then
+        for name in ("machine", "settings", "code"):
+            if getattr(old, name) != getattr(self, name):
+                raise TwinError(f"--resume {earlier}: that run's {name} is not this one's; start a new run without it")
+        finished = {each.key: each for each in _worth_keeping(old.measurements)}
+        if lost := finished.keys() - {each.key for each in self.measurements}:
             measure, twin, engine, *_, seed, _ = min(lost)
             raise TwinError(
                 f"--resume {earlier}: {measure} of {twin} on {engine} with seed {seed} is in it and not in this run; "
                 "name at least its twins, engines and seeds"
             )
-        self.cells = [finished.get(cell.key, cell) for cell in self.cells]
-        self.versions, self.started = old["versions"], old["started"]
-        if gpu:
-            self.machine["gpu"] = gpu
-        return sum(cell.key in finished for cell in self.cells)
+        self.measurements = [finished.get(each.key, each) for each in self.measurements]  # type: ignore[misc]
+        self.versions, self.started = old.versions, old.started
+        self.machine.gpu = gpu
+        return sum(each.key in finished for each in self.measurements)
 
     def exit_code(self) -> int:
         """0 when all agree, 1 when one comparison failed, 3 when nothing or not all was measured and written."""
-        return INCOMPLETE if self.unwritten else exit_code(self.cells)
+        return INCOMPLETE if self.unwritten else exit_code(self.measurements)
 
 
-def _worth_keeping(cells: list[Cell]) -> Iterator[Cell]:
-    """The finished cells; of the speeds of a twin all or none, since their rounds belong together."""
+def _worth_keeping(measurements: Sequence[Measurement]) -> Iterator[Measurement]:
+    """The finished ones; of the speeds of a twin all or none, since their process runs belong together."""
     finished = {"ok", "failed"}
     timed: dict[str, set[str]] = {}  # twin -> the statuses of its speeds
-    for cell in cells:
-        if cell.measure == "bench":
-            timed.setdefault(cell.twin, set()).add(cell.status)
-    for cell in cells:
-        statuses = timed[cell.twin] if cell.measure == "bench" else {cell.status}
-        if statuses <= finished or (statuses == {"not_run"} and "rounds" in cell.result):
-            yield cell
+    for each in measurements:
+        if each.measure == "bench":
+            timed.setdefault(each.twin, set()).add(each.status)
+    for each in measurements:
+        statuses = timed[each.twin] if each.measure == "bench" else {each.status}
+        begun = isinstance(each, BenchMeasurement) and each.result is not None and each.result.process_runs
+        if statuses <= finished or (statuses == {"not_run"} and begun):
+            yield each
 
 
-def read_record(path: Path) -> dict[str, Any]:
-    """A record's JSON, brought to the newest schema.
+def read_record(path: Path) -> Record:
+    """A record from its file, brought to the newest schema.
 
     Raises:
-        TwinError: when it is missing, cut off, no record, without cells, damaged, or of a newer schema.
+        TwinError: when it is missing, cut off, no record, without measurements, damaged, or of a newer schema.
     """
     try:
-        text = Path(path).read_text()
+        text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is no text"
         raise TwinError(f"cannot read {path}: {why}; expected a record written by twin") from error
     if not text.strip():
         raise TwinError(f"{path} is empty: it was cut off, or is no record")
     try:
-        record = json.loads(text)
+        content = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise TwinError(f"{path} is no record, or was cut off: {error}") from error
-    if not isinstance(record, dict) or not isinstance(record.get("schema"), int) or "cells" not in record:
-        raise TwinError(f"{path} is no record: it has no schema and cells")
-    if record["schema"] > SCHEMA:
-        raise TwinError(f"{path} has schema {record['schema']}; this version reads up to {SCHEMA}: upgrade twin-suite")
-    if wrong := form.misfit(record):
-        raise TwinError(f"{path} is no record of twin, or damaged: {wrong}")
-    if not record["cells"]:
-        raise TwinError(f"{path} has no cells: nothing was planned in that run, so there is nothing to report")
-    for cell in record["cells"]:
-        if cell["status"] not in get_args(Status):
-            raise TwinError(f"{path} has a cell of the unknown status {cell['status']!r}")
-    return _up_to_date(record)
-
-
-def _up_to_date(record: dict[str, Any]) -> dict[str, Any]:
-    """A record of an older schema with the fields of the newest; what nobody wrote down is None."""
-    if record["schema"] == 1:
-        record |= {"schema": 2, "precision": PRECISION}  # the engines' environment was the same
-        record["settings"].setdefault("threads", 1)
-        record["machine"] |= {name: None for name in extent() if name not in record["machine"]}
-    return {"started": None, "precision": {}} | record
+    version = content.get("schema") if isinstance(content, dict) else None
+    if not isinstance(version, int) or not content.keys() & {"cells", "measurements"}:
+        raise TwinError(f"{path} is no record: it has no schema and measurements")
+    if version > SCHEMA:
+        raise TwinError(f"{path} has schema {version}; this version reads up to {SCHEMA}: upgrade twin-suite")
+    try:
+        record = schema.load(Record, text if version == SCHEMA else json.dumps(upgraded(content)))
+    except ValueError as error:
+        raise TwinError(f"{path} is no record of twin, or damaged: {error}") from error
+    if not record.measurements:
+        raise TwinError(f"{path} has no measurements: nothing was planned in that run, so there is nothing to report")
+    return record

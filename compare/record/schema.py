@@ -1,95 +1,91 @@
-"""The form of a record's JSON: what it must hold, and of which types, for those who read it."""
+"""A record's JSON: written from, and checked against, the dataclasses that declare its parts."""
 
-from typing import Any
+import json
+from typing import Any, TypeVar, get_args
 
-QUANTITIES = ("step", "loop", "throughput", "latency")  # that the bench times in passes
-NUMBER = (int, float)
-# What a record's parts look like to those who read them: a name with a question mark may be missing or null, and an
-# asterisk is any name. What is not here is passed over.
-IDENTITY = dict.fromkeys(("measure", "twin", "engine", "device", "dtype", "size", "status", "reason"), str)
-TENSOR = {"name": str, "rel_l2": NUMBER, "limit": NUMBER, "noise_ratio": (*NUMBER, type(None))}
-ROUND = {
-    **{f"{name}?": NUMBER for name in ("import_seconds", "first_step", "second_step", "peak_memory_mib")},
-    **{f"{name}?": [NUMBER] for name in QUANTITIES},
-    "unsteady?": [str],
-}
-CELL = {
-    **IDENTITY,
-    "seed": int,
-    "rungs?": [{"rung": str, "status": str, "message?": str, "worst?": TENSOR, "tensors?": [TENSOR]}],
-    "rounds?": [ROUND],
-    "copy?": [ROUND],
-    "reference?": str,
-    "threads?": int,
-    "batch_size?": int,
-    "speed?": {
-        "*": {**dict.fromkeys(("estimate", "low", "high", "band"), NUMBER), "rounds": int, "verdict": str},
-    },
-    **{f"{name}?": NUMBER for name in ("value", "goal", "chance", "margin", "epochs", "seconds", "parameters")},
-    **{f"{name}?": str for name in ("metric", "provenance", "init")},
-    "loss?": {"*": [NUMBER]},
-    "epoch_seconds?": [NUMBER],
-    "node?": dict,
-    "shown?": {
-        "pictures?": [{"caption": str, "of": str, "png": str}],
-        "tile?": [int],
-        "boxes?": {"true": [[NUMBER]], "predicted": [[NUMBER]]},
-        "rows?": int,
-        "labels?": {"true": [int], "predicted": [int]},
-    },
-}
-TRAINED = {"metric": str, "goal": NUMBER, "chance": NUMBER, "seconds": NUMBER, "loss": {"*": [NUMBER]}}
-RECORD = {
-    "command": str,
-    "machine": dict,
-    "versions": {"*": {"*": str}},
-    "settings": dict,
-    "started?": str,
-    "precision?": dict,
-    "code": str,
-    "cells": list,
-}
+from pydantic import TypeAdapter, ValidationError
+
+from compare.record.measurement import AnyMeasurement, Measure, Measurement
+
+T = TypeVar("T")
+_ADAPTERS: dict[Any, TypeAdapter] = {}  # making one takes longer than using it
 
 
-def misfit(record: Any) -> str:
-    """What of a record has not its form, with where it is; "" when all has."""
-    told = _misfit(record, RECORD) or next(filter(None, map(_misfit_cell, record["cells"])), "")
-    return told.lstrip(" .")
+def dump(value: Any, kind: Any = None, **options: Any) -> str:
+    """JSON of a dataclass; a number that is not finite is null.
+
+    Args:
+        value: what to write.
+        kind: its declared type, if that is not its own.
+        options: of pydantic's `dump_json`.
+    """
+    return _adapter(kind or type(value)).dump_json(value, **options).decode()
 
 
-def _misfit_cell(cell: Any) -> str:
-    trained = isinstance(cell, dict) and cell.get("measure") == "train" and "metric" in cell
-    told = _misfit(cell, CELL | TRAINED if trained else CELL)
-    return told and f"a cell{told}"
+def load(kind: type[T], text: str) -> T:
+    """A dataclass from its JSON.
+
+    Raises:
+        ValueError: in one line, which names the place of what is not as it is declared.
+    """
+    try:
+        return _adapter(kind).validate_json(text, strict=True)
+    except ValidationError as error:
+        raise ValueError(_first_line(error)) from error
 
 
-def _misfit(value: Any, shape: Any) -> str:
-    """What of `value` is not of that shape, with where it is; "" if all is."""
-    if isinstance(shape, list):
-        if not isinstance(value, list):
-            return f" is {_excerpt(value)}, no list"
-        for at, each in enumerate(value):
-            if told := _misfit(each, shape[0]):
-                return f"[{at}]{told}"
-    elif isinstance(shape, dict):
-        if not isinstance(value, dict):
-            return f" is {_excerpt(value)}, no object"
-        for name, inner in shape.items():
-            if name == "*":
-                inside = value
-            elif name[-1] == "?":
-                inside = {name[:-1]: value[name[:-1]]} if value.get(name[:-1]) is not None else {}
-            elif name in value:
-                inside = {name: value[name]}
-            else:
-                return f" has no {name!r}"
-            for key, each in inside.items():
-                if told := _misfit(each, inner):
-                    return f".{key}{told}"
-    elif not isinstance(value, shape) or isinstance(value, bool):
-        return f" is {_excerpt(value)}"
-    return ""
+def dump_measurement(measurement: Measurement) -> str:
+    """JSON of a measurement of any kind, in one line."""
+    return dump(measurement, AnyMeasurement)
 
 
-def _excerpt(value: Any) -> str:
-    return repr(value)[:40]
+def load_measurement(text: str) -> Measurement:
+    """A measurement of any kind from its JSON."""
+    return load(AnyMeasurement, text)  # type: ignore[arg-type]
+
+
+def to_plain(value: Any, kind: Any = None) -> Any:
+    """A dataclass as dictionaries, lists, strings and numbers; the arguments are those of `dump`."""
+    return json.loads(dump(value, kind))
+
+
+def from_plain(kind: type[T], value: Any) -> T:
+    """A dataclass from dictionaries, lists, strings and numbers.
+
+    Raises:
+        ValueError: in one line, which names the place of what is not as it is declared.
+    """
+    return load(kind, json.dumps(value))
+
+
+def _adapter(kind: Any) -> TypeAdapter:
+    if kind not in _ADAPTERS:
+        _ADAPTERS[kind] = TypeAdapter(kind)
+    return _ADAPTERS[kind]
+
+
+def _first_line(error: ValidationError) -> str:
+    """The first thing that is wrong: its place, what was expected there, and what is there."""
+    first = error.errors(include_url=False)[0]
+    place = ""
+    for number, part in enumerate(first["loc"]):
+        if isinstance(part, int):
+            place += f"[{part}]"
+        elif not (number and isinstance(first["loc"][number - 1], int) and part in get_args(Measure)):
+            place += f".{part}" if place else part  # the kind of a measurement is no place in the file
+    got = "nothing" if first["type"] == "missing" else _shortened(repr(first["input"]))
+    return f"{place or 'the whole'}: expected {_expected(first['type'], first['msg'])}, got {got}"
+
+
+def _expected(kind: str, message: str) -> str:
+    if kind == "missing":
+        return "a value"
+    if kind.startswith("union_tag"):
+        return f"one of the measures {', '.join(get_args(Measure))}"
+    if kind.startswith(("dataclass", "model_attributes")):
+        return "an object"
+    return message.removeprefix("Input should be ")
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 40 else f"{text[:37]}..."

@@ -1,5 +1,5 @@
 """What is told of records: tables, pages, and what changed between two.
 
-May import: check, stats, engines, record.
+May import: stats, engines, record.
 Begin with: figures.py, then tables.py.
 """

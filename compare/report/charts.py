@@ -12,6 +12,7 @@ from html import escape
 
 from compare.engines.engine import base_of
 from compare.record.pictures import GAP
+from compare.record.results import Boxes
 
 WIDTH = 340
 NARROW = 264  # four beside each other on a wide page
@@ -265,20 +266,20 @@ def curves(
     return _svg(height, label, parts, width)
 
 
-def boxes(found: Mapping[str, Sequence[Sequence[float]]], tile: Sequence[int], image: str, label: str) -> str:
+def boxes(found: Boxes, tile: Sequence[int], image: str, label: str) -> str:
     """A strip of pictures with a box in each: the true one in a whole line, the predicted one in a broken line.
 
     Args:
-        found: 'true' and 'predicted', per picture left, top, right and bottom from 0 to 1.
+        found: true and predicted ones.
         tile: height and width of one picture, in pixels.
         image: the id of the strip on the page.
         label: the text alternative.
     """
     height, width = tile
     drawn = []
-    for which in ("true", "predicted"):
+    for which, places in (("true", found.true), ("predicted", found.predicted)):
         path = ""
-        for number, box in enumerate(found[which]):
+        for number, box in enumerate(places):
             left, right = (number * (width + GAP) + min(max(box[at], 0), 1) * width for at in (0, 2))
             top, bottom = (min(max(box[at], 0), 1) * height for at in (1, 3))
             path += f"M{left:.1f} {top:.1f}H{right:.1f}V{bottom:.1f}H{left:.1f}z"
@@ -290,9 +291,9 @@ def boxes(found: Mapping[str, Sequence[Sequence[float]]], tile: Sequence[int], i
     )
 
 
-def strip_size(found: Mapping[str, Sequence[Sequence[float]]], tile: Sequence[int]) -> tuple[int, int]:
+def strip_size(found: Boxes, tile: Sequence[int]) -> tuple[int, int]:
     """Width and height of the strip that the boxes belong to."""
-    return len(found["true"]) * (tile[1] + GAP) - GAP, tile[0]
+    return len(found.true) * (tile[1] + GAP) - GAP, tile[0]
 
 
 def short(value: float) -> str:

@@ -4,18 +4,18 @@ import math
 import textwrap
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from tabulate import tabulate
-
-from compare.report.diff import Change, Diff, Figure, Outcome
+from compare.record.record import Record
+from compare.record.table import table
+from compare.report.diff import Diff, Surrounding
+from compare.report.diff_figure import FigureChange, Outcome
 
 TITLES: dict[Outcome, str] = {
     "regression": "Regressions",
     "improvement": "Improvements",
     "moved": "Moved, for better or worse",
-    "no verdict": "No verdict: too few rounds or seeds, no band, or no steady state",
+    "no verdict": "No verdict: too few process runs or seeds, no noise band, or no steady state",
     "inconclusive": "Inconclusive: the interval is too wide to tell",
     "same": "Did not move",
 }
@@ -24,11 +24,12 @@ WIDTH = 80
 LISTED = 8  # lines of one kind in the terminal
 FOOT = (
     "change: new / old for times, memory and errors; new - old for what was learned,\n"
-    "with the 95% interval. A ratio is the time over the reference's, in its rounds."
+    "with the 95% interval. A ratio is the time over the reference's, in the same\n"
+    "process runs."
 )
 
 
-def text(diff: Diff, paths: Sequence[Any], records: Sequence[dict[str, Any]], everything: bool) -> str:
+def text(diff: Diff, paths: Sequence[Any], records: Sequence[Record], everything: bool) -> str:
     """For a terminal of 80 columns.
 
     Args:
@@ -50,7 +51,7 @@ def text(diff: Diff, paths: Sequence[Any], records: Sequence[dict[str, Any]], ev
     return "\n\n".join(part for part in [*parts, _wrapped(summary(diff))] if part)
 
 
-def markdown(diff: Diff, paths: Sequence[Any], records: Sequence[dict[str, Any]], everything: bool) -> str:
+def markdown(diff: Diff, paths: Sequence[Any], records: Sequence[Record], everything: bool) -> str:
     """The same as a Markdown page."""
     parts = ["# What changed", "\n".join(f"- {line}" for line in _heads(paths, records))]
     parts += [summary(diff), _surroundings(diff.changed, "github")]
@@ -60,22 +61,8 @@ def markdown(diff: Diff, paths: Sequence[Any], records: Sequence[dict[str, Any]]
         rows = [[f.twin, _engine(f), *_row(f), f.why.replace("|", "\\|")] for f in figures]
         heads = ["twin", "engine", "figure", "old", "new", "change", "why"]
         parts.append(f"## {TITLES[outcome]} ({len(figures)})")
-        parts.append(tabulate(rows, heads, tablefmt="github", disable_numparse=True))
+        parts.append(table(rows, heads, style="github"))
     return "\n\n".join(part for part in [*parts, FOOT] if part) + "\n"
-
-
-def write(path: Path, page: str) -> None:
-    """Write a page.
-
-    Raises:
-        TwinError: when it cannot be written.
-    """
-    from twin.errors import TwinError
-
-    try:
-        path.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise TwinError(f"--md {path}: {error.strerror}; choose a file that can be written") from error
 
 
 def summary(diff: Diff) -> str:
@@ -99,24 +86,26 @@ def summary(diff: Diff) -> str:
     if count["inconclusive"]:
         said += f"; of {count['inconclusive']} the interval is too wide to tell"
     if count["no verdict"]:
-        said += f"; {count['no verdict']} have no verdict, for want of rounds, seeds, a band or a steady state"
+        said += (
+            f"; {count['no verdict']} have no verdict, for want of process runs, seeds, a noise band or a steady state"
+        )
     return said + "."
 
 
-def _heads(paths: Sequence[Any], records: Sequence[dict[str, Any]]) -> list[str]:
+def _heads(paths: Sequence[Any], records: Sequence[Record]) -> list[str]:
     return [
-        f"{name}: {path}, {record['command']}, {len(record['cells'])} cells, {record['started'] or 'no date'}"
+        f"{name}: {path}, {record.command}, {len(record.measurements)} measurements, {record.started or 'no date'}"
         for name, path, record in zip(("OLD", "NEW"), paths, records, strict=True)
     ]
 
 
-def _surroundings(changes: Sequence[Change], style: str) -> str:
+def _surroundings(changes: Sequence[Surrounding], style: str) -> str:
     if not changes:
         return "Same versions, machine, settings and code."
     rows = [[each.what, each.old, each.new, ", ".join(each.engines)] for each in changes]
     heads = ["changed", "old", "new", "on"]
     widths = [24, 18, 18, 18] if style == "simple" and _widest(rows) > WIDTH - 6 else None
-    return tabulate(rows, heads, tablefmt=style, disable_numparse=True, maxcolwidths=widths)
+    return table(rows, heads, style=style, maxcolwidths=widths)
 
 
 def _widest(rows: Sequence[Sequence[str]]) -> int:
@@ -128,7 +117,7 @@ def _notes(diff: Diff) -> list[tuple[str, list[str]]]:
     return [(title, lines) for title, lines in notes if lines]
 
 
-def _sections(diff: Diff, everything: bool) -> list[tuple[Outcome, list[Figure]]]:
+def _sections(diff: Diff, everything: bool) -> list[tuple[Outcome, list[FigureChange]]]:
     """The figures by outcome; without `everything`, those that moved, and what was learned without a verdict."""
     out = []
     for outcome in TITLES:
@@ -140,7 +129,7 @@ def _sections(diff: Diff, everything: bool) -> list[tuple[Outcome, list[Figure]]
     return out
 
 
-def _table(figures: Sequence[Figure]) -> str:
+def _table(figures: Sequence[FigureChange]) -> str:
     """A row per figure below one per twin: with a column for the twin it would not fit 80 columns."""
     rows: list[list[str]] = []
     for twin in dict.fromkeys(figure.twin for figure in figures):
@@ -148,32 +137,24 @@ def _table(figures: Sequence[Figure]) -> str:
         rows += [[f" {_engine(f)}", *_row(f)] for f in figures if f.twin == twin]
     heads = ["twin, engine", "figure", "old", "new", "change"]
     align = ("left", "left", "right", "right", "left")
-    return tabulate(
-        rows,
-        heads,
-        tablefmt="simple",
-        disable_numparse=True,
-        colalign=align,
-        maxcolwidths=[None, 16, None, None, None],
-        preserve_whitespace=True,
-    )
+    return table(rows, heads, align, maxcolwidths=[None, 16, None, None, None], preserve_whitespace=True)
 
 
-def _row(figure: Figure) -> list[str]:
+def _row(figure: FigureChange) -> list[str]:
     return [figure.name, _value(figure.old, figure), _value(figure.new, figure), _change(figure)]
 
 
-def _engine(figure: Figure) -> str:
+def _engine(figure: FigureChange) -> str:
     """The engine, with what is unusual about the cell."""
     usual = ((figure.dtype.removeprefix("float"), "32"), (figure.size, "small"), (figure.device, "cpu"))
     return " ".join([figure.engine, *(word for word, ordinary in usual if word != ordinary)])
 
 
-def _subject(figure: Figure) -> str:
+def _subject(figure: FigureChange) -> str:
     return f"{figure.twin} on {_engine(figure)}"
 
 
-def _value(value: float | str, figure: Figure) -> str:
+def _value(value: float | str, figure: FigureChange) -> str:
     if isinstance(value, str):
         return "DIFFERS" if value.startswith("broke at") else value
     if figure.unit == "s":
@@ -184,7 +165,7 @@ def _value(value: float | str, figure: Figure) -> str:
     return f"{value:.1e}" if figure.measure == "check" else f"{value:.4g}"
 
 
-def _change(figure: Figure) -> str:
+def _change(figure: FigureChange) -> str:
     if isinstance(figure.new, str):
         return figure.new.removeprefix("broke ") if figure.new.startswith("broke at") else ""
     if figure.change is None:
@@ -195,8 +176,9 @@ def _change(figure: Figure) -> str:
         if figure.low is None or figure.high is None:
             return f"{figure.change:+.3g}"
         return f"{figure.change:+.3g} ±{(figure.high - figure.low) / 2:.2g}"
-    interval = "" if figure.low is None or figure.high is None else f" [{_times(figure.low)}, {_times(figure.high)}]"
-    return _times(figure.change) + interval
+    if figure.low is None or figure.high is None:
+        return f"{_times(figure.change)}, no interval (1 run)"
+    return f"{_times(figure.change)} [{_times(figure.low)}, {_times(figure.high)}]"
 
 
 def _times(ratio: float) -> str:

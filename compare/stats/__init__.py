@@ -1,5 +1,5 @@
 """The arithmetic of speed and of accuracy: ratios, intervals, verdicts.
 
-May import: engines, record.
-Begin with: ratios.py for speed, seeds.py for accuracy.
+May import: no other package.
+Begin with: ratios.py for speed, seeds.py for accuracy; both use intervals.py.
 """

@@ -9,14 +9,13 @@ import bisect
 import functools
 import math
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 
-from compare.engines.engine import REFERENCE
-from compare.record.cell import Cell
+from compare.stats.intervals import stretch, student
 
 Verdict = Literal["equal", "better", "worse", "inconclusive", "none"]
 ALPHA = 0.05
@@ -25,6 +24,26 @@ ENOUGH = 11  # seeds; fewer give no verdict
 MOST = 1000  # seeds; what would take more has no number
 RESAMPLES = 2000
 RETURNS = ("mean_return",)  # of reinforcement learning: a run that failed weighs so much that the mean says little
+
+
+@dataclass(frozen=True)
+class Trainings:
+    """What one engine learned of one twin.
+
+    Args:
+        twin, engine: of the trainings.
+        metric: of the twin.
+        margin: that the twin declares.
+        higher_is_better: whether a larger value of the metric is the better one.
+        values: seed -> what was reached.
+    """
+
+    twin: str
+    engine: str
+    metric: str
+    margin: float
+    higher_is_better: bool
+    values: dict[int, float]
 
 
 @dataclass(frozen=True)
@@ -73,37 +92,25 @@ class Estimate:
     deviation: float
 
 
-def compare_all(cells: Iterable[Cell]) -> list[Comparison]:
+def compare_all(trainings: Sequence[Trainings], reference: str) -> list[Comparison]:
     """Every engine against the reference, twin by twin, over the seeds that both were trained from.
 
     Args:
-        cells: those of `twin train`, in any order; others are passed over, and so are those without a value.
+        trainings: of a twin and an engine one.
+        reference: the engine that is subtracted where it was trained; else the first of the twin is.
     """
-    trained: dict[str, dict[str, dict[int, Cell]]] = {}
-    for cell in cells:
-        if cell.measure == "train" and "margin" in cell.result and value_of(cell) is not None:
-            trained.setdefault(cell.twin, {}).setdefault(cell.engine, {})[cell.seed] = cell
-    found, estimates = [], []
-    for engines in trained.values():
-        against = engines[REFERENCE] if REFERENCE in engines else next(iter(engines.values()))
+    by_twin: dict[str, dict[str, Trainings]] = {}
+    for each in trainings:
+        by_twin.setdefault(each.twin, {})[each.engine] = each
+    comparisons, estimates = [], []
+    for engines in by_twin.values():
+        against = engines[reference] if reference in engines else next(iter(engines.values()))
         for ours in engines.values():
-            if ours is not against and ours.keys() & against.keys():
+            if ours is not against and ours.values.keys() & against.values.keys():
                 comparison, estimate = _compare(ours, against)
-                found.append(comparison)
+                comparisons.append(comparison)
                 estimates.append(estimate)
-    return _judged(found, estimates)
-
-
-def value_of(cell: Cell) -> float | None:
-    """What a training reached; None where there is none.
-
-    One whose loss became infinite or no number has learned nothing, which is a result: it counts as chance. Leaving
-    it out would compare only the seeds that went well.
-    """
-    if "value" not in cell.result:
-        return None
-    value = cell.result["value"]
-    return value if value is not None and math.isfinite(value) else cell.result["chance"]
+    return _judged(comparisons, estimates)
 
 
 def centre(metric: str, values: Sequence[float]) -> float:
@@ -143,17 +150,15 @@ def interquartile(ours: np.ndarray, theirs: np.ndarray, margin: float, seed: int
         margin: in the metric's unit.
         seed: of the resampling.
     """
-    from scipy import stats
-
     count = len(ours)
     drawn = np.random.default_rng(seed).integers(count, size=(RESAMPLES, count))
     resampled = _interquartile_mean(ours[drawn]) - _interquartile_mean(theirs[drawn])
     mean = float(_interquartile_mean(ours) - _interquartile_mean(theirs))
     levels = np.arange(1, RESAMPLES // 2) / RESAMPLES
     small = math.sqrt(count / (count - 1))
-    stretch = small * stats.t.ppf(1 - levels, count - 1) / stats.norm.ppf(1 - levels)
-    low = mean - stretch * (mean - np.quantile(resampled, levels)).clip(0)
-    high = mean + stretch * (np.quantile(resampled, 1 - levels) - mean).clip(0)
+    wider = small * stretch(1 - levels, count - 1)
+    low = mean - wider * (mean - np.quantile(resampled, levels)).clip(0)
+    high = mean + wider * (np.quantile(resampled, 1 - levels) - mean).clip(0)
     within = (-margin < low) & (high < margin)
     p = float(levels[within.argmax()]) if within.any() else 1.0
     at = round(ALPHA * RESAMPLES) - 1
@@ -177,8 +182,8 @@ def power(count: int, deviation: float, difference: float, margin: float, alpha:
     within = margin - at_alpha * error * ratios
     equal = (ndtr((within - difference) / error) - ndtr((-within - difference) / error)).clip(0)
     outside = margin + beyond * error * ratios
-    parted = ndtr((difference - outside) / error) + ndtr((-difference - outside) / error)
-    return float((equal + parted).mean())
+    apart = ndtr((difference - outside) / error) + ndtr((-difference - outside) / error)
+    return float((equal + apart).mean())
 
 
 def seeds_needed(deviation: float, difference: float, margin: float, alpha: float = ALPHA) -> int | None:
@@ -194,24 +199,22 @@ def seeds_needed(deviation: float, difference: float, margin: float, alpha: floa
     return counts[at] if at < len(counts) else None
 
 
-def _compare(ours: dict[int, Cell], against: dict[int, Cell]) -> tuple[Comparison, Estimate | None]:
-    seeds = sorted(ours.keys() & against.keys())
-    cell, other = ours[seeds[0]], against[seeds[0]]
-    mine, theirs = (np.array([value_of(side[seed]) for seed in seeds], float) for side in (ours, against))
-    metric, margin = cell.result["metric"], cell.result["margin"]
+def _compare(ours: Trainings, against: Trainings) -> tuple[Comparison, Estimate | None]:
+    seeds = sorted(ours.values.keys() & against.values.keys())
+    own, its = (np.array([side.values[seed] for seed in seeds], float) for side in (ours, against))
     estimate = None
     if len(seeds) > 1:
-        estimate = (interquartile if metric in RETURNS else paired)(mine, theirs, margin)
+        estimate = (interquartile if ours.metric in RETURNS else paired)(own, its, ours.margin)
     comparison = Comparison(
-        twin=cell.twin,
-        engine=cell.engine,
-        against=other.engine,
-        metric=metric,
-        margin=margin,
-        higher_is_better=cell.result["goal"] > cell.result["chance"],
+        twin=ours.twin,
+        engine=ours.engine,
+        against=against.engine,
+        metric=ours.metric,
+        margin=ours.margin,
+        higher_is_better=ours.higher_is_better,
         seeds=seeds,
-        differences=(mine - theirs).tolist(),
-        mean=estimate.mean if estimate else float(mine[0] - theirs[0]),
+        differences=(own - its).tolist(),
+        mean=estimate.mean if estimate else float(own[0] - its[0]),
         low=estimate.low if estimate else None,
         high=estimate.high if estimate else None,
     )
@@ -265,4 +268,4 @@ def _student(count: int, alpha: float) -> tuple[np.ndarray, float, float]:
 
     parts = (np.arange(400) + 0.5) / 400
     ratios = np.sqrt(stats.chi2.ppf(parts, count - 1) / (count - 1))
-    return ratios, float(stats.t.ppf(1 - alpha, count - 1)), float(stats.t.ppf(1 - ALPHA, count - 1))
+    return ratios, student(1 - alpha, count - 1), student(1 - ALPHA, count - 1)

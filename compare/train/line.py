@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 from compare.engines.engine import ENGINES, REFERENCE, Engine
 from compare.engines.pool import Pool, Progress, Settings
 from compare.engines.process import WorkerFailed
-from compare.record.record import Record
+from compare.record.measurement import trainings_of
+from compare.record.record import RunRecord
 from compare.train import run as training
 from twin.catalogue.line import TRAININGS
 from twin.data import fashion_mnist
@@ -41,22 +42,22 @@ def choose_engines(installed: Sequence[Engine]) -> list[Engine]:
 
 
 def run(
-    record: Record,
+    record: RunRecord,
     twins: Sequence[Twin],
     engines: Iterable[Engine],
     settings: Settings,
     epochs: int | None,
     progress: Progress,
 ) -> None:
-    """Count the twins' multiply-adds, then train every cell of the record that was not.
+    """Count the twins' multiply-adds, then train every measurement of the record that was not.
 
     Args:
-        record: planned cells.
+        record: planned measurements.
         twins: the line's variants of them.
-        engines: those that the cells name.
+        engines: those that the measurements name.
         settings: how.
         epochs: instead of the line's own number.
-        progress: called with a cell and a word on what happens to it.
+        progress: called with a measurement and a word on what happens to it.
 
     Raises:
         TwinError: when native PyTorch, which counts and draws the initial weights, is missing or does not start.
@@ -74,9 +75,9 @@ def run(
     try:
         training.run(record, engines, settings, options, progress)
     finally:
-        for cell in record.cells:
-            if cell.result:
-                cell.result["multiply_adds"] = counts[cell.twin]
+        for measurement in trainings_of(record.measurements):
+            if measurement.result:
+                measurement.result.multiply_adds = counts[measurement.twin]
         record.save()
 
 

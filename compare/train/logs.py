@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from compare.record.cell import Cell
+from compare.record.measurement import Measurement
 from twin.errors import TwinError
 
 Kind = Literal["tensorboard", "wandb"]
@@ -28,9 +28,9 @@ class Log:
     kind: Kind
     folder: Path
 
-    def open(self, cell: Cell) -> AbstractContextManager[Write]:
-        """A function that writes to the cell's log until the context is left."""
-        return {"tensorboard": _tensorboard, "wandb": _wandb}[self.kind](self.folder, cell)
+    def open(self, measurement: Measurement) -> AbstractContextManager[Write]:
+        """A function that writes to the measurement's log until the context is left."""
+        return {"tensorboard": _tensorboard, "wandb": _wandb}[self.kind](self.folder, measurement)
 
 
 def require(kind: Kind) -> None:
@@ -44,7 +44,7 @@ def require(kind: Kind) -> None:
 
 
 @contextlib.contextmanager
-def _tensorboard(folder: Path, cell: Cell) -> Iterator[Write]:
+def _tensorboard(folder: Path, measurement: Measurement) -> Iterator[Write]:
     """An event file at <folder>/<twin>/<engine>/seed<n>, which `tensorboard --logdir` finds.
 
     The file is opened here, not by TensorBoard's EventFileWriter: that one imports TensorFlow where it is installed.
@@ -53,7 +53,7 @@ def _tensorboard(folder: Path, cell: Cell) -> Iterator[Write]:
     from tensorboard.compat.proto.summary_pb2 import Summary
     from tensorboard.summary.writer.record_writer import RecordWriter
 
-    place = folder / cell.twin / cell.engine.replace(":", "-") / f"seed{cell.seed}"
+    place = folder / measurement.twin / measurement.engine.replace(":", "-") / f"seed{measurement.seed}"
     now = time.time()
     name = f"events.out.tfevents.{now:.0f}.{socket.gethostname()}.{os.getpid()}"  # TensorBoard knows it by the start
     with contextlib.ExitStack() as stack:
@@ -73,7 +73,7 @@ def _tensorboard(folder: Path, cell: Cell) -> Iterator[Write]:
 
 
 @contextlib.contextmanager
-def _wandb(folder: Path, cell: Cell) -> Iterator[Write]:
+def _wandb(folder: Path, measurement: Measurement) -> Iterator[Write]:
     """A run of the project twin-suite, offline unless WANDB_MODE says otherwise; `wandb sync` uploads it later."""
     import wandb
 
@@ -81,9 +81,9 @@ def _wandb(folder: Path, cell: Cell) -> Iterator[Write]:
         folder.mkdir(parents=True, exist_ok=True)
         run = wandb.init(
             project="twin-suite",
-            group=cell.twin,
-            name=f"{cell.twin}-{cell.engine}-seed{cell.seed}",
-            config={"twin": cell.twin, "engine": cell.engine, "seed": cell.seed, "device": cell.device},
+            group=measurement.twin,
+            name=f"{measurement.twin}-{measurement.engine}-seed{measurement.seed}",
+            config={name: getattr(measurement, name) for name in ("twin", "engine", "seed", "device")},
             dir=folder,
             mode=None if "WANDB_MODE" in os.environ else "offline",
             reinit="create_new",

@@ -7,17 +7,19 @@ hyperparameters, and its own random numbers for dropout and noise.
 import contextlib
 import math
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from compare.engines.engine import ENGINES, REFERENCE, Engine
-from compare.engines.pool import Pool, Settings
+from compare.engines.pool import Pool, Progress, Settings
 from compare.engines.process import Worker, WorkerFailed
-from compare.record.cell import Cell
+from compare.record.measurement import TrainMeasurement, trainings_of
 from compare.record.pictures import filters
-from compare.record.record import Record
+from compare.record.record import RunRecord
+from compare.record.results import Picture, Predictions, TrainResult
+from compare.record.schema import from_plain
 from compare.train.logs import Log
 from twin import arrays
 from twin.bridge import Arrays, Leaf, check_names
@@ -35,7 +37,7 @@ class Options:
         epochs: instead of the twin's own number.
         init: 'shared' for the weights that native PyTorch draws, on every engine; 'own' for each its own.
         weights: a file of initial weights under PyTorch names, instead of either.
-        save: a folder for the trained weights, one file per cell, under PyTorch names.
+        save: a folder for the trained weights, one file per measurement, under PyTorch names.
         log: where losses and metric are also written, as they come.
         variants: name -> the catalogue's twin with another `small` size, data, epochs or metric, to train in its
             place; the worker takes the rest from the catalogue.
@@ -58,39 +60,40 @@ class Options:
 
 def plan(
     twins: Iterable[Twin], engines: Iterable[Engine], device: str, seeds: Iterable[int], size: str = "small"
-) -> list[Cell]:
-    """A cell per model twin, seed and engine; exercises have nothing to train.
+) -> list[TrainMeasurement]:
+    """A measurement per model twin, seed and engine; exercises have nothing to train.
 
     Engines come innermost, so that a run that is interrupted leaves pairs. A seed fixes the initial weights and the
     order of the batches alike on every engine; the split into train and test part is the data's own, whatever the seed.
     """
     engines, seeds = list(engines), list(seeds)
-    cells = []
+    measurements = []
     for twin in twins:
         for seed in seeds if twin.kind == "model" else seeds[:1]:
             for engine in engines:
-                cell = Cell("train", twin.name, engine.name, device, "float32", seed, size)
+                measurement = TrainMeasurement(twin.name, engine.name, device, "float32", seed, size)
                 if twin.kind == "exercise":
-                    cell.status, cell.reason = "skipped", f"{twin.name} is an exercise: it has no weights to train"
-                cells.append(cell)
-    return cells
+                    measurement.status = "skipped"
+                    measurement.reason = f"{twin.name} is an exercise: it has no weights to train"
+                measurements.append(measurement)
+    return measurements
 
 
 def run(
-    record: Record,
+    record: RunRecord,
     engines: Iterable[Engine],
     settings: Settings,
     options: Options,
-    progress: Callable[[Cell, str], None],
+    progress: Progress,
 ) -> None:
-    """Train every cell of the record that was not, one at a time, so that their seconds compare.
+    """Train every measurement of the record that was not, one at a time, so that their seconds compare.
 
     Args:
-        record: planned cells.
-        engines: those that the cells name.
+        record: planned measurements.
+        engines: those that the measurements name.
         settings: how; each worker in turn has all the threads.
         options: what to train from, for how long, and what to keep.
-        progress: called with a cell and a word on what happens to it.
+        progress: called with a measurement and a word on what happens to it.
 
     Raises:
         TwinError: when the weights are to be shared and native PyTorch is not installed, or the given
@@ -98,48 +101,49 @@ def run(
         KeyboardInterrupt: after ending the workers; what was measured is in the record.
     """
     by_name = {engine.name: engine for engine in engines}
-    todo = [cell for cell in record.cells if cell.status == "not_run" and cell.measure == "train"]
+    todo = [measurement for measurement in trainings_of(record.measurements) if measurement.status == "not_run"]
     native = by_name.get(REFERENCE, ENGINES[REFERENCE])
     if todo and options.needs_native and native.missing():
         raise TwinError("shared weights have PyTorch's names, and PyTorch is not installed; use --init own")
     given = arrays.read(options.weights) if options.weights else None
-    several = len({cell.seed for cell in record.cells if cell.measure == "train"}) > 1
+    several = len({measurement.seed for measurement in trainings_of(record.measurements)}) > 1
     pool = Pool(settings)
 
     def train_all() -> None:
         workers: dict[str, Worker] = {}
-        for cell in todo:
+        for measurement in todo:
             try:
                 with tempfile.TemporaryDirectory(prefix="twin-") as folder:
                     needed = {
-                        cell.engine: by_name[cell.engine],
+                        measurement.engine: by_name[measurement.engine],
                         **({REFERENCE: native} if options.needs_native else {}),
                     }
                     for name, engine in needed.items():
                         if name not in workers:
-                            workers[name] = pool.start(engine, cell.device)
-                    record.heard(cell.engine, workers[cell.engine].hello)
+                            workers[name] = pool.start(engine, measurement.device)
+                    hello = workers[measurement.engine].hello
+                    record.register_engine(measurement.engine, hello["versions"], hello["device"])
                     native_worker = workers[REFERENCE] if options.needs_native else None
                     _train(
-                        workers[cell.engine],
+                        workers[measurement.engine],
                         native_worker,
-                        cell,
+                        measurement,
                         given,
                         options,
                         Path(folder),
                         settings.timeout,
                         progress,
-                        f"-seed{cell.seed}" if several else "",
-                        _is_first_seed(cell, record.cells),
+                        f"-seed{measurement.seed}" if several else "",
+                        _is_first_seed(measurement, trainings_of(record.measurements)),
                     )
             except WorkerFailed as failure:
                 if pool.stopping:
                     return
-                cell.status, cell.reason = failure.status, failure.reason  # type: ignore[assignment]
+                measurement.status, measurement.reason = failure.status, failure.reason  # type: ignore[assignment]
                 if not failure.alive:
                     workers = {name: worker for name, worker in workers.items() if not worker.closed}
             record.save()
-            progress(cell, cell.status)
+            progress(measurement, measurement.status)
 
     pool.run([train_all])
 
@@ -147,26 +151,26 @@ def run(
 def _train(
     worker: Worker,
     native: Worker | None,
-    cell: Cell,
+    measurement: TrainMeasurement,
     given: Arrays | None,
     options: Options,
     folder: Path,
     timeout: float,
-    progress: Callable[[Cell, str], None],
+    progress: Progress,
     suffix: str,
     show: bool,
 ) -> None:
-    """Train one cell and write its result into it.
+    """Train one measurement and write its result into it.
 
     `suffix` tells its seed from the run's others, if there are any; with `show`, pictures of what was learned are kept.
     """
-    twin = options.variants.get(cell.twin) or find(cell.twin)
+    twin = options.variants.get(measurement.twin) or find(measurement.twin)
     assert twin.metric is not None
     build: dict[str, Any] = {
         "twin": twin.name,
         "arguments": dict(twin.small.arguments),
-        "dtype": cell.dtype,
-        "seed": cell.seed,
+        "dtype": measurement.dtype,
+        "seed": measurement.seed,
     }
     cross = None
     if native:
@@ -190,61 +194,60 @@ def _train(
 
     def on_event(event: dict[str, Any]) -> None:
         losses = ", ".join(f"{name} {value:.4g}" for name, value in event["losses"].items())
-        which = f"seed {cell.seed}, " if suffix else ""
-        progress(cell, f"{which}epoch {event['epoch']} of {event['epochs']}, {losses}")
+        which = f"seed {measurement.seed}, " if suffix else ""
+        progress(measurement, f"{which}epoch {event['epoch']} of {event['epochs']}, {losses}")
         if write:
             write({f"loss/{name}": value for name, value in event["losses"].items()}, event["epoch"])
 
     data = {"data_name": twin.data, "data_options": dict(twin.data_options)}
-    with options.log.open(cell) if options.log else contextlib.nullcontext() as write:
+    with options.log.open(measurement) if options.log else contextlib.nullcontext() as write:
         target = {"until_target": options.until_target}
         answer = worker.ask("fit", max(timeout, 1800.0), on_event, epochs=count, show=show, **target, **data)
         if write and "value" in answer:
             write({twin.metric.name: answer["value"]}, count)
-    cell.result = {
-        "metric": twin.metric.name,
-        "value": answer.get("value"),
-        "goal": twin.metric.goal,
-        "chance": twin.metric.chance,
-        "margin": twin.metric.margin,
-        "epochs": count,
-        "init": "given" if given else options.init,
-        "loss": answer["losses"],
-        "provenance": answer["provenance"],
-        "rows": answer["rows"],
-        "seconds": answer["seconds"],
-        "epoch_seconds": answer["epoch_seconds"],
-    }
-    if cross:
-        cell.result["parameters"] = cross.trainable
+    result = measurement.result = TrainResult(
+        metric=twin.metric.name,
+        value=answer.get("value", math.nan),
+        target=twin.metric.goal,
+        chance=twin.metric.chance,
+        margin=twin.metric.margin,
+        epochs=count,
+        init="given" if given else options.init,
+        loss=answer["losses"],
+        provenance=answer["provenance"],
+        rows=answer["rows"],
+        seconds=answer["seconds"],
+        epoch_seconds=answer["epoch_seconds"],
+        parameters=cross.trainable if cross else None,
+    )
     if "stopped" in answer:
-        cell.status, cell.reason = "failed", answer["stopped"]
-    elif not math.isfinite(answer["value"]):
-        cell.status, cell.reason = "failed", f"{twin.metric.name} is {answer['value']}"
-    elif options.epochs is None and not twin.metric.reached(answer["value"]):
-        cell.status = "failed"
-        cell.reason = f"{twin.metric.name} {answer['value']:.4g} misses the twin's goal of {twin.metric.goal:g}"
+        measurement.status, measurement.reason = "failed", answer["stopped"]
+    elif not math.isfinite(result.value):
+        measurement.status, measurement.reason = "failed", f"{result.metric} is {result.value}"
+    elif options.epochs is None and not twin.metric.reached(result.value):
+        measurement.status = "failed"
+        measurement.reason = f"{result.metric} {result.value:.4g} misses the twin's target of {result.target:g}"
     else:
-        cell.status = "ok"
+        measurement.status = "ok"
     if show:
-        cell.result["shown"] = answer.get("shown", {})
-        if cross and cell.result["shown"]:
+        result.predictions = from_plain(Predictions, answer["shown"]) if answer.get("shown") else None
+        if cross and result.predictions:
             worker.ask("dump", timeout, out=str(folder / "seen"))
             names = [leaf.full(name) for leaf in leaves for name in leaf.shapes]
             if found := filters(cross.back(arrays.read(folder / "seen")), names):
-                cell.result["shown"]["pictures"].append(found)
+                result.predictions.pictures.append(from_plain(Picture, found))
     if options.save and cross:
         worker.ask("dump", timeout, out=str(folder / "trained"))
         arrays.write(
-            options.save / f"{cell.twin}-{cell.engine}{suffix}.safetensors",
+            options.save / f"{measurement.twin}-{measurement.engine}{suffix}.safetensors",
             cross.back(arrays.read(folder / "trained")),
         )
 
 
-def _is_first_seed(cell: Cell, cells: Iterable[Cell]) -> bool:
-    """Whether the cell has the lowest seed of its twin and engine: one model of each is enough to look at."""
-    alike = [c for c in cells if (c.measure, c.twin, c.engine) == (cell.measure, cell.twin, cell.engine)]
-    return cell.seed == min(each.seed for each in alike)
+def _is_first_seed(measurement: TrainMeasurement, measurements: Iterable[TrainMeasurement]) -> bool:
+    """Whether it has the lowest seed of its twin and engine: one model of each is enough to look at."""
+    alike = [m for m in measurements if (m.twin, m.engine) == (measurement.twin, measurement.engine)]
+    return measurement.seed == min(each.seed for each in alike)
 
 
 def _leaves(built: dict[str, Any]) -> list[Leaf]:

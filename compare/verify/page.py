@@ -3,9 +3,9 @@
 from html import escape
 from pathlib import Path
 
+from compare.record.files import write_text
 from compare.verify.run import Request
 from compare.verify.verdict import RUNGS, Verdict
-from twin.errors import TwinError
 from twin.paths import ROOT
 
 STYLE = """
@@ -23,11 +23,7 @@ def write(path: Path, request: Request, verdict: Verdict) -> None:
     Raises:
         TwinError: when the file cannot be written.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(render(request, verdict), encoding="utf-8")
-    except OSError as error:
-        raise TwinError(f"--html {path}: {error.strerror}; choose a place that can be written") from error
+    write_text(path, render(request, verdict), "--html")
 
 
 def render(request: Request, verdict: Verdict) -> str:

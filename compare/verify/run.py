@@ -12,6 +12,7 @@ import numpy as np
 from compare.engines.engine import Engine
 from compare.engines.pool import Pool, Settings
 from compare.engines.process import Worker, WorkerFailed
+from compare.record.table import table
 from compare.verify import criteria
 from compare.verify.examination import Examination
 from compare.verify.remote import Remote, layouts, make_inputs
@@ -321,14 +322,12 @@ def stage() -> Iterator[Callable[[str], None]]:
 
 def text(verdict: Verdict) -> str:
     """The verdict for a terminal."""
-    from tabulate import tabulate
-
     other = [[keras, torch] for keras, torch in verdict.pairs.items() if keras != torch]
     parts = [
         f"{len(verdict.pairs)} pairs of layers; {len(verdict.pairs) - len(other)} have the same name on both sides."
     ]
     if other:
-        parts.append(tabulate(other, ["Keras", "PyTorch"], tablefmt="simple", disable_numparse=True))
+        parts.append(table(other, ["Keras", "PyTorch"]))
     if not verdict.pairs:
         parts = []
     if verdict.rungs:

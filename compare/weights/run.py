@@ -14,7 +14,7 @@ import numpy as np
 
 from compare.check.ladder import LIMITS
 from compare.check.reference import make_batches
-from compare.engines.engine import Engine
+from compare.engines.engine import FRAMEWORKS, Engine
 from compare.engines.pool import Pool, Settings
 from compare.engines.process import Worker, WorkerFailed
 from compare.verify import run as examination
@@ -30,7 +30,6 @@ from twin.spec import Twin
 READABLE = (".weights.h5", ".h5", ".keras", ".safetensors", ".pt", ".pth")
 WRITABLE = (".weights.h5", ".safetensors", ".pt", ".pth")
 _PUBLIC = {"applications": "keras.applications'", "torchvision": "torchvision's"}
-SIDES = {"keras": "Keras", "torch": "PyTorch"}
 
 
 @dataclass(frozen=True)
@@ -209,8 +208,8 @@ def convert_pair(
             part.unlink()
             return verdict
     kinds = (
-        f"{SIDES[other]} weights of {getattr(request, other)}",
-        f"{SIDES[side]} weights of {getattr(request, side)}",
+        f"{FRAMEWORKS[other]} weights of {getattr(request, other)}",
+        f"{FRAMEWORKS[side]} weights of {getattr(request, side)}",
     )
     return Crossing(source, target, kinds, verdict.rungs["forward"], LIMITS["forward"])
 
@@ -227,7 +226,7 @@ class _Read:
     @property
     def kind(self) -> str:
         what = f"{_PUBLIC[self.layout.name]} {self.layout.model}" if self.layout else "the twin"
-        return f"{SIDES[self.side]} weights of {what}"
+        return f"{FRAMEWORKS[self.side]} weights of {what}"
 
 
 @dataclass
@@ -272,7 +271,7 @@ class _Converter:
         shapes = {name: array.shape for name, array in best.weights.items()}
         if shapes.keys() != self._shapes(best.side).keys() and (owner := _owner(given)):
             raise TwinError(f"{file}: the names are those of {owner}")
-        check_names(shapes, self._shapes(best.side), str(file), f"{self.twin.name} ({SIDES[best.side]})")
+        check_names(shapes, self._shapes(best.side), str(file), f"{self.twin.name} ({FRAMEWORKS[best.side]})")
         return best
 
     def carried(self, read: _Read, side: str) -> Arrays:
@@ -350,7 +349,7 @@ def _plan(twin: Twin, size: str, layout: str, target: Path) -> tuple[Mapping[str
     chosen = known[layout]
     if chosen.side != _side(target):
         endings = ".weights.h5" if chosen.side == "keras" else ".pt, .pth or .safetensors"
-        raise TwinError(f"--to {target}: the layout {layout} is {SIDES[chosen.side]}'s; expected {endings}")
+        raise TwinError(f"--to {target}: the layout {layout} is {FRAMEWORKS[chosen.side]}'s; expected {endings}")
     return found.arguments, chosen
 
 

@@ -193,9 +193,9 @@ class Worker:
             "repetitions": {quantity: count for quantity, (count, _) in warm.items()},
         }
 
-    def chunk(self, quantity: str, count: int) -> dict[str, Any]:
+    def timed_loop(self, quantity: str, count: int) -> dict[str, Any]:
         """Seconds of one of `count` repetitions."""
-        return {"seconds": self.watch.chunk(quantity, count)}
+        return {"seconds": self.watch.timed_loop(quantity, count)}
 
     def peak_memory(self) -> dict[str, Any]:
         """The most memory that was in use: the device's, on a CPU the process's."""

@@ -1,4 +1,4 @@
-"""Inside a worker: one run, timed in chunks that are long enough for the clock and drained at their end."""
+"""Inside a worker: one run, timed in loops that are long enough for the clock and drained at their end."""
 
 import math
 import time
@@ -7,10 +7,10 @@ from typing import Any
 from compare.stats.ratios import is_steady
 from twin.bridge import Arrays
 
-CHUNK = 0.1  # seconds that a timed chunk takes at least
-WARM_CHUNK = 0.02
-WINDOW = 20  # chunks of the half-sample test
-SLOW_WINDOW = 8  # of calls that are as long as a timed chunk: a step of a second need not be taken a hundred times
+TIMED_LOOP = 0.1  # seconds that a timed loop takes at least
+WARM_LOOP = 0.02
+WINDOW = 20  # loops of the half-sample test
+SLOW_WINDOW = 8  # of calls that are as long as a timed loop: a step of a second need not be taken a hundred times
 WINDOWS = 5  # after which a run that still changes has no steady state
 
 
@@ -32,7 +32,7 @@ class Stopwatch:
 
     def quantities(self) -> list[str]:
         """What can be timed of this run."""
-        return ["step", "throughput", "latency", *([] if hasattr(self.run.module, "fit") else ["loop"])]
+        return ["step", "batch_inference", "latency", *([] if hasattr(self.run.module, "fit") else ["loop"])]
 
     def first_steps(self) -> tuple[float, float]:
         """Seconds of the first step, in which compilers compile, and of the second."""
@@ -44,14 +44,14 @@ class Stopwatch:
         return seconds[0], seconds[1]
 
     def warm_up(self, quantity: str) -> tuple[int, bool]:
-        """Repeat until the time of a chunk no longer changes.
+        """Repeat until the time of a loop no longer changes.
 
         Returns:
-            How often to repeat in a timed chunk, and whether a steady state was reached.
+            How often to repeat in a timed loop, and whether a steady state was reached.
         """
         if quantity == "loop":
-            each = self.chunk(quantity, 1) * self._loop_steps()
-            return max(1, math.ceil(CHUNK / each)), True
+            each = self.timed_loop(quantity, 1) * self._loop_steps()
+            return max(1, math.ceil(TIMED_LOOP / each)), True
         if quantity == "step":
             self.calls[quantity] = self.timing.training_step(self.run, self.batch)
         else:
@@ -59,17 +59,17 @@ class Stopwatch:
             if quantity == "latency":
                 inputs = {name: array[:1] for name, array in inputs.items()}
             self.calls[quantity] = self.timing.inference(self.run, inputs)
-        self.chunk(quantity, 1)
-        each = self.chunk(quantity, 1)
-        count = max(1, math.ceil(WARM_CHUNK / each))
-        window = WINDOW if each < CHUNK else SLOW_WINDOW
+        self.timed_loop(quantity, 1)
+        each = self.timed_loop(quantity, 1)
+        count = max(1, math.ceil(WARM_LOOP / each))
+        window = WINDOW if each < TIMED_LOOP else SLOW_WINDOW
         for _ in range(WINDOWS):
-            seconds = [self.chunk(quantity, count) for _ in range(window)]
+            seconds = [self.timed_loop(quantity, count) for _ in range(window)]
             if steady := is_steady(seconds):
                 break
-        return max(1, math.ceil(CHUNK / min(seconds))), steady
+        return max(1, math.ceil(TIMED_LOOP / min(seconds))), steady
 
-    def chunk(self, quantity: str, count: int) -> float:
+    def timed_loop(self, quantity: str, count: int) -> float:
         """Seconds of one of `count` repetitions: of a step, a batch, or (in the loop) a step of so many epochs."""
         if quantity == "loop":
             marks: list[float] = []

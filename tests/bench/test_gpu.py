@@ -21,7 +21,7 @@ class Card:
 
 
 def test_a_gpu_in_use_is_refused_and_one_that_becomes_free_is_not(monkeypatch):
-    monkeypatch.setattr(gpu, "PATIENCE", 0.3)
+    monkeypatch.setattr(gpu, "TIMEOUT", 0.3)
     monkeypatch.setattr(gpu, "_driver", lambda: Card(1))
     gpu.check_free("cuda")
     busy = Card(10**6)

@@ -1,4 +1,4 @@
-"""The harness survives its workers: a dead one costs one cell, and its status says how it died."""
+"""The harness survives its workers: a dead one costs one measurement, and its status says how it died."""
 
 from dataclasses import replace
 
@@ -7,8 +7,7 @@ import pytest
 from compare.check import run as check
 from compare.engines.engine import ENGINES
 from compare.engines.pool import Pool, Settings
-from compare.record.cell import Cell
-from compare.record.record import Record, read_record
+from compare.record.record import RunRecord, read_record
 from tests.helpers.faulty_worker import BROKEN
 from twin.catalogue import find
 from twin.errors import DIFFER, INCOMPLETE
@@ -36,25 +35,25 @@ def cells_of_both():
 @pytest.fixture(scope="module")
 def references(tmp_path_factory):
     """Those of both twins, computed once: every fault uses them."""
-    uses = check.Counter(len(STATUS) * [check._reference_key(cell) for cell in cells_of_both()])
+    uses = check.Counter(len(STATUS) * [check._reference_key(measurement) for measurement in cells_of_both()])
     pool = Pool(Settings(timeout=60))
     found = check.References(pool, ENGINES["torch"], tmp_path_factory.mktemp("references"), uses)
-    for cell in cells_of_both():
-        found.get(cell)
+    for measurement in cells_of_both():
+        found.get(measurement)
     return found
 
 
 @pytest.mark.parametrize("fault", STATUS)
 def test_a_broken_worker_costs_one_cell(fault, references, monkeypatch, tmp_path):
     monkeypatch.setenv("TWIN_FAULT", fault)
-    cells = cells_of_both()
-    record = Record("check", cells, tmp_path / "record.json")
+    measurements = cells_of_both()
+    record = RunRecord("check", measurements, tmp_path / "record.json")
     pool = Pool(Settings(timeout=8 if fault == "hang" else 60))
-    climber = check._Climber(faulty, cells, record, references, pool, lambda cell, word: None)
+    climber = check._Climber(faulty, measurements, record, references, pool, lambda measurement, word: None)
     pool.run([climber.run])
 
     status, reason = STATUS[fault]
-    kept = [Cell.from_json(fields) for fields in read_record(tmp_path / "record.json")["cells"]]
-    assert [cell.status for cell in kept] == [status, "ok"]
+    kept = read_record(tmp_path / "record.json").measurements
+    assert [measurement.status for measurement in kept] == [status, "ok"]
     assert reason in kept[0].reason
     assert record.exit_code() == (DIFFER if fault == "exception" else INCOMPLETE)

@@ -9,7 +9,7 @@ from compare.check import run as check
 from compare.check.climb import climb
 from compare.engines.engine import ENGINES
 from compare.engines.pool import Pool, Settings
-from compare.record.cell import Cell
+from compare.record.measurement import CheckMeasurement
 from twin.catalogue import find
 
 pytestmark = pytest.mark.framework
@@ -52,9 +52,9 @@ def planting(tmp_path_factory):
     worker = pool.start(engine, "cpu")
 
     def planted(name, defect, folder, twin=None):
-        cell = Cell("check", name, engine.name, "cpu", "float32", 0, "small")
+        measurement = CheckMeasurement(name, engine.name, "cpu", "float32", 0, "small")
         worker.ask("plant", 60, defect=defect)
-        return climb(worker, twin or find(name), cell, references.get(cell), folder, 120)
+        return climb(worker, twin or find(name), measurement, references.get(measurement), folder, 120)
 
     yield planted
     pool.run([])

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from compare.record import record as cells
+from compare.record import record as records
 from tests.helpers.command import TWIN, environment, twin
 from twin.catalogue import TWINS
 
@@ -74,14 +74,14 @@ def test_check_gives_its_stable_part_and_a_record(tmp_path):
     answer = twin("check", "pooling", "mlp", "--engine", "torch", "--json", "-", cwd=tmp_path)
     assert answer.returncode == 0, answer.stderr
     found = json.loads(answer.stdout)
-    assert found["schema"] == cells.SCHEMA
+    assert found["schema"] == records.SCHEMA
     assert found["machine"]["cores"] == os.cpu_count()
     assert "torch" in found["versions"]["torch"]
-    assert [cell["twin"] for cell in found["cells"]] == ["pooling", "mlp"]
-    for cell in found["cells"]:
-        assert cell.keys() >= {"twin", "engine", "device", "dtype", "status", "reason", "rungs"}
-        assert cell["status"] == "ok"
-        for rung in cell["rungs"]:
+    assert [measurement["twin"] for measurement in found["measurements"]] == ["pooling", "mlp"]
+    for measurement in found["measurements"]:
+        assert measurement.keys() >= {"twin", "engine", "device", "dtype", "status", "reason", "result"}
+        assert measurement["status"] == "ok"
+        for rung in measurement["result"]["rungs"]:
             assert rung.keys() >= {"rung", "status", "worst"}
             assert rung["worst"] is None or rung["worst"].keys() >= {
                 "name",
@@ -91,7 +91,7 @@ def test_check_gives_its_stable_part_and_a_record(tmp_path):
                 "limit",
             }
     (record,) = (tmp_path / "runs").glob("check-*.json")
-    assert json.loads(record.read_text())["cells"] == found["cells"]
+    assert json.loads(record.read_text())["measurements"] == found["measurements"]
     assert str(record.relative_to(tmp_path)) in answer.stderr
 
 
@@ -99,8 +99,8 @@ def test_check_gives_its_stable_part_and_a_record(tmp_path):
 def test_a_table_fits_eighty_columns(tmp_path):
     answer = twin("check", "pooling", "mlp", "--engine", "torch", "--json", "found.json", cwd=tmp_path)
     assert max(map(len, answer.stdout.splitlines())) <= 80
-    assert "2 of 2 cells agree on every rung" in answer.stdout
-    assert json.loads((tmp_path / "found.json").read_text())["cells"]
+    assert "2 of 2 measurements agree on every rung" in answer.stdout
+    assert json.loads((tmp_path / "found.json").read_text())["measurements"]
 
 
 def test_nothing_measured_is_exit_code_3(tmp_path):
@@ -117,9 +117,11 @@ def test_an_interruption_keeps_what_was_done_and_can_be_resumed(tmp_path):
         [*command, "--out", "runs"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
     )
     deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:  # until one cell is in the record
+    while time.monotonic() < deadline:  # until one measurement is in the record
         records = list((tmp_path / "runs").glob("check-*.json"))
-        if records and any(cell["status"] == "ok" for cell in json.loads(records[0].read_text())["cells"]):
+        if records and any(
+            measurement["status"] == "ok" for measurement in json.loads(records[0].read_text())["measurements"]
+        ):
             break
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
@@ -128,7 +130,7 @@ def test_an_interruption_keeps_what_was_done_and_can_be_resumed(tmp_path):
     assert b"go on with --resume" in said
     assert b"Traceback" not in said
     (record,) = (tmp_path / "runs").glob("check-*.json")
-    statuses = [cell["status"] for cell in json.loads(record.read_text())["cells"]]
+    statuses = [measurement["status"] for measurement in json.loads(record.read_text())["measurements"]]
     assert "ok" in statuses
     assert "not_run" in statuses
 
@@ -136,8 +138,8 @@ def test_an_interruption_keeps_what_was_done_and_can_be_resumed(tmp_path):
         [*command, "--resume", record], capture_output=True, text=True, cwd=tmp_path, timeout=240, env=environment()
     )
     assert answer.returncode == 0, answer.stderr
-    assert f"{statuses.count('ok')} of 3 cells taken over" in answer.stderr
-    assert [cell["status"] for cell in json.loads(record.read_text())["cells"]] == ["ok"] * 3
+    assert f"{statuses.count('ok')} of 3 measurements taken over" in answer.stderr
+    assert [measurement["status"] for measurement in json.loads(record.read_text())["measurements"]] == ["ok"] * 3
 
 
 @pytest.mark.framework

@@ -15,15 +15,16 @@ def test_train_gives_its_stable_part_and_its_weights(tmp_path):
     command = "train", "mlp", "--engine", "torch", "--epochs", "2"
     answer = twin(*command, "--json", "-", "--save", "saved", cwd=tmp_path)
     assert answer.returncode == 0, answer.stderr
-    (cell,) = json.loads(answer.stdout)["cells"]
-    assert cell["metric"] == "accuracy"
-    assert 0.1 < cell["value"] <= 1
-    assert len(cell["loss"]["loss"]) == 2
-    assert cell["provenance"].startswith("real, shipped in scikit-learn")
-    assert cell["seconds"] > 0
+    (measurement,) = json.loads(answer.stdout)["measurements"]
+    result = measurement["result"]
+    assert result["metric"] == "accuracy"
+    assert 0.1 < result["value"] <= 1
+    assert len(result["loss"]["loss"]) == 2
+    assert result["provenance"].startswith("real, shipped in scikit-learn")
+    assert result["seconds"] > 0
 
     again = twin(*command, "--weights", "saved/mlp-torch.safetensors", "--json", "-", cwd=tmp_path)
-    assert json.loads(again.stdout)["cells"][0]["loss"]["loss"][0] < cell["loss"]["loss"][1]
+    assert json.loads(again.stdout)["measurements"][0]["result"]["loss"]["loss"][0] < result["loss"]["loss"][1]
     other = twin("train", "lenet", "--engine", "torch", "--weights", "saved/mlp-torch.safetensors", cwd=tmp_path)
     assert other.returncode == 2
     assert "only in the weights file: dense3.bias" in other.stderr

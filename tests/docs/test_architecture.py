@@ -26,14 +26,14 @@ MAY_IMPORT = {
     "worker": {"port", "stats", "record"},
     "weights": {"verify", "check", "engines"},
     "port": {"check", "engines", "record"},
-    "verify": {"engines"},
+    "verify": {"engines", "record"},
     "reading": {"check", "engines", "record"},
-    "report": {"check", "stats", "engines", "record"},
+    "report": {"stats", "engines", "record"},
     "check": {"engines", "record"},
     "bench": {"check", "engines", "record", "stats"},
     "train": {"engines", "record"},
     "engines": {"record"},
-    "stats": {"engines", "record"},
+    "stats": set(),
     "record": set(),
 }
 FOLDERS = {path.parent.name for path in (ROOT / "compare").glob("*/__init__.py")}

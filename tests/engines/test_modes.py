@@ -5,7 +5,7 @@ import pytest
 from compare.check import run as check
 from compare.engines.engine import ENGINES, MODES, choose, everything
 from compare.engines.pool import Settings
-from compare.record.record import Record
+from compare.record.record import RunRecord
 from twin.catalogue import find
 from twin.errors import TwinError
 
@@ -26,9 +26,15 @@ def test_modes_are_engines_too():
 @pytest.mark.framework
 def test_a_mode_computes_the_same():
     engines = choose(["torch:channels-last", "keras-tensorflow:eager"])
-    cells = [cell for cell in check.plan([find("lenet")], engines, "cpu", 0, "small") if cell.dtype == "float32"]
-    check.run(Record("check", cells, None), engines, Settings(), lambda cell, word: None)
-    assert {cell.engine: cell.status for cell in cells} == {engine.name: "ok" for engine in engines}
+    measurements = [
+        measurement
+        for measurement in check.plan([find("lenet")], engines, "cpu", 0, "small")
+        if measurement.dtype == "float32"
+    ]
+    check.run(RunRecord("check", measurements, None), engines, Settings(), lambda measurement, word: None)
+    assert {measurement.engine: measurement.status for measurement in measurements} == {
+        engine.name: "ok" for engine in engines
+    }
 
 
 @pytest.mark.parametrize("engine", everything().values(), ids=lambda engine: engine.name)

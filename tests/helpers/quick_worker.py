@@ -8,7 +8,7 @@ import numpy as np
 from compare.worker import serve as worker
 from twin import arrays
 
-QUANTITIES = {"step": 1e-3, "loop": 1.2e-3, "throughput": 3e-4, "latency": 1e-4}
+QUANTITIES = {"step": 1e-3, "loop": 1.2e-3, "batch_inference": 3e-4, "latency": 1e-4}
 
 
 class QuickWorker(worker.Worker):
@@ -40,7 +40,7 @@ class QuickWorker(worker.Worker):
             "repetitions": dict.fromkeys(quantities, 100),
         }
 
-    def chunk(self, quantity, count):
+    def timed_loop(self, quantity, count):
         if self.mode == "dying":
             os._exit(7)
         factor = float(os.environ.get("TWIN_SLOWER", "1.1")) if self.mode == "slow" else 1.0

@@ -2,24 +2,28 @@
 
 import numpy as np
 
-from compare.record.cell import Cell
-from compare.stats import seeds as accuracy
+from compare.record.measurement import TrainMeasurement
+from compare.record.results import TrainResult
+from compare.report.learned import comparisons
 from twin.catalogue import find
 
 
 def trained(twin, engine, values, **changes):
     """Cells of `twin train` with those values, seed by seed."""
     metric = find(twin).metric
-    result = {"metric": metric.name, "goal": metric.goal, "chance": metric.chance, "margin": metric.margin}
+    of_metric = {"metric": metric.name, "target": metric.goal, "chance": metric.chance, "margin": metric.margin}
+    fields = {**of_metric, "seconds": 1.0, "loss": {}, **changes}
     return [
-        Cell("train", twin, engine, "cpu", "float32", seed, "small", "ok", "", {**result, "value": value, **changes})
+        TrainMeasurement(
+            twin, engine, "cpu", "float32", seed, "small", "ok", result=TrainResult(**{**fields, "value": float(value)})
+        )
         for seed, value in enumerate(values)
     ]
 
 
 def compared(ours, theirs, twin="lenet", engine="keras-jax"):
     """The comparison of such values of one engine against native PyTorch's."""
-    (found,) = accuracy.compare_all([*trained(twin, engine, ours), *trained(twin, "torch", theirs)])
+    (found,) = comparisons([*trained(twin, engine, ours), *trained(twin, "torch", theirs)])
     return found
 
 

@@ -6,14 +6,16 @@ from typing import Any
 import pytest
 
 from compare.reading import site
+from compare.record.schema import to_plain
 from compare.report import figures
 from compare.report import page as report_page
 from tests.helpers import synthetic
 from twin.catalogue import find
 
 POISON = "\"'><script>poison()</script>"
-FIXED = {"measure", "status", "schema"}  # one of a few words, which reading holds them to
-RECORD = synthetic.record(twins=2, engines=("torch", "keras-jax"), seeds=2, rounds=3, troubles=False)
+FIXED = {"measure", "status", "schema", "rung", "verdict", "of"}  # one of a few words, which reading holds them to
+ENGINES = ("torch", "keras-jax")
+RECORD = to_plain(synthetic.record(2, ENGINES, seeds=2, process_runs=3, troubles=False))
 
 
 def fields(value: Any) -> set[str]:
@@ -40,9 +42,9 @@ def test_a_script_in_a_field_stays_text_on_every_page(field, tmp_path):
     spoilt = poisoned(RECORD, field)
     (tmp_path / "record.json").write_text(json.dumps(spoilt))
     (tmp_path / "shown.json").write_text(json.dumps(spoilt if field != "twin" else RECORD))  # a page shows its own twin
-    site.build(tmp_path / "pages", [tmp_path / "shown.json"], [find(RECORD["cells"][0]["twin"])])
+    site.build(tmp_path / "pages", [tmp_path / "shown.json"], [find(RECORD["measurements"][0]["twin"])])
     pages = [path.read_text() for path in (tmp_path / "pages").rglob("*.html")]
     pages.append(report_page.of_sources(figures.read([tmp_path / "record.json"])))
-    assert any(RECORD["cells"][0]["engine"] in page for page in pages)
+    assert any(RECORD["measurements"][0]["engine"] in page for page in pages)
     assert not any("<script>poison" in page for page in pages)
     assert not any("\"'>" in page for page in pages)

@@ -103,13 +103,13 @@ def test_a_page_shows_what_the_record_holds(folder):
 
 def test_the_newer_record_counts(tmp_path):
     new, old = record(tmp_path / "a.json", 0.91, 200), record(tmp_path / "b.json", 0.55, 100)
-    values = [cell.result["value"] for cell in site.newest([new, old]) if cell.measure == "train"]
+    values = [each.result.value for each in site.newest([new, old]) if each.measure == "train"]
     assert values == [0.91]
 
 
 def test_what_cannot_be_read_or_written_is_one_line(tmp_path):
     (tmp_path / "file").write_text("no folder")
-    with pytest.raises(TwinError, match="cannot write the site to"):
+    with pytest.raises(TwinError, match=r"cannot write .*style\.css: File exists; choose another place with OUT"):
         site.build(tmp_path / "file", twins=[TWINS["mlp"]])
     with pytest.raises(TwinError, match="expected a record"):
         site.build(tmp_path / "site", [tmp_path / "nothing.json"])

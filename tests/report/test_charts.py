@@ -22,15 +22,14 @@ def test_a_rung_keeps_its_worst_tensors_in_the_order_of_the_model():
     distances = [
         Distance(f"t{at}", 1e-6 * (1 + at % 60) / 3, 2.0, 0.1, (0,), 1.0, 1.0, 1e-4, 10.0) for at in range(100)
     ]
-    found = ladder.judge("gradients", distances).to_json()
-    assert found.keys() >= {"rung", "status", "worst", "message"}
-    assert found["measured"] == 100
-    names = [each["name"] for each in found["tensors"]]
+    found = ladder.judge("gradients", distances).result()
+    assert (found.rung, found.status, found.measured) == ("gradients", "ok", 100)
+    names = [each.name for each in found.tensors]
     assert len(names) == ladder.SHOWN
     assert names == sorted(names, key=lambda name: int(name[1:]))
     used = {each.name: each.excess for each in distances}
     assert min(used[name] for name in names) >= sorted(used.values())[-ladder.SHOWN]
-    assert found["tensors"][0]["rel_l2"] == float(f"{found['tensors'][0]['rel_l2']:.3g}")
+    assert found.tensors[0].rel_l2 == float(f"{found.tensors[0].rel_l2:.3g}")
 
 
 def test_what_is_too_far_off_is_drawn_beyond_its_limit_and_ringed():

@@ -5,7 +5,6 @@ import csv
 import errno
 import io
 import json
-import math
 import os
 import re
 
@@ -15,8 +14,10 @@ import pytest
 
 from compare.cli.commands.report import report as command
 from compare.record import pictures as shown
-from compare.record import schema as form
-from compare.record.files import as_lines, write_text
+from compare.record.files import write_text
+from compare.record.measurement import benches_of
+from compare.record.record import Record
+from compare.record.schema import from_plain, to_plain
 from compare.report import figures, markdown
 from compare.report import page as page_report
 from compare.report import tables as report
@@ -30,7 +31,7 @@ COMPUTED = ("check", "bench")
 
 
 def page(*records):
-    return page_report.of_sources([Source.of(record, f"run_{at}") for at, record in enumerate(records)])
+    return page_report.of_sources([Source(f"run_{at}", record) for at, record in enumerate(records)])
 
 
 @pytest.fixture(scope="module")
@@ -56,13 +57,13 @@ def test_the_tables_fit_eighty_columns(seeds):
 
 def test_a_pair_that_does_not_agree_has_no_speed_anywhere(small):
     record = copy.deepcopy(small)
-    cell = next(c for c in record["cells"] if c["measure"] == "bench" and c["engine"] == "keras-jax" and c["agrees"])
-    cell["agrees"] = False
-    for quantity in cell["speed"].values():
-        quantity["estimate"] = 77.77
-    for each in cell["rounds"]:
-        each["peak_memory_mib"] = 77777.0
-    sources = [Source.of(record)]
+    result = next(b.result for b in benches_of(record.measurements) if b.engine == "keras-jax" and b.result.agrees)
+    result.agrees = False
+    for ratio in result.ratios.values():
+        ratio.estimate = 77.77
+    for run in result.process_runs:
+        run.peak_memory_mib = 77777.0
+    sources = [Source("", record)]
     told = [
         report.of_record(record),
         markdown.of_sources(sources),
@@ -78,55 +79,53 @@ def test_a_pair_that_does_not_agree_has_no_speed_anywhere(small):
 
 def test_what_a_ratio_is_and_what_is_unlike_is_said_in_words(small):
     text = " ".join(report.of_record(small).split())
-    assert "time over that of torch: above 1 is slower" in text
-    assert "torch against a copy of itself is within step 3.5%" in text
-    assert "10 rounds of fresh processes, 2 threads each" in text
-    assert "Not like for like: torch runs eager, torch:compile, keras-tensorflow, keras-jax" in text
+    assert "time divided by that of torch; above 1 is slower" in text
+    assert "Noise band: torch timed against itself (A/A runs) differs by up to step 3.5%" in text
+    assert "10 process runs of each engine, 2 threads each" in text
+    assert "Not like for like: torch is eager, torch:compile, keras-tensorflow, keras-jax" in text
     assert "TF32 off" in text
 
 
-def test_one_round_has_no_interval():
-    record = synthetic.record(1, rounds=1, engines=("torch", "keras-jax"), measures=("bench",))
-    for cell in record["cells"]:
-        for speed in cell["speed"].values():
-            speed |= {"low": 0.0, "high": math.inf, "band": math.inf}
+def test_one_process_run_has_no_interval():
+    record = synthetic.record(1, process_runs=1, engines=("torch", "keras-jax"), measures=("bench",))
     text = report.of_record(record)
     assert "no verdict" in text
-    assert "[" not in text.split("step [95%]")[1].split("rows/s")[0]
-    assert "unknown (one round)" in text
+    ratios = text.split("[95%]")[1].split("rows/s")[0]
+    assert "[" not in ratios
+    assert "unknown (1 process run)" in text
+    assert "No interval (1 process run)." in text
     assert 'class="span' not in page(record)
 
 
 def test_nothing_measured_is_reported_as_such(whole):
     record = copy.deepcopy(whole)
-    for at, cell in enumerate(record["cells"]):
-        kept = {name: cell[name] for name in (*form.IDENTITY, "seed")}
-        record["cells"][at] = kept | {"status": "not_run", "reason": ""}
-    assert f"{len(record['cells'])} cells not run" in report.of_record(record)
+    for each in record.measurements:
+        each.status, each.reason, each.result = "not_run", "", None
+    assert f"{len(record.measurements)} measurements not run" in report.of_record(record)
     text = page(record)
     assert "No check came to a result" in text
     assert "No timing came to a result" in text
     assert "No training came to a result" in text
-    rows = list(csv.DictReader(io.StringIO(figures.to_csv(figures.figures([Source.of(record, "r")])))))
+    rows = list(csv.DictReader(io.StringIO(figures.to_csv(figures.figures([Source("r", record)])))))
     assert {row["status"] for row in rows} == {"not_run"}
     assert {row["value"] for row in rows} == {""}
 
 
 def test_csv_reads_back_as_it_was_written(whole):
-    found = figures.figures([Source.of(whole, "a record, with a comma")])
+    found = figures.figures([Source("a record, with a comma", whole)])
     text = figures.to_csv(found)
     rows = list(csv.DictReader(io.StringIO(text)))
     assert len(rows) == len(found)
     assert set(rows[0]) == set(figures.Figure.__dataclass_fields__)
     frame = pandas.read_csv(io.StringIO(text))
     assert set(frame.record) == {"a record, with a comma"}
-    cell = next(c for c in whole["cells"] if c["measure"] == "bench" and c["engine"] == "keras-jax")
-    mine = frame[(frame.twin == cell["twin"]) & (frame.engine == "keras-jax") & (frame.measure == "bench")]
+    timed = next(each for each in benches_of(whole.measurements) if each.engine == "keras-jax")
+    mine = frame[(frame.twin == timed.twin) & (frame.engine == "keras-jax") & (frame.measure == "bench")]
     step = mine[mine.quantity == "step: time over that of torch"].iloc[0]
-    assert step["value"] == pytest.approx(cell["speed"]["step"]["estimate"])
-    assert (step["unit"], step["verdict"]) == ("ratio", cell["speed"]["step"]["verdict"])
+    assert step["value"] == pytest.approx(timed.result.ratios["step"].estimate)
+    assert (step["unit"], step["verdict"]) == ("ratio", timed.result.ratios["step"].verdict)
     seconds = mine[mine.quantity == "first_step: time"].iloc[0]
-    assert seconds["value"] == pytest.approx(np.median([each["first_step"] for each in cell["rounds"]]))
+    assert seconds["value"] == pytest.approx(np.median([run.first_step for run in timed.result.process_runs]))
     trained = frame[(frame.measure == "train") & (frame.quantity == "accuracy") & (frame.engine == "torch")]
     assert sorted(trained.seed) == sorted(list(range(12)) * len(set(trained.twin)))
     over_seeds = frame[(frame.measure == "train") & frame.seed.isna()]
@@ -136,9 +135,9 @@ def test_csv_reads_back_as_it_was_written(whole):
 
 def test_markdown_tables_are_whole_and_words_stay_words(whole):
     record = copy.deepcopy(whole)
-    record["cells"][0]["reason"] = "a | pipe, *stars* and <b>tags</b>"
-    record["cells"][0]["status"] = "crashed"
-    text = markdown.of_sources([Source.of(record, "run")])
+    record.measurements[0].reason = "a | pipe, *stars* and <b>tags</b>"
+    record.measurements[0].status = "crashed"
+    text = markdown.of_sources([Source("run", record)])
     tables = [block.splitlines() for block in text.split("\n\n") if block.startswith("|")]
     assert len(tables) >= 4
     for table in tables:
@@ -149,14 +148,17 @@ def test_markdown_tables_are_whole_and_words_stay_words(whole):
 def test_what_a_record_says_cannot_become_markup(whole):
     record = copy.deepcopy(whole)
     evil = '<script>alert(1)</script>"><img src=x onerror=alert(1)>'
-    record["machine"] |= {"processor": evil, "system": evil}
-    for cell in record["cells"]:
-        cell |= {"twin": cell["twin"] + evil, "reason": evil}
-        for rung in cell.get("rungs", []):
-            for tensor in rung["tensors"]:
-                tensor["name"] = evil
-        if cell["measure"] == "train":
-            cell |= {"metric": evil, "provenance": evil, "loss": {evil: [1.0, 0.5]}}
+    record.machine.processor = record.machine.system = evil
+    for each in record.measurements:
+        each.twin, each.reason = each.twin + evil, evil
+        if each.result is None:
+            continue
+        if each.measure == "check":
+            for tensor in (tensor for rung in each.result.rungs for tensor in rung.tensors):
+                tensor.name = evil
+        elif each.measure == "train":
+            each.result.metric = each.result.provenance = evil
+            each.result.loss = {evil: [1.0, 0.5]}
     text = page(record)
     assert "alert(1)" in text
     assert "<script" not in text
@@ -165,23 +167,23 @@ def test_what_a_record_says_cannot_become_markup(whole):
 
 def test_records_of_two_machines_stay_apart(small):
     other = copy.deepcopy(small)
-    other["machine"]["processor"] = "Another processor"
+    other.machine.processor = "Another processor"
     text = page(small, other)
     assert text.count('id="p1-twins"') == text.count('id="p2-twins"') == 1
     assert "Another processor" in text
-    assert len(page_report.together([Source.of(small, "a"), Source.of(other, "b")])) == 2
-    told = report.of_sources([Source.of(small, "here"), Source.of(other, "there")])
+    assert len(page_report.together([Source("a", small), Source("b", other)])) == 2
+    told = report.of_sources([Source("here", small), Source("there", other)])
     assert told.index("here: compare") < told.index("A processor of 16 cores") < told.index("there: compare")
 
 
 def test_records_of_one_machine_are_told_together_unless_they_measured_the_same():
     parts = [synthetic.record(2, measures=(each,), troubles=False) for each in COMPUTED]
-    sources = [Source.of(part, str(at)) for at, part in enumerate(parts)]
+    sources = [Source(str(at), part) for at, part in enumerate(parts)]
     assert len(page_report.together(sources)) == 1
-    assert len(page_report.together([*sources, Source.of(parts[1], "again")])) == 2
+    assert len(page_report.together([*sources, Source("again", parts[1])])) == 2
     newer = copy.deepcopy(parts[1])
-    newer["versions"]["torch"]["torch"] = "9.9"
-    assert len(page_report.together([sources[0], Source.of(newer, "newer")])) == 2
+    newer.versions["torch"]["torch"] = "9.9"
+    assert len(page_report.together([sources[0], Source("newer", newer)])) == 2
 
 
 def test_a_report_of_sixty_twins_on_eight_engines_stays_under_five_megabytes():
@@ -199,12 +201,13 @@ def test_every_picture_has_words(whole):
 
 def broken(**changes):
     record = synthetic.record(1, engines=("torch",), measures=("check",), troubles=False)
-    return json.dumps(record | changes)
+    return json.dumps(to_plain(record) | changes)
 
 
-def with_cell(**changes):
-    cell = synthetic.record(1, engines=("torch",), measures=("check",), troubles=False)["cells"][0]
-    return broken(cells=[{name: value for name, value in (cell | changes).items() if value is not ...}])
+def with_measurement(**changes):
+    record = synthetic.record(1, engines=("torch",), measures=("check",), troubles=False)
+    (measurement,) = to_plain(record)["measurements"]
+    return broken(measurements=[{name: value for name, value in (measurement | changes).items() if value is not ...}])
 
 
 @pytest.mark.parametrize(
@@ -213,16 +216,22 @@ def with_cell(**changes):
         ("", "was cut off"),
         (broken()[:-40], "was cut off"),
         ("\x00\xff", "was cut off"),
-        ("[1, 2]", "no schema and cells"),
-        (broken(schema=99), "schema 99; this version reads up to 2: upgrade"),
-        (broken(cells=[]), "has no cells"),
-        (broken(cells={}), "cells is {}"),
-        (broken(cells=[7]), "a cell is 7, no object"),
-        (broken(machine=None), "machine is None"),
-        (with_cell(engine=...), "a cell has no 'engine'"),
-        (with_cell(seed="zero"), "a cell.seed is 'zero'"),
-        (with_cell(rungs=[{"rung": "forward", "status": 3}]), "a cell.rungs[0].status is 3"),
-        (with_cell(measure="train", metric="accuracy"), "a cell has no 'goal'"),
+        ("[1, 2]", "no schema and measurements"),
+        (broken(schema=99), "schema 99; this version reads up to 3: upgrade"),
+        (broken(measurements=[]), "has no measurements"),
+        (broken(measurements={}), "measurements: expected a valid array, got {}"),
+        (broken(measurements=[7]), "measurements[0]: expected"),
+        (broken(machine=None), "machine: expected an object, got None"),
+        (with_measurement(engine=...), "measurements[0].engine: expected a value, got nothing"),
+        (with_measurement(seed="zero"), "measurements[0].seed: expected a valid integer, got 'zero'"),
+        (
+            with_measurement(result={"rungs": [{"rung": "forward", "status": 3}]}),
+            "measurements[0].result.rungs[0].status: expected 'ok' or 'failed', got 3",
+        ),
+        (
+            with_measurement(measure="train", result={"metric": "accuracy"}),
+            "measurements[0].result.value: expected a value, got nothing",
+        ),
         (None, "cannot read"),
     ],
     ids=lambda value: value[:24] if isinstance(value, str) and not value.startswith("{") else "",
@@ -266,11 +275,10 @@ def test_a_full_disk_is_one_line_and_leaves_the_old_file(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == [file]
 
 
-def test_a_record_has_a_line_per_cell(small):
-    text = as_lines(small)
-    assert json.loads(text) == small
-    assert text.count("\n") < len(small["cells"]) + 100
-    assert json.loads(as_lines({"schema": 1, "cells": []})) == {"schema": 1, "cells": []}
+def test_a_record_has_a_line_per_measurement(small):
+    text = small.to_text()
+    assert from_plain(Record, json.loads(text)) == small
+    assert text.count("\n") < len(small.measurements) + 120
 
 
 @pytest.mark.framework
@@ -288,15 +296,15 @@ def test_a_finished_run_and_its_report_print_the_same(tmp_path):
     assert 'alt="input: the first 8 rows of the test part"' in text
     assert "| mlp" in (tmp_path / "page.md").read_text()
     assert "accuracy" in set(pandas.read_csv(tmp_path / "figures.csv").quantity)
-    (cell,) = json.loads(record.read_text())["cells"]
-    assert len(cell["shown"]["labels"]["predicted"]) == shown.ROWS
+    (measurement,) = json.loads(record.read_text())["measurements"]
+    assert len(measurement["result"]["predictions"]["labels"]["predicted"]) == shown.ROWS
 
 
 @needs_chromium
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (1280, True), (390, False)])
 def test_the_page_in_a_browser(whole, width, dark, tmp_path):
     other = synthetic.record(1, seed=1, engines=("torch", "keras-jax"))
-    other["machine"]["processor"] = "Another processor"
+    other.machine.processor = "Another processor"
     file = tmp_path / "page.html"
     file.write_text(page(whole, other), encoding="utf-8")
     assert not re.search(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from compare.report.learned import comparisons
 from compare.stats import seeds as accuracy
 from compare.stats.seeds import interquartile, paired, power, seeds_needed
 from tests.helpers.seeds import around, compared, trained
@@ -38,14 +39,17 @@ def test_the_tost_and_its_interval_say_the_same():
 
 
 def test_holm_corrects_over_the_comparisons_that_get_a_verdict():
-    cells, raw = [], {}
+    measurements, raw = [], {}
     for number, name in enumerate(("lenet", "mlp", "vgg", "vit")):
         theirs = np.full(12, 0.95)
         ours = theirs + around(0.0, 0.012 * (1 + 0.3 * number), 12, seed=number)
         raw[name] = paired(ours, theirs, 0.012).p
-        cells += [*trained(name, "keras-jax", ours, margin=0.012), *trained(name, "torch", theirs, margin=0.012)]
-    cells += [*trained("unet", "keras-jax", [0.7] * 4), *trained("unet", "torch", [0.71] * 4)]  # too few: not counted
-    found = {each.twin: each for each in accuracy.compare_all(cells)}
+        measurements += [*trained(name, "keras-jax", ours, margin=0.012), *trained(name, "torch", theirs, margin=0.012)]
+    measurements += [
+        *trained("unet", "keras-jax", [0.7] * 4),
+        *trained("unet", "torch", [0.71] * 4),
+    ]  # too few: not counted
+    found = {each.twin: each for each in comparisons(measurements)}
     expected, last = {}, 0.0
     for rank, name in enumerate(sorted(raw, key=raw.get)):
         expected[name] = last = max(last, min(1.0, raw[name] * (len(raw) - rank)))
@@ -161,7 +165,7 @@ def test_differences_without_any_spread(name, difference, verdict):
         *trained(name, "keras-jax", theirs + difference * margin, margin=margin),
         *trained(name, "torch", theirs, margin=margin),
     ]
-    (found,) = accuracy.compare_all(both)
+    (found,) = comparisons(both)
     assert found.verdict == verdict
     assert found.low == found.mean == found.high == difference * margin
     assert not math.isnan(found.p)
@@ -177,25 +181,27 @@ def test_differences_that_are_equal_but_for_their_last_bit():
 
 def test_seeds_are_paired_whatever_their_order_and_only_those_of_both_count():
     ours, theirs = [0.96, 0.91, 0.95, 0.99], [0.95, 0.92, 0.97]
-    cells = [*trained("lenet", "keras-jax", ours), *trained("lenet", "torch", theirs)]
-    (found,) = accuracy.compare_all(reversed(cells))
+    measurements = [*trained("lenet", "keras-jax", ours), *trained("lenet", "torch", theirs)]
+    (found,) = comparisons(reversed(measurements))
     assert found.seeds == [0, 1, 2]
     assert found.differences == pytest.approx([0.01, -0.01, -0.02])
     assert (found.engine, found.against) == ("keras-jax", "torch")
-    without = [cell for cell in cells if cell.engine != "torch"] + trained("lenet", "keras-torch", theirs)
-    (found,) = accuracy.compare_all(without)
+    without = [measurement for measurement in measurements if measurement.engine != "torch"] + trained(
+        "lenet", "keras-torch", theirs
+    )
+    (found,) = comparisons(without)
     assert (found.engine, found.against) == ("keras-torch", "keras-jax")
-    assert accuracy.compare_all(cells[:4]) == []
-    assert accuracy.compare_all([]) == []
+    assert comparisons(measurements[:4]) == []
+    assert comparisons([]) == []
 
 
 def test_a_training_that_diverged_counts_as_chance_and_one_that_was_not_measured_not_at_all():
     values = [0.95] * 11
     ours = trained("lenet", "keras-jax", values)
-    ours[3].status, ours[3].result["value"] = "failed", None
-    ours[4].result["value"] = math.nan
-    ours[5].status, ours[5].result = "crashed", {}
-    (found,) = accuracy.compare_all([*ours, *trained("lenet", "torch", values)])
+    ours[3].status, ours[3].result.value = "failed", math.inf
+    ours[4].result.value = math.nan
+    ours[5].status, ours[5].result = "crashed", None
+    (found,) = comparisons([*ours, *trained("lenet", "torch", values)])
     assert found.seeds == [0, 1, 2, 3, 4, 6, 7, 8, 9, 10]
     assert found.differences[3] == found.differences[4] == pytest.approx(0.1 - 0.95)
     assert found.verdict == "none"

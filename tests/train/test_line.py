@@ -9,8 +9,9 @@ import pytest
 from compare.engines.engine import ENGINES
 from compare.engines.pool import Settings
 from compare.engines.process import Worker
-from compare.record.cell import Cell
-from compare.record.record import Record
+from compare.record.measurement import TrainMeasurement
+from compare.record.record import RunRecord
+from compare.record.results import TrainResult
 from compare.report import tables as report
 from compare.train import line
 from compare.train import run as training
@@ -135,24 +136,29 @@ def test_one_engine_of_each_framework_unless_one_is_missing():
 
 
 def test_an_interruption_keeps_the_multiply_adds_of_what_was_trained(monkeypatch, tmp_path):
-    cells = training.plan(VARIANTS, [ENGINES["torch"]], "cpu", [0], size="line")
-    record = Record("line", cells, tmp_path / "record.json")
+    measurements = training.plan(VARIANTS, [ENGINES["torch"]], "cpu", [0], size="line")
+    record = RunRecord("line", measurements, tmp_path / "record.json")
 
     def train_one_and_be_interrupted(record, *_):
-        record.cells[0].result = {"value": 0.5}
+        record.measurements[0].result = trained(value=0.5)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(line, "multiply_adds", lambda *_: by_hand())
     monkeypatch.setattr(training, "run", train_one_and_be_interrupted)
     with pytest.raises(KeyboardInterrupt):
-        line.run(record, VARIANTS, [ENGINES["torch"]], Settings(), None, lambda cell, word: None)
-    first, second, *_ = json.loads((tmp_path / "record.json").read_text())["cells"]
-    assert first["multiply_adds"] == 416_520
-    assert "multiply_adds" not in second
+        line.run(record, VARIANTS, [ENGINES["torch"]], Settings(), None, lambda measurement, word: None)
+    first, second, *_ = json.loads((tmp_path / "record.json").read_text())["measurements"]
+    assert first["result"]["multiply_adds"] == 416_520
+    assert second["result"] is None
 
 
-def cell(twin, status="ok", **result):
-    return Cell("train", twin, "keras-tensorflow", "cpu", "float32", 0, "line", status, "why", result)
+def trained(**fields):
+    return TrainResult(**{"metric": "accuracy", "target": 0.9, "chance": 0.1, "seconds": 1.0, "loss": {}, **fields})
+
+
+def measurement(twin, status="ok", **fields):
+    result = trained(**fields) if fields else None
+    return TrainMeasurement(twin, "keras-tensorflow", "cpu", "float32", 0, "line", status, "why", result=result)
 
 
 def test_the_report_fits_eighty_columns_and_leaves_out_what_was_not_measured():
@@ -162,12 +168,12 @@ def test_the_report_fits_eighty_columns_and_leaves_out_what_was_not_measured():
         "rows": 6000,
         "provenance": "real, shipped in the package dataset-fashion-mnist: clothes, 6000 to train",
     }
-    cells = [
-        cell("resnet_style", epoch_seconds=[9.0, 1.0, 3.0, 2.0], value=0.87654, **measured),
-        cell("lenet", epoch_seconds=[9.0], value=0.5, **measured),
-        cell("vit", status="not_run"),
+    measurements = [
+        measurement("resnet_style", epoch_seconds=[9.0, 1.0, 3.0, 2.0], value=0.87654, **measured),
+        measurement("lenet", epoch_seconds=[9.0], value=0.5, **measured),
+        measurement("vit", status="not_run"),
     ]
-    text = report.of_record(Record("line", cells, None).to_json())
+    text = report.of_record(RunRecord("line", measurements, None))
     rows = {words[0]: words[1:] for words in map(str.split, text.splitlines()) if words}
     assert rows["resnet_style"] == ["keras-tensorflow", "75,002", "11,944,576", "3,000", "0.8765"]
     assert rows["lenet"] == ["keras-tensorflow", "75,002", "11,944,576", "0.5000"]
@@ -189,11 +195,12 @@ def test_a_quick_line_end_to_end(tmp_path):
     assert "shipped in scikit-learn" in answer.stdout
     found = json.loads((tmp_path / "found.json").read_text())
     assert found["settings"]["data"] == "digits"
-    assert [each["twin"] for each in found["cells"]] == [step.twin for step in LINE]
-    for twin, each in zip(VARIANTS, found["cells"], strict=True):
-        assert each["multiply_adds"] == by_hand()[twin.name]
-        assert each["parameters"] == twin.small.parameters
-        assert each["rows"] == 1438
-        assert len(each["epoch_seconds"]) == each["epochs"] == QUICK_EPOCHS
-        assert 0 < sum(each["epoch_seconds"]) <= each["seconds"]
-        assert each["value"] > 0.5
+    assert [each["twin"] for each in found["measurements"]] == [step.twin for step in LINE]
+    for twin, each in zip(VARIANTS, found["measurements"], strict=True):
+        result = each["result"]
+        assert result["multiply_adds"] == by_hand()[twin.name]
+        assert result["parameters"] == twin.small.parameters
+        assert result["rows"] == 1438
+        assert len(result["epoch_seconds"]) == result["epochs"] == QUICK_EPOCHS
+        assert 0 < sum(result["epoch_seconds"]) <= result["seconds"]
+        assert result["value"] > 0.5

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from compare.record.cell import Cell
+from compare.record.measurement import TrainMeasurement
 from compare.train import logs
 from tests.helpers.command import environment
 from tests.helpers.tensorboard import read_back
@@ -19,10 +19,10 @@ def test_a_log_for_wandb_is_written_offline_and_none_imports_a_framework(tmp_pat
     script = (
         "import sys, pathlib\n"
         "from compare.train import logs\n"
-        "from compare.record.cell import Cell\n"
-        "cell = Cell('train', 'mlp', 'keras-torch:compile', 'cpu', 'float32', 3, 'small')\n"
+        "from compare.record.measurement import TrainMeasurement\n"
+        "measurement = TrainMeasurement('mlp', 'keras-torch:compile', 'cpu', 'float32', 3, 'small')\n"
         "for kind in ('wandb', 'tensorboard'):\n"
-        "    with logs.Log(kind, pathlib.Path('there')).open(cell) as write:\n"
+        "    with logs.Log(kind, pathlib.Path('there')).open(measurement) as write:\n"
         "        write({'loss/loss': 0.25}, 1)\n"
         "        write({'accuracy': 0.5}, 1)\n"
         "assert not {'torch', 'tensorflow', 'keras', 'jax'} & sys.modules.keys()"
@@ -39,8 +39,8 @@ def test_a_log_for_wandb_is_written_offline_and_none_imports_a_framework(tmp_pat
 
 
 def test_a_log_for_tensorboard_is_there_before_the_training_ends(tmp_path):
-    cell = Cell("train", "mlp", "keras-torch:compile", "cpu", "float32", 3, "small")
-    with logs.Log("tensorboard", tmp_path).open(cell) as write:
+    measurement = TrainMeasurement("mlp", "keras-torch:compile", "cpu", "float32", 3, "small")
+    with logs.Log("tensorboard", tmp_path).open(measurement) as write:
         write({"loss/generator": 2.0, "loss/discriminator": 0.5}, 1)
         scalars = read_back(tmp_path / "mlp" / "keras-torch-compile" / "seed3")
     assert scalars == [{"loss/generator": [(1, 2.0)], "loss/discriminator": [(1, 0.5)]}]
@@ -55,9 +55,9 @@ def test_a_missing_extra_is_named(kind, monkeypatch):
 
 
 def test_a_log_that_cannot_be_written_is_one_line():
-    cell = Cell("train", "mlp", "torch", "cpu", "float32", 0, "small")
+    measurement = TrainMeasurement("mlp", "torch", "cpu", "float32", 0, "small")
     with (
         pytest.raises(TwinError, match=r"--log tensorboard: cannot write to /dev/null\S*: Not a directory; .*--out"),
-        logs.Log("tensorboard", Path("/dev/null/there")).open(cell),
+        logs.Log("tensorboard", Path("/dev/null/there")).open(measurement),
     ):
         pass

@@ -11,7 +11,7 @@ import pytest
 
 from compare.engines.engine import ENGINES
 from compare.engines.pool import Settings
-from compare.record.record import Record
+from compare.record.record import RunRecord
 from compare.train import run as training
 from compare.worker.serve import Worker
 from tests.helpers.command import TWIN, environment, twin
@@ -21,8 +21,8 @@ from twin.catalogue import find
 
 def test_a_plan_has_a_cell_per_twin_engine_and_seed_and_keeps_pairs_together():
     engines = [ENGINES["torch"], ENGINES["keras-jax"]]
-    cells = training.plan([find("mlp"), find("pooling")], engines, "cpu", [3, 5])
-    assert [(c.twin, c.seed, c.engine, c.status) for c in cells] == [
+    measurements = training.plan([find("mlp"), find("pooling")], engines, "cpu", [3, 5])
+    assert [(c.twin, c.seed, c.engine, c.status) for c in measurements] == [
         ("mlp", 3, "torch", "not_run"),
         ("mlp", 3, "keras-jax", "not_run"),
         ("mlp", 5, "torch", "not_run"),
@@ -30,7 +30,7 @@ def test_a_plan_has_a_cell_per_twin_engine_and_seed_and_keeps_pairs_together():
         ("pooling", 3, "torch", "skipped"),
         ("pooling", 3, "keras-jax", "skipped"),
     ]
-    assert len({cell.key for cell in cells}) == len(cells)
+    assert len({measurement.key for measurement in measurements}) == len(measurements)
 
 
 def test_the_order_of_the_batches_is_the_seeds_alone():
@@ -58,36 +58,38 @@ def test_two_seeds_are_paired_logged_saved_and_taken_over(tmp_path):
     answer = twin(*command, "--seeds", "2", "--log", "tensorboard", "--save", "saved", "--json", "f.json", cwd=tmp_path)
     assert answer.returncode == 0, answer.stderr
     assert "2 seeds give no verdict" in answer.stdout
-    found = json.loads((tmp_path / "f.json").read_text())["cells"]
-    assert [(cell["seed"], cell["engine"]) for cell in found] == [
+    found = json.loads((tmp_path / "f.json").read_text())["measurements"]
+    assert [(measurement["seed"], measurement["engine"]) for measurement in found] == [
         (seed, engine) for seed in (0, 1) for engine in ("torch", "keras-torch")
     ]
-    losses = {(cell["seed"], cell["engine"]): cell["loss"]["loss"][0] for cell in found}
+    losses = {
+        (measurement["seed"], measurement["engine"]): measurement["result"]["loss"]["loss"][0] for measurement in found
+    }
     for seed in (0, 1):  # the same weights, the same batches
         assert losses[seed, "torch"] == pytest.approx(losses[seed, "keras-torch"], rel=1e-4)
     assert losses[0, "torch"] != pytest.approx(losses[1, "torch"], rel=1e-3)
-    assert {cell["margin"] for cell in found} == {find("mlp").metric.margin}
+    assert {measurement["result"]["margin"] for measurement in found} == {find("mlp").metric.margin}
     assert {path.name for path in (tmp_path / "saved").iterdir()} == {
         f"mlp-{engine}-seed{seed}.safetensors" for engine in ("torch", "keras-torch") for seed in (0, 1)
     }
 
     (record,) = (tmp_path / "runs").glob("train-*.json")
     logged = tmp_path / "runs" / "tensorboard" / record.stem / "mlp"
-    scalars = read_back(*(logged / cell["engine"] / f"seed{cell['seed']}" for cell in found))
-    for cell, curves in zip(found, scalars, strict=True):
+    scalars = read_back(*(logged / measurement["engine"] / f"seed{measurement['seed']}" for measurement in found))
+    for measurement, curves in zip(found, scalars, strict=True):
         assert curves == {
-            "loss/loss": [(1, pytest.approx(cell["loss"]["loss"][0]))],
-            "accuracy": [(1, pytest.approx(cell["value"]))],
+            "loss/loss": [(1, pytest.approx(measurement["result"]["loss"]["loss"][0]))],
+            "accuracy": [(1, pytest.approx(measurement["result"]["value"]))],
         }
 
     again = twin(*command, "--seeds", "2", "--resume", str(record), cwd=tmp_path)
     assert again.returncode == 0, again.stderr
-    assert "4 of 4 cells taken over" in again.stderr
+    assert "4 of 4 measurements taken over" in again.stderr
     assert again.stdout == answer.stdout
     fewer = twin(*command, "--resume", str(record), cwd=tmp_path)
     assert fewer.returncode == 2
     assert "with seed 1 is in it and not in this run" in fewer.stderr
-    assert json.loads(record.read_text())["cells"] == found
+    assert json.loads(record.read_text())["measurements"] == found
 
 
 @pytest.mark.framework
@@ -108,7 +110,7 @@ def test_an_interrupted_training_keeps_its_finished_seeds(tmp_path):
     assert b"go on with --resume" in said
     assert b"Traceback" not in said
     assert b"0.95" in table
-    statuses = [cell["status"] for cell in json.loads(records[0].read_text())["cells"]]
+    statuses = [measurement["status"] for measurement in json.loads(records[0].read_text())["measurements"]]
     done = statuses.count("ok")
     assert done >= 1
     assert statuses == ["ok"] * done + ["not_run"] * (1000 - done)
@@ -120,11 +122,12 @@ def test_nothing_trained_is_exit_code_3_over_seeds_too(tmp_path):
 
 @pytest.mark.framework
 def test_a_training_until_its_target_stops_there_and_none_by_phases_is_cut_short():
-    cells = training.plan([find("mlp"), find("ensemble")], [ENGINES["torch"]], "cpu", [0])
+    measurements = training.plan([find("mlp"), find("ensemble")], [ENGINES["torch"]], "cpu", [0])
     options = training.Options(until_target=True)
-    training.run(Record("train", cells, None), [ENGINES["torch"]], Settings(jobs=1), options, lambda cell, word: None)
-    mlp, ensemble = cells
+    record = RunRecord("train", measurements, None)
+    training.run(record, [ENGINES["torch"]], Settings(jobs=1), options, lambda each, word: None)
+    mlp, ensemble = measurements
     assert (mlp.status, ensemble.status) == ("ok", "ok"), (mlp.reason, ensemble.reason)
-    assert mlp.result["value"] >= find("mlp").metric.goal
-    assert len(mlp.result["loss"]["loss"]) in (5, 10, 15)
-    assert all(len(losses) == find("ensemble").epochs for losses in ensemble.result["loss"].values())
+    assert mlp.result.value >= find("mlp").metric.goal
+    assert len(mlp.result.loss["loss"]) in (5, 10, 15)
+    assert all(len(losses) == find("ensemble").epochs for losses in ensemble.result.loss.values())

@@ -55,12 +55,12 @@ def bench(
     twins, chosen = select(names, everything, chapter, engine, python, device, on)
     options = timing.Options(reference, quick, share("--precision", precision), seconds("--budget", budget))
     speeds = timing.plan(twins, chosen, device, seed, size, reference)
-    cells = [*timing.gates(speeds), *speeds]
+    measurements = [*timing.gates(speeds), *speeds]
     jobs = side_by_side(None, on)
 
-    def run(record: Any, tell: Any) -> None:
-        checking.run(record, chosen, Settings(device, 1, jobs, timeout), tell)
-        timing.run(record, chosen, Settings(device, threads, 1, timeout), options, tell)
+    def run(record: Any, on_progress: Any) -> None:
+        checking.run(record, chosen, Settings(device, 1, jobs, timeout), on_progress)
+        timing.run(record, chosen, Settings(device, threads, 1, timeout), options, on_progress)
 
     recorded = {"quick": quick, "precision": precision, "budget": budget, "threads": threads, "reference": reference}
-    measure("bench", cells, out, resume, recorded, as_json, run, on)
+    measure("bench", measurements, out, resume, recorded, as_json, run, on)

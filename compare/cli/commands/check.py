@@ -43,6 +43,15 @@ def check(
     from compare.engines.pool import Settings
 
     twins, chosen = select(names, everything, chapter, engine, python, device, on)
-    cells = checking.plan(twins, chosen, device, seed, size)
+    measurements = checking.plan(twins, chosen, device, seed, size)
     settings = Settings(device, 1, side_by_side(jobs, on), timeout)
-    measure("check", cells, out, resume, {}, as_json, lambda r, tell: checking.run(r, chosen, settings, tell), on)
+    measure(
+        "check",
+        measurements,
+        out,
+        resume,
+        {},
+        as_json,
+        lambda r, on_progress: checking.run(r, chosen, settings, on_progress),
+        on,
+    )

@@ -67,7 +67,7 @@ def compare(
     jobs = side_by_side(jobs, on)
     planned = chosen_seeds(seed, seeds)
     timing = bench.Options(reference, quick, share("--precision", precision), seconds("--budget", budget))
-    cells = [
+    measurements = [
         *checking.plan(twins, chosen, device, planned[0], "small"),
         *bench.plan(twins, chosen, device, planned[0], "small", reference),
         *training.plan(twins, chosen, device, planned),
@@ -77,11 +77,11 @@ def compare(
     options = {"epochs": epochs, "init": init, "threads": threads, "reference": reference}
     options |= {"quick": quick, "precision": precision, "budget": budget}
 
-    def all_three(record: Any, tell: Any) -> None:
-        checking.run(record, chosen, Settings(device, 1, jobs, timeout), tell)
+    def all_three(record: Any, on_progress: Any) -> None:
+        checking.run(record, chosen, Settings(device, 1, jobs, timeout), on_progress)
         one_by_one = Settings(device, threads, 1, timeout)
-        bench.run(record, chosen, one_by_one, timing, tell)
+        bench.run(record, chosen, one_by_one, timing, on_progress)
         to = logs.Log(log, out / log / record.path.stem) if log else None
-        training.run(record, chosen, one_by_one, training.Options(epochs, init, log=to), tell)
+        training.run(record, chosen, one_by_one, training.Options(epochs, init, log=to), on_progress)
 
-    measure("compare", cells, out, resume, options, as_json, all_three, on)
+    measure("compare", measurements, out, resume, options, as_json, all_three, on)

@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from compare.cli.arguments import make_folder
 from compare.cli.carry_out import answer
 from compare.cli.options import Json
 
@@ -18,17 +17,16 @@ def diff(
     md: Annotated[Path | None, typer.Option("--md", metavar="FILE", help="Write the comparison as Markdown.")] = None,
 ) -> None:
     """What changed between two records: figures that moved beyond noise, agreements lost; exit 1 on a regression."""
+    from compare.record.files import write_text
     from compare.record.record import read_record
     from compare.report import diff as comparing
     from compare.report import diff_text as reporting
 
     paths = old, new
     records = [read_record(path) for path in paths]
-    if md:
-        make_folder(md.parent, "--md")
     found = comparing.compare(*records)
     content = {"old": str(old), "new": str(new), **found.to_json()}
-    answer(content, reporting.text(found, paths, records, everything), as_json)
+    answer(content, reporting.text(found, paths, records, everything), as_json, paths)
     if md:
-        reporting.write(md, reporting.markdown(found, paths, records, everything))
+        write_text(md, reporting.markdown(found, paths, records, everything), "--md", paths)
     raise typer.Exit(found.exit_code())

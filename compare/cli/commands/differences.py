@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from compare.cli.arguments import make_folder
 from compare.cli.carry_out import answer
 from compare.cli.options import Engines, Jobs, Json, Pythons, Timeout
 
@@ -25,17 +24,16 @@ def differences(
     from compare.engines.pool import Settings
     from compare.reading import differences as measuring
     from compare.reading import differences_text as reporting
+    from compare.record.files import write_text
     from twin.differences import ROWS
     from twin.differences import find as find_row
 
     rows = [find_row(name) for name in dict.fromkeys(names or ROWS)]
-    if md:
-        make_folder(md.parent, "--md")
     chosen = engines.choose(engine or [], engines.parse_pythons(python or []))
     settings = Settings("cpu", 1, jobs or os.cpu_count() or 1, timeout)
     found, versions = measuring.measure(rows, chosen, settings)
     pages = "\n\n\n".join(reporting.page(name, found[name]) for name in dict.fromkeys(names or []))
     answer(reporting.to_json(found), pages or reporting.table(found), as_json)
     if md:
-        reporting.write(md, reporting.markdown(found, versions))
+        write_text(md, reporting.markdown(found, versions), "--md")
     raise typer.Exit(measuring.exit_code(found))

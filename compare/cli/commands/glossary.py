@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from compare.cli.arguments import make_folder
 from compare.cli.carry_out import answer
 from compare.cli.options import Json
 
@@ -19,12 +18,11 @@ def glossary(
 ) -> None:
     """What Keras's words are called in PyTorch, and in Korean: with lines that run on both sides."""
     from compare.reading import glossary as words
-    from compare.reading.differences_text import write
+    from compare.record.files import write_text
     from twin.glossary import ENTRIES, find
 
     named = {entry.name: entry for term in terms or [] for entry in find(term)}
     if md:
-        make_folder(md.parent, "--md")
-        write(md, words.markdown())
+        write_text(md, words.markdown(), "--md")
     pages = "\n\n\n".join(words.page(entry) for entry in named.values())
     answer(words.to_json(list((named or ENTRIES).values())), pages or words.table(), as_json)

@@ -43,10 +43,10 @@ def line(
     twins = variants(data, quick)
     epochs = epochs or (QUICK_EPOCHS if quick else None)
     settings = Settings(device, threads, 1, timeout)
-    cells = training.plan(twins, chosen, device, [seed], size="line")
+    measurements = training.plan(twins, chosen, device, [seed], size="line")
     recorded = {"data": data, "epochs": epochs, "quick": quick, "threads": threads}
 
-    def run(record: Any, tell: Any) -> None:
-        progress_line.run(record, twins, chosen, settings, epochs, tell)
+    def run(record: Any, on_progress: Any) -> None:
+        progress_line.run(record, twins, chosen, settings, epochs, on_progress)
 
-    measure("line", cells, out, resume, recorded, as_json, run)
+    measure("line", measurements, out, resume, recorded, as_json, run)

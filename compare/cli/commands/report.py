@@ -16,16 +16,15 @@ def report(
     import sys
 
     from compare.record.files import write_text
-    from compare.report import figures, markdown
+    from compare.report import figures, markdown, tables
     from compare.report import page as page_report
-    from compare.report import tables as reporting
     from twin.errors import TwinError
 
     if [md, csv].count("-") > 1:
         raise TwinError("--md - and --csv -: stdout takes one of them; give the other a file")
     sources = figures.read(records)
     if not (md or csv or html):
-        print(reporting.of_sources(sources))
+        print(tables.of_sources(sources))
     makers = {
         "--md": (md, markdown.of_sources),
         "--csv": (csv, lambda sources: figures.to_csv(figures.figures(sources))),
@@ -35,5 +34,5 @@ def report(
         if target == "-":
             sys.stdout.write(make(sources))
         elif target:
-            write_text(Path(target), make(sources), option)
+            write_text(Path(target), make(sources), option, records)
             print(f"{option.removeprefix('--')}: {target}", file=sys.stderr)

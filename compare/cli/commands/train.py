@@ -57,7 +57,7 @@ def train(
     from compare.train import run as training
 
     twins, chosen = select(names, everything, chapter, engine, python, device, on)
-    cells = training.plan(twins, chosen, device, chosen_seeds(seed, seeds))
+    measurements = training.plan(twins, chosen, device, chosen_seeds(seed, seeds))
     settings = Settings(device, threads, 1, timeout)
     if weights and len(twins) != 1:
         raise TwinError(f"--weights {weights}: weights belong to one twin; {len(twins)} are named")
@@ -66,9 +66,9 @@ def train(
     if log:
         logs.require(log)
 
-    def run(record: Any, tell: Any) -> None:
+    def run(record: Any, on_progress: Any) -> None:
         to = logs.Log(log, out / log / record.path.stem) if log else None
-        training.run(record, chosen, settings, training.Options(epochs, init, weights, save, to), tell)
+        training.run(record, chosen, settings, training.Options(epochs, init, weights, save, to), on_progress)
 
     recorded = {"epochs": epochs, "init": init, "weights": weights and str(weights), "threads": threads}
-    measure("train", cells, out, resume, recorded, as_json, run, on)
+    measure("train", measurements, out, resume, recorded, as_json, run, on)

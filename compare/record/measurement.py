@@ -1,0 +1,115 @@
+"""A measurement: what was to be measured of one twin on one engine, and what became of it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from compare.record.machine import Machine
+from compare.record.results import BenchResult, CheckResult, TrainResult
+from twin.errors import AGREE, DIFFER, INCOMPLETE
+
+Measure = Literal["check", "bench", "train"]
+Status = Literal[
+    "not_run", "ok", "failed", "skipped", "unsupported", "timeout", "crashed", "oom_host", "oom_device", "unstable"
+]
+# What a report says of a status.
+STATUS_WORDS: dict[Status, str] = {
+    "not_run": "not run",
+    "ok": "agrees",
+    "failed": "DIFFERS",
+    "oom_host": "no memory",
+    "oom_device": "no memory",
+}
+UNMEASURED: tuple[Status, ...] = ("skipped", "not_run")
+
+
+@dataclass
+class Node:
+    """The machine of a cluster that measured, where it is not the record's own."""
+
+    name: str
+    machine: Machine
+
+
+@dataclass
+class Measurement:
+    """What identifies one measurement, and what became of it; its kinds add a result.
+
+    Args:
+        measure: which kind of measurement.
+        twin, engine, device, dtype, seed, size: what is measured.
+        status: 'not_run' until it was.
+        reason: one line, when the status is not 'ok'.
+        node: None where the record's own machine measured.
+    """
+
+    measure: Measure = field(init=False)
+    twin: str
+    engine: str
+    device: str
+    dtype: str
+    seed: int
+    size: str
+    status: Status = "not_run"
+    reason: str = ""
+    node: Node | None = None
+    result: Any = None
+
+    @property
+    def status_word(self) -> str:
+        """The status, as a report says it."""
+        return STATUS_WORDS.get(self.status, self.status)
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What identifies the measurement in a record."""
+        return (self.measure, self.twin, self.engine, self.device, self.dtype, str(self.seed), self.size)
+
+
+@dataclass
+class CheckMeasurement(Measurement):
+    """Whether a twin on an engine agrees with the float64 reference."""
+
+    measure: Literal["check"] = field(default="check", kw_only=True)
+    result: CheckResult | None = None
+
+
+@dataclass
+class BenchMeasurement(Measurement):
+    """How fast a twin is on an engine."""
+
+    measure: Literal["bench"] = field(default="bench", kw_only=True)
+    result: BenchResult | None = None
+
+
+@dataclass
+class TrainMeasurement(Measurement):
+    """How well a twin learns on an engine, from one seed."""
+
+    measure: Literal["train"] = field(default="train", kw_only=True)
+    result: TrainResult | None = None
+
+
+AnyMeasurement = Annotated[CheckMeasurement | BenchMeasurement | TrainMeasurement, Field(discriminator="measure")]
+
+
+def checks_of(measurements: Iterable[Measurement]) -> list[CheckMeasurement]:
+    return [each for each in measurements if isinstance(each, CheckMeasurement)]
+
+
+def benches_of(measurements: Iterable[Measurement]) -> list[BenchMeasurement]:
+    return [each for each in measurements if isinstance(each, BenchMeasurement)]
+
+
+def trainings_of(measurements: Iterable[Measurement]) -> list[TrainMeasurement]:
+    return [each for each in measurements if isinstance(each, TrainMeasurement)]
+
+
+def exit_code(measurements: Iterable[Measurement]) -> int:
+    """The command line's answer to these measurements."""
+    statuses = {each.status for each in measurements}
+    if "failed" in statuses:
+        return DIFFER
+    return AGREE if "ok" in statuses and statuses <= {"ok", "skipped"} else INCOMPLETE

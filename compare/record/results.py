@@ -1,0 +1,292 @@
+"""What a check, a bench and a training find: the one declaration of a record's results.
+
+schema.py derives from these dataclasses what a record's file must hold, so a new field is declared here and nowhere
+else. Times are seconds. A `Number` that is not finite is null in the file, and NaN in Python.
+"""
+
+import math
+import statistics
+from dataclasses import dataclass, field
+from typing import Annotated, Literal, get_args
+
+from pydantic import BeforeValidator
+
+RungName = Literal["structure", "weights", "forward", "gradients", "optimizer", "trajectory"]
+Quantity = Literal["step", "loop", "batch_inference", "latency"]
+SpeedVerdict = Literal["faster", "slower", "equal", "inconclusive", "unstable", "none", "reference"]
+RUNGS: tuple[RungName, ...] = get_args(RungName)  # of the ladder, in its order
+# What the bench times in loops, in words.
+QUANTITY_NAMES: dict[Quantity, str] = {
+    "step": "training step",
+    "loop": "training loop",
+    "batch_inference": "batch inference",
+    "latency": "one-row inference",
+}
+QUANTITIES: tuple[Quantity, ...] = get_args(Quantity)
+
+
+Number = Annotated[float, BeforeValidator(lambda value: math.nan if value is None else value)]
+
+
+@dataclass
+class TensorError:
+    """How far one tensor is from the float64 reference.
+
+    Args:
+        name: of the tensor, under PyTorch's names.
+        rel_l2: relative L2 distance.
+        noise_ratio: the error in units of native float32's rounding error; None where the engine computes in float64.
+        limit, noise_limit: how large either may be.
+    """
+
+    name: str
+    rel_l2: Number
+    limit: float
+    noise_ratio: Number | None = None
+    noise_limit: float | None = None
+
+
+@dataclass
+class WorstError(TensorError):
+    """The error of a rung that uses most of what it is allowed.
+
+    Args:
+        max_abs: the largest absolute difference of an element.
+        index: of that element.
+    """
+
+    max_abs: Number | None = None
+    index: list[int] = field(default_factory=list)
+
+
+@dataclass
+class RungResult:
+    """What became of one rung of the ladder.
+
+    Args:
+        rung: its name.
+        status: whether both sides agree on it.
+        worst: the error that uses most of what it is allowed; None where none is measured.
+        message: one line for a person.
+        measured: how many tensors were compared.
+        tensors: those that use most of what they are allowed, in the order of the model.
+    """
+
+    rung: RungName
+    status: Literal["ok", "failed"]
+    worst: WorstError | None = None
+    message: str = ""
+    measured: int = 0
+    tensors: list[TensorError] = field(default_factory=list)
+
+
+@dataclass
+class CheckResult:
+    """How far up the ladder an engine came.
+
+    Args:
+        rungs: in order, up to the first that failed.
+        repeated_with_seed: of the repetition that agreed, where the first run disagreed only after its first step.
+    """
+
+    rungs: list[RungResult] = field(default_factory=list)
+    repeated_with_seed: int | None = None
+
+    @property
+    def worst(self) -> dict[str, WorstError]:
+        """The worst error of each rung, where one was measured."""
+        return {rung.rung: rung.worst for rung in self.rungs if rung.worst}
+
+    @property
+    def noise_ratio(self) -> float | None:
+        """The largest error in units of native float32's rounding error."""
+        return max((far.noise_ratio for far in self.worst.values() if far.noise_ratio is not None), default=None)
+
+
+@dataclass
+class GpuState:
+    """The GPU when a process run began."""
+
+    clock_mhz: float
+    celsius: float
+    watts: float
+
+
+@dataclass
+class ProcessRun:
+    """What one fresh process measured.
+
+    Args:
+        times: by quantity, seconds of one repetition in each timed loop.
+        import_seconds: from the start of the process until its framework answers.
+        first_step, second_step: seconds of the first training steps, in which compilers compile.
+        peak_memory_mib: the most memory that was in use: the device's, on a CPU the process's.
+        unsteady: quantities whose time still changed when the warm-up ended.
+        repetitions: by quantity, in a timed loop.
+        gpu: None on a CPU.
+    """
+
+    times: dict[Quantity, list[float]] = field(default_factory=dict)
+    import_seconds: float | None = None
+    first_step: float | None = None
+    second_step: float | None = None
+    peak_memory_mib: float | None = None
+    unsteady: list[Quantity] = field(default_factory=list)
+    repetitions: dict[Quantity, int] = field(default_factory=dict)
+    gpu: GpuState | None = None
+
+
+@dataclass
+class SpeedRatio:
+    """How many times as long an engine takes as the reference, and what that is worth.
+
+    Args:
+        estimate: above 1 is slower.
+        low, high: the 95% interval; None for one process run, which has none.
+        process_runs: behind the estimate.
+        noise_band: how far from 1 the same code may seem to be, from the A/A runs; None for one process run.
+        verdict: 'none' for too few process runs.
+    """
+
+    estimate: float
+    low: float | None
+    high: float | None
+    process_runs: int
+    noise_band: float | None
+    verdict: SpeedVerdict
+
+
+@dataclass
+class BenchResult:
+    """How fast an engine is.
+
+    Args:
+        agrees: whether the ladder found that the pair agrees; if not, nothing is timed.
+        batch_size, threads: of each process.
+        reference: the engine that the times are divided by.
+        compiled: whether the step runs as one compiled program.
+        process_runs: what each fresh process measured.
+        aa_runs: process runs of the reference's own code a second time, on the reference's measurement only.
+        ratios: by quantity, time over that of the reference; on the reference's measurement its A/A runs over its own.
+    """
+
+    agrees: bool | None = None
+    batch_size: int | None = None
+    reference: str = ""
+    threads: int | None = None
+    compiled: bool | None = None
+    process_runs: list[ProcessRun] = field(default_factory=list)
+    aa_runs: list[ProcessRun] = field(default_factory=list)
+    ratios: dict[Quantity, SpeedRatio] = field(default_factory=dict)
+
+    @property
+    def speed(self) -> dict[Quantity, SpeedRatio]:
+        """The ratios that may be reported: none of a pair that does not agree."""
+        return self.ratios if self.agrees else {}
+
+
+@dataclass
+class Picture:
+    """A strip of pictures side by side, a PNG in base64.
+
+    Args:
+        caption: what it shows.
+        of: 'data' is the same for all engines, 'model' is what the model made of it.
+        png: the file's bytes in base64.
+    """
+
+    caption: str
+    of: Literal["data", "model"]
+    png: str
+
+
+@dataclass
+class Boxes:
+    """Per row of the test part left, top, right and bottom, from 0 to 1."""
+
+    true: list[list[float]]
+    predicted: list[list[float]]
+
+
+@dataclass
+class Labels:
+    """Per row of the test part its class."""
+
+    true: list[int]
+    predicted: list[int]
+
+
+@dataclass
+class Predictions:
+    """What a trained model makes of the first rows of the test part.
+
+    Args:
+        rows: how many.
+        pictures: of the data and of the model.
+        tile: height and width in pixels of one picture of the first strip.
+        labels, boxes: where the model predicts classes or places.
+    """
+
+    rows: int | None = None
+    pictures: list[Picture] = field(default_factory=list)
+    tile: list[int] = field(default_factory=list)
+    labels: Labels | None = None
+    boxes: Boxes | None = None
+
+
+@dataclass
+class TrainResult:
+    """What a training reached.
+
+    Args:
+        metric: its name.
+        value: of the metric on the test part; NaN where the training diverged.
+        target: what the twin's own training must reach.
+        chance: what a model without training reaches.
+        margin: differences below it count as equal.
+        epochs: trained.
+        init: of the weights: 'shared', 'own' or 'given'.
+        loss: by name, after each epoch.
+        provenance: where the data came from.
+        rows: trained on in an epoch.
+        seconds: of the whole training.
+        epoch_seconds: of each epoch.
+        parameters: trainable ones.
+        multiply_adds: of one picture in inference; counted by `twin line` only.
+        predictions: of the first seed only.
+    """
+
+    metric: str
+    value: Number
+    target: float
+    chance: float
+    seconds: float
+    loss: dict[str, list[Number]]
+    margin: float | None = None
+    epochs: int | None = None
+    init: str = ""
+    provenance: str = ""
+    rows: int | None = None
+    epoch_seconds: list[float] = field(default_factory=list)
+    parameters: int | None = None
+    multiply_adds: int | None = None
+    predictions: Predictions | None = None
+
+    @property
+    def counted_value(self) -> float:
+        """The value; chance for a training that diverged.
+
+        A loss that became infinite or no number has taught the model nothing, which is a result. Leaving it out would
+        compare only the seeds that went well.
+        """
+        return self.value if math.isfinite(self.value) else self.chance
+
+    @property
+    def higher_is_better(self) -> bool:
+        return self.target > self.chance
+
+    @property
+    def rows_per_second(self) -> float | None:
+        """In the median epoch; None where only the first was trained, in which compilers compile."""
+        later = self.epoch_seconds[1:]
+        return self.rows / statistics.median(later) if later and self.rows else None
