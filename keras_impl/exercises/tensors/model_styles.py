@@ -1,10 +1,10 @@
 """One network in every style that a framework offers: a list, functions, a class; the same weights, the same outputs.
 
-A sequential model is a list of layers, and can say nothing but "one after the other". A class says in Python what
-happens, and so can say everything. Between the two stands what both frameworks call functional without meaning the
-same. In Keras it is a graph of layers, drawn once with a placeholder for the data, whose layers own their weights. In
-PyTorch (`torch.nn.functional`, `torch.func`) it is a function that owns nothing and is handed its weights. PyTorch has
-no counterpart to the first; Keras's counterpart to the second is `stateless_call`, by which it trains on JAX.
+A sequential model is a list of layers that run one after the other. A class says in Python what happens, so it can do
+anything. Both frameworks call a third style functional, but mean different things. In Keras it is a graph of layers,
+built once with a placeholder for the data, whose layers own their weights. In PyTorch (`torch.nn.functional`,
+`torch.func`) it is a function that owns nothing and gets its weights as arguments. PyTorch has no counterpart to the
+first; Keras's counterpart to the second is `stateless_call`, by which it trains on JAX.
 
 Chollet, "Keras: the Python deep learning API" (2015), the guides to the sequential, functional and subclassing styles;
 Paszke et al., "PyTorch: an imperative style, high-performance deep learning library" (2019), section 4.1.

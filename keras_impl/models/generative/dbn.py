@@ -1,8 +1,8 @@
-"""Deep belief network: restricted Boltzmann machines, each trained on what the one below makes of the pictures.
+"""Deep belief network: restricted Boltzmann machines, each trained on the output of the one below.
 
 Hinton, Osindero and Teh, "A fast learning algorithm for deep belief nets" (2006), sections 4 and 6 and figure 1;
 as an autoencoder and as a classifier, Hinton and Salakhutdinov, "Reducing the dimensionality of data with neural
-networks" (2006). Through many sigmoids with small random weights hardly any gradient comes down to the lowest layer.
+networks" (2006). With small random weights, hardly any gradient passes through many sigmoids to the lowest layer.
 Here the layers learn first, without labels: contrastive divergence trains the lowest machine on the pictures, the
 next on the probabilities of its hidden units, and so on to the top. With an output layer on top the whole is then
 a network of sigmoids that starts from weights which already describe the pictures.

@@ -1,9 +1,10 @@
 """Unsupervised pre-training: layers that learned to reconstruct many pictures learn to classify from few labels.
 
 Erhan, Bengio, Courville, Manzagol, Vincent and Bengio, "Why does unsupervised pre-training help deep learning?"
-(2010), sections 3 and 6. Where most pictures have no label, each layer is first trained as a denoising autoencoder of
-what the layer below gives, on all pictures. Then the decoders are set aside, a classifier is put on top, and the whole
-is trained on the few pictures that have labels. The more layers there are, the more it gains over random first weights.
+(2010), sections 3 and 6. If most pictures have no label, each layer is first trained as a denoising autoencoder of
+the output of the layer below, on all pictures. Then the decoders are left out, a classifier is put on top, and the
+network is trained on the few pictures that have labels. The deeper the network, the more it gains over random initial
+weights.
 
 Departures: dropout as the corruption, which also divides what it keeps by 1 - rate; the squared error with linear
 decoders in place of the cross-entropy, since codes of tanh go from -1 to 1; Adam.
@@ -36,7 +37,7 @@ class DenoisingLayer(keras.Model):
         self(keras.Input((inputs,)))  # differs: Keras creates its weights when it first sees a shape
 
     def call(self, x, training=None):  # differs: Keras passes the mode in, and on JAX does not hand it on
-        """(B, inputs) rows, spoilt in training, to their reconstructions (B, inputs)."""
+        """(B, inputs) rows, corrupted in training, to their reconstructions (B, inputs)."""
         x = self.dropout(x, training=training)
         return self.decoder(self.encode(x))
 

@@ -1,15 +1,15 @@
 """Augmentation: every picture seen in many ways, so that a network learns what does not depend on the way.
 
 Shorten and Khoshgoftaar, "A survey on image data augmentation for deep learning" (2019), section "Image data
-augmentations based on basic image manipulations". A transformation is a random draw and what it does to the picture.
-Here the draws are given, one a picture, so that both frameworks make the same picture. What moves pixels is one
-affine map: for each pixel of the result, the place that it comes from, between four pixels of the original, and
-black beyond the edge.
+augmentations based on basic image manipulations". A transformation draws random numbers and changes the picture by
+them. Here the numbers are given, one for each picture, so that both frameworks make the same picture. All geometric
+transformations are one affine map: it gives, for each pixel of the result, the position that it comes from, between
+four pixels of the original; beyond the edge everything is black.
 
-The names are the same in Keras and in torchvision, and mean the same for whatever moves pixels. Colour jitter differs:
-`jitter_as_in_keras` and `jitter_as_in_torchvision` are made from the same draw. A Keras resize takes the nearest
-pixels unless told to smooth first (antialias), torchvision's smooths; a Keras blur darkens the frame, torchvision's
-mirrors it. Keras's RandomCrop draws one place for the whole batch.
+Geometric transformations have the same names in Keras and in torchvision, and do the same. Colour jitter differs:
+`jitter_as_in_keras` and `jitter_as_in_torchvision` use the same numbers. By default a Keras resize takes the nearest
+pixels, and torchvision's smooths first (antialias); a Keras blur darkens the frame, and torchvision's mirrors it.
+Keras's RandomCrop draws one position for the whole batch.
 
 Slides: deck B, "Data Augmentation" and "Image Transforms"; deck D, flips, shift, rotation, crop.
 """

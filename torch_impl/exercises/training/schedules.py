@@ -1,14 +1,14 @@
 """Learning rate schedules: large steps first, small ones at the end.
 
 A schedule is a function of a count. What it counts differs: Keras calls it at every step of the optimizer, PyTorch
-whenever `scheduler.step()` is called, by custom once an epoch, so that the same exponential decay with 0.9 shrinks
-the rate by 0.9 a step in Keras and by 0.9 an epoch in PyTorch. Every schedule is run both ways here, each framework
-being told to count like the other, and then the rates agree at every step.
+at every `scheduler.step()`, usually once an epoch. So the same exponential decay with 0.9 multiplies the rate by 0.9
+at each step in Keras and at each epoch in PyTorch. Here every schedule runs both ways, with both frameworks counting
+steps and then both counting epochs, and the rates agree at every step.
 
 Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts" (2017), section 3, without the restarts,
 for the cosine; Goyal et al., "Accurate, large minibatch SGD: training ImageNet in 1 hour" (2017), section 2.2, for the
-warm-up. The rates are not asked for but taken from what the optimizer does: a weight of 0 whose gradient is 1 moves
-to minus the rate. Past its end, PyTorch's cosine rises again, and Keras's stays at 0.
+warm-up. The rates are measured on what the optimizer does: a weight of 0 whose gradient is 1 moves to minus the
+rate. Past its end, PyTorch's cosine rises again, and Keras's stays at 0.
 
 Slides: deck D, "Lambda LR" and "CosineAnnealingLR"; deck E, ExponentialLR.
 """
