@@ -22,7 +22,7 @@ from compare.engines.engine import ENGINES
 SCRIPT = """
 import json, random, statistics, sys, time
 import torch
-from compare.stopwatch import Stopwatch
+from compare.worker.stopwatch import Stopwatch
 from torch_impl import timing, train
 from twin import data
 from twin.catalogue import find
@@ -51,7 +51,7 @@ def hand():
     return (time.perf_counter() - start) / count
 
 
-ways = {"bench": lambda: watch.chunk("step", count), "hand": hand}
+ways = {"bench": lambda: watch.timed_loop("step", count), "hand": hand}
 seconds = {name: [] for name in ways}
 for block in range(22):
     for name in random.sample(list(ways), 2):

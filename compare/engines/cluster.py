@@ -1,9 +1,9 @@
 """`--on ray`: the measurements of a run on the nodes of a Ray cluster, a twin at a time.
 
 A twin with all its engines is the unit: one task, which holds one GPU or as many processor cores as an engine has
-threads (see `needs`), on one node. So the rounds of a speed comparison never mix machines, and a reference is computed
-once. The task measures a record of its own, with the function that would measure it here; what that record saves comes
-back at once.
+threads (see `needs`), on one node. So the process runs of a speed comparison never mix machines, and a reference is
+computed once. The task makes a record of its own, with the function that would measure it here; what that record saves
+comes back at once.
 """
 
 import contextlib

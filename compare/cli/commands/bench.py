@@ -47,7 +47,7 @@ def bench(
     resume: Resume = None,
     on: On = None,
 ) -> None:
-    """Time twins over rounds of fresh processes; only those that agree, with ratios, intervals and verdicts."""
+    """Time twins over process runs; only those that agree, with ratios, intervals and verdicts."""
     from compare.bench import run as timing
     from compare.check import run as checking
     from compare.engines.pool import Settings
