@@ -9,7 +9,7 @@ from keras import layers, ops
 
 from twin.bridge import RULES, Leaf
 
-FUNCTIONAL = type(keras.Model(x := keras.Input((1,)), x))
+FUNCTIONAL = type(keras.Model(x := keras.Input((1,)), -x))
 LEAVES = {keras_kind for keras_kind, _ in RULES}
 
 
