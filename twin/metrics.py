@@ -3,7 +3,7 @@
 Each takes `predict`, from named arrays with the model's inputs among them to named outputs, and the test part.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
 
@@ -44,6 +44,11 @@ def reconstruction_error(predict: Predict, test: Arrays) -> float:
     return float(((predict(test)["y"] - test["y"]) ** 2).mean())
 
 
+def heart_rate_error(predict: Predict, test: Arrays) -> float:
+    """Mean absolute difference of rates given in beats a second, in beats a minute; lower is better."""
+    return float(60 * np.abs(predict(test)["y"] - test["y"]).mean())
+
+
 def frechet_distance(predict: Predict, test: Arrays) -> float:
     """Frechet distance of Gaussians fitted to generated and to `real` rows; 0 for equal means and covariances.
 
@@ -65,6 +70,36 @@ def _small_rows(pictures: np.ndarray) -> np.ndarray:
     rows, height, width, channels = pictures.shape
     tiles = pictures.reshape(rows, 8, height // 8, 8, width // 8, channels)
     return tiles.mean((2, 4)).reshape(rows, -1)
+
+
+def character_error_rate(predict: Predict, test: Arrays) -> float:
+    """Edits that turn the best paths into the strings, for each character of the strings; lower is better.
+
+    The strings are `y` (N, S) with classes from 1 and 0 behind their ends; the model's output is logits
+    (N, T, classes).
+    """
+    found = best_path(predict(test)["y"])
+    true = [row[row > 0].tolist() for row in test["y"]]
+    edits = sum(edit_distance(ours, theirs) for ours, theirs in zip(found, true, strict=True))
+    return edits / sum(map(len, true))
+
+
+def best_path(logits: np.ndarray) -> list[list[int]]:
+    """What CTC's logits (N, T, classes) read as: each step's best class, repetitions merged, blanks (0) dropped."""
+    best = logits.argmax(-1)
+    kept = best > 0
+    kept[:, 1:] &= best[:, 1:] != best[:, :-1]
+    return [row[keep].tolist() for row, keep in zip(best, kept, strict=True)]
+
+
+def edit_distance(one: Sequence[Hashable], other: Sequence[Hashable]) -> int:
+    """The least number of insertions, deletions and replacements that make one sequence the other (Levenshtein)."""
+    row = list(range(len(other) + 1))  # from nothing to each beginning of the other
+    for number, item in enumerate(one, start=1):
+        before, row = row, [number]
+        for place, wanted in enumerate(other):
+            row.append(min(before[place + 1] + 1, row[place] + 1, before[place] + (item != wanted)))
+    return row[-1]
 
 
 def mean_return(predict: Predict, test: Arrays) -> float:

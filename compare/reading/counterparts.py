@@ -91,6 +91,12 @@ COUNTERPARTS = (
     ),
     Counterpart("keras.layers.MaxPooling1D(pool_size)", "torch.nn.MaxPool1d(kernel_size)", "As in two dimensions."),
     Counterpart(
+        "keras.layers.MaxPooling3D(pool_size)",
+        "torch.nn.MaxPool3d(kernel_size)",
+        '"same" with the window\'s size as stride is `ceil_mode=True`: both round up and pad behind only.',
+        ("max_pool_same",),
+    ),
+    Counterpart(
         "keras.layers.AveragePooling2D(pool_size)",
         "torch.nn.AvgPool2d(kernel_size)",
         "Where there is padding, PyTorch counts its zeros in the mean, Keras does not.",
@@ -133,6 +139,18 @@ COUNTERPARTS = (
         "torch.nn.LSTM(input_size, hidden_size, batch_first=True)",
         "Keras gives the last output, PyTorch all outputs and the states; PyTorch has two biases and time first.",
         ("lstm_two_biases", "rnn_batch_first", "lstm_init"),
+    ),
+    Counterpart(
+        "keras.layers.Embedding(input_dim, output_dim)",
+        "torch.nn.Embedding(num_embeddings, embedding_dim)",
+        "The table is `embeddings` in Keras and `weight` in PyTorch; both start from other random numbers.",
+        ("embedding_padding", "embedding_padding_vector"),
+    ),
+    Counterpart(
+        'embeddings_initializer="normal"',
+        "torch.nn.init.normal_(weight, std)",
+        "An argument in Keras, a call afterwards in PyTorch.",
+        ("normal_initializer_std",),
     ),
     Counterpart(
         "keras.layers.GRU(units)",
@@ -263,6 +281,7 @@ COUNTERPARTS = (
     Counterpart(
         "keras.ops.transpose(x, axes)", "tensor.permute(axes), tensor.T", "Two axes, `transpose`; more, `permute`."
     ),
+    Counterpart("keras.ops.squeeze(x, axis)", "tensor.squeeze(dim)", "`axis` is `dim`."),
     Counterpart("keras.ops.swapaxes(x, a, b)", "tensor.transpose(a, b)", "Another name."),
     Counterpart(
         "keras.ops.take(x, places, axis)", "x[:, places], torch.index_select", "PyTorch indexes as NumPy does."
@@ -313,6 +332,13 @@ COUNTERPARTS = (
         "keras.losses.MeanSquaredError()",
         "torch.nn.MSELoss()",
         "The arguments change places: Keras takes the target first, PyTorch the outputs.",
+    ),
+    Counterpart(
+        "keras.losses.ctc(target, outputs)",
+        "torch.nn.functional.ctc_loss(log_probabilities, target, steps, lengths)",
+        "Keras takes logits, (B, T, classes), counts steps and labels itself, and gives a loss per row; PyTorch takes "
+        "normalized ones, (T, B, classes), and its mean divides each row by its length first. Class 0 is the blank.",
+        ("ctc_reduction",),
     ),
     Counterpart(
         "keras.losses.huber(target, outputs, delta)",

@@ -6,12 +6,13 @@ targets) come out byte for byte the same for all engines, so that a report shows
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from twin.bridge import Arrays
+from twin.metrics import best_path
 from twin.spec import Layout, Twin
 
 Strip = tuple[str, str, list[np.ndarray]]  # caption, what it is of, and its pictures
@@ -25,13 +26,19 @@ GREYS, COLOURS = 16, 64  # of a strip: fewer make it smaller, and no reader coun
 BRIGHT = ((34, 34, 34), (102, 204, 238), (238, 119, 51), (204, 187, 68), (170, 51, 119), (34, 136, 51))  # Tol, bright
 
 
-def of_predictions(twin: Twin, test: Mapping[str, np.ndarray], outputs: Mapping[str, np.ndarray]) -> dict[str, Any]:
+def of_predictions(
+    twin: Twin,
+    test: Mapping[str, np.ndarray],
+    outputs: Mapping[str, np.ndarray],
+    spelled: Callable[[Sequence[int]], str] = str,
+) -> dict[str, Any]:
     """Pictures of what a model made of the first test rows.
 
     Args:
         twin: its metric says what the outputs are, its layouts which arrays are pictures.
         test: the test part, as the metric takes it.
         outputs: the model's, for all its rows.
+        spelled: what a row of classes reads as, where the outputs are sequences.
 
     Returns:
         `rows`, how many; `pictures`, each with a `caption`, what it is `of` ('data' or 'model') and a `png`; `tile`,
@@ -49,12 +56,14 @@ def of_predictions(twin: Twin, test: Mapping[str, np.ndarray], outputs: Mapping[
 
     if metric == "accuracy":
         found["labels"] = _both(test["y"][rows], outputs["y"][rows].argmax(-1))
+    elif metric == "character_error_rate":
+        both: dict[str, Any] = {"true": test["y"][rows], "predicted": best_path(outputs["y"][rows])}
+        found["labels"] = {name: [spelled(each) for each in sequences] for name, sequences in both.items()}
     elif metric == "localization_accuracy":
         found["labels"] = _both(test["label"][rows], outputs["label"][rows].argmax(-1))
         found["boxes"] = _both(test["box"][rows].round(3), np.nan_to_num(outputs["box"][rows]).round(3))
     strips = {
-        "accuracy": inputs,
-        "localization_accuracy": inputs,
+        **dict.fromkeys(("accuracy", "character_error_rate", "heart_rate_error", "localization_accuracy"), inputs),
         "mean_mask_iou": lambda: [
             *inputs(),
             ("true mask", "data", _coloured(test["y"][rows])),
@@ -104,26 +113,31 @@ def filters(weights: Arrays, order: list[str]) -> dict[str, str] | None:
     return None
 
 
-def attention(values: Arrays, heads: int, image_shape: Sequence[int]) -> dict[str, str] | None:
+def attention(
+    values: Arrays, heads: int, shape: Sequence[int], tubelet: Sequence[int] | None = None
+) -> dict[str, str] | None:
     """Where a transformer's class token looks in the last block, its heads averaged; None without attention to patches.
 
     Args:
         values: what left each layer, as `PATH/out`, tokens as (N, T, D) with the class token first.
         heads: that the channels of the queries and keys are divided among.
-        image_shape: height, width and channels of the pictures that the other tokens are patches of.
+        shape: height, width and channels of the pictures that the other tokens are patches of; or frames before them.
+        tubelet: frames, height and width of a token, where the pictures are clips.
     """
     from scipy.special import softmax
 
     paths = [name.removesuffix("query/out") for name in values if name.endswith(".query/out")]
-    if not paths or len(image_shape) != 3:
+    if not paths or len(shape) != (4 if tubelet else 3):
         return None
     found = (values[f"{paths[-1]}{name}/out"] for name in ("query", "key"))
     query, key = (array.reshape(*array.shape[:2], heads, -1) for array in found)
     scores = np.einsum("nhd,nthd->nht", query[:, 0], key) / query.shape[-1] ** 0.5
     weights = softmax(scores, axis=-1).mean(1)[:, 1:]  # (N, T - 1): what it leaves to the patches
-    height, width, _ = image_shape
+    frames, height, width = shape[:3] if tubelet else (1, *shape[:2])
     patch = round((height * width / weights.shape[1]) ** 0.5)
-    maps = weights.reshape(-1, height // patch, width // patch, 1).repeat(patch, 1).repeat(patch, 2)
+    long, high, wide = tubelet or (1, patch, patch)
+    maps = weights.reshape(-1, frames // long, height // high, width // wide)
+    maps = maps.repeat(long, 1).repeat(high, 2).repeat(wide, 3).reshape(len(maps), frames * height, width, 1)
     brightest = maps.max((1, 2, 3), keepdims=True)
     caption = "where the class token looks in the last block, brightest where most"
     return {"caption": caption, "of": "model", "png": _strip(list(maps / brightest), **APART)}
@@ -136,13 +150,13 @@ def _both(true: np.ndarray, predicted: np.ndarray) -> dict[str, list]:
 def _pictures(x: np.ndarray, layout: Layout) -> list[np.ndarray]:
     """Rows as pictures (H, W, 1 or 3) from 0 to 1; none where there is nothing to see, as of whole numbers.
 
-    An image is one, of a clip its middle frame is; what is 'as is' may be a flat square, or a signal (N, T, C), of
-    which each channel becomes a line over time.
+    An image is one, and so are a clip's frames one under the other; what is 'as is' may be a flat square, or a signal
+    (N, T, C), of which each channel becomes a line over time.
     """
     if x.dtype.kind != "f" or (layout == "as is" and x.ndim not in (2, 3)):
         return []
     if layout in ("clips", "frames"):
-        x = x[:, x.shape[1] // 2]
+        x = x.reshape(len(x), -1, *x.shape[3:])
     elif layout == "as is" and x.ndim == 2:
         side = round(x.shape[1] ** 0.5)
         x = x.reshape(len(x), side, side, 1) if side * side == x.shape[1] else x[:, None, :, None]

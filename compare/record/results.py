@@ -210,10 +210,10 @@ class Boxes:
 
 @dataclass
 class Labels:
-    """Per row of the test part its class."""
+    """Per row of the test part its class, or what its sequence reads as."""
 
-    true: list[int]
-    predicted: list[int]
+    true: list[int] | list[str]
+    predicted: list[int] | list[str]
 
 
 @dataclass

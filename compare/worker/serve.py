@@ -360,12 +360,14 @@ class Worker:
             if show:
                 from compare.record import pictures as shown
 
-                found["shown"] = shown.of_predictions(twin, dataset.test, outputs)
-                heads, inputs = twin.small.arguments.get("heads"), twin.inputs_of(dataset.test)
-                if found["shown"] and heads and list(twin.inputs.values()) == ["images"]:
+                spelled = getattr(data.module(twin.data), "spelled", str)
+                found["shown"] = shown.of_predictions(twin, dataset.test, outputs, spelled)
+                arguments, inputs = twin.small.arguments, twin.inputs_of(dataset.test)
+                if found["shown"] and "heads" in arguments and list(twin.inputs.values()) in (["images"], ["clips"]):
                     seen = {name: array[: shown.ROWS] for name, array in inputs.items()}
                     _, values = self.train.activations(self.run, seen)
-                    if weights := shown.attention(values, heads, next(iter(seen.values())).shape[1:]):
+                    shape = next(iter(seen.values())).shape[1:]
+                    if weights := shown.attention(values, arguments["heads"], shape, arguments.get("tubelet_size")):
                         found["shown"]["pictures"].append(weights)
         return found
 

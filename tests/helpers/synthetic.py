@@ -35,6 +35,8 @@ METRICS = {  # name -> target, chance, margin
     "reconstruction_error": (0.045, 0.074, 0.002),
     "frechet_distance": (5.0, 44.0, 0.5),
     "mean_return": (300.0, 22.0, 30.0),
+    "character_error_rate": (0.2, 1.0, 0.02),
+    "heart_rate_error": (5.0, 26.0, 0.5),
 }
 ENGINES = tuple(everything())
 SLOWNESS = dict(zip(ENGINES, (1.0, 0.8, 0.99, 0.9, 2.4, 0.7, 1.3, 1.01), strict=True))
@@ -235,7 +237,8 @@ def _shown(metric: str, side: str, variant: int) -> dict[str, Any]:
     boxes = np.column_stack([centres - 0.2, centres + 0.2])
     masks = (pictures[..., 0] > 0.4).astype(int)
     nudge = 0.02 * variant + (0.03 if side == "torch" else 0.0)
-    picture: Layout = "images" if metric in ("accuracy", "localization_accuracy", "mean_mask_iou") else "as is"
+    flat_or_none = ("reconstruction_error", "frechet_distance", "mean_return")
+    picture: Layout = "as is" if metric in flat_or_none else "images"
     twin = replace(find("mlp"), metric=Metric(metric, *METRICS[metric]), inputs={"x": picture})
     test, outputs = {
         "accuracy": ({"x": pictures, "y": labels}, {"y": logits}),
@@ -247,5 +250,10 @@ def _shown(metric: str, side: str, variant: int) -> dict[str, Any]:
         "reconstruction_error": ({"x": flat, "y": flat}, {"y": flat.round(0) * 0.8 + nudge}),
         "frechet_distance": ({"x": flat, "real": flat}, {"y": np.roll(flat, variant, axis=1)}),
         "mean_return": ({}, {}),
+        "character_error_rate": (
+            {"x": pictures, "y": labels[:, None] + 1},
+            {"y": np.eye(10)[np.roll(labels, variant)[:, None] + 1]},
+        ),
+        "heart_rate_error": ({"x": pictures, "y": centres[:, :1]}, {"y": centres[:, :1] + nudge}),
     }[metric]
     return shown.of_predictions(twin, test, outputs)

@@ -23,6 +23,7 @@ from tests.helpers.slides import (
     outputs,
     run,
 )
+from torch_impl import train
 from torch_impl.exercises.sequences import attention
 from twin.catalogue import find
 
@@ -568,3 +569,23 @@ def test_erratum_e_two_layers_are_not_two_directions():
     both_ways = nn.LSTM(3, 5, bidirectional=True, batch_first=True)
     torch.testing.assert_close(stacked(x)[0][:, :4], stacked(later)[0][:, :4])  # blind to what comes later
     assert (both_ways(x)[0][:, :4] - both_ways(later)[0][:, :4]).abs().max() > 1e-3
+
+
+def test_erratum_e_crnn_reads_one_picture():
+    twin = find("crnn")
+    logits = train.build(twin, dict(twin.small.arguments)).model.eval()(torch.zeros(1, 1, 32, 64))
+    assert logits.shape == (1, 64 // 4 - 1, 10 + 1)  # a step for each column of one picture; ten digits and the blank
+
+
+def test_erratum_e_video_tokens_are_tubelets():
+    twin = find("video_vit")
+    model = train.build(twin, dict(twin.small.arguments)).model.eval()
+    frames, height, width, _ = twin.small.arguments["clip_shape"]
+    t, h, w = twin.small.arguments["tubelet_size"]
+    assert model.pos_embedding.shape[1] - 1 == frames // t * (height // h) * (width // w) == 64 != frames
+    clip = torch.randn(1, 1, frames, height, width)
+    backwards = clip.unflatten(2, (-1, t)).flip(2).flatten(2, 3)  # the tubelets' order turned round in time
+    nn.init.normal_(model.pos_embedding)
+    assert (model(clip) - model(backwards)).abs().max() > 1e-2
+    nn.init.zeros_(model.pos_embedding)
+    torch.testing.assert_close(model(clip), model(backwards), atol=1e-5, rtol=1e-4)

@@ -39,11 +39,12 @@ def agree(name, arguments, theirs, pictures, expected):
         name: of the twin.
         arguments: what replaces the paper's size.
         theirs: their arrays under our names.
-        pictures: (B, H, W, C).
+        pictures: (B, H, W, C), or clips with a time before the height.
         expected: their logits.
     """
     twin = find(name)
-    arguments = {**twin.paper_size.arguments, "image_shape": pictures.shape[1:], **arguments}
+    shape = next(name for name in twin.paper_size.arguments if name.endswith("_shape"))
+    arguments = {**twin.paper_size.arguments, shape: pictures.shape[1:], **arguments}
     ours = keras_train.build(twin, arguments), torch_train.build(twin, arguments)
     bridge = Bridge(keras_train.describe(ours[0]), torch_train.describe(ours[1]), twin.flatten)
     native = theirs.keys() == torch_train.dump_weights(ours[1]).keys()
@@ -198,6 +199,34 @@ def test_vit_of_transformers():
     weights = from_torch(theirs, table)
     arguments = {"patch_size": 8, "dim": 96, "depth": 3, "heads": 4, "mlp_dim": 200, "dropout": 0.0, "num_classes": 10}
     agree("vit", arguments, weights, x, logits(theirs, x))
+
+
+def test_vivit_of_transformers():
+    transformers = pytest.importorskip("transformers")
+    x = np.random.default_rng(0).standard_normal((2, 4, 16, 16, 3)).astype(np.float32)
+    sizes = {"image_size": 16, "num_frames": 4, "tubelet_size": [2, 4, 4], "hidden_size": 96, "num_hidden_layers": 3}
+    config = transformers.VivitConfig(
+        **sizes, num_attention_heads=4, intermediate_size=200, layer_norm_eps=1e-6, num_labels=10, hidden_act="gelu"
+    )
+    theirs = transformers.VivitForVideoClassification(config)
+    projections = {"q_proj": "query", "k_proj": "key", "v_proj": "value", "o_proj": "projection"}
+    layers = {"layernorm_before": "norm1", "layernorm_after": "norm2", "mlp.fc1": "dense1", "mlp.fc2": "dense2"}
+    table = {
+        r"vivit\.embeddings\.cls_token": "cls_token",
+        r"vivit\.embeddings\.position_embeddings": "pos_embedding",
+        r"vivit\.embeddings\.patch_embeddings\.projection\.(\w+)": r"tubelet_embedding.\1",
+        r"vivit\.layers\.(\d+)\.attention\.(\w+)\.(\w+)": lambda number, layer, own: (
+            f"blocks.{number}.attention.{projections[layer]}.{own}"
+        ),
+        r"vivit\.layers\.(\d+)\.([\w.]+)\.(\w+)": lambda number, layer, own: f"blocks.{number}.{layers[layer]}.{own}",
+        r"vivit\.layernorm\.(\w+)": r"norm.\1",
+        r"classifier\.(\w+)": r"head.\1",
+    }
+    weights = from_torch(theirs, table)
+    with torch.no_grad():
+        expected = theirs(pixel_values=torch.from_numpy(x).movedim(-1, 2)).logits.numpy()
+    arguments = {"tubelet_size": (2, 4, 4), "dim": 96, "depth": 3, "heads": 4, "mlp_dim": 200, "num_classes": 10}
+    agree("video_vit", arguments, weights, x, expected)
 
 
 def logits(model, x):

@@ -10,6 +10,7 @@ from twin.catalogue import (
     sequences,
     tensors,
     training,
+    video,
 )
 from twin.errors import unknown
 from twin.spec import Chapter, Twin
@@ -20,6 +21,7 @@ CHAPTERS: dict[Chapter, tuple[Twin, ...]] = {
     Chapter(3, "classification", "Image classification"): classification.TWINS,
     Chapter(4, "training", "Better training"): training.TWINS,
     Chapter(5, "sequences", "Sequences"): sequences.TWINS,
+    Chapter(6, "video", "Video"): video.TWINS,
     Chapter(7, "detection", "Detection"): detection.TWINS,
     Chapter(8, "segmentation", "Segmentation"): segmentation.TWINS,
     Chapter(9, "generative", "Unsupervised and generative models"): generative.TWINS,

@@ -6,6 +6,7 @@ Images are (N, H, W, C), sequences (N, T, C), in float32; the sides bring them t
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,12 @@ class Dataset:
 
 def load(name: str, options: Mapping[str, Any] | None = None) -> Dataset:
     """The data set of that module, with its options."""
-    return importlib.import_module(f"twin.data.{name}").load(**(options or {}))
+    return module(name).load(**(options or {}))
+
+
+def module(name: str) -> ModuleType:
+    """The data set's own module."""
+    return importlib.import_module(f"twin.data.{name}")
 
 
 def split(arrays: Arrays, test_share: float, seed: int) -> tuple[Arrays, Arrays]:

@@ -1,0 +1,251 @@
+"""Video, by numbers: what chapter 6 says of CTC, space-time maps and tubelets.
+
+PyTorch's side is held against independent referees: NumPy, SciPy, Keras's own CTC, transformers. The ladder has shown
+that Keras gives the same.
+"""
+
+import base64
+import io
+import os
+from itertools import product
+
+os.environ.setdefault("KERAS_BACKEND", "torch")
+
+import keras
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from scipy.special import log_softmax, logsumexp
+from torch import nn
+
+from compare.record import pictures
+from keras_impl import train as keras_train
+from torch_impl import train
+from torch_impl.models.classification import vit
+from twin import data, metrics
+from twin.catalogue import find
+from twin.data import clips, digit_strings, pulses
+from twin.errors import TwinError
+
+SMALL = {name: find(name).small.arguments for name in ("crnn", "stmap", "video_vit")}
+WRONG = {  # what each network refuses
+    "crnn": [{"image_shape": (31, 64, 1)}, {"image_shape": (32, 7, 1)}, {"image_shape": (32, 64)}, {"num_classes": 1}],
+    "stmap": [{"map_shape": (8, 7, 3)}, {"map_shape": (8, 128)}, {"map_shape": (0, 128, 3)}],
+    "video_vit": [{"clip_shape": (7, 20, 20, 1)}, {"clip_shape": (8, 20, 21, 1)}, {"num_classes": 1}],
+}
+
+
+def built(name, **changes):
+    """The twin's PyTorch model at its small size, or near it."""
+    return train.build(find(name), {**SMALL[name], **changes}).model.eval()
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_sizes_that_a_network_cannot_take_are_told_alike(name):
+    classes = [getattr(side.load_module(find(name)), find(name).model) for side in (keras_train, train)]
+    for changes in WRONG[name]:
+        texts = []
+        for constructor in classes:
+            with pytest.raises(ValueError, match="Received: ") as error:
+                constructor(**{**SMALL[name], **changes})
+            texts.append(str(error.value))
+        assert texts[0] == texts[1]
+        assert str(next(iter(changes.values()))) in texts[0]
+
+
+@pytest.mark.parametrize("name", [name for name in SMALL if find(name).paper_size])
+def test_the_papers_size_has_its_count(name):
+    twin = find(name)
+    with torch.device("meta"):
+        model = getattr(train.load_module(twin), twin.model)(**twin.paper_size.arguments)
+    lstms = [module for module in model.modules() if isinstance(module, nn.LSTM)]
+    second_biases = sum(p.numel() for lstm in lstms for name, p in lstm.named_parameters() if "bias_hh" in name)
+    assert sum(p.numel() for p in model.parameters()) - second_biases == twin.paper_size.parameters
+
+
+# CTC
+
+
+def test_ctc_is_the_sum_over_all_paths_that_read_as_the_string():
+    rng = np.random.default_rng(0)
+    logits = rng.standard_normal((1, 5, 3)).astype(np.float32)
+    target = [1, 1]
+    shares = log_softmax(logits[0].astype(np.float64), axis=-1)
+    paths = [path for path in product(range(3), repeat=5) if metrics.best_path(np.eye(3)[[path]])[0] == target]
+    expected = -logsumexp([sum(shares[step, label] for step, label in enumerate(path)) for path in paths])
+    y = torch.tensor([[*target, 0]])
+    assert built("crnn").compute_loss(None, y, torch.from_numpy(logits)).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_best_path_is_keras_greedy_decoding():
+    logits = np.random.default_rng(1).standard_normal((6, 15, 11)).astype(np.float32)
+    decoded, _ = keras.ops.ctc_decode(logits, np.full(6, 15), strategy="greedy", mask_index=0)
+    rows = keras.ops.convert_to_numpy(decoded)[0]
+    assert metrics.best_path(logits) == [row[row >= 0].tolist() for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "edits"),
+    [("", "", 0), ("kitten", "sitting", 3), ("", "abc", 3), ("flaw", "lawn", 2), ("ab", "ba", 2), ([1, 2], [1, 2], 0)],
+)
+def test_edit_distances(one, other, edits):
+    assert metrics.edit_distance(one, other) == metrics.edit_distance(other, one) == edits
+
+
+def test_a_character_error_rate_counts_edits_for_each_character():
+    test = {"x": np.zeros(2), "y": np.array([[1, 2, 0], [3, 3, 3]])}
+    read = np.eye(4)[[[1, 0, 2, 2, 0, 0], [3, 3, 0, 3, 0, 1]]]  # 1 2, right; 3 3 1 for 3 3 3
+    assert metrics.character_error_rate(lambda inputs: {"y": read}, test) == 1 / 5
+    assert metrics.character_error_rate(lambda inputs: {"y": np.eye(4)[np.zeros((2, 6), int)]}, test) == 1
+
+
+def test_every_string_has_a_path():
+    for part in (digit_strings.load(train_count=300, test_count=100).train,):
+        strings = part["y"]
+        repeats = ((strings[:, 1:] == strings[:, :-1]) & (strings[:, 1:] > 0)).sum(1)
+        assert ((strings > 0).sum(1) + repeats).max() <= built("crnn")(torch.zeros(1, 1, 32, 64)).shape[1]
+        assert ((strings > 0).sum(1) >= 3).all()
+        assert (part["x"].max((1, 2, 3)) > 0.6).all()
+
+
+def test_what_crnn_reads_is_one_picture_whose_columns_are_steps():
+    model, x = built("crnn"), torch.randn(1, 1, 32, 64)
+    assert model(x).shape == (1, 64 // 4 - 1, 11)
+    features = model.conv1(x)
+    other = x.clone()
+    other[..., 40:] += 1
+    changed = (features != model.conv1(other)).any(1)[0].any(0).nonzero()
+    assert changed.min() == 39  # a column sees its neighbours, and the order of columns is that of the picture
+
+
+# Clips
+
+
+def test_a_single_frame_does_not_show_the_motion():
+    part = data.load("clips", {"train_count": 400, "test_count": 8}).train
+    middles = part["x"][:, 3:5].mean(1)  # the same for a motion and its opposite, up to noise
+    for there, back in ((0, 1), (2, 3), (4, 5), (6, 7)):
+        apart = middles[part["y"] == there].mean(0) - middles[part["y"] == back].mean(0)
+        assert np.abs(apart).max() < 0.25
+    first, last = (part["x"][:, t, ..., 0] for t in (0, -1))
+    inks = [np.where(frame > 0.4, frame, 0) for frame in (first, last)]
+    mass = [(ink * np.arange(20)).sum((1, 2)) / ink.sum((1, 2)) for ink in inks]
+    moved = mass[1] - mass[0]
+    assert moved[part["y"] == 0].max() < 0 < moved[part["y"] == 1].min()
+    assert clips.MOTIONS[:2] == ("left", "right")
+
+
+@pytest.mark.parametrize(
+    ("load", "options"),
+    [(clips.load, {"frames": 1}), (digit_strings.load, {"width": 20}), (pulses.load, {"frames": 10})],
+)
+def test_data_that_cannot_be_made_is_one_clear_line(load, options):
+    with pytest.raises(TwinError, match="received"):
+        load(**options)
+
+
+# Space-time maps
+
+
+def test_the_label_of_a_map_is_the_rate_of_its_clean_pulse():
+    pulse, rate = pulses.beats(512, 40, np.random.default_rng(0))
+    spectrum = np.abs(np.fft.rfft(pulse * np.hanning(512), 4096))
+    hertz = np.fft.rfftfreq(4096, 1 / pulses.RATE)
+    spectrum[:, hertz > 2.6] = 0  # a second wave within a beat has its own line
+    spectrum[:, hertz < 0.6] = 0
+    found = hertz[spectrum.argmax(1)]
+    halves = np.minimum(np.abs(found - rate[:, 0]), np.abs(found / 2 - rate[:, 0]))
+    assert np.median(np.abs(found - rate[:, 0])) < 0.05
+    assert halves.max() < 0.12
+
+
+def test_every_row_of_a_map_is_scaled_to_its_own_range():
+    x = data.load("pulses", {"train_count": 4, "test_count": 4}).test["x"]
+    assert x.shape == (4, 8, 128, 3)
+    np.testing.assert_array_equal(x.min(2), 0)
+    np.testing.assert_array_equal(x.max(2), 1)
+
+
+def test_a_map_needs_a_third_of_the_weights_of_a_volume():
+    model = built("stmap")
+    flat = [model.conv1, model.conv2, model.conv3]
+    deep = [nn.Conv3d(c.in_channels, c.out_channels, (3, *c.kernel_size)) for c in flat]
+    counts = [sum(layer.weight.numel() for layer in each) for each in (flat, deep)]
+    assert 3 * counts[0] == counts[1]
+
+
+# Tubelets
+
+
+def shuffled_clips(tubelet=(2, 5, 5)):
+    """A clip, and the same with its tubelets in another order."""
+    clip = torch.randn(1, 1, 8, 20, 20)
+    t, h, w = tubelet
+    parts = clip.unfold(2, t, t).unfold(3, h, h).unfold(4, w, w)  # (1, 1, 4, 4, 4, t, h, w)
+    order = torch.randperm(64, generator=torch.Generator().manual_seed(0))
+    mixed = parts.reshape(1, 1, 64, t, h, w)[:, :, order].reshape(parts.shape)
+    return clip, mixed.permute(0, 1, 2, 5, 3, 6, 4, 7).reshape(clip.shape)
+
+
+def test_a_clip_is_a_sentence_of_tubelets_and_a_class_token():
+    assert built("video_vit").pos_embedding.shape == (1, 1 + (8 // 2) * (20 // 5) ** 2, 48)
+    assert (
+        built("video_vit", tubelet_size=(1, 20, 20)).pos_embedding.shape[1] == 1 + 8
+    )  # a token a frame is a choice of size
+
+
+def test_without_positions_a_shuffled_clip_is_the_same_clip():
+    model = built("video_vit")
+    nn.init.normal_(model.pos_embedding)
+    clip, mixed = shuffled_clips()
+    assert (model(clip) - model(mixed)).abs().max() > 1e-2
+    nn.init.zeros_(model.pos_embedding)
+    torch.testing.assert_close(model(clip), model(mixed), atol=1e-5, rtol=1e-4)
+
+
+def test_tubelets_are_flattened_as_numpy_would():
+    model, clip = built("video_vit"), torch.randn(1, 1, 8, 20, 20)
+    kernel, bias = model.tubelet_embedding.weight.detach().numpy(), model.tubelet_embedding.bias.detach().numpy()
+    cut = clip.numpy().reshape(4, 2, 4, 5, 4, 5).transpose(0, 2, 4, 1, 3, 5).reshape(64, -1)
+    tokens = model.tubelet_embedding(clip).flatten(2).transpose(1, 2)[0].detach().numpy()
+    np.testing.assert_allclose(tokens, cut @ kernel.reshape(48, -1).T + bias, atol=1e-5)
+
+
+def test_the_blocks_are_vits():
+    assert all(type(block) is vit.EncoderBlock for block in built("video_vit").blocks)
+
+
+# Pictures in a report
+
+
+def strip(picture):
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(picture["png"]))).convert("L")) / 255
+
+
+def test_a_report_shows_what_was_read_as_the_digits_it_stands_for():
+    part = data.load("digit_strings", {"train_count": 8, "test_count": 9}).test
+    right = np.eye(11)[np.repeat(part["y"], 2, axis=1) * np.tile([1, 0], 5)]  # each label, then a blank
+    shown = pictures.of_predictions(find("crnn"), part, {"y": right}, digit_strings.spelled)
+    assert shown["labels"]["true"] == shown["labels"]["predicted"]
+    assert shown["labels"]["true"][0] == "".join(str(label - 1) for label in part["y"][0] if label)
+
+
+def test_a_report_shows_a_clip_as_frames_one_under_the_other():
+    part = data.load("clips", {"train_count": 8, "test_count": 9}).test
+    shown = pictures.of_predictions(find("video_vit"), part, {"y": np.eye(8)[part["y"]]})
+    assert shown["tile"] == [160, 20]
+    drawn = strip(shown["pictures"][0])[:, :20]
+    frames = part["x"][0, ..., 0].reshape(160, 20)
+    assert np.corrcoef(drawn.ravel(), frames.ravel())[0, 1] > 0.98  # sixteen greys, and outliers cut off
+
+
+def test_a_report_shows_where_a_clips_class_token_looks():
+    values = {"blocks.0.attention.query/out": np.zeros((1, 9, 4)), "blocks.0.attention.key/out": np.zeros((1, 9, 4))}
+    values["blocks.0.attention.query/out"][0, 0] = 1
+    values["blocks.0.attention.key/out"][0, 1 + 6] = 9  # frame 2 of 2, row 2 of 2, column 1 of 2
+    looks = strip(pictures.attention(values, 2, (4, 6, 6, 1), (2, 3, 3)))
+    assert looks.shape == (24, 6)
+    assert looks[12:].reshape(2, 6, 6)[:, 3:, :3].min() > 0.9
+    assert looks[:12].max() < 0.1
+    assert pictures.attention(values, 2, (6, 6, 1), (2, 3, 3)) is None
