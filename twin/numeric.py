@@ -119,7 +119,7 @@ def noise_floor(draws: Sequence[np.ndarray], wanted: np.ndarray) -> float:
     return math.sqrt(square * count / (2 * gammaincinv(count / 2, CHANCE)))
 
 
-def moved_by_an_ulp(array: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def perturbed_by_one_ulp(array: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Every float32 value replaced by one of its two neighbours, at random; whole numbers stay."""
     if array.dtype.kind != "f":
         return array

@@ -17,7 +17,7 @@ from twin.errors import TwinError
 from twin.spec import Twin
 
 
-def parted_late(rungs: list[Rung]) -> bool:
+def diverged_late(rungs: list[Rung]) -> bool:
     """Whether the only thing that failed are the steps after the first."""
     failed = [rung for rung in rungs if rung.status == "failed"]
     return bool(failed) and (failed[0].rung == "trajectory" or (failed[0].rung == "optimizer" and failed[0].late))

@@ -15,7 +15,7 @@ import numpy as np
 from compare.engines.process import Worker
 from twin import arrays, bridge, data
 from twin.bridge import Leaf
-from twin.numeric import moved_by_an_ulp, noise_floor
+from twin.numeric import noise_floor, perturbed_by_one_ulp
 from twin.spec import Draw, Twin
 
 Arrays = dict[str, np.ndarray]
@@ -25,8 +25,8 @@ PAPER_BATCH = 2
 STEPS = 20
 SNAPSHOTS = (1, 2, 5, 10, 20)  # steps after which the weights are kept
 NATIVE_TWINS = 8
-ATTEMPTS = 8  # batches to try for one that sits on no kink
-KINK = 3e-5  # of a gradient: a third of its limit, and ten times what moves of several ulps otherwise do
+ATTEMPTS = 8  # batches to try for one that is at no non-differentiable point
+GRADIENT_JUMP = 3e-5  # of a gradient: a third of its limit, and ten times what moves of several ulps otherwise do
 # Arguments that say the shape of a row at a published size, and the layouts of the inputs that have it.
 SHAPES = {"image_shape": ("images",), "clip_shape": ("clips", "frames"), "window_shape": ("as is",)}
 # Adam's epsilon in the ladder, in Keras's meaning. Far larger than the stock 1e-7, so that a gradient which
@@ -100,7 +100,7 @@ def of_model(
     built = worker.ask("build", timeout, twin=twin.name, arguments=arguments, dtype="float32", seed=seed)
     worker.ask("dump", timeout, out=str(folder / "initial"))
     leaves = [Leaf.from_json(leaf) for leaf in built["leaves"]]
-    weights = shaken(arrays.read(folder / "initial"), rng)
+    weights = perturb_constants(arrays.read(folder / "initial"), rng)
     for name in bridge.redundant_names(leaves):
         weights[name] = np.zeros_like(weights[name])
     for _ in range(ATTEMPTS):
@@ -118,7 +118,7 @@ def of_model(
         ]
         probe = ask.outputs("float32", "", moved(weights, rng, ulps=8), moved(first, rng, ulps=8), with_steps)
         exact = ask.outputs("float64", "", weights, first, with_steps)
-        if not with_steps or not on_a_kink([*draws, probe], exact["gradients"]):
+        if not with_steps or not rounding_decides_gradients([*draws, probe], exact["gradients"]):
             break
     arrays.write(folder / "batches", batches)
     arrays.write(folder / "batch", first)
@@ -164,7 +164,7 @@ def of_exercise(worker: Worker, twin: Twin, folder: Path, timeout: float) -> Ref
     return ref
 
 
-def on_a_kink(draws: Sequence[Mapping[str, Any]], exact: Arrays) -> bool:
+def rounding_decides_gradients(draws: Sequence[Mapping[str, Any]], exact: Arrays) -> bool:
     """Whether rounding alone switches a ReLU or a max-pool on this batch.
 
     A gradient jumps where one switches, natively too, and two right implementations then differ by 1e-3. If in one
@@ -173,7 +173,8 @@ def on_a_kink(draws: Sequence[Mapping[str, Any]], exact: Arrays) -> bool:
     """
     whole = np.sqrt(sum(float(np.sum(np.square(array))) for array in exact.values()))
     return any(
-        np.linalg.norm(draw["gradients"][name] - array) > KINK * max(float(np.linalg.norm(array)), 1e-2 * whole)
+        np.linalg.norm(draw["gradients"][name] - array)
+        > GRADIENT_JUMP * max(float(np.linalg.norm(array)), 1e-2 * whole)
         for draw in draws
         for name, array in exact.items()
     )
@@ -323,7 +324,7 @@ def exercise_inputs(twin: Twin) -> Arrays:
     return {n: a.astype(np.float32 if a.dtype.kind == "f" else np.int32) for n, a in given.items()}
 
 
-def shaken(weights: Arrays, rng: np.random.Generator) -> Arrays:
+def perturb_constants(weights: Arrays, rng: np.random.Generator) -> Arrays:
     """Weights whose constant arrays (zero biases, unit scales, fresh statistics) were made to differ.
 
     A model whose biases are all zero agrees with one that has them in the wrong order.
@@ -341,7 +342,7 @@ def shaken(weights: Arrays, rng: np.random.Generator) -> Arrays:
 def moved(values: Arrays, rng: np.random.Generator, ulps: int = 1) -> Arrays:
     """Every float moved by one ulp, so many times."""
     for _ in range(ulps):
-        values = {name: moved_by_an_ulp(array, rng) for name, array in values.items()}
+        values = {name: perturbed_by_one_ulp(array, rng) for name, array in values.items()}
     return values
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from compare.check import reference
-from compare.check.climb import climb, parted_late
+from compare.check.climb import climb, diverged_late
 from compare.check.ladder import Rung
 from compare.check.reference import Reference
 from compare.engines.engine import ENGINES, REFERENCE, Engine
@@ -171,7 +171,7 @@ class _Climber:
         for measurement in self.measurements:
             try:
                 rungs, repeated = self._climb(measurement), None
-                if parted_late(rungs):
+                if diverged_late(rungs):
                     # A ReLU that flips by rounding parts one run in many; a defect parts the next one too.
                     again_as = replace(measurement, seed=measurement.seed + SECOND_TRY)
                     again = self._climb(again_as)

@@ -18,7 +18,7 @@ from typing import Any, Literal
 import numpy as np
 
 from compare.check import reference
-from compare.check.climb import climb, parted_late
+from compare.check.climb import climb, diverged_late
 from compare.check.ladder import Rung
 from compare.check.reference import Arrays, Reference
 from compare.engines.engine import ENGINES, FRAMEWORKS
@@ -245,7 +245,7 @@ class Checker:
             figures = {f"{r.rung}/{d.name}": float(d.rel_l2) for r in rungs for d in r.distances}
             failed = next((rung for rung in rungs if rung.status == "failed"), None)
             ran = self._ran()
-            if failed and parted_late(rungs) and not self._control(dtype, text, units):
+            if failed and diverged_late(rungs) and not self._control(dtype, text, units):
                 failed = None  # the twin's own file parts there too
             if failed:
                 return Outcome(self._in_words(failed), failed.rung, ran=ran, figures=figures)
@@ -314,7 +314,7 @@ class Checker:
             )
 
     def _control(self, dtype: str, text: str, units: list[str] | None) -> bool:
-        """Whether the twin's own file keeps together over all steps, where the learner's parted late."""
+        """Whether the twin's own file keeps together over all steps, where the learner's diverges late."""
         if dtype not in self.controls:
             self._place("", None)
             self.controls[dtype] = all(rung.status == "ok" for rung in self._rungs(dtype))

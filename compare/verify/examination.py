@@ -443,8 +443,8 @@ class Examination:
     def _gradients(self, whole: Whole) -> tuple[tuple[Finding, ...], float]:
         """The gradient of every weight, of the sum of the outputs times random numbers.
 
-        Where a ReLU sits on its kink, rounding alone moves a gradient: PyTorch's own, from inputs moved by an ulp,
-        tells by how much.
+        Where the input of a ReLU is close to zero, rounding alone changes a gradient. By how much is measured on
+        PyTorch's own gradient, from inputs perturbed by one ulp.
         """
         found = whole.gradients(self.pairing.links, self.training)
         apart, worst = apart_in_gradients(found)

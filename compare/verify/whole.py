@@ -12,7 +12,7 @@ from compare.verify.subject import Subject
 from compare.verify.verdict import GRADIENT_LIMIT
 from twin.bridge import Arrays
 from twin.errors import TwinError
-from twin.numeric import moved_by_an_ulp
+from twin.numeric import perturbed_by_one_ulp
 
 LIMIT = 2e-5  # of whole models in float32, relative L2; what rounding does to a deep one is measured and allowed for
 FAR = float("inf")
@@ -62,7 +62,7 @@ class Whole:
         rng = np.random.default_rng(0)
         try:
             first = self.torch.outputs(self.torch_inputs, training)
-            moved = [moved_by_an_ulp(a, rng) if a.dtype.kind == "f" else a for a in self.torch_inputs]
+            moved = [perturbed_by_one_ulp(a, rng) if a.dtype.kind == "f" else a for a in self.torch_inputs]
             again = self.torch.outputs(moved, training)
         except (TwinError, RuntimeError, ValueError, IndexError, TypeError):
             return LIMIT
@@ -99,7 +99,7 @@ class Whole:
             return []
         mine = self.keras.gradients(self.inputs, cotangents, training, self.masks)
         theirs = self.torch.gradients(self.torch_inputs, turned, training, self.masks)
-        moved = [moved_by_an_ulp(a, rng) if a.dtype.kind == "f" else a for a in self.torch_inputs]
+        moved = [perturbed_by_one_ulp(a, rng) if a.dtype.kind == "f" else a for a in self.torch_inputs]
         again = self.torch.gradients(moved, turned, training, self.masks)
         out = []
         for link in links:

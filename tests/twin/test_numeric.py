@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from twin.numeric import HALF_ULP, distance, moved_by_an_ulp, noise_floor
+from twin.numeric import HALF_ULP, distance, noise_floor, perturbed_by_one_ulp
 
 
 def test_distance_is_relative_and_says_where():
@@ -30,10 +30,10 @@ def test_shapes_must_be_equal():
 
 def test_an_ulp_is_the_smallest_move():
     values = np.array([1.0, -2.0, 0.0], np.float32)
-    moved = moved_by_an_ulp(values, np.random.default_rng(0))
+    moved = perturbed_by_one_ulp(values, np.random.default_rng(0))
     assert (moved != values).all()
     assert np.allclose(moved, values, rtol=2**-22, atol=1e-40)
-    assert moved_by_an_ulp(np.array([3]), np.random.default_rng(0))[0] == 3
+    assert perturbed_by_one_ulp(np.array([3]), np.random.default_rng(0))[0] == 3
 
 
 def test_noise_floor_is_the_root_mean_square_over_draws_of_a_large_tensor():

@@ -1,7 +1,7 @@
 """Public implementations as referees: their weights cross into our twins and give the same answers on both sides.
 
 `keras.applications` and transformers have some of our networks. Each is made with random weights (nothing is
-downloaded), and its constant arrays are shaken so that biases and running statistics count. Which of its layers is
+downloaded), and its constant arrays are perturbed so that biases and running statistics count. Which of its layers is
 which of ours is said by twin.layouts for `keras.applications`, and by a table here for transformers. The twin gets the
 weights on its own side and, over the bridge, on the other.
 """
@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 
-from compare.check.reference import shaken
+from compare.check.reference import perturb_constants
 from keras_impl import train as keras_train
 from torch_impl import train as torch_train
 from twin.bridge import Bridge
@@ -62,7 +62,7 @@ def pictures(height, width):
 
 
 def from_keras(model, gain):
-    """A Keras model's shaken weights under its own names.
+    """A Keras model's perturbed weights under its own names.
 
     Args:
         model: theirs.
@@ -74,7 +74,9 @@ def from_keras(model, gain):
         if not layer.weights or isinstance(layer, keras.layers.Normalization):
             continue
         fresh = {weight.name: keras.ops.convert_to_numpy(weight.value) for weight in layer.weights}
-        arrays = {name: (gain if array.ndim > 1 else 1) * array for name, array in shaken(fresh, rng).items()}
+        arrays = {
+            name: (gain if array.ndim > 1 else 1) * array for name, array in perturb_constants(fresh, rng).items()
+        }
         for weight in layer.weights:
             weight.assign(arrays[weight.name])
         out |= {f"{layer.name}.{name}": array for name, array in arrays.items()}
@@ -84,7 +86,7 @@ def from_keras(model, gain):
 def from_torch(model, table):
     """The same of a PyTorch model, under our PyTorch names."""
     named = {name: tensor for name, tensor in model.state_dict().items() if "num_batches_tracked" not in name}
-    arrays = shaken({name: tensor.numpy() for name, tensor in named.items()}, np.random.default_rng(1))
+    arrays = perturb_constants({name: tensor.numpy() for name, tensor in named.items()}, np.random.default_rng(1))
     for name, tensor in named.items():
         tensor.copy_(torch.from_numpy(arrays[name]))
     model.eval()

@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.numpy import load_file, save_file
 
-from compare.check.reference import shaken
+from compare.check.reference import perturb_constants
 from compare.cli import main as cli
 from compare.engines.engine import ENGINES
 from compare.engines.process import Worker
@@ -36,14 +36,14 @@ def arguments_of(name):
 
 
 def torchvision(name):
-    """torchvision's counterpart of the twin with shaken weights, and its state dict as arrays."""
+    """torchvision's counterpart of the twin with perturbed weights, and its state dict as arrays."""
     torch.manual_seed(0)
     model = torchvision_models.make(name, arguments_of(name)).eval().requires_grad_(False)
     for parameter in model.parameters():
         if parameter.ndim > 1:
             torch.nn.init.kaiming_normal_(parameter)  # from PyTorch's own start, the picture fades on its way
     state = {key: value for key, value in model.state_dict().items() if "num_batches_tracked" not in key}
-    arrays = shaken({key: value.numpy().copy() for key, value in state.items()}, np.random.default_rng(1))
+    arrays = perturb_constants({key: value.numpy().copy() for key, value in state.items()}, np.random.default_rng(1))
     for key, tensor in state.items():
         tensor.copy_(torch.from_numpy(arrays[key]))
     return model, arrays
@@ -144,7 +144,7 @@ def test_a_file_of_keras_applications_to_pytorch_and_back(name, make, convert, t
     rng = np.random.default_rng(1)
     for layer in model.layers:
         for weight in layer.weights if layer.name != "normalization" else ():
-            weight.assign(shaken({"": keras.ops.convert_to_numpy(weight.value)}, rng)[""])
+            weight.assign(perturb_constants({"": keras.ops.convert_to_numpy(weight.value)}, rng)[""])
     model.save_weights(tmp_path / "a.weights.h5")
     there = convert(name, "a.weights.h5", "b.pth", size="paper", arguments=size)
     back = convert(name, "b.pth", "c.weights.h5", "applications", "paper", size)
