@@ -70,7 +70,7 @@ class Engine:
 
     @property
     def compiled(self) -> bool:
-        """Whether the step runs as one compiled program; Keras compiles on TensorFlow and JAX unless told not to."""
+        """Whether the step runs as one compiled program; Keras compiles on TensorFlow and JAX by default."""
         return self.mode == "compile" or (self.backend in ("tensorflow", "jax") and self.mode != "eager")
 
     def missing(self) -> tuple[str, ...]:

@@ -44,7 +44,8 @@ COUNTERPARTS = (
     Counterpart(
         "keras.Input(shape)",
         "",
-        "Calling the model on it makes Keras's weights; PyTorch's layers are told what comes in, and need nothing.",
+        "Calling the model on it makes Keras's weights; PyTorch's layers take the input's size as an argument, and "
+        "need no such call.",
     ),
     Counterpart("keras.Sequential([...])", "torch.nn.Sequential(...)", "A list in Keras, arguments in PyTorch."),
     Counterpart(
@@ -122,7 +123,7 @@ COUNTERPARTS = (
     Counterpart(
         "keras.layers.Dropout(rate)",
         "torch.nn.Dropout(p)",
-        "Keras is told the mode in each call, PyTorch by `train()` and `eval()`.",
+        "Keras takes the mode as an argument of each call, PyTorch sets it by `train()` and `eval()`.",
         ("dropout_default_mode", "dropout_scaling"),
     ),
     Counterpart(
@@ -319,7 +320,7 @@ COUNTERPARTS = (
     Counterpart(
         "keras.losses.SparseCategoricalCrossentropy(from_logits=True)",
         "torch.nn.CrossEntropyLoss()",
-        "PyTorch takes logits, Keras probabilities unless told; and the arguments change places.",
+        "PyTorch takes logits, Keras takes probabilities by default; the arguments are in the other order.",
         ("cross_entropy_logits", "ignored_labels"),
     ),
     Counterpart(
@@ -349,19 +350,19 @@ COUNTERPARTS = (
     Counterpart(
         "keras.optimizers.SGD(learning_rate)",
         "torch.optim.SGD(parameters, lr)",
-        "PyTorch is told what it trains; the default rates differ.",
+        "PyTorch takes the parameters that it trains; the default rates differ.",
         ("sgd_learning_rate", "sgd_momentum_rate"),
     ),
     Counterpart(
         "keras.optimizers.Adam(learning_rate)",
         "torch.optim.Adam(parameters, lr)",
-        "PyTorch is told what it trains; epsilon differs in its default and in where it is added.",
+        "PyTorch takes the parameters that it trains; epsilon differs in its default and in where it is added.",
         ("adam_epsilon", "adam_epsilon_hat"),
     ),
     Counterpart(
         "keras.optimizers.schedules.ExponentialDecay(rate, steps, decay)",
         "torch.optim.lr_scheduler.ExponentialLR(optimizer, gamma)",
-        "Keras's schedule is the optimizer's rate and counts its steps; PyTorch's is told by `schedule.step()`.",
+        "Keras's schedule is the optimizer's rate and counts its steps; PyTorch's advances at `schedule.step()`.",
         ("schedule_step", "step_decay"),
     ),
     Counterpart(
