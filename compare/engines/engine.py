@@ -25,6 +25,9 @@ class Engine:
         side: 'keras' or 'torch', the folder of its implementations.
         backend: Keras's backend; "" for native PyTorch.
         packages: what must be importable.
+        colours: on light and on dark pages; Paul Tol's bright scheme, which the colour-blind can tell apart.
+        marker: SVG in a box of 8 by 8 units, so that no meaning rests on colour.
+        dashes: of its lines, as SVG has them; `border` the same as CSS has it.
         python: the interpreter; this one by default.
         module: what a worker process runs.
         mode: a way to run it other than its stock one: 'compile', 'channels-last' or 'eager'.
@@ -34,6 +37,10 @@ class Engine:
     side: str
     backend: str
     packages: tuple[str, ...]
+    colours: tuple[str, str]
+    marker: str
+    dashes: str
+    border: str
     python: str = sys.executable
     module: str = "compare.worker"
     mode: str = ""
@@ -83,10 +90,46 @@ class Engine:
 ENGINES = {
     engine.name: engine
     for engine in (
-        Engine("torch", "torch", "", ("torch",)),
-        Engine("keras-tensorflow", "keras", "tensorflow", ("keras", "tensorflow")),
-        Engine("keras-jax", "keras", "jax", ("keras", "jax")),
-        Engine("keras-torch", "keras", "torch", ("keras", "torch")),
+        Engine(
+            name="torch",
+            side="torch",
+            backend="",
+            packages=("torch",),
+            colours=("#b8322a", "#ff8a80"),
+            marker='<circle cx="4" cy="4" r="3"/>',
+            dashes="none",
+            border="solid",
+        ),
+        Engine(
+            name="keras-tensorflow",
+            side="keras",
+            backend="tensorflow",
+            packages=("keras", "tensorflow"),
+            colours=("#9a6700", "#f0b64a"),
+            marker='<path d="M1.3 1.3h5.4v5.4h-5.4z"/>',
+            dashes="2 3",
+            border="dotted",
+        ),
+        Engine(
+            name="keras-jax",
+            side="keras",
+            backend="jax",
+            packages=("keras", "jax"),
+            colours=("#2b63a8", "#86b6f2"),
+            marker='<path d="M4 .8l3.4 6h-6.8z"/>',
+            dashes="6 3",
+            border="dashed",
+        ),
+        Engine(
+            name="keras-torch",
+            side="keras",
+            backend="torch",
+            packages=("keras", "torch"),
+            colours=("#7b3f8c", "#d39be3"),
+            marker='<path d="M4 .5l3.5 3.5l-3.5 3.5l-3.5-3.5z"/>',
+            dashes="9 3 2 3",
+            border="dashed",
+        ),
     )
 }
 REFERENCE = "torch"

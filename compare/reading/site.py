@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from compare.engines.engine import FRAMEWORKS
+from compare.engines.look import style_sheet
 from compare.reading import counterparts, glossary, shapes, syntax
 from compare.reading.aligned import SIDES, Reading, Row, read
 from compare.reading.shapes import Layer, Measured
@@ -25,7 +26,7 @@ from twin.glossary import TOPICS as WORDS
 from twin.paths import ROOT, path_of
 from twin.spec import Twin
 
-ASSETS = ("style.css", "site.css", "site.js")
+ASSETS = ("site.css", "site.js")
 # What every page's head leads to.
 PAGES = (("index.html", "Course"), ("differences.html", "Differences"), ("glossary.html", "Glossary"))
 CODE = re.compile(r"`([^`]+)`")
@@ -76,7 +77,7 @@ def build(out: Path, records: Sequence[Path] = (), twins: Sequence[Twin] | None 
     chosen = {twin.name for twin in twins}
     chapters = {c: [t for t in inside if t.name in chosen] for c, inside in CHAPTERS.items()}
     chapters = {chapter: inside for chapter, inside in chapters.items() if inside}
-    files = {name: (folder / name).read_text() for name in ASSETS}
+    files = {"style.css": style_sheet()} | {name: (folder / name).read_text() for name in ASSETS}
     files["search.js"] = f"const INDEX = {json.dumps(index(twins), separators=(',', ':'))};\n"
     files["index.html"] = environment.get_template("site_index.html").render(
         here="index.html",

@@ -10,19 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from compare.engines.engine import base_of
+from compare.engines.engine import ENGINES, base_of
 from compare.record.pictures import GAP
 from compare.record.results import Boxes
 
 WIDTH = 340
 NARROW = 264  # four beside each other on a wide page
 LABELS = 142  # units that the longest name of an engine takes
-SHAPES = {  # of an engine's marker, so that no meaning rests on colour: a path in a box of 8 by 8 units
-    "torch": '<circle cx="4" cy="4" r="3"/>',
-    "keras-tensorflow": '<path d="M1.3 1.3h5.4v5.4h-5.4z"/>',
-    "keras-jax": '<path d="M4 .8l3.4 6h-6.8z"/>',
-    "keras-torch": '<path d="M4 .5l3.5 3.5l-3.5 3.5l-3.5-3.5z"/>',
-}
 Interval = tuple[float, float | None, float | None]  # estimate, low, high
 
 
@@ -100,9 +94,9 @@ def markers() -> str:
     The names are also classes of the paths that bear them, which takes fewer bytes a path than three attributes.
     """
     made = []
-    for name, shape in SHAPES.items():
-        made.append(_marker(f"{name}", f"full {name}", shape))
-        made.append(_marker(f"{name}-mode", f"hollow {name}", shape))
+    for name, engine in ENGINES.items():
+        made.append(_marker(f"{name}", f"full {name}", engine.marker))
+        made.append(_marker(f"{name}-mode", f"hollow {name}", engine.marker))
         made.append(_marker(f"{name}-cross", f"hollow {name}", '<path d="M1 1l6 6m0-6l-6 6"/>'))
     made.append(_marker("other", "full other", '<path d="M0 3h3v-3h2v3h3v2h-3v3h-2v-3h-3z"/>'))
     made.append(_marker("failed", "hollow failed", '<circle cx="4" cy="4" r="3.4"/>', 13))
@@ -117,7 +111,7 @@ def markers() -> str:
 def marker_of(engine: str) -> str:
     """The class, and the name, of an engine's marker."""
     base, _, mode = engine.partition(":")
-    if base not in SHAPES:
+    if base not in ENGINES:
         return "m-other"
     return f"m-{base}{'' if not mode else '-cross' if mode == 'channels-last' else '-mode'}"
 
@@ -361,7 +355,7 @@ def _text(words: str, x: float, y: float, anchor: str = "start", look: str = "")
 
 def _class(engine: str) -> str:
     base = base_of(engine)
-    return base if base in SHAPES else "other"
+    return base if base in ENGINES else "other"
 
 
 def _marker(name: str, look: str, shape: str, size: int = 9) -> str:

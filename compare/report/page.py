@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from compare.engines.look import style_sheet
 from compare.record.measurement import Measurement, benches_of, checks_of, trainings_of
 from compare.report import charts, page_ladder, page_learning, page_overview, page_speed
 from compare.report.figures import Source
@@ -58,7 +59,7 @@ def of_sources(sources: Sequence[Source]) -> str:
     environment.globals["key"] = lambda engine: Markup(charts.key(engine))
     environment.filters["svg"] = Markup
     parts = [_part(part, f"p{number}-") for number, part in enumerate(together(sources), 1)]
-    style = Markup((TEMPLATES / "style.css").read_text(encoding="utf-8"))
+    style = Markup(style_sheet())
     return environment.get_template("report.html").render(
         parts=parts, style=style, markers=Markup(charts.markers()), precision=PRECISION
     )

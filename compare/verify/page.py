@@ -3,10 +3,10 @@
 from html import escape
 from pathlib import Path
 
+from compare.engines.look import style_sheet
 from compare.record.files import write_text
 from compare.verify.run import Request
 from compare.verify.verdict import RUNGS, Verdict
-from twin.paths import ROOT
 
 STYLE = """
 table { width: 100%; }
@@ -66,7 +66,7 @@ def render(request: Request, verdict: Verdict) -> str:
             for keras, torch in verdict.pairs.items()
         )
         parts.append(f"<h2>The layers</h2><table><tr><th>Keras</th><th>PyTorch</th></tr>{rows}</table>")
-    style = (ROOT / "compare" / "templates" / "style.css").read_text(encoding="utf-8") + STYLE
+    style = style_sheet() + STYLE
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         f'<meta name="viewport" content="width=device-width"><style>{style}</style></head><body><main>'
