@@ -3,10 +3,13 @@
 Each takes `predict`, from named arrays with the model's inputs among them to named outputs, and the test part.
 """
 
+import math
+from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
 
+from twin import decoding
 from twin.data import Arrays
 
 Predict = Callable[[Arrays], Arrays]
@@ -61,6 +64,46 @@ def frechet_distance(predict: Predict, test: Arrays) -> float:
     root = (axes * np.sqrt(values.clip(0))) @ axes.T  # pixels that never change make the covariance singular
     shared = np.sqrt(np.linalg.eigvalsh(root @ other @ root).clip(0)).sum()
     return float(apart + np.trace(covariance) + np.trace(other) - 2 * shared)
+
+
+def bleu(predict: Predict, test: Arrays) -> float:
+    """BLEU-4 of the captions that a model writes by itself about the pictures `image`, against the captions `y` (N, T).
+
+    The model takes what it has written so far as `tokens`, and writes the likeliest word at each place.
+    """
+    from twin.data.captions import BEGIN, END
+
+    def following(tokens: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        return predict({"image": test["image"][rows], "tokens": tokens})["y"]
+
+    written = decoding.greedy(following, len(test["y"]), test["y"].shape[1], BEGIN, END)
+    return bleu_4(*([row[(row > 0) & (row != END)].tolist() for row in array] for array in (written, test["y"])))
+
+
+def bleu_4(candidates: Sequence[Sequence[int]], references: Sequence[Sequence[int]]) -> float:
+    """How much candidates have in common with one reference each, from 0 to 1.
+
+    Papineni et al., "BLEU: a method for automatic evaluation of machine translation" (2002), section 2.3: the geometric
+    mean of the shares of 1- to 4-grams that the reference has too, over all sentences together, and less where the
+    candidates are shorter than the references.
+    """
+    if not any(map(len, candidates)):
+        return 0.0
+    logs = []
+    for size in range(1, 5):
+        shared = total = 0
+        for candidate, reference in zip(candidates, references, strict=True):
+            ours, theirs = (
+                Counter(tuple(words[start : start + size]) for start in range(len(words) - size + 1))
+                for words in (candidate, reference)
+            )
+            shared += (ours & theirs).total()
+            total += ours.total()
+        if not shared:
+            return 0.0
+        logs.append(math.log(shared / total))
+    brevity = min(0.0, 1 - sum(map(len, references)) / sum(map(len, candidates)))
+    return math.exp(sum(logs) / 4 + brevity)
 
 
 def _small_rows(pictures: np.ndarray) -> np.ndarray:

@@ -56,14 +56,18 @@ def of_predictions(
 
     if metric == "accuracy":
         found["labels"] = _both(test["y"][rows], outputs["y"][rows].argmax(-1))
-    elif metric == "character_error_rate":
-        both: dict[str, Any] = {"true": test["y"][rows], "predicted": best_path(outputs["y"][rows])}
+    elif metric in ("character_error_rate", "bleu"):
+        # What a model writes word by word is in the last outputs that the metric asked for.
+        said = best_path(outputs["y"][rows]) if metric == "character_error_rate" else outputs["y"][rows].argmax(-1)
+        both: dict[str, Any] = {"true": test["y"][rows], "predicted": said}
         found["labels"] = {name: [spelled(each) for each in sequences] for name, sequences in both.items()}
     elif metric == "localization_accuracy":
         found["labels"] = _both(test["label"][rows], outputs["label"][rows].argmax(-1))
         found["boxes"] = _both(test["box"][rows].round(3), np.nan_to_num(outputs["box"][rows]).round(3))
     strips = {
-        **dict.fromkeys(("accuracy", "character_error_rate", "heart_rate_error", "localization_accuracy"), inputs),
+        **dict.fromkeys(
+            ("accuracy", "bleu", "character_error_rate", "heart_rate_error", "localization_accuracy"), inputs
+        ),
         "mean_mask_iou": lambda: [
             *inputs(),
             ("true mask", "data", _coloured(test["y"][rows])),

@@ -3,6 +3,8 @@
 import keras
 from keras import layers, ops, optimizers, regularizers
 
+from keras_impl.gradients import value_and_gradients
+
 
 def _steps(optimizer, w, gradients):
     variable = keras.Variable(w)
@@ -120,6 +122,24 @@ def adadelta_defaults_equal(w, gradients):
 
 def nadam_momentum_decay(w, gradients):
     return _steps(optimizers.Nadam(0.001), w, gradients)
+
+
+def adam_embedding(table, tokens):
+    layer = layers.Embedding(*table.shape, weights=[table])
+    layer.build()
+    return _vectors_step(layer.embeddings, lambda: layer(tokens))
+
+
+def adam_embedding_equal(table, tokens):
+    variable = keras.Variable(table)
+    return _vectors_step(variable, lambda: ops.matmul(ops.one_hot(tokens, len(table)), variable))
+
+
+def _vectors_step(table, vectors):
+    """The table after a step of Adam towards shorter vectors."""
+    _, gradients = value_and_gradients(lambda: ops.sum(vectors() ** 2), [table])
+    optimizers.Adam(0.1).apply(gradients, [table])
+    return table.value
 
 
 def clipnorm(gradients):

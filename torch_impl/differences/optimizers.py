@@ -161,6 +161,14 @@ def nadam_momentum_decay_equal(w, gradients):
     return _steps(torch.optim.NAdam, w, gradients, lr=0.001, momentum_decay=1.0)
 
 
+def adam_embedding(table, tokens):
+    layer = nn.Embedding.from_pretrained(table, freeze=False)
+    adam = torch.optim.Adam(layer.parameters(), lr=0.1)
+    (layer(tokens) ** 2).sum().backward()
+    adam.step()
+    return layer.weight
+
+
 def clipnorm(gradients):
     return _clipped(gradients, lambda weights: nn.utils.clip_grad_norm_(weights, 1.0))
 

@@ -5,6 +5,7 @@ from twin.catalogue import (
     convolution,
     detection,
     generative,
+    language,
     reinforcement,
     segmentation,
     sequences,
@@ -25,6 +26,7 @@ CHAPTERS: dict[Chapter, tuple[Twin, ...]] = {
     Chapter(7, "detection", "Detection"): detection.TWINS,
     Chapter(8, "segmentation", "Segmentation"): segmentation.TWINS,
     Chapter(9, "generative", "Unsupervised and generative models"): generative.TWINS,
+    Chapter(10, "language", "Language and vision"): language.TWINS,
     Chapter(11, "reinforcement", "Reinforcement learning"): reinforcement.TWINS,
 }
 TWINS: dict[str, Twin] = {twin.name: twin for twins in CHAPTERS.values() for twin in twins}

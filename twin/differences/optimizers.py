@@ -35,6 +35,21 @@ ROWS = (
         limit=ADAM,
     ),
     Row(
+        name="adam_embedding",
+        title="Adam and a token that occurs twice in a batch",
+        kind="bug",
+        keras="On TensorFlow an `Embedding`'s gradient is a list of the rows that occurred, and Adam's second moment "
+        "adds the squares of a repeated row's gradients; on JAX and PyTorch it squares their sum.",
+        torch="The square of their sum.",
+        source="keras/src/backend/tensorflow/sparse.py, square of IndexedSlices; keras/src/optimizers/adam.py",
+        remedy="A matrix times one-hot vectors, whose gradient is dense.",
+        hides="Batches in which no token occurs twice.",
+        gap={"tensorflow": 0.0414},
+        inputs={"table": [[1.0, 1.0], [1.0, 1.0]], "tokens": [0, 0, 1]},
+        hiding={"tokens": [0, 1]},
+        limit=ADAM,
+    ),
+    Row(
         name="adam_weight_decay",
         title="Weight decay in Adam",
         keras="`weight_decay` is decoupled everywhere: Adam with it is AdamW.",

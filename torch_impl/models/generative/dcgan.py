@@ -60,7 +60,7 @@ class Generator(nn.Module):
             self.norms.append(batch_norm(after))
         self.to_picture = transposed(width, image_shape[-1])
 
-    def forward(self, z):  # differs: the mode is the model\'s own, set by train() and eval()
+    def forward(self, z):  # differs: the mode is the model's own, set by train() and eval()
         """(B, latent_dim) noise to (B, C, H, W) pictures in [-1, 1]."""
         x = z[:, :, None, None]  # (B, latent_dim, 1, 1)
         for conv, norm in zip(self.convs, self.norms, strict=True):
@@ -89,7 +89,7 @@ class Discriminator(nn.Module):
             self.norms.append(batch_norm(after))
         self.to_logit = convolution(widths[-1], 1, stride=1)
 
-    def forward(self, x):  # differs: the mode is the model\'s own, set by train() and eval()
+    def forward(self, x):  # differs: the mode is the model's own, set by train() and eval()
         """(B, C, H, W) pictures to (B, 1) logits."""
         x = F.leaky_relu(self.from_picture(x), negative_slope=self.slope)
         for conv, norm in zip(self.convs, self.norms, strict=True):
@@ -112,7 +112,7 @@ class DCGAN(nn.Module):
         self.generator = Generator(latent_dim, width, image_shape)
         self.discriminator = Discriminator(width, image_shape, slope)
 
-    def forward(self, z):  # differs: the mode is the model\'s own, set by train() and eval()
+    def forward(self, z):  # differs: the mode is the model's own, set by train() and eval()
         """(B, latent_dim) noise to (B, C, H, W) pictures in [-1, 1]."""
         return self.generator(z)
 

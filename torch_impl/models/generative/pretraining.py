@@ -37,7 +37,7 @@ class DenoisingLayer(nn.Module):
         self.encoder = nn.Linear(inputs, units)
         self.decoder = nn.Linear(units, inputs)
 
-    def forward(self, x):  # differs: the mode is the model\'s own, set by train() and eval()
+    def forward(self, x):  # differs: the mode is the model's own, set by train() and eval()
         """(B, inputs) rows, corrupted in training, to their reconstructions (B, inputs)."""
         x = self.dropout(x)
         return self.decoder(self.encode(x))
