@@ -9,7 +9,9 @@ import tabulate
 
 NARROWEST, WIDEST = 60, 120
 INDENT = "  "
-BREAKS = re.compile(r"(?<=[^,] )|(?<=[_:/])(?=\w)|(?<=[a-z]-)(?=[a-z])")  # where a cell may go on in a new line
+BREAKS = re.compile(
+    r"(?<=[^,] )|(?<=, )(?=[a-z])|(?<=[_:/])(?=\w)|(?<=[a-z]-)(?=[a-z])"
+)  # where a cell may go on in a new line
 
 
 def columns() -> int:

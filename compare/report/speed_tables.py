@@ -113,15 +113,16 @@ def noise_sentences(measurements: Iterable[BenchMeasurement]) -> list[str]:
     if native is None:
         return ["No speed: the reference was not timed."]
     reference, result = native
-    bands = ", ".join(f"{quantity.replace('_', ' ')} {_percent(r.noise_band)}" for quantity, r in result.speed.items())
+    known = {quantity: r.noise_band for quantity, r in result.speed.items() if r.noise_band is not None}
+    bands = ", ".join(f"{quantity.replace('_', ' ')} {band:.1%}" for quantity, band in known.items())
     count, threads = len(result.process_runs), plural(result.threads or 1, "thread")
     lines = [
         f"Noise band: {reference.engine} timed against itself (A/A runs) differs by up to {bands}; a ratio within it "
         f"is neither faster nor slower. Equal: the whole interval is within {EQUAL:.0%}. "
-        f"{plural(count, 'process run')} of each engine, {threads} each."
+        if known
+        else "No interval and no noise band: those take 2 process runs. "
     ]
-    if count == 1:
-        lines.append("No interval (1 process run).")
+    lines[0] += f"{plural(count, 'process run')} of each engine, {threads} each."
     unlike = [each.engine for each, _ in timed if mode(each) != mode(reference)]
     if unlike:
         other = {"compiled": "eager", "eager": "compiled"}[mode(reference)]
@@ -144,7 +145,3 @@ def bench_summary(measurements: Iterable[BenchMeasurement]) -> list[str]:
         "a GPU that of the device. Times are medians over process runs; only ratios have an interval.",
         f"{PRECISION}. A pair that does not agree has no speed.",
     ]
-
-
-def _percent(band: float | None) -> str:
-    return "unknown (1 process run)" if band is None else f"{band:.1%}"
