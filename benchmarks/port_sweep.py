@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from compare.engines.pool import Pool, Settings  # noqa: E402
-from compare.engines.process import Worker  # noqa: E402
+from compare.engines.session import Session  # noqa: E402
 from compare.port import check as port_check  # noqa: E402
 from compare.port import folder as porting  # noqa: E402
 from compare.port import skeleton  # noqa: E402
@@ -43,14 +43,14 @@ def main() -> None:
     options = parser.parse_args()
     start, totals, done = time.monotonic(), Counter(), []
     pool = Pool(Settings(jobs=1, timeout=300))
-    workers: dict[str, Worker] = {}  # one of each engine serves all twins
+    sessions: dict[str, Session] = {}  # one of each engine serves all twins
 
     def work() -> None:
         for name in options.twin or filter(lambda name: porting.has_bodies(TWINS[name]), TWINS):
             if time.monotonic() - start > options.seconds:
                 break
             try:
-                totals.update(sweep(name, options.to, options.per_kind, pool, workers))
+                totals.update(sweep(name, options.to, options.per_kind, pool, sessions))
             except TwinError as error:
                 print(f"{name}: {error}", flush=True)
                 totals["twin", "not measured"] += 1
@@ -61,10 +61,10 @@ def main() -> None:
     report(totals, done, options.to)
 
 
-def sweep(name: str, side: str, per_kind: int, pool: Pool, workers: dict[str, Worker]) -> Counter:
+def sweep(name: str, side: str, per_kind: int, pool: Pool, sessions: dict[str, Session]) -> Counter:
     """Counts of (kind, result) for one twin."""
     begun, counts = time.monotonic(), Counter()
-    checker = port_check.Checker(TWINS[name], side, 60, pool, workers)
+    checker = port_check.Checker(TWINS[name], side, 60, pool, sessions)
     own, units = checker.own_text, checker.own
     plain = disguised(own)
     whole = checker.outcome(plain, None)
@@ -93,7 +93,6 @@ def sweep(name: str, side: str, per_kind: int, pool: Pool, workers: dict[str, Wo
                 result = "equal"
         where = f"line {wrong.line}"
         tell(name, wrong.unit, where, counts, wrong.kind, result, whole_of.message)
-    checker.close()
     print(f"{name}: {time.monotonic() - begun:.0f} s", flush=True)
     return counts
 

@@ -12,8 +12,8 @@ SHARE = 0.1
 class SlowedWorker(worker.Worker):
     """A worker that waits, spinning, for a tenth of the time of each call after it."""
 
-    def stopwatch(self, *args: Any, **fields: Any) -> dict[str, Any]:
-        answer = super().stopwatch(*args, **fields)
+    def warm_up(self, *args: Any, **fields: Any) -> dict[str, Any]:
+        answer = super().warm_up(*args, **fields)
         self.watch.calls = {quantity: _slowed(call) for quantity, call in self.watch.calls.items()}
         return answer
 

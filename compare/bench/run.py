@@ -7,12 +7,10 @@ reference's for the A/A run; one at a time computes, in random order, and all ar
 
 import math
 import random
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,13 +19,14 @@ from compare.bench import gpu
 from compare.check import reference
 from compare.engines.engine import Engine
 from compare.engines.pool import Pool, Progress, Settings
-from compare.engines.process import Worker, WorkerFailed
+from compare.engines.process import WorkerFailed, one_measurement
+from compare.engines.session import BuiltTwin
 from compare.record.measurement import BenchMeasurement, CheckMeasurement, benches_of, checks_of
 from compare.record.record import RunRecord
 from compare.record.results import QUANTITIES, QUANTITY_NAMES, BenchResult, ProcessRun, Quantity, SpeedRatio
 from compare.stats import ratios
-from twin import arrays, data
-from twin.bridge import Arrays, Leaf
+from twin import data
+from twin.bridge import Arrays
 from twin.catalogue import find
 from twin.crossing import Crossing
 from twin.errors import TwinError
@@ -174,7 +173,8 @@ class Bench:
     settings: Settings
     options: Options
     progress: Progress
-    weights: dict[str, Path] = field(default_factory=dict)  # per engine, in its own layout
+    weights: dict[str, Arrays] = field(default_factory=dict)  # per side, under its own names
+    first: BuiltTwin | None = None  # the model whose weights all have
     lengths: list[float] = field(default_factory=list)  # seconds of the process runs
 
     def run(self) -> None:
@@ -190,15 +190,13 @@ class Bench:
             result.threads = self.settings.threads
             result.compiled = self.by_name[measurement.engine].compiled
         native = next(each for each in self.measurements if each.engine == self.options.reference)
-        with tempfile.TemporaryDirectory(prefix="twin-") as folder:
-            self.folder = Path(folder)
-            self._make_data()
-            while self._goes_on(native, time.monotonic() - start):
-                began = time.monotonic()
-                self._process_run(native)
-                self.lengths.append(time.monotonic() - began)
-                self._summarise(native)
-                self.record.save()
+        self._make_data()
+        while self._goes_on(native, time.monotonic() - start):
+            began = time.monotonic()
+            self._process_run(native)
+            self.lengths.append(time.monotonic() - began)
+            self._summarise(native)
+            self.record.save()
         for measurement in self.measurements:
             result = result_of(measurement)
             if measurement.status == "not_run" and result.process_runs:
@@ -231,7 +229,7 @@ class Bench:
         gpu.check_free(native.device)
         pool = Pool(self.settings)
         measurements = {native.engine: native, AA: native} | {each.engine: each for each in self.live()}
-        workers: dict[str, Worker] = {}
+        models: dict[str, BuiltTwin] = {}
         runs = {who: ProcessRun() for who in measurements}
 
         def take(who: str, doing: str, what: Callable[[], None]) -> None:
@@ -248,15 +246,14 @@ class Bench:
                 measurement.status, measurement.reason = failure.status, failure.reason  # type: ignore[assignment]
 
         def start(who: str) -> None:
-            workers[who] = self._start(pool, self.by_name[measurements[who].engine], runs[who])
+            models[who] = self._start(pool, self.by_name[measurements[who].engine], runs[who])
 
         def time_loop(who: str, quantity: Quantity) -> None:
-            count = runs[who].repetitions[quantity]
-            answer = workers[who].ask("timed_loop", self.settings.timeout, quantity=quantity, count=count)
-            runs[who].times.setdefault(quantity, []).append(answer["seconds"])
+            seconds = models[who].timed_loop(quantity, runs[who].repetitions[quantity])
+            runs[who].times.setdefault(quantity, []).append(seconds)
 
         def weigh(who: str) -> None:
-            runs[who].peak_memory_mib = workers[who].ask("peak_memory", self.settings.timeout)["peak_memory_mib"]
+            runs[who].peak_memory_mib = models[who].peak_memory()
 
         def measure() -> None:
             for who in measurements:
@@ -275,53 +272,37 @@ class Bench:
                 if measurements[who].status == "not_run":
                     result_of(measurements[who]).process_runs.append(run)
 
-    def _start(self, pool: Pool, engine: Engine, run: ProcessRun) -> Worker:
+    def _start(self, pool: Pool, engine: Engine, run: ProcessRun) -> BuiltTwin:
         """A fresh process with the twin built, the shared weights loaded, and warm.
 
         Raises:
             WorkerFailed: when it does not get there.
         """
-        measurement, timeout = self.measurements[0], self.settings.timeout
+        measurement = self.measurements[0]
         began = time.perf_counter()
-        worker = pool.start(engine, measurement.device)
+        session = pool.start(engine, measurement.device)
         run.import_seconds = time.perf_counter() - began
-        self.record.register_engine(engine.name, worker.hello["versions"], worker.hello["device"])
-        built = worker.ask(
-            "build",
-            timeout,
-            twin=self.twin.name,
-            arguments=self.arguments,
-            dtype=measurement.dtype,
-            seed=measurement.seed,
-        )
-        leaves = [Leaf.from_json(each) for each in built["leaves"]]
-        self._share_weights(worker, engine, leaves)
-        batch, data = str(self.folder / "batch"), str(self.folder / "data")
-        warm = worker.ask("stopwatch", timeout, batch=batch, data=data, quantities=list(self.options.quantities))
-        run.first_step, run.second_step = warm["first_step"], warm["second_step"]
-        run.unsteady, run.repetitions = warm["unsteady"], warm["repetitions"]
-        run.gpu = gpu.state(measurement.device)
-        return worker
+        self.record.register_engine(engine.name, session.hello.versions, session.hello.device)
+        with one_measurement():
+            model = session.build(self.twin.name, self.arguments, measurement.dtype, measurement.seed)
+            model.load(self._shared_weights(model))
+            warm = model.warm_up(self.batch, self.data, self.options.quantities)
+            run.first_step, run.second_step = warm.first_step, warm.second_step
+            run.unsteady, run.repetitions = warm.unsteady, warm.repetitions
+            run.gpu = gpu.state(measurement.device)
+        return model
 
-    def _share_weights(self, worker: Worker, engine: Engine, leaves: list[Leaf]) -> None:
-        """The same weights everywhere: those of the first process, which is the reference's."""
-        timeout = self.settings.timeout
-        if not self.weights:
-            worker.ask("dump", timeout, out=str(self.folder / "first"))
-            self.first_leaves, self.first_side = leaves, engine.side
-            self.first = arrays.read(self.folder / "first")
-        if engine.name not in self.weights:
-            file = self.folder / f"weights-{len(self.weights)}"
-            arrays.write(file, self._crossed(engine, leaves))
-            self.weights[engine.name] = file
-        worker.ask("load", timeout, file=str(self.weights[engine.name]))
-
-    def _crossed(self, engine: Engine, leaves: list[Leaf]) -> Arrays:
-        if engine.side == self.first_side:
-            return self.first
-        if engine.side == "keras":
-            return Crossing("keras", leaves, self.first_leaves, self.twin).out(self.first)
-        return Crossing("keras", self.first_leaves, leaves, self.twin).back(self.first)
+    def _shared_weights(self, model: BuiltTwin) -> Arrays:
+        """The same weights everywhere, in the model's layout: those of the first process, which is the reference's."""
+        side = model.session.engine.side
+        if self.first is None:
+            self.first, self.weights[side] = model, model.dump()
+        if side not in self.weights:
+            keras, torch = (model, self.first) if side == "keras" else (self.first, model)
+            crossing = Crossing("keras", keras.leaves, torch.leaves, self.twin)
+            (first,) = self.weights.values()
+            self.weights[side] = crossing.out(first) if side == "keras" else crossing.back(first)
+        return self.weights[side]
 
     def _make_data(self) -> None:
         """A batch with what it draws, and the rows of the loop; made here at a published size."""
@@ -330,8 +311,7 @@ class Bench:
         batch = {name: array[: self.twin.batch_size] for name, array in rows.items()}
         for wanted in self.twin.draws:
             batch[wanted.name] = reference.drawn(wanted, self.twin.batch_size, self.arguments, rng)
-        arrays.write(self.folder / "batch", batch)
-        arrays.write(self.folder / "data", rows)
+        self.batch, self.data = batch, rows
 
     def _summarise(self, native: BenchMeasurement) -> None:
         """The ratios of every measurement, from all its process runs."""

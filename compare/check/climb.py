@@ -1,17 +1,10 @@
 """One engine's way up the ladder, rung by rung; the arithmetic of each rung is in ladder.py."""
 
-from pathlib import Path
-from typing import Any
-
-import numpy as np
-
 from compare.check import ladder, reference
 from compare.check.ladder import Rung
 from compare.check.reference import Reference
-from compare.engines.process import Worker
+from compare.engines.session import BuiltTwin, Session
 from compare.record.measurement import CheckMeasurement
-from twin import arrays
-from twin.bridge import Leaf
 from twin.crossing import Crossing
 from twin.errors import TwinError
 from twin.spec import Twin
@@ -23,88 +16,64 @@ def diverged_late(rungs: list[Rung]) -> bool:
     return bool(failed) and (failed[0].rung == "trajectory" or (failed[0].rung == "optimizer" and failed[0].late))
 
 
-def climb(
-    worker: Worker, twin: Twin, measurement: CheckMeasurement, ref: Reference, folder: Path, timeout: float
-) -> list[Rung]:
+def climb(session: Session, twin: Twin, measurement: CheckMeasurement, ref: Reference) -> list[Rung]:
     """Take one engine up the ladder, rung by rung, until one breaks.
 
     Args:
-        worker: the engine's.
+        session: with the engine's worker.
         twin: what to check.
         measurement: its dtype, seed and size.
         ref: what to compare with.
-        folder: for the arrays on their way.
-        timeout: seconds per request.
 
     Raises:
         WorkerFailed: when the engine gives no answer.
     """
-    exact = measurement.dtype == "float64"
-    limits = ladder.Limits(exact, twin.tolerances)
-    out = folder / "out"
-
-    def ask(op: str, **fields: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        answer = worker.ask(op, timeout, out=str(out), **fields)
-        return answer, arrays.read(out)
-
+    limits = ladder.Limits(measurement.dtype == "float64", twin.tolerances)
     if twin.kind == "exercise":
-        _, outputs = ask("exercise", twin=twin.name, inputs=str(ref.batch), dtype=measurement.dtype)
-        return [ladder.forward(outputs, ref, limits)]
-
+        return [ladder.forward(session.exercise(twin.name, ref.batch, measurement.dtype), ref, limits)]
     size = twin.size(measurement.size)
     assert size is not None
-    arguments = twin.ladder_arguments(measurement.size)
-    built = worker.ask(
-        "build", timeout, twin=twin.name, arguments=arguments, dtype=measurement.dtype, seed=measurement.seed
-    )
-    leaves = [Leaf.from_json(leaf) for leaf in built["leaves"]]
+    model = session.build(twin.name, twin.ladder_arguments(measurement.size), measurement.dtype, measurement.seed)
     try:
-        cross = Crossing(worker.engine.side, leaves, ref.leaves, twin)
+        cross = Crossing(session.engine.side, model.leaves, ref.leaves, twin)
     except TwinError as error:
         return [ladder.broken("structure", str(error))]
     rungs = [ladder.structure(cross.trainable, size.parameters)]
 
-    arrays.write(folder / "weights", cross.out(ref.weights))
-    worker.ask("load", timeout, file=str(folder / "weights"))
-    _, dumped = ask("dump")
-    rungs.append(ladder.weights(cross.back(dumped), {n: a.astype(measurement.dtype) for n, a in ref.weights.items()}))
+    model.load(cross.out(ref.weights))
+    wanted = {name: array.astype(measurement.dtype) for name, array in ref.weights.items()}
+    rungs.append(ladder.weights(cross.back(model.dump()), wanted))
     if any(rung.status == "failed" for rung in rungs):
         return _until_broken(rungs)
 
-    outputs = {}
-    for mode, training in (("inference", False), ("training", True)):
-        _, found = ask("forward", batch=str(ref.batch), training=training)
-        outputs |= {f"{name} ({mode})": array for name, array in found.items()}
-    rungs.append(ladder.forward(outputs, ref, limits))
+    rungs.append(ladder.forward(reference.in_both_modes(model, ref.batch), ref, limits))
     if rungs[-1].status == "failed":
-        training = rungs[-1].worst is not None and rungs[-1].worst.name.endswith("(training)")
-        answer, found = ask("activations", batch=str(ref.batch), training=training)
-        if wanted := ref.activations.get("training" if training else "inference"):
-            rungs[-1] = ladder.with_first_difference(rungs[-1], ref.order, found, wanted, limits, twin.flatten)
-        return rungs
+        return [*rungs[:-1], _with_first_difference(rungs[-1], model, ref, limits, twin)]
     if "gradients" not in ref.values:
         return rungs
 
-    answer, found = ask("gradients", batch=str(ref.batch))
-    rungs.append(ladder.gradients(answer["losses"], cross.back(found), ref, limits))
+    found = model.gradients(ref.batch)
+    rungs.append(ladder.gradients(found.losses, cross.back(found.arrays), ref, limits))
     if rungs[-1].status == "failed":
         return rungs
 
-    answer, kept = ask(
-        "steps",
-        batches=str(ref.batches),
-        count=reference.STEPS,
-        snapshots=reference.SNAPSHOTS,
-        matched=reference.matched_optimizer(twin),
-        redundant=sorted(ref.redundant),
-    )
-    parts = reference.by_part(kept, ref.redundant)
+    matched = reference.matched_optimizer(twin)
+    steps = model.steps(ref.batches, reference.STEPS, reference.SNAPSHOTS, matched, sorted(ref.redundant))
+    parts = reference.by_part(steps.arrays, ref.redundant)
     crossed = {
         what: cross.moments_back(part) if what == "moments" else cross.back(part) for what, part in parts.items()
     }
     rungs.append(ladder.optimizer(crossed, ref, limits))
-    rungs.append(ladder.trajectory(answer["curve"], ref, limits))
+    rungs.append(ladder.trajectory(steps.curve, ref, limits))
     return _until_broken(rungs)
+
+
+def _with_first_difference(rung: Rung, model: BuiltTwin, ref: Reference, limits: ladder.Limits, twin: Twin) -> Rung:
+    """A failed forward rung, its message led by the first layer that differs, where the reference knows its layers."""
+    training = rung.worst is not None and rung.worst.name.endswith("(training)")
+    found = model.activations(ref.batch, training)
+    wanted = ref.activations.get("training" if training else "inference")
+    return ladder.with_first_difference(rung, ref.order, found.arrays, wanted, limits, twin.flatten) if wanted else rung
 
 
 def _until_broken(rungs: list[Rung]) -> list[Rung]:

@@ -7,13 +7,12 @@ were moved by one ulp.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from compare.engines.process import Worker
-from twin import arrays, bridge, data
+from compare.engines.session import BuiltTwin, Session
+from twin import bridge, data
 from twin.bridge import Leaf
 from twin.numeric import noise_floor, perturbed_by_one_ulp
 from twin.spec import Draw, Twin
@@ -26,6 +25,7 @@ STEPS = 20
 SNAPSHOTS = (1, 2, 5, 10, 20)  # steps after which the weights are kept
 NATIVE_TWINS = 8
 ATTEMPTS = 8  # batches to try for one that is at no non-differentiable point
+MODES = {"inference": False, "training": True}
 GRADIENT_JUMP = 3e-5  # of a gradient: a third of its limit, and ten times what moves of several ulps otherwise do
 # Arguments that say the shape of a row at a published size, and the layouts of the inputs that have it.
 SHAPES = {"image_shape": ("images",), "clip_shape": ("clips", "frames"), "window_shape": ("as is",)}
@@ -43,7 +43,7 @@ class Reference:
         leaves: the PyTorch model's.
         redundant: PyTorch arrays without a partner in Keras.
         weights: float32, under PyTorch names.
-        batches, batch: files: all the steps' batches (as `STEP/NAME`), and the first one.
+        batches, batch: all the steps' batches (as `STEP/NAME`), and the first one.
         values: what was computed in float64: 'forward' -> mode/output, 'gradients', 'moments' and
             'weights/STEP' -> parameter.
         noise: the same names -> root mean square error of native float32.
@@ -58,8 +58,8 @@ class Reference:
     leaves: list[Leaf]
     redundant: set[str]
     weights: Arrays
-    batches: Path
-    batch: Path
+    batches: Arrays
+    batch: Arrays
     values: dict[str, Arrays] = field(default_factory=dict)
     noise: dict[str, dict[str, float]] = field(default_factory=dict)
     natives: dict[str, list[Arrays]] = field(default_factory=dict)
@@ -71,12 +71,10 @@ class Reference:
 
 
 def of_model(
-    worker: Worker,
+    session: Session,
     twin: Twin,
     size: str,
     seed: int,
-    folder: Path,
-    timeout: float,
     with_steps: bool,
     native_twins: int = NATIVE_TWINS,
     with_noise: bool = True,
@@ -84,87 +82,71 @@ def of_model(
     """The reference of a model twin.
 
     Args:
-        worker: a native PyTorch engine on the CPU.
+        session: with native PyTorch on the CPU.
         twin: the model.
         size: 'small' or 'paper'.
         seed: of the initial weights, the batches and the one-ulp moves.
-        folder: for the files, which the engines read too.
-        timeout: seconds per request.
         with_steps: whether to go on to gradients and training steps.
         native_twins: how many are trained to see how far rounding drives them apart.
         with_noise: whether to draw rounding noise; what computes in float64 is compared without it.
     """
     rng = np.random.default_rng(seed)
     arguments = twin.ladder_arguments(size)
-    ask = _Asker(worker, twin, arguments, seed, folder, timeout)
-    built = worker.ask("build", timeout, twin=twin.name, arguments=arguments, dtype="float32", seed=seed)
-    worker.ask("dump", timeout, out=str(folder / "initial"))
-    leaves = [Leaf.from_json(leaf) for leaf in built["leaves"]]
-    weights = perturb_constants(arrays.read(folder / "initial"), rng)
-    for name in bridge.redundant_names(leaves):
+    native = _Native(session, twin, arguments, seed)
+    built = session.build(twin.name, arguments, seed=seed)
+    weights, redundant = perturb_constants(built.dump(), rng), bridge.redundant_names(built.leaves)
+    for name in redundant:
         weights[name] = np.zeros_like(weights[name])
     for _ in range(ATTEMPTS):
         batches = make_batches(twin, arguments, size, rng)
         first = {n.removeprefix("1/"): a for n, a in batches.items() if n.startswith("1/")}
         if not with_noise:
-            draws, exact = [], ask.outputs("float64", "", weights, first, with_steps)
+            draws, exact = [], native.outputs("float64", "", weights, first, with_steps)
             break
         draws = [
-            ask.outputs("float32", "", weights, first, with_steps),
-            ask.outputs("float32", "channels-last", weights, first, with_steps),
-            ask.outputs("float32", "no-onednn", weights, first, with_steps),
-            ask.outputs("float32", "", moved(weights, rng), first, with_steps),
-            ask.outputs("float32", "", weights, moved(first, rng), with_steps),
+            native.outputs("float32", "", weights, first, with_steps),
+            native.outputs("float32", "channels-last", weights, first, with_steps),
+            native.outputs("float32", "no-onednn", weights, first, with_steps),
+            native.outputs("float32", "", moved(weights, rng), first, with_steps),
+            native.outputs("float32", "", weights, moved(first, rng), with_steps),
         ]
-        probe = ask.outputs("float32", "", moved(weights, rng, ulps=8), moved(first, rng, ulps=8), with_steps)
-        exact = ask.outputs("float64", "", weights, first, with_steps)
-        if not with_steps or not rounding_decides_gradients([*draws, probe], exact["gradients"]):
+        probe = native.outputs("float32", "", moved(weights, rng, ulps=8), moved(first, rng, ulps=8), with_steps)
+        exact = native.outputs("float64", "", weights, first, with_steps)
+        if not with_steps or not rounding_decides_gradients([*draws, probe], exact.arrays["gradients"]):
             break
-    arrays.write(folder / "batches", batches)
-    arrays.write(folder / "batch", first)
-    ref = Reference(leaves, bridge.redundant_names(leaves), weights, folder / "batches", folder / "batch")
+    ref = Reference(built.leaves, redundant, weights, batches, first, losses=exact.losses)
     if with_steps:
-        ref.order, ref.activations = ask.activations(ref.batch)
-    ref.losses = exact.pop("losses")
-    for draw in draws:
-        draw.pop("losses")
-    ref.values |= exact
-    for part, values in exact.items():
-        ref.noise[part] = noise_of([draw[part] for draw in draws], values) if draws else dict.fromkeys(values, 0.0)
+        ref.order, ref.activations = native.activations(first)
+    ref.values |= exact.arrays
+    for part, values in exact.arrays.items():
+        drawn = [draw.arrays[part] for draw in draws]
+        ref.noise[part] = noise_of(drawn, values) if drawn else dict.fromkeys(values, 0.0)
     if with_steps:
-        kept, ref.curve = ask.steps("float64", weights, batches, ref.redundant)
+        kept, ref.curve = native.steps("float64", weights, batches, ref.redundant)
         ref.values |= kept
         twins = []
         for _ in range(native_twins):
-            native, curve = ask.steps("float32", moved(weights, rng), moved(batches, rng), ref.redundant)
-            twins.append(native)
+            after, curve = native.steps("float32", moved(weights, rng), moved(batches, rng), ref.redundant)
+            twins.append(after)
             ref.native_curves.append(curve)
         for part, values in kept.items():
-            ref.natives[part] = [native[part] for native in twins]
+            ref.natives[part] = [after[part] for after in twins]
             ref.noise[part] = noise_of(ref.natives[part], values)
     return ref
 
 
-def of_exercise(worker: Worker, twin: Twin, folder: Path, timeout: float) -> Reference:
+def of_exercise(session: Session, twin: Twin) -> Reference:
     """The reference of an exercise twin: its named outputs and their noise."""
     rng = np.random.default_rng(0)
     inputs = exercise_inputs(twin)
-    arrays.write(folder / "batch", inputs)
-
-    def outputs(dtype: str, given: Arrays) -> Arrays:
-        arrays.write(folder / "inputs", given)
-        out = str(folder / "outputs")
-        worker.ask("exercise", timeout, twin=twin.name, inputs=str(folder / "inputs"), dtype=dtype, out=out)
-        return arrays.read(out)
-
-    ref = Reference([], set(), {}, folder / "batch", folder / "batch")
-    ref.values["forward"] = outputs("float64", inputs)
-    draws = [outputs("float32", inputs), *(outputs("float32", moved(inputs, rng)) for _ in range(4))]
+    ref = Reference([], set(), {}, inputs, inputs)
+    ref.values["forward"] = session.exercise(twin.name, inputs, "float64")
+    draws = [session.exercise(twin.name, given) for given in [inputs, *(moved(inputs, rng) for _ in range(4))]]
     ref.noise["forward"] = noise_of(draws, ref.values["forward"])
     return ref
 
 
-def rounding_decides_gradients(draws: Sequence[Mapping[str, Any]], exact: Arrays) -> bool:
+def rounding_decides_gradients(draws: Sequence["Outputs"], exact: Arrays) -> bool:
     """Whether rounding alone switches a ReLU or a max-pool on this batch.
 
     A gradient jumps where one switches, natively too, and two right implementations then differ by 1e-3. If in one
@@ -173,7 +155,7 @@ def rounding_decides_gradients(draws: Sequence[Mapping[str, Any]], exact: Arrays
     """
     whole = np.sqrt(sum(float(np.sum(np.square(array))) for array in exact.values()))
     return any(
-        np.linalg.norm(draw["gradients"][name] - array)
+        np.linalg.norm(draw.arrays["gradients"][name] - array)
         > GRADIENT_JUMP * max(float(np.linalg.norm(array)), 1e-2 * whole)
         for draw in draws
         for name, array in exact.items()
@@ -181,68 +163,59 @@ def rounding_decides_gradients(draws: Sequence[Mapping[str, Any]], exact: Arrays
 
 
 @dataclass
-class _Asker:
-    """The sequence of requests for one native run."""
+class Outputs:
+    """What one native run gives: 'forward' -> mode/output, and 'gradients'; and the loss of every phase."""
 
-    worker: Worker
+    arrays: dict[str, Arrays]
+    losses: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass
+class _Native:
+    """Native runs of one twin, each from a fresh model."""
+
+    session: Session
     twin: Twin
     arguments: dict[str, Any]
     seed: int
-    folder: Path
-    timeout: float
 
-    def _build(self, dtype: str, layout: str, weights: Arrays) -> None:
-        self.worker.ask(
-            "build",
-            self.timeout,
-            twin=self.twin.name,
-            arguments=self.arguments,
-            dtype=dtype,
-            seed=self.seed,
-            layout=layout,
-        )
-        arrays.write(self.folder / "weights", weights)
-        self.worker.ask("load", self.timeout, file=str(self.folder / "weights"))
+    def _built(self, dtype: str, layout: str, weights: Arrays) -> BuiltTwin:
+        model = self.session.build(self.twin.name, self.arguments, dtype, self.seed, layout)
+        model.load(weights)
+        return model
 
-    def outputs(self, dtype: str, layout: str, weights: Arrays, batch: Arrays, gradients: bool) -> dict[str, Any]:
+    def outputs(self, dtype: str, layout: str, weights: Arrays, batch: Arrays, gradients: bool) -> Outputs:
         """Outputs in both modes, and gradients where asked for."""
-        self._build(dtype, layout, weights)
-        arrays.write(self.folder / "given", batch)
-        given, out = str(self.folder / "given"), str(self.folder / "out")
-        found: dict[str, Any] = {"forward": {}, "losses": {}}
-        for mode, training in (("inference", False), ("training", True)):
-            self.worker.ask("forward", self.timeout, batch=given, training=training, out=out)
-            found["forward"] |= {f"{name} ({mode})": array for name, array in arrays.read(out).items()}
+        model = self._built(dtype, layout, weights)
+        found = Outputs({"forward": in_both_modes(model, batch)})
         if gradients:
-            found["losses"] = self.worker.ask("gradients", self.timeout, batch=given, out=out)["losses"]
-            found["gradients"] = arrays.read(out)
+            answer = model.gradients(batch)
+            found.losses, found.arrays["gradients"] = answer.losses, answer.arrays
         return found
 
-    def activations(self, batch: Path) -> tuple[list[str], dict[str, Arrays]]:
+    def activations(self, batch: Arrays) -> tuple[list[str], dict[str, Arrays]]:
         """The layers in order, and what enters and leaves each, of the model as last built."""
-        found, out = {}, str(self.folder / "out")
-        for mode, training in (("inference", False), ("training", True)):
-            answer = self.worker.ask("activations", self.timeout, batch=str(batch), training=training, out=out)
-            found[mode] = arrays.read(out)
-        return answer["order"], found
+        model = self.session.model
+        assert model is not None
+        found = {mode: model.activations(batch, training) for mode, training in MODES.items()}
+        return found["training"].order, {mode: each.arrays for mode, each in found.items()}
 
     def steps(
         self, dtype: str, weights: Arrays, batches: Arrays, redundant: set[str]
     ) -> tuple[dict[str, Arrays], list[dict[str, float]]]:
         """The weights after some steps, Adam's moments after the first, and every step's losses."""
-        self._build(dtype, "", weights)
-        arrays.write(self.folder / "given", batches)
-        answer = self.worker.ask(
-            "steps",
-            self.timeout,
-            batches=str(self.folder / "given"),
-            count=STEPS,
-            snapshots=SNAPSHOTS,
-            matched=matched_optimizer(self.twin),
-            redundant=sorted(redundant),
-            out=str(self.folder / "out"),
-        )
-        return by_part(arrays.read(self.folder / "out"), redundant), answer["curve"]
+        model = self._built(dtype, "", weights)
+        found = model.steps(batches, STEPS, SNAPSHOTS, matched_optimizer(self.twin), sorted(redundant))
+        return by_part(found.arrays, redundant), found.curve
+
+
+def in_both_modes(model: BuiltTwin, batch: Arrays) -> Arrays:
+    """The outputs in inference and in training, as `NAME (MODE)`."""
+    return {
+        f"{name} ({mode})": array
+        for mode, training in MODES.items()
+        for name, array in model.forward(batch, training).items()
+    }
 
 
 def by_part(kept: Arrays, redundant: set[str]) -> dict[str, Arrays]:

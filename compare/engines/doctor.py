@@ -1,10 +1,12 @@
 """`twin doctor`: what is installed, and which engines really come up."""
 
 import time
+from dataclasses import asdict, replace
 from typing import Any
 
 from compare.engines.engine import ENGINES, Engine
 from compare.engines.process import Worker, WorkerFailed
+from compare.engines.session import Session
 from compare.record.machine import Machine
 from compare.record.schema import to_plain
 from compare.record.table import table as as_table
@@ -18,8 +20,6 @@ def examine(pythons: dict[str, str], device: str, timeout: float = 120.0) -> dic
         device: 'cpu' or 'cuda'.
         timeout: seconds per engine.
     """
-    from dataclasses import replace
-
     engines = [replace(e, python=pythons.get(e.name, e.python)) for e in ENGINES.values()]
     return {
         "machine": to_plain(Machine.here()),
@@ -34,14 +34,15 @@ def _examine(engine: Engine, device: str, timeout: float) -> dict[str, Any]:
             "reason": f"{' and '.join(missing)} not installed; try: pip install 'twin-suite[{engine.name}]'",
         }
     start = time.monotonic()
-    worker = Worker(engine, device)
+    session = Session(Worker(engine, device), timeout)
     try:
-        hello = worker.ask("hello", timeout, device=device)
+        session.greet(device)
     except WorkerFailed as failure:
         return {"works": False, "reason": failure.reason}
     finally:
-        worker.close()
-    return {"works": True, "seconds": round(time.monotonic() - start, 1), "python": engine.python, **hello}
+        session.close()
+    seconds = round(time.monotonic() - start, 1)
+    return {"works": True, "seconds": seconds, "python": engine.python, **asdict(session.hello)}
 
 
 def table(found: dict[str, Any]) -> str:

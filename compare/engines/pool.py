@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from compare.engines.engine import Engine
 from compare.engines.process import Worker, WorkerFailed
+from compare.engines.session import Session
 from compare.record.measurement import Measurement
 
 Progress = Callable[[Measurement, str], None]
@@ -20,7 +21,7 @@ class Settings:
         device: 'cpu' or 'cuda'.
         threads: per worker.
         jobs: workers that compute at the same time.
-        timeout: seconds per request.
+        timeout: seconds per request; per epoch of a training.
     """
 
     device: str = "cpu"
@@ -39,8 +40,8 @@ class Pool:
         self.workers: list[Worker] = []
         self.stopping = False
 
-    def start(self, engine: Engine, device: str) -> Worker:
-        """A new worker of that engine, which has said hello.
+    def start(self, engine: Engine, device: str) -> Session:
+        """A session with a new worker of that engine, which has said hello.
 
         Raises:
             WorkerFailed: when it does not come up.
@@ -50,8 +51,14 @@ class Pool:
                 raise WorkerFailed("failed", "stopped")
             worker = Worker(engine, device, self.settings.threads)
             self.workers.append(worker)
-        worker.hello = worker.ask("hello", self.settings.timeout, device=device)
-        return worker
+        session = Session(worker, self.settings.timeout)
+        session.greet(device)
+        return session
+
+    def close(self) -> None:
+        """End every worker; no thread may be asking one."""
+        for worker in self.workers:
+            worker.close()
 
     def run(self, tasks: list[Callable[[], None]]) -> None:
         """Run the tasks at the same time; end every worker when all are done, or at the first exception."""
@@ -66,5 +73,4 @@ class Pool:
                     for worker in self.workers:  # a thread that waits for one goes on, and ends
                         worker.kill()
         finally:
-            for worker in self.workers:
-                worker.close()
+            self.close()

@@ -9,13 +9,18 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from compare.engines.answers import Epoch, Malformed, Place, Refusal, parse
 from compare.engines.engine import Engine
+from twin.bridge import BridgeError
+from twin.errors import TwinError
 
-Event = Callable[[dict[str, Any]], None]
+T = TypeVar("T")
+LONGEST_LINE = 256 * 2**20  # bytes; a worker that writes no end of line must not fill the memory
 
 
 class WorkerFailed(Exception):
@@ -25,12 +30,33 @@ class WorkerFailed(Exception):
         status: a cell status: 'failed', 'timeout', 'crashed', 'oom_host', 'oom_device' or 'unsupported'.
         reason: one line.
         alive: whether the worker can still be asked.
-        partial: what the worker had found until then.
+        place: where code that a user wrote stopped.
     """
 
-    def __init__(self, status: str, reason: str, alive: bool = False, partial: dict[str, Any] | None = None):
+    def __init__(self, status: str, reason: str, alive: bool = False, place: Place | None = None):
         super().__init__(reason)
-        self.status, self.reason, self.alive, self.partial = status, reason, alive, partial or {}
+        self.status, self.reason, self.alive, self.place = status, reason, alive, place or Place()
+
+
+@contextlib.contextmanager
+def one_measurement() -> Iterator[None]:
+    """Let an exception that nobody expected cost the measurement that it arose in, and no other.
+
+    Raises:
+        WorkerFailed: in the place of any other exception, with where it arose.
+        TwinError: as it is: a user's mistake is the whole run's.
+    """
+    try:
+        yield
+    except WorkerFailed:
+        raise
+    except Exception as error:
+        if isinstance(error, TwinError) and not isinstance(error, BridgeError):
+            raise
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        words = " ".join(str(error).split())[:300]
+        reason = f"{type(error).__name__}: {words} ({Path(last.filename).name}:{last.lineno})"
+        raise WorkerFailed("crashed", reason, alive=True) from error
 
 
 class Worker:
@@ -59,42 +85,56 @@ class Worker:
         assert self.process.stdout is not None
         self.selector.register(self.process.stdout, selectors.EVENT_READ)
         self.buffer = b""
-        self.hello: dict[str, Any] = {}
         self.closed = False
 
-    def ask(self, op: str, timeout: float, on_event: Event | None = None, **fields: Any) -> dict[str, Any]:
+    def ask(
+        self,
+        kind: type[T],
+        op: str,
+        timeout: float,
+        on_epoch: Callable[[Epoch], None] | None = None,
+        **fields: Any,
+    ) -> T:
         """Send one request and wait for its result.
 
         Args:
+            kind: of the result: a dataclass of answers.py.
             op: the worker's operation.
-            timeout: seconds until the worker is killed.
-            on_event: called with progress that the worker reports on the way.
+            timeout: seconds without an answer, or a further epoch, until the worker is killed.
+            on_epoch: called with each epoch that the worker reports on the way.
             fields: the operation's arguments, in JSON's types.
 
         Raises:
             WorkerFailed: when there is no result.
         """
-        deadline = time.monotonic() + timeout
         try:
             assert self.process.stdin is not None
             self.process.stdin.write(json.dumps({"op": op, **fields}).encode() + b"\n")
             self.process.stdin.flush()
-        except OSError:
+        except (OSError, ValueError):  # a ValueError where the pipe is closed already
             raise self._ended() from None
+        deadline, waited_for, last = time.monotonic() + timeout, "no answer", 0
         while True:
-            line = self._line(deadline, timeout)
+            line = self._line(deadline, f"{waited_for} within {timeout:g} s")
             try:
-                answer = json.loads(line)
-            except ValueError:
-                self.close()
-                raise WorkerFailed("crashed", f"the worker wrote what is no answer: {line[:80]!r}") from None
-            if "event" in answer:
-                if on_event:
-                    on_event(answer)
-            elif answer["ok"]:
-                return answer["result"]
+                answer = parse(line, kind)
+            except Malformed as error:
+                raise self.malformed(f"{line[:80]!r}: {error}") from None
+            if isinstance(answer, Epoch):
+                if last < answer.epoch <= answer.epochs:  # a worker that repeats an epoch gets no more time
+                    deadline, last = time.monotonic() + timeout, answer.epoch
+                    waited_for = f"nothing after epoch {last} of {answer.epochs}"
+                if on_epoch:
+                    on_epoch(answer)
+            elif isinstance(answer, Refusal):
+                raise WorkerFailed(answer.status, answer.reason, True, answer.partial)
             else:
-                raise WorkerFailed(answer["status"], answer["reason"], True, answer.get("partial"))
+                return answer.result
+
+    def malformed(self, what: str) -> WorkerFailed:
+        """End a worker that has written what is no answer; the failure to raise."""
+        self.close()
+        return WorkerFailed("crashed", f"the worker wrote what is no answer: {what}")
 
     def kill(self) -> None:
         """End the worker and everything that it started; whoever waits for its answer learns that it ended.
@@ -118,16 +158,19 @@ class Worker:
                 pipe.close()  # type: ignore[union-attr]
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _line(self, deadline: float, timeout: float) -> bytes:
+    def _line(self, deadline: float, too_late: str) -> bytes:
+        """The next line that the worker writes; `too_late` is why it failed if the deadline passes."""
         while b"\n" not in self.buffer:
             left = deadline - time.monotonic()
             if left <= 0 or not self.selector.select(left):
                 self.close()
-                raise WorkerFailed("timeout", f"no answer within {timeout:g} s")
-            chunk = os.read(self.process.stdout.fileno(), 1 << 16)  # type: ignore[union-attr]
-            if not chunk:
+                raise WorkerFailed("timeout", too_late)
+            read = os.read(self.process.stdout.fileno(), 1 << 16)  # type: ignore[union-attr]
+            if not read:
                 raise self._ended()
-            self.buffer += chunk
+            self.buffer += read
+            if len(self.buffer) > LONGEST_LINE:
+                raise self.malformed(f"more than {LONGEST_LINE >> 20} MiB without the end of a line")
         line, _, self.buffer = self.buffer.partition(b"\n")
         return line
 
@@ -144,7 +187,7 @@ class Worker:
         if killed_for_memory:
             return WorkerFailed("oom_host", "the system killed the worker for want of memory")
         if code is not None and code < 0:
-            return WorkerFailed("crashed", f"the worker was ended by {signal.Signals(-code).name}{half}{last}")
+            return WorkerFailed("crashed", f"the worker was ended by {_signal_name(-code)}{half}{last}")
         return WorkerFailed("crashed", f"the worker ended with exit code {code}{half}{last}")
 
     def _last_words(self) -> str:
@@ -154,6 +197,14 @@ class Worker:
         except OSError:
             return ""
         return f": {lines[-1][:200]}" if lines else ""
+
+
+def _signal_name(number: int) -> str:
+    """SIGSEGV, for example; real-time signals have numbers only."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def _oom_kills() -> int:

@@ -7,18 +7,16 @@ inputs that hide the difference. What comes back is compared here; nothing is qu
 import ast
 import functools
 import math
-import tempfile
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
 from compare.engines.engine import ENGINES, REFERENCE, Engine
 from compare.engines.pool import Pool, Settings
-from compare.engines.process import Worker, WorkerFailed
-from twin import arrays
+from compare.engines.process import WorkerFailed
+from compare.engines.session import Session
 from twin.differences import ROWS, Row, topic_of
 from twin.errors import AGREE, DIFFER, INCOMPLETE, TwinError
 from twin.numeric import Distance, distance
@@ -83,9 +81,8 @@ def measure(rows: Iterable[Row], engines: Iterable[Engine], settings: Settings) 
     lock = threading.Lock()
 
     def probe_all(engine: Engine) -> None:
-        with tempfile.TemporaryDirectory(prefix="twin-") as folder:
-            prober = _Prober(engine, pool, Path(folder))
-            found = prober.run(rows)
+        prober = _Prober(engine, pool)
+        found = prober.run(rows)
         with lock:
             answers[engine.name] = found
             versions.update(prober.versions)
@@ -117,8 +114,7 @@ class _Prober:
 
     engine: Engine
     pool: Pool
-    folder: Path
-    worker: Worker | None = None
+    session: Session | None = None
     versions: Versions = field(default_factory=dict)
 
     def run(self, rows: list[Row]) -> dict[Key, Answer]:
@@ -136,19 +132,14 @@ class _Prober:
         return out
 
     def _ask(self, row: Row, function: str, hiding: bool) -> Answer:
-        timeout = self.pool.settings.timeout
-        inputs, out = self.folder / "inputs", self.folder / "out"
-        arrays.write(inputs, row.arrays(hiding))
         try:
-            if self.worker is None:
-                self.worker = self.pool.start(self.engine, "cpu")
-                self.versions = self.worker.hello["versions"]
-            topic = topic_of(row.name)
-            self.worker.ask("probe", timeout, topic=topic, function=function, inputs=str(inputs), out=str(out))
-            return arrays.read(out)["y"]
+            if self.session is None:
+                self.session = self.pool.start(self.engine, "cpu")
+                self.versions = self.session.hello.versions
+            return self.session.probe(topic_of(row.name), function, row.arrays(hiding))
         except WorkerFailed as failure:
             if not failure.alive:
-                self.worker = None
+                self.session = None
             return f"{function} on {self.engine.name}: {failure.reason}"
 
 

@@ -1,6 +1,5 @@
 """`twin pictures`: what an exercise draws, one file per picture, the engines side by side."""
 
-import tempfile
 from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -11,7 +10,6 @@ from compare.check.reference import Arrays, exercise_inputs
 from compare.engines.engine import Engine
 from compare.engines.pool import Pool, Settings
 from compare.engines.process import WorkerFailed
-from twin import arrays
 from twin.errors import INCOMPLETE, TwinError
 from twin.spec import Twin
 
@@ -50,15 +48,11 @@ def write(twins: Sequence[Twin], engines: Iterable[Engine], settings: Settings, 
 
 def _run(pool: Pool, engine: Engine, twins: Sequence[Twin], found: dict[str, Arrays]) -> None:
     """Put each twin's outputs on one engine into `found`."""
-    timeout = pool.settings.timeout
-    with pool.slots, tempfile.TemporaryDirectory(prefix="twin-") as folder:
-        inputs, outputs = Path(folder) / "inputs", Path(folder) / "outputs"
+    with pool.slots:
         try:
-            worker = pool.start(engine, pool.settings.device)
+            session = pool.start(engine, pool.settings.device)
             for twin in twins:
-                arrays.write(inputs, exercise_inputs(twin))
-                worker.ask("exercise", timeout, twin=twin.name, inputs=str(inputs), dtype="float32", out=str(outputs))
-                found[twin.name] = arrays.read(outputs)
+                found[twin.name] = session.exercise(twin.name, exercise_inputs(twin))
                 if not any(name.startswith(PREFIX) for name in found[twin.name]):
                     raise _draws_nothing(twin)
         except WorkerFailed as failure:

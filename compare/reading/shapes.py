@@ -9,7 +9,6 @@ import functools
 import hashlib
 import json
 import re
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,21 +89,23 @@ def measure(twins: Iterable[Twin], timeout: float = 300) -> None:
     Raises:
         TwinError: when no engine of either side is installed, or one fails.
     """
-    from compare.engines.process import Worker, WorkerFailed
+    from compare.engines.pool import Pool, Settings
+    from compare.engines.process import WorkerFailed
 
     twins = list(twins)
     found: dict[str, dict[str, Any]] = {twin.name: {"digest": digest(twin)} for twin in twins}
-    for side in SIDES:
-        engine = _engine(side)
-        worker = Worker(engine)
-        try:
-            worker.ask("hello", timeout, device="cpu")
+    pool = Pool(Settings(timeout=timeout))
+    try:
+        for side in SIDES:
+            engine = _engine(side)
+            session = pool.start(engine, "cpu")
             for twin in twins:
-                found[twin.name][side] = _measured(worker, twin, timeout)
-        except WorkerFailed as error:
-            raise TwinError(f"{engine.name} cannot measure {twin.name}: {error}") from error
-        finally:
-            worker.close()
+                found[twin.name][side] = _measured(session, twin)
+            session.close()
+    except WorkerFailed as error:
+        raise TwinError(f"{engine.name} cannot measure {twin.name}: {error}") from error
+    finally:
+        pool.close()
     lines = [f"{json.dumps(name)}: {json.dumps(kept)}" for name, kept in sorted({**_kept(), **found}.items())]
     write_text(FILE, "{\n" + ",\n".join(lines) + "\n}\n", "a copy of the project that you can write")
     _kept.cache_clear()
@@ -136,34 +137,27 @@ def _engine(side: str) -> Engine:
     return installed[-1]
 
 
-def _measured(worker: Any, twin: Twin, timeout: float) -> dict[str, Any]:
+def _measured(session: Any, twin: Twin) -> dict[str, Any]:
     """One side of a twin, as shapes.json has it."""
     import numpy as np
 
     from compare.check.reference import exercise_inputs, make_batches
-    from twin import arrays
 
-    with tempfile.TemporaryDirectory(prefix="twin-shapes-") as folder:
-        given, out = f"{folder}/given", f"{folder}/out"
-        if twin.kind == "exercise":
-            arrays.write(given, exercise_inputs(twin))
-            worker.ask("exercise", timeout, twin=twin.name, inputs=given, dtype="float32", out=out)
-            outputs = {name: list(array.shape) for name, array in arrays.read(out).items()}
-            return {"layers": [], "outputs": outputs, "parameters": 0}
-        arguments = twin.ladder_arguments("small")
-        batches = make_batches(twin, arguments, "small", np.random.default_rng(0))
-        batch = {name.removeprefix("1/"): array for name, array in batches.items() if name.startswith("1/")}
-        arrays.write(given, batch)
-        worker.ask("build", timeout, twin=twin.name, arguments=arguments, dtype="float32", seed=0)
-        answer = worker.ask("layers", timeout, batch=given)
+    if twin.kind == "exercise":
+        results = session.exercise(twin.name, exercise_inputs(twin))
+        return {"layers": [], "outputs": {name: list(a.shape) for name, a in results.items()}, "parameters": 0}
+    arguments = twin.ladder_arguments("small")
+    batches = make_batches(twin, arguments, "small", np.random.default_rng(0))
+    batch = {name.removeprefix("1/"): array for name, array in batches.items() if name.startswith("1/")}
+    answer = session.build(twin.name, arguments).layers(batch)
     rows = len(next(iter(batch.values())))
-    sizes = answer["sizes"]
-    ran = {path: (_batch(entering, rows), _batch(leaving, rows)) for path, entering, leaving in answer["ran"]}
+    sizes = answer.sizes
+    ran = {path: (_batch(entering, rows), _batch(leaving, rows)) for path, entering, leaving in answer.ran}
     idle: dict[str, tuple[list[int | str], list[int | str]]] = {
         path: ([], []) for path in sizes if path and path not in ran
     }
     layers = [[path, *sizes[path], *shapes, _owner(path, sizes)] for path, shapes in {**ran, **idle}.items()]
-    outputs = {name: _batch(shape, rows) for name, shape in answer["outputs"].items()}
+    outputs = {name: _batch(shape, rows) for name, shape in answer.outputs.items()}
     return {"layers": layers, "outputs": outputs, "parameters": sizes[""][1]}
 
 

@@ -91,12 +91,10 @@ def multiply_adds(twins: Iterable[Twin], native: Engine, settings: Settings) -> 
     pool = Pool(settings)
 
     def count_all() -> None:
-        worker = pool.start(native, settings.device)
+        session = pool.start(native, settings.device)
         for twin in twins:
-            arguments = dict(twin.small.arguments)
-            worker.ask("build", settings.timeout, twin=twin.name, arguments=arguments, dtype="float32", seed=0)
-            answer = worker.ask("multiply_adds", settings.timeout, image_shape=arguments["image_shape"])
-            found[twin.name] = answer["multiply_adds"]
+            model = session.build(twin.name, twin.small.arguments)
+            found[twin.name] = model.multiply_adds(twin.small.arguments["image_shape"])
 
     try:
         pool.run([count_all])

@@ -6,15 +6,17 @@ hyperparameters, and its own random numbers for dropout and noise.
 
 import contextlib
 import math
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
+from compare.engines.answers import Epoch, Trained
 from compare.engines.engine import ENGINES, REFERENCE, Engine
 from compare.engines.pool import Pool, Progress, Settings
-from compare.engines.process import Worker, WorkerFailed
+from compare.engines.process import WorkerFailed, one_measurement
+from compare.engines.session import BuiltTwin, Session
 from compare.record.measurement import TrainMeasurement, trainings_of
 from compare.record.pictures import filters
 from compare.record.record import RunRecord
@@ -106,142 +108,158 @@ def run(
     if todo and options.needs_native and native.missing():
         raise TwinError("shared weights have PyTorch's names, and PyTorch is not installed; use --init own")
     given = arrays.read(options.weights) if options.weights else None
-    several = len({measurement.seed for measurement in trainings_of(record.measurements)}) > 1
-    pool = Pool(settings)
+    trainings = Trainings(record, by_name, native, given, settings, options, progress)
+    trainings.pool.run([partial(trainings.run, todo)])
 
-    def train_all() -> None:
-        workers: dict[str, Worker] = {}
+
+@dataclass(frozen=True)
+class Start:
+    """What every engine of a seed begins with.
+
+    Args:
+        leaves: of PyTorch's model.
+        weights: under PyTorch's names; those that PyTorch draws from the seed, or the given ones.
+    """
+
+    leaves: list[Leaf]
+    weights: Arrays
+
+
+class Trainings:
+    """Trains measurement after measurement, each engine in one worker that is replaced when it ends.
+
+    Args:
+        record: is saved after each.
+        by_name: the engines.
+        native: the one that draws the weights.
+        given: weights that replace those, under PyTorch's names.
+        settings, options, progress: as for `run`.
+    """
+
+    def __init__(
+        self,
+        record: RunRecord,
+        by_name: Mapping[str, Engine],
+        native: Engine,
+        given: Arrays | None,
+        settings: Settings,
+        options: Options,
+        progress: Progress,
+    ):
+        self.record, self.native, self.given = record, native, given
+        self.options, self.progress = options, progress
+        self.engines = {**by_name, REFERENCE: native}
+        self.pool = Pool(settings)
+        self.sessions: dict[str, Session] = {}
+        self.started: tuple[tuple[str, int, str], Start] | None = None  # of the twin and seed trained last
+        self.several = len({each.seed for each in trainings_of(record.measurements)}) > 1
+
+    def run(self, todo: Iterable[TrainMeasurement]) -> None:
+        """Train them all, one at a time."""
         for measurement in todo:
             try:
-                with tempfile.TemporaryDirectory(prefix="twin-") as folder:
-                    needed = {
-                        measurement.engine: by_name[measurement.engine],
-                        **({REFERENCE: native} if options.needs_native else {}),
-                    }
-                    for name, engine in needed.items():
-                        if name not in workers:
-                            workers[name] = pool.start(engine, measurement.device)
-                    hello = workers[measurement.engine].hello
-                    record.register_engine(measurement.engine, hello["versions"], hello["device"])
-                    native_worker = workers[REFERENCE] if options.needs_native else None
-                    _train(
-                        workers[measurement.engine],
-                        native_worker,
-                        measurement,
-                        given,
-                        options,
-                        Path(folder),
-                        settings.timeout,
-                        progress,
-                        f"-seed{measurement.seed}" if several else "",
-                        _is_first_seed(measurement, trainings_of(record.measurements)),
-                    )
+                session = self._session(measurement.engine, measurement.device)
+                self.record.register_engine(measurement.engine, session.hello.versions, session.hello.device)
+                with one_measurement():
+                    self._train(session, measurement)
             except WorkerFailed as failure:
-                if pool.stopping:
+                if self.pool.stopping:
                     return
                 measurement.status, measurement.reason = failure.status, failure.reason  # type: ignore[assignment]
-                if not failure.alive:
-                    workers = {name: worker for name, worker in workers.items() if not worker.closed}
-            record.save()
-            progress(measurement, measurement.status)
+            self.record.save()
+            self.progress(measurement, measurement.status)
 
-    pool.run([train_all])
+    def _session(self, name: str, device: str) -> Session:
+        """The engine's session; a new one where it has none, or its worker has ended."""
+        if name not in self.sessions or self.sessions[name].closed:
+            self.sessions[name] = self.pool.start(self.engines[name], device)
+        return self.sessions[name]
 
+    def _train(self, session: Session, measurement: TrainMeasurement) -> None:
+        """Train one model and write the result into its measurement."""
+        twin = self.options.variants.get(measurement.twin) or find(measurement.twin)
+        assert twin.metric is not None
+        start = self._start(twin, measurement) if self.options.needs_native else None
+        model = session.build(twin.name, twin.small.arguments, measurement.dtype, measurement.seed)
+        cross = Crossing(session.engine.side, model.leaves, start.leaves, twin) if start else None
+        if start and cross and (self.given or self.options.init == "shared"):
+            model.load(cross.out(start.weights))
+        show = _is_first_seed(measurement, trainings_of(self.record.measurements))
+        trained = self._fit(model, twin, measurement, show)
+        result = self._keep(trained, twin, measurement, cross)
+        if show and trained.shown:
+            result.predictions = from_plain(Predictions, trained.shown)
+            if cross and (strip := filters(cross.back(model.dump()), _names(start))):
+                result.predictions.pictures.append(from_plain(Picture, strip))
+        if self.options.save and cross:
+            suffix = f"-seed{measurement.seed}" if self.several else ""
+            file = self.options.save / f"{measurement.twin}-{measurement.engine}{suffix}.safetensors"
+            arrays.write(file, cross.back(model.dump()))
 
-def _train(
-    worker: Worker,
-    native: Worker | None,
-    measurement: TrainMeasurement,
-    given: Arrays | None,
-    options: Options,
-    folder: Path,
-    timeout: float,
-    progress: Progress,
-    suffix: str,
-    show: bool,
-) -> None:
-    """Train one measurement and write its result into it.
+    def _start(self, twin: Twin, measurement: TrainMeasurement) -> Start:
+        """The weights of a seed, drawn once for all engines.
 
-    `suffix` tells its seed from the run's others, if there are any; with `show`, pictures of what was learned are kept.
-    """
-    twin = options.variants.get(measurement.twin) or find(measurement.twin)
-    assert twin.metric is not None
-    build: dict[str, Any] = {
-        "twin": twin.name,
-        "arguments": dict(twin.small.arguments),
-        "dtype": measurement.dtype,
-        "seed": measurement.seed,
-    }
-    cross = None
-    if native:
-        leaves = _leaves(native.ask("build", timeout, **build))
-        native.ask("dump", timeout, out=str(folder / "start"))
-        start = given or arrays.read(folder / "start")
-        own = _leaves(worker.ask("build", timeout, **build))
-        cross = Crossing(worker.engine.side, own, leaves, twin)
-        if given or options.init == "shared":
-            check_names(
-                {name: array.shape for name, array in start.items()},
-                {leaf.full(name): shape for leaf in leaves for name, shape in leaf.shapes.items()},
-                "the weights file",
-                twin.name,
-            )
-            arrays.write(folder / "weights", cross.out(start))
-            worker.ask("load", timeout, file=str(folder / "weights"))
-    else:
-        worker.ask("build", timeout, **build)
-    count = options.epochs or twin.epochs
+        Raises:
+            TwinError: when given weights are of another model.
+        """
+        key = measurement.twin, measurement.seed, measurement.device
+        if self.started is None or self.started[0] != key:
+            session = self._session(REFERENCE, measurement.device)
+            model = session.build(twin.name, twin.small.arguments, measurement.dtype, measurement.seed)
+            start = Start(model.leaves, self.given or model.dump())
+            names = {name: array.shape for name, array in start.weights.items()}
+            check_names(names, model.shapes, "the weights file", twin.name)
+            self.started = key, start
+        return self.started[1]
 
-    def on_event(event: dict[str, Any]) -> None:
-        losses = ", ".join(f"{name} {value:.4g}" for name, value in event["losses"].items())
-        which = f"seed {measurement.seed}, " if suffix else ""
-        progress(measurement, f"{which}epoch {event['epoch']} of {event['epochs']}, {losses}")
-        if write:
-            write({f"loss/{name}": value for name, value in event["losses"].items()}, event["epoch"])
+    def _fit(self, model: BuiltTwin, twin: Twin, measurement: TrainMeasurement, show: bool) -> Trained:
+        """Train; losses and metric are told and logged as they come."""
+        assert twin.metric is not None
+        count = self.options.epochs or twin.epochs
+        log = self.options.log
 
-    data = {"data_name": twin.data, "data_options": dict(twin.data_options)}
-    with options.log.open(measurement) if options.log else contextlib.nullcontext() as write:
-        target = {"until_target": options.until_target}
-        answer = worker.ask("fit", max(timeout, 1800.0), on_event, epochs=count, show=show, **target, **data)
-        if write and "value" in answer:
-            write({twin.metric.name: answer["value"]}, count)
-    result = measurement.result = TrainResult(
-        metric=twin.metric.name,
-        value=answer.get("value", math.nan),
-        target=twin.metric.goal,
-        chance=twin.metric.chance,
-        margin=twin.metric.margin,
-        epochs=count,
-        init="given" if given else options.init,
-        loss=answer["losses"],
-        provenance=answer["provenance"],
-        rows=answer["rows"],
-        seconds=answer["seconds"],
-        epoch_seconds=answer["epoch_seconds"],
-        parameters=cross.trainable if cross else None,
-    )
-    if "stopped" in answer:
-        measurement.status, measurement.reason = "failed", answer["stopped"]
-    elif not math.isfinite(result.value):
-        measurement.status, measurement.reason = "failed", f"{result.metric} is {result.value}"
-    elif options.epochs is None and not twin.metric.reached(result.value):
-        measurement.status = "failed"
-        measurement.reason = f"{result.metric} {result.value:.4g} misses the twin's target of {result.target:g}"
-    else:
-        measurement.status = "ok"
-    if show:
-        result.predictions = from_plain(Predictions, answer["shown"]) if answer.get("shown") else None
-        if cross and result.predictions:
-            worker.ask("dump", timeout, out=str(folder / "seen"))
-            names = [leaf.full(name) for leaf in leaves for name in leaf.shapes]
-            if found := filters(cross.back(arrays.read(folder / "seen")), names):
-                result.predictions.pictures.append(from_plain(Picture, found))
-    if options.save and cross:
-        worker.ask("dump", timeout, out=str(folder / "trained"))
-        arrays.write(
-            options.save / f"{measurement.twin}-{measurement.engine}{suffix}.safetensors",
-            cross.back(arrays.read(folder / "trained")),
+        def on_epoch(epoch: Epoch) -> None:
+            losses = ", ".join(f"{name} {value:.4g}" for name, value in epoch.losses.items())
+            which = f"seed {measurement.seed}, " if self.several else ""
+            self.progress(measurement, f"{which}epoch {epoch.epoch} of {epoch.epochs}, {losses}")
+            if write:
+                write({f"loss/{name}": value for name, value in epoch.losses.items()}, epoch.epoch)
+
+        with log.open(measurement) if log else contextlib.nullcontext() as write:
+            trained = model.fit(count, twin.data, twin.data_options, show, self.options.until_target, on_epoch)
+            if write and trained.value is not None:
+                write({twin.metric.name: trained.value}, count)
+        return trained
+
+    def _keep(self, trained: Trained, twin: Twin, measurement: TrainMeasurement, cross: Crossing | None) -> TrainResult:
+        """Write what was reached into the measurement."""
+        metric = twin.metric
+        assert metric is not None
+        result = measurement.result = TrainResult(
+            metric=metric.name,
+            value=math.nan if trained.value is None else trained.value,
+            target=metric.goal,
+            chance=metric.chance,
+            margin=metric.margin,
+            epochs=self.options.epochs or twin.epochs,
+            init="given" if self.given else self.options.init,
+            loss=trained.losses,
+            provenance=trained.provenance,
+            rows=trained.rows,
+            seconds=trained.seconds,
+            epoch_seconds=trained.epoch_seconds,
+            parameters=cross.trainable if cross else None,
         )
+        if trained.stopped is not None:
+            measurement.status, measurement.reason = "failed", trained.stopped
+        elif not math.isfinite(result.value):
+            measurement.status, measurement.reason = "failed", f"{metric.name} is {result.value}"
+        elif self.options.epochs is None and not metric.reached(result.value):
+            measurement.status = "failed"
+            measurement.reason = f"{metric.name} {result.value:.4g} misses the twin's target of {metric.goal:g}"
+        else:
+            measurement.status = "ok"
+        return result
 
 
 def _is_first_seed(measurement: TrainMeasurement, measurements: Iterable[TrainMeasurement]) -> bool:
@@ -250,5 +268,6 @@ def _is_first_seed(measurement: TrainMeasurement, measurements: Iterable[TrainMe
     return measurement.seed == min(each.seed for each in alike)
 
 
-def _leaves(built: dict[str, Any]) -> list[Leaf]:
-    return [Leaf.from_json(leaf) for leaf in built["leaves"]]
+def _names(start: Start | None) -> list[str]:
+    """PyTorch's names in the order of its model."""
+    return [leaf.full(name) for leaf in start.leaves for name in leaf.shapes] if start else []

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from compare.verify.examination import Examination
-from compare.verify.remote import layouts
+from compare.verify.inputs import layouts
 from compare.verify.run import text
 from compare.verify.verdict import Verdict
 

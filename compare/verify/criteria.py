@@ -16,7 +16,7 @@ Loss = tuple[float, np.ndarray, str]
 
 
 class Criteria(Protocol):
-    """A side that computes losses and takes optimizer steps: compare.verify.remote.Remote."""
+    """A side that computes losses and takes optimizer steps: compare.engines.opened.OpenedModel."""
 
     def loss(
         self, outputs: np.ndarray, target: np.ndarray, transform: str = "", changes: Mapping[str, Any] | None = None

@@ -1,7 +1,6 @@
 """`twin verify` from the command line: two models of the user's own in two workers, and the verdict as text."""
 
 import contextlib
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -10,12 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from compare.engines.engine import Engine
+from compare.engines.opened import OpenedModel
 from compare.engines.pool import Pool, Settings
-from compare.engines.process import Worker, WorkerFailed
+from compare.engines.process import WorkerFailed
+from compare.engines.session import Session
 from compare.record.table import table
 from compare.verify import criteria
 from compare.verify.examination import Examination
-from compare.verify.remote import Remote, layouts, make_inputs
+from compare.verify.inputs import layouts, make_inputs
 from compare.verify.verdict import Verdict
 from twin import arrays
 from twin.errors import TwinError
@@ -77,7 +78,7 @@ def verify(
     pool = Pool(settings)
     out: list[Verdict] = []
 
-    def start(each: Engine) -> Worker:
+    def start(each: Engine) -> Session:
         try:
             return pool.start(each, settings.device)
         except WorkerFailed as failure:
@@ -87,15 +88,13 @@ def verify(
         tell("starting")
         with ThreadPoolExecutor(2) as threads:
             keras, torch = threads.map(start, (engine, native))
-        out.append(examine(request, keras, torch, settings.timeout, tell))
+        out.append(examine(request, keras, torch, tell))
 
     pool.run([run])
     return out[0]
 
 
-def examine(
-    request: Request, keras_worker: Worker, torch_worker: Worker, timeout: float, tell: Callable[[str], None]
-) -> Verdict:
+def examine(request: Request, keras_session: Session, torch_session: Session, tell: Callable[[str], None]) -> Verdict:
     """Examine a pair in workers that are there already; raises as `verify` does."""
     inputs = _inputs(request)
     if request.loss:
@@ -103,21 +102,17 @@ def examine(
     if request.loss and not _stock(request.loss):
         _target(request, inputs[0])  # missing targets are said before anything is built
     tell("building the models")
-    with tempfile.TemporaryDirectory(prefix="twin-") as folder:
-        place = Path(folder)
-        keras, given = _open(request, keras_worker, timeout, inputs, place)
-        torch = Remote(torch_worker, timeout, request.torch, request.torch_kwargs, given, place / "torch")
-        mode = _load(request, keras, torch)
-        given, native = _runnable(request, keras, torch, given)
-        verdict = Examination(
-            keras, torch, given, native, mode, request.pairs, request.training, tell, not request.weights
-        ).run()
-        return _with_criteria(request, keras, torch, given, verdict) if verdict.verdict == "agree" else verdict
+    keras, given = _open(request, keras_session, inputs)
+    torch = OpenedModel(torch_session, request.torch, request.torch_kwargs, given)
+    mode = _load(request, keras, torch)
+    given, native = _runnable(request, keras, torch, given)
+    verdict = Examination(
+        keras, torch, given, native, mode, request.pairs, request.training, tell, not request.weights
+    ).run()
+    return _with_criteria(request, keras, torch, given, verdict) if verdict.verdict == "agree" else verdict
 
 
-def _open(
-    request: Request, worker: Worker, timeout: float, inputs: list[np.ndarray], place: Path
-) -> tuple[Remote, list[np.ndarray]]:
+def _open(request: Request, session: Session, inputs: list[np.ndarray]) -> tuple[OpenedModel, list[np.ndarray]]:
     """The Keras model, and inputs of the kinds that it takes: whole numbers where it says so or looks them up."""
     failure: TwinError | None = None
     options = [inputs]
@@ -125,9 +120,9 @@ def _open(
         options.append([_whole_numbers(array, 2) for array in inputs])
     if not request.data and not request.kinds:
         options.append([_whole_numbers(array, 2, everywhere=True) for array in inputs])
-    for number, given in enumerate(options):
+    for given in options:
         try:
-            keras = Remote(worker, timeout, request.keras, request.keras_kwargs, given, place / f"keras{number}")
+            keras = OpenedModel(session, request.keras, request.keras_kwargs, given)
         except TwinError as error:
             failure = failure or error
             continue
@@ -152,7 +147,7 @@ def _whole_numbers(array: np.ndarray, below: int, everywhere: bool = False) -> n
 
 
 def _with_criteria(
-    request: Request, keras: Remote, torch: Remote, inputs: Sequence[np.ndarray], verdict: Verdict
+    request: Request, keras: OpenedModel, torch: OpenedModel, inputs: Sequence[np.ndarray], verdict: Verdict
 ) -> Verdict:
     """The rungs of the loss and of the optimizer, where they are asked for."""
     rungs = dict(verdict.rungs)
@@ -171,7 +166,7 @@ def _with_criteria(
     return replace(verdict, rungs=rungs)
 
 
-def _optimized(keras: Remote) -> tuple[list[tuple[int, ...]], list[list[float]]]:
+def _optimized(keras: OpenedModel) -> tuple[list[tuple[int, ...]], list[list[float]]]:
     """Shapes of a few trainable arrays, which an optimizer may tell apart, and what penalties act on them."""
     factors = keras.regularizers()
     found = {
@@ -235,7 +230,7 @@ def _inputs(request: Request) -> list[np.ndarray]:
     return [array[:16].astype(kinds[array.dtype.kind]) for array in found]
 
 
-def _load(request: Request, keras: Remote, torch: Remote) -> str:
+def _load(request: Request, keras: OpenedModel, torch: OpenedModel) -> str:
     """Read the files of weights; say which way weights cross."""
     sides = {}
     for file in request.weights:
@@ -267,7 +262,7 @@ def _side_of(file: str, keras: Mapping[str, object], torch: Mapping[str, object]
 
 
 def _runnable(
-    request: Request, keras: Remote, torch: Remote, inputs: list[np.ndarray]
+    request: Request, keras: OpenedModel, torch: OpenedModel, inputs: list[np.ndarray]
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Inputs with which both models run, and PyTorch's in the first layout in which it does.
 
@@ -293,7 +288,7 @@ def _runnable(
     return options[0], _native(request, torch, options[0])  # the examination says why it stops
 
 
-def _native(request: Request, torch: Remote, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+def _native(request: Request, torch: OpenedModel, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
     """The inputs in the first layout in which the PyTorch model runs."""
     shapes: list[Sequence[int] | None] = list(request.torch_shapes) or [None] * len(inputs)
     if len(shapes) != len(inputs):

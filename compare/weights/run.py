@@ -2,7 +2,6 @@
 
 import math
 import os
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -15,12 +14,14 @@ import numpy as np
 from compare.check.ladder import LIMITS
 from compare.check.reference import make_batches
 from compare.engines.engine import FRAMEWORKS, Engine
+from compare.engines.opened import save_weights
 from compare.engines.pool import Pool, Settings
-from compare.engines.process import Worker, WorkerFailed
+from compare.engines.process import WorkerFailed
+from compare.engines.session import BuiltTwin, Session
 from compare.verify import run as examination
 from compare.verify.examination import Verdict
 from twin import arrays
-from twin.bridge import Arrays, Bridge, Leaf, check_names
+from twin.bridge import Arrays, Bridge, check_names
 from twin.catalogue import find
 from twin.errors import TwinError, unknown
 from twin.layouts import LAYOUTS, Layout
@@ -124,8 +125,8 @@ def of_twin(
         TwinError: when there is no such size or layout, or the names in the file do not fit.
     """
     _plan(twin, size, layout, target)  # a mistake is told before anything starts
-    with _workers(engines, settings) as workers:
-        return convert(twin, size, source, target, layout, workers, settings.timeout)
+    with _sessions(engines, settings) as sessions:
+        return convert(twin, size, source, target, layout, sessions)
 
 
 def convert(
@@ -134,20 +135,18 @@ def convert(
     source: Path,
     target: Path,
     layout: str,
-    workers: Mapping[str, Worker],
-    timeout: float,
+    sessions: Mapping[str, Session],
     arguments: Mapping[str, Any] | None = None,
 ) -> Crossing:
     """The same in workers that are there already.
 
     Args:
-        workers: side -> worker.
-        timeout: seconds per request.
+        sessions: by side.
         arguments: constructor arguments that replace some of the size's.
     """
     given, wanted = _plan(twin, size, layout, target)
-    with tempfile.TemporaryDirectory(prefix="twin-") as folder, _replacing(target) as part:
-        converter = _Converter(twin, {**given, **(arguments or {})}, workers, Path(folder), timeout)
+    with _one_line(), _replacing(target) as part:
+        converter = _Converter(twin, {**given, **(arguments or {})}, sessions)
         read = converter.read(source)
         converter.write(part, wanted, converter.carried(read, _side(target)))
         written = converter.read(part)
@@ -183,12 +182,12 @@ def of_pair(
     Raises:
         TwinError: as `twin verify` does.
     """
-    with _workers(engines, settings) as workers:
-        return convert_pair(request, source, target, workers, settings.timeout)
+    with _sessions(engines, settings) as sessions:
+        return convert_pair(request, source, target, sessions)
 
 
 def convert_pair(
-    request: examination.Request, source: Path, target: Path, workers: Mapping[str, Worker], timeout: float
+    request: examination.Request, source: Path, target: Path, sessions: Mapping[str, Session]
 ) -> Crossing | Verdict:
     """The same in workers that are there already."""
     side = _side(target)
@@ -196,13 +195,13 @@ def convert_pair(
 
     def verify(*files: Path) -> Verdict:
         asked = replace(request, weights=[str(file) for file in files], training=False)
-        return examination.examine(asked, workers["keras"], workers["torch"], timeout, lambda word: None)
+        return examination.examine(asked, sessions["keras"], sessions["torch"], lambda word: None)
 
-    with _replacing(target) as part:
+    with _one_line(), _replacing(target) as part:
         verdict = verify(source)
         if verdict.verdict != "agree":
             return verdict
-        _ask(workers[side], timeout, "save_weights", file=str(part.resolve()))
+        save_weights(sessions[side], part)
         verdict = verify(source, part)
         if verdict.verdict != "agree":
             part.unlink()
@@ -235,20 +234,14 @@ class _Converter:
 
     twin: Twin
     arguments: Mapping[str, Any]
-    workers: Mapping[str, Worker]
-    folder: Path
-    timeout: float
-    leaves: dict[str, list[Leaf]] = field(default_factory=dict, init=False)
+    sessions: Mapping[str, Session]
+    models: dict[str, BuiltTwin] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
-        for side in self.workers:
-            fields = {"twin": self.twin.name, "arguments": dict(self.arguments), "dtype": "float32", "seed": 0}
-            found = self.ask(side, "build", **fields)["leaves"]
-            self.leaves[side] = [Leaf.from_json(leaf) for leaf in found]
-        self.bridge = Bridge(self.leaves["keras"], self.leaves["torch"], self.twin.flatten, self.twin.unflatten)
-
-    def ask(self, side: str, op: str, **fields: Any) -> dict[str, Any]:
-        return _ask(self.workers[side], self.timeout, op, **fields)
+        for side, session in self.sessions.items():
+            self.models[side] = session.build(self.twin.name, self.arguments)
+        keras, torch = self.models["keras"].leaves, self.models["torch"].leaves
+        self.bridge = Bridge(keras, torch, self.twin.flatten, self.twin.unflatten)
 
     def read(self, file: Path) -> _Read:
         """A file's weights; whose they are is told by the ending and, where that leaves several, by the names."""
@@ -257,21 +250,19 @@ class _Converter:
             given = arrays.read(file)
         else:
             sides = ["torch" if file.suffix in (".pt", ".pth") else "keras"]
-            out = self.folder / "read"
-            fields = {"arguments": dict(self.arguments), "file": str(file.resolve()), "out": str(out)}
-            self.ask(sides[0], "read_file", **fields)
-            given = arrays.read(out)
+            given = self.models[sides[0]].read_file(self.arguments, file)
         given = {name: array for name, array in given.items() if not name.endswith("num_batches_tracked")}
         options = [_Read(file, side, None, given) for side in sides] + [
             _Read(file, layout.side, layout, layout.to_twin(given, self.arguments))
             for layout in LAYOUTS.get(self.twin.name, ())
             if layout.side in sides
         ]
-        best = max(options, key=lambda each: len(each.weights.keys() & self._shapes(each.side).keys()))
+        best = max(options, key=lambda each: len(each.weights.keys() & self.models[each.side].shapes.keys()))
         shapes = {name: array.shape for name, array in best.weights.items()}
-        if shapes.keys() != self._shapes(best.side).keys() and (owner := _owner(given)):
+        wanted = self.models[best.side].shapes
+        if shapes.keys() != wanted.keys() and (owner := _owner(given)):
             raise TwinError(f"{file}: the names are those of {owner}")
-        check_names(shapes, self._shapes(best.side), str(file), f"{self.twin.name} ({FRAMEWORKS[best.side]})")
+        check_names(shapes, wanted, str(file), f"{self.twin.name} ({FRAMEWORKS[best.side]})")
         return best
 
     def carried(self, read: _Read, side: str) -> Arrays:
@@ -286,33 +277,15 @@ class _Converter:
         if file.suffix == ".safetensors":
             arrays.write(file, named)
             return
-        given = self.folder / "given"
-        arrays.write(given, named)
-        self.ask(
-            _side(file),
-            "write_file",
-            arguments=dict(self.arguments),
-            file=str(file.resolve()),
-            layout=layout.name if layout else "twin",
-            given=str(given),
-        )
+        self.models[_side(file)].write_file(self.arguments, file, layout.name if layout else "twin", named)
 
     def answer(self, read: _Read, inputs: Arrays) -> Arrays:
         """What a file's own model says of a batch; torchvision's is played by the PyTorch twin."""
-        batch, out = self.folder / "batch", self.folder / "answer"
-        arrays.write(batch, inputs)
         if read.layout and read.layout.name == "applications":
-            fields = {"arguments": dict(self.arguments), "file": str(read.file.resolve())}
-            self.ask("keras", "answer_of_applications", batch=str(batch), out=str(out), **fields)
-        else:
-            given = self.folder / "given"
-            arrays.write(given, read.weights)
-            self.ask(read.side, "load", file=str(given))
-            self.ask(read.side, "forward", batch=str(batch), training=False, out=str(out))
-        return arrays.read(out)
-
-    def _shapes(self, side: str) -> dict[str, tuple[int, ...]]:
-        return {leaf.full(name): shape for leaf in self.leaves[side] for name, shape in leaf.shapes.items()}
+            return self.models["keras"].answer_of_applications(self.arguments, read.file, inputs)
+        model = self.models[read.side]
+        model.load(read.weights)
+        return model.forward(inputs)
 
 
 def _owner(given: Mapping[str, np.ndarray]) -> str:
@@ -354,11 +327,11 @@ def _plan(twin: Twin, size: str, layout: str, target: Path) -> tuple[Mapping[str
 
 
 @contextmanager
-def _workers(engines: Sequence[Engine], settings: Settings) -> Iterator[dict[str, Worker]]:
-    """A worker per side, which end with the block."""
+def _sessions(engines: Sequence[Engine], settings: Settings) -> Iterator[dict[str, Session]]:
+    """A session per side, whose workers end with the block."""
     pool = Pool(settings)
 
-    def start(engine: Engine) -> Worker:
+    def start(engine: Engine) -> Session:
         try:
             return pool.start(engine, settings.device)
         except WorkerFailed as failure:
@@ -367,10 +340,18 @@ def _workers(engines: Sequence[Engine], settings: Settings) -> Iterator[dict[str
     try:
         with ThreadPoolExecutor(len(engines)) as threads:
             started = list(threads.map(start, engines))
-        yield {worker.engine.side: worker for worker in started}
+        yield {session.engine.side: session for session in started}
     finally:
-        for worker in pool.workers:
-            worker.close()
+        pool.close()
+
+
+@contextmanager
+def _one_line() -> Iterator[None]:
+    """A worker that fails is a line for the user."""
+    try:
+        yield
+    except WorkerFailed as failure:
+        raise TwinError(failure.reason) from failure
 
 
 @contextmanager
@@ -383,10 +364,3 @@ def _replacing(target: Path) -> Iterator[Path]:
             part.replace(target)
     finally:
         part.unlink(missing_ok=True)
-
-
-def _ask(worker: Worker, timeout: float, op: str, **fields: Any) -> dict[str, Any]:
-    try:
-        return worker.ask(op, timeout, **fields)
-    except WorkerFailed as failure:
-        raise TwinError(failure.reason) from failure

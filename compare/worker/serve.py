@@ -62,8 +62,8 @@ class Worker:
             self.train.match.layout(self.run.model, layout)
         return {"leaves": [vars(leaf) for leaf in self.train.describe(self.run)]}
 
-    def stand_in(
-        self, twin: str, text: str, units: list[str] | None, owned: list[str], patience: float
+    def replace_module(
+        self, twin: str, text: str, units: list[str] | None, owned: list[str], seconds: float
     ) -> dict[str, Any]:
         """Let a learner's file, or some methods of it in the twin's own, be the twin from here on; "" ends that."""
         from compare.worker import stand_in
@@ -74,7 +74,7 @@ class Worker:
             self.stand = None
         own = self.train.load_module(catalogue.find(twin))
         if text:
-            self.stand = stand_in.StandIn(own, text, units, owned, patience)
+            self.stand = stand_in.StandIn(own, text, units, owned, seconds)
             with self.stand.in_time():
                 self.stand.enter()
         return {}
@@ -178,7 +178,7 @@ class Worker:
         arrays.write(out, self.train.exercise(catalogue.find(twin), arrays.read(inputs), dtype))
         return {}
 
-    def stopwatch(self, batch: str, data: str, quantities: list[str]) -> dict[str, Any]:
+    def warm_up(self, batch: str, data: str, quantities: list[str]) -> dict[str, Any]:
         """Get the built run ready to be timed: its first steps, and warm in what is to be timed of it."""
         from compare.worker.stopwatch import Stopwatch
 
@@ -254,7 +254,7 @@ class Worker:
         weight_files.save(self.subject, file)
         return {}
 
-    def examine(self, method: str, fields: dict[str, Any], files: dict[str, str], out: str) -> dict[str, Any]:
+    def examine(self, method: str, fields: dict[str, Any], out: str = "", **files: str) -> dict[str, Any]:
         """One method of the opened model's Subject; its arrays come and go in files."""
         from compare.worker import user_code
 

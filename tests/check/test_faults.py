@@ -33,11 +33,11 @@ def cells_of_both():
 
 
 @pytest.fixture(scope="module")
-def references(tmp_path_factory):
+def references():
     """Those of both twins, computed once: every fault uses them."""
-    uses = check.Counter(len(STATUS) * [check._reference_key(measurement) for measurement in cells_of_both()])
+    uses = check.Counter(len(STATUS) * [check.reference_key(measurement) for measurement in cells_of_both()])
     pool = Pool(Settings(timeout=60))
-    found = check.References(pool, ENGINES["torch"], tmp_path_factory.mktemp("references"), uses)
+    found = check.References(pool, ENGINES["torch"], uses)
     for measurement in cells_of_both():
         found.get(measurement)
     return found
@@ -49,8 +49,8 @@ def test_a_broken_worker_costs_one_cell(fault, references, monkeypatch, tmp_path
     measurements = cells_of_both()
     record = RunRecord("check", measurements, tmp_path / "record.json")
     pool = Pool(Settings(timeout=8 if fault == "hang" else 60))
-    climber = check._Climber(faulty, measurements, record, references, pool, lambda measurement, word: None)
-    pool.run([climber.run])
+    checks = check.EngineChecks(faulty, measurements, record, references, pool, lambda measurement, word: None)
+    pool.run([checks.run])
 
     status, reason = STATUS[fault]
     kept = read_record(tmp_path / "record.json").measurements

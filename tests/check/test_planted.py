@@ -7,6 +7,7 @@ import pytest
 from compare.check import ladder
 from compare.check import run as check
 from compare.check.climb import climb
+from compare.engines.answers import Nothing
 from compare.engines.engine import ENGINES
 from compare.engines.pool import Pool, Settings
 from compare.record.measurement import CheckMeasurement
@@ -43,26 +44,26 @@ DEFECTS = [
 
 
 @pytest.fixture(scope="module")
-def planting(tmp_path_factory):
+def planting():
     """Climbs the ladder with a planted defect; the references are computed once per twin."""
     pool = Pool(Settings())
     uses = check.Counter({(twin, 0, "small"): 100 for twin, *_ in DEFECTS})
-    references = check.References(pool, ENGINES["torch"], tmp_path_factory.mktemp("references"), uses)
+    references = check.References(pool, ENGINES["torch"], uses)
     engine = replace(ENGINES["keras-torch"], module="tests.helpers.planted_worker")
-    worker = pool.start(engine, "cpu")
+    session = pool.start(engine, "cpu")
 
-    def planted(name, defect, folder, twin=None):
+    def climb_with(name, defect, twin=None):
         measurement = CheckMeasurement(name, engine.name, "cpu", "float32", 0, "small")
-        worker.ask("plant", 60, defect=defect)
-        return climb(worker, twin or find(name), measurement, references.get(measurement), folder, 120)
+        session.ask(Nothing, "plant", defect=defect)
+        return climb(session, twin or find(name), measurement, references.get(measurement))
 
-    yield planted
+    yield climb_with
     pool.run([])
 
 
 @pytest.mark.parametrize(("name", "defect", "rung", "place"), DEFECTS, ids=[f"{d[0]}-{d[1]}" for d in DEFECTS])
-def test_a_planted_defect_is_found_at_its_rung(name, defect, rung, place, planting, tmp_path):
-    rungs = planting(name, defect, tmp_path)
+def test_a_planted_defect_is_found_at_its_rung(name, defect, rung, place, planting):
+    rungs = planting(name, defect)
     assert [each.status for each in rungs[:-1]] == ["ok"] * (len(rungs) - 1)
     assert (rungs[-1].rung, rungs[-1].status) == (rung, "failed"), rungs[-1].message
     assert place in rungs[-1].message
@@ -72,12 +73,12 @@ def test_every_rung_has_a_planted_defect():
     assert {rung for _, _, rung, _ in DEFECTS} == set(ladder.RUNGS)
 
 
-def test_a_flatten_order_left_undeclared_is_found(planting, tmp_path):
-    rungs = planting("digit_cnn", "", tmp_path, replace(find("digit_cnn"), flatten={}))
+def test_a_flatten_order_left_undeclared_is_found(planting):
+    rungs = planting("digit_cnn", "", replace(find("digit_cnn"), flatten={}))
     assert (rungs[-1].rung, rungs[-1].status) == ("forward", "failed")
     assert "what enters dense1 differs already" in rungs[-1].message
 
 
 @pytest.mark.parametrize("name", ["digit_cnn", "resnet"])
-def test_nothing_planted_nothing_found(name, planting, tmp_path):
-    assert all(rung.status == "ok" for rung in planting(name, "", tmp_path))
+def test_nothing_planted_nothing_found(name, planting):
+    assert all(rung.status == "ok" for rung in planting(name, ""))

@@ -7,7 +7,8 @@ import pytest
 
 from compare.engines.engine import ENGINES
 from compare.engines.process import Worker, WorkerFailed
-from twin import arrays, data
+from compare.engines.session import Session
+from twin import data
 from twin.catalogue import find
 
 pytestmark = pytest.mark.framework
@@ -25,7 +26,7 @@ def test_a_workers_temporary_files_go_with_it_and_no_compiler_finds_its_earlier_
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "/somewhere")
     monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "/somewhere")
     worker = Worker(replace(ENGINES["torch"], module="tests.helpers.faulty_worker"))
-    said = worker.ask("surroundings", 60)
+    said = worker.ask(dict, "surroundings", 60)
     assert said == {"temporary": str(worker.folder), "caches": []}
     assert worker.log.parent == worker.folder
     assert worker.folder.is_dir()
@@ -34,28 +35,25 @@ def test_a_workers_temporary_files_go_with_it_and_no_compiler_finds_its_earlier_
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_every_engine_tells_what_leaves_each_layer(engine, tmp_path):
+def test_every_engine_tells_what_leaves_each_layer(engine):
     """What locates a first difference, and shows where a transformer looks; the last layer gives the model's answer."""
     if ENGINES[engine].missing():
         pytest.skip(f"{engine} is not installed")
-    twin, out = find("mlp"), str(tmp_path / "out")
-    rows = data.load(twin.data, twin.data_options).test["x"][:4]
-    arrays.write(tmp_path / "batch", {"x": rows})
-    worker = Worker(ENGINES[engine])
+    twin = find("mlp")
+    batch = {"x": data.load(twin.data, twin.data_options).test["x"][:4]}
+    session = Session(Worker(ENGINES[engine]), 60)
     try:
-        worker.ask("hello", 60, device="cpu")
-        worker.ask("build", 60, twin=twin.name, arguments=dict(twin.small.arguments), dtype="float32", seed=0)
-        answer = worker.ask("activations", 60, batch=str(tmp_path / "batch"), training=False, out=out)
-        inside = arrays.read(out)
-        worker.ask("forward", 60, batch=str(tmp_path / "batch"), training=False, out=out)
-        assert len(answer["order"]) > 1
+        session.greet("cpu")
+        model = session.build(twin.name, twin.small.arguments)
+        inside, outputs = model.activations(batch), model.forward(batch)
+        assert len(inside.order) > 1
         # The same float32 arithmetic on logits of about 1, which a compiled forward rounds otherwise: a few ulps, 1e-7.
-        np.testing.assert_allclose(inside[f"{answer['order'][-1]}/out"], arrays.read(out)["y"], rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(inside.arrays[f"{inside.order[-1]}/out"], outputs["y"], rtol=1e-5, atol=1e-6)
     finally:
-        worker.close()
+        session.close()
 
 
 def test_a_worker_that_cannot_start_says_so():
     worker = Worker(replace(ENGINES["torch"], module="tests.helpers.no_such_module"))
     with pytest.raises(WorkerFailed, match=r"exit code 1.*no_such_module"):
-        worker.ask("hello", 30, device="cpu")
+        Session(worker, 30).greet("cpu")

@@ -31,7 +31,7 @@ class QuickWorker(worker.Worker):
     def load(self, file):
         return {}
 
-    def stopwatch(self, batch, data, quantities):
+    def warm_up(self, batch, data, quantities):
         assert arrays.read(batch)["x"].shape[0] == arrays.read(batch)["y"].shape[0]
         return {
             "first_step": 2.0,

@@ -9,6 +9,7 @@ from compare.engines import engine as engines
 from compare.engines.pool import Pool, Settings
 from compare.port import check as port_check
 from compare.port import skeleton
+from compare.port.workers import ENGINE
 from tests.helpers.wrong_ports import KINDS, disguised, emptied, wrong_ports
 from twin.catalogue import TWINS
 from twin.errors import TwinError
@@ -25,18 +26,16 @@ MLP = source("torch", TWINS["mlp"])
 def checkers():
     """A checker per twin and side, made when it is first asked for."""
     pool = Pool(Settings(jobs=1))
-    found, workers = {}, {}
+    found, sessions = {}, {}
 
     def get(name, side):
-        if engines.ENGINES[port_check.ENGINE[side]].missing() or engines.ENGINES["torch"].missing():
+        if engines.ENGINES[ENGINE[side]].missing() or engines.ENGINES["torch"].missing():
             pytest.skip("needs PyTorch, and Keras for its side")
         if (name, side) not in found:
-            found[name, side] = port_check.Checker(TWINS[name], side, 60, pool, workers)
+            found[name, side] = port_check.Checker(TWINS[name], side, 60, pool, sessions)
         return found[name, side]
 
     yield get
-    for checker in found.values():
-        checker.close()
     pool.run([])
 
 
@@ -140,11 +139,11 @@ def test_what_goes_wrong_in_a_learners_method_is_told_with_its_line(change, unit
     checker = checkers("mlp", "torch")
     text = MLP.replace(*change)
     assert text != MLP
-    checker.timeout = 3 if says == "no end" else 60
+    checker.workers.timeout = 3 if says == "no end" else 60
     try:
         verdicts = checker.check(text)
     finally:
-        checker.timeout = 60
+        checker.workers.timeout = 60
     (wrong,) = [verdict for verdict in verdicts if verdict.state != "right"]
     assert wrong.unit == unit
     assert says in wrong.message

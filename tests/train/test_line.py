@@ -7,8 +7,7 @@ from dataclasses import replace
 import pytest
 
 from compare.engines.engine import ENGINES
-from compare.engines.pool import Settings
-from compare.engines.process import Worker
+from compare.engines.pool import Pool, Settings
 from compare.record.measurement import TrainMeasurement
 from compare.record.record import RunRecord
 from compare.record.results import TrainResult
@@ -16,7 +15,6 @@ from compare.report import tables as report
 from compare.train import line
 from compare.train import run as training
 from tests.helpers.command import TWIN, environment
-from twin.bridge import Leaf
 from twin.catalogue import find
 from twin.catalogue.line import LINE, QUICK_EPOCHS, TRAININGS, variants
 from twin.crossing import Crossing
@@ -91,14 +89,14 @@ def test_multiply_adds_are_those_of_the_layers():
 def test_the_networks_have_the_declared_parameters(engine):
     if ENGINES[engine].missing():
         pytest.skip(f"{engine} is not installed")
-    worker = Worker(ENGINES[engine])
+    pool = Pool(Settings())
     try:
+        session = pool.start(ENGINES[engine], "cpu")
         for twin in VARIANTS:
-            build = {"twin": twin.name, "arguments": dict(twin.small.arguments), "dtype": "float32", "seed": 0}
-            leaves = [Leaf.from_json(leaf) for leaf in worker.ask("build", 120, **build)["leaves"]]
+            leaves = session.build(twin.name, twin.small.arguments).leaves
             assert Crossing("torch", leaves, leaves, twin).trainable == twin.small.parameters, twin.name
     finally:
-        worker.close()
+        pool.close()
 
 
 @pytest.mark.parametrize("data", TRAININGS)

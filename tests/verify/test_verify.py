@@ -12,7 +12,7 @@ import torch
 from safetensors.numpy import save_file
 
 from compare.engines.engine import ENGINES
-from compare.engines.process import Worker
+from compare.engines.pool import Pool, Settings
 from compare.verify import run as examination
 from tests.helpers.command import TWIN
 from twin.errors import TwinError
@@ -177,24 +177,21 @@ def run(folder, *arguments, keras="mine.py:make", torch_="theirs.py:Net", shape=
 
 
 @pytest.fixture(scope="module")
-def workers():
+def sessions():
     """One worker per side for all the pairs of this file."""
-    started = [Worker(ENGINES[name]) for name in ("keras-torch", "torch")]
-    for worker in started:
-        worker.ask("hello", 300, device="cpu")
-    yield started
-    for worker in started:
-        worker.close()
+    pool = Pool(Settings())
+    yield [pool.start(ENGINES[name], "cpu") for name in ("keras-torch", "torch")]
+    pool.close()
 
 
 @pytest.fixture
-def verify(files, workers):
+def verify(files, sessions):
     """Examine a pair of `files` in the running workers."""
 
     def examine(keras="mine.py:make", torch_="theirs.py:Net", shape=(8, 8, 3), **options):
         options = {"shapes": [shape], **options}
         request = examination.Request(f"{files}/{keras}", f"{files}/{torch_}", **options)
-        return examination.examine(request, *workers, 300, lambda word: None)
+        return examination.examine(request, *sessions, lambda word: None)
 
     return examine
 

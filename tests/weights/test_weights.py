@@ -14,7 +14,7 @@ from safetensors.numpy import load_file, save_file
 from compare.check.reference import perturb_constants
 from compare.cli import main as cli
 from compare.engines.engine import ENGINES
-from compare.engines.process import Worker
+from compare.engines.pool import Pool, Settings
 from compare.verify import run as examination
 from compare.weights import run as weights
 from tests.helpers import torchvision_models
@@ -96,23 +96,20 @@ def test_names_from_before_torchvision_renamed_its_mlp_are_read():
 
 
 @pytest.fixture(scope="module")
-def workers():
+def sessions():
     """One worker per side for all the files."""
-    started = {ENGINES[name].side: Worker(ENGINES[name]) for name in ("keras-torch", "torch")}
-    for worker in started.values():
-        worker.ask("hello", 300, device="cpu")
-    yield started
-    for worker in started.values():
-        worker.close()
+    pool = Pool(Settings())
+    yield {ENGINES[name].side: pool.start(ENGINES[name], "cpu") for name in ("keras-torch", "torch")}
+    pool.close()
 
 
 @pytest.fixture
-def convert(workers, tmp_path):
+def convert(sessions, tmp_path):
     """Convert between files of a folder of the test's own."""
 
     def crossing(name, source, target, layout="twin", size="small", arguments=None):
         files = tmp_path / source, tmp_path / target
-        return weights.convert(find(name), size, *files, layout, workers, 300, arguments)
+        return weights.convert(find(name), size, *files, layout, sessions, arguments)
 
     return crossing
 
@@ -214,13 +211,13 @@ TORCH = "torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU(), torch.nn
 
 
 @pytest.mark.parametrize("activation", ["ReLU", "Sigmoid"])
-def test_a_pair_of_the_users_own_crosses_if_it_agrees(activation, workers, tmp_path):
+def test_a_pair_of_the_users_own_crosses_if_it_agrees(activation, sessions, tmp_path):
     (tmp_path / "mine.py").write_text(PAIR.format("keras", KERAS))
     (tmp_path / "theirs.py").write_text(PAIR.format("torch", TORCH.replace("ReLU", activation)))
     state = eval(TORCH).state_dict()
     torch.save(state, tmp_path / "a.pt")
     request = examination.Request(f"{tmp_path}/mine.py:make", f"{tmp_path}/theirs.py:make", shapes=[(6, 6, 3)])
-    found = weights.convert_pair(request, tmp_path / "a.pt", tmp_path / "b.weights.h5", workers, 300)
+    found = weights.convert_pair(request, tmp_path / "a.pt", tmp_path / "b.weights.h5", sessions)
     if activation == "Sigmoid":
         assert found.verdict == "differ"
         assert not (tmp_path / "b.weights.h5").exists()

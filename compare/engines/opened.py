@@ -1,0 +1,168 @@
+"""A user's own model, loss and optimizer in a worker, examined as if they were here."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from compare.engines import answers
+from compare.engines.engine import FRAMEWORKS
+from compare.engines.process import WorkerFailed
+from compare.engines.session import Named, Session
+from twin.bridge import Arrays, Leaf
+from twin.errors import TwinError
+from twin.trace import Trace
+
+T = TypeVar("T")
+
+
+class OpenedModel:
+    """A model that the user's code makes; its methods are those of a Subject (`tracing.py` on either side).
+
+    What fails in it is for the user to mend: every method raises a TwinError that names the side.
+
+    Args:
+        session: with a worker of the model's side.
+        model: what to call, `file.py:callable`.
+        kwargs: its arguments.
+        inputs: one input of each kind.
+    """
+
+    loss_reference = optimizer_reference = ""  # the user's own, or a stock name
+
+    def __init__(self, session: Session, model: str, kwargs: Mapping[str, Any], inputs: Sequence[np.ndarray]):
+        self.session = session
+        given = {"inputs": numbered(inputs)}
+        built, _ = self._ask(answers.Built, "open", given, False, model=model, kwargs=dict(kwargs))
+        self.found = built.leaves
+
+    def leaves(self) -> list[Leaf]:
+        """The layers that own weights."""
+        return self.found
+
+    def read(self, file: str) -> None:
+        """Load weights from a file."""
+        self._ask(answers.Nothing, "read_weights", {}, False, file=str(Path(file).resolve()))
+
+    def load(self, arrays: Named) -> None:
+        """Set every weight."""
+        self._ask(answers.Nothing, "examine", {"arrays": arrays}, False, method="load", fields={})
+
+    def dump(self) -> Arrays:
+        """Every weight."""
+        return self._examine("dump", {}, {})[1]
+
+    def trace(self, inputs: Sequence[np.ndarray], training: bool = False, **edited: Any) -> Trace:
+        """Every call of a pass; `edited` may have `edits` with their `arrays`, and `keep`."""
+        given: dict[str, Named] = {"inputs": numbered(inputs)}
+        fields: dict[str, Any] = {"training": training}
+        if "arrays" in edited:
+            given["arrays"] = edited["arrays"]
+            fields["edits"] = list(edited["edits"])
+        if "keep" in edited:
+            fields["keep"] = list(edited["keep"])
+        packed, values = self._examine("trace", fields, given)
+        try:
+            return Trace.unpack(packed, values)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise self._told(self.session.worker.malformed(f"a trace without its parts: {error!r}")) from error
+
+    def outputs(self, inputs: Sequence[np.ndarray], training: bool, masks: bool = False) -> Arrays:
+        """The model's outputs; with `masks`, dropout drops; else it passes everything on."""
+        fields = {"training": training, "masks": masks}
+        return self._examine("outputs", fields, {"inputs": numbered(inputs)})[1]
+
+    def dropped(self, inputs: Sequence[np.ndarray], training: bool = True) -> list[dict[str, Any]]:
+        """What dropout would drop, in the order of execution: rate, number of draws, of values."""
+        return self._found(list, "dropped", {"training": training}, {"inputs": numbered(inputs)})
+
+    def input_kinds(self) -> list[str]:
+        """'int' or 'float' for each input, where the model says it."""
+        return self._found(list, "input_kinds", {}, {})
+
+    def regularizers(self) -> dict[str, list[float]]:
+        """Factors of the L1 and L2 penalties that layers add to the loss, by weight."""
+        return self._found(dict, "regularizers", {}, {})
+
+    def gradients(self, inputs: Sequence[np.ndarray], cotangents: Named, training: bool, masks: bool = False) -> Arrays:
+        """The gradient of every weight, for those of the outputs."""
+        given = {"inputs": numbered(inputs), "cotangents": cotangents}
+        return self._examine("gradients", {"training": training, "masks": masks}, given)[1]
+
+    def statistics(self, inputs: Sequence[np.ndarray], masks: bool = False) -> Arrays:
+        """What a pass in training mode leaves in the weights that are not trained."""
+        return self._examine("statistics", {"masks": masks}, {"inputs": numbered(inputs)})[1]
+
+    def loss(
+        self, outputs: np.ndarray, target: np.ndarray, transform: str = "", changes: Mapping[str, Any] | None = None
+    ) -> tuple[float, np.ndarray, str]:
+        """The user's loss, its gradient by the outputs, and what the loss is in words.
+
+        Args:
+            outputs, target: of a batch.
+            transform: of the outputs before the loss takes them, by name; where the loss refuses that, NaN.
+            changes: of the loss's settings; likewise.
+        """
+        session, given = self.session, {"given": {"outputs": outputs, "target": target}}
+        fields = {"reference": self.loss_reference, "transform": transform, "changes": dict(changes or {})}
+        try:
+            answer, found = session.ask_for_both(answers.Value, "loss", given, **fields)
+            return answer.value, session.checked(found, {"gradient": outputs.shape})["gradient"], answer.text
+        except WorkerFailed as failure:
+            if not transform and not changes:
+                raise TwinError(f"--loss {self.loss_reference}: {failure.reason}") from failure
+            return float("nan"), np.zeros_like(outputs), ""  # what takes logits may refuse anything else
+
+    def updates(
+        self,
+        weights: Sequence[np.ndarray],
+        gradients: Sequence[np.ndarray],
+        changes: Mapping[str, Any] | None = None,
+    ) -> tuple[dict[str, Any], list[np.ndarray]]:
+        """The settings of the user's optimizer, and each of the weights after its updates.
+
+        Args:
+            weights: to begin with.
+            gradients: of each of the weights, one for each update along the first axis.
+            changes: of its settings.
+        """
+        named = {f"weights/{place}": array for place, array in enumerate(weights)}
+        named |= {f"gradients/{place}": array for place, array in enumerate(gradients)}
+        fields: dict[str, Any] = {"reference": self.optimizer_reference, "changes": dict(changes or {})}
+        try:
+            settings, after = self.session.ask_for_both(dict, "updates", {"given": named}, **fields)
+            self.session.checked(after, {str(place): None for place in range(len(weights))})
+            return settings, [after[str(place)] for place in range(len(weights))]
+        except WorkerFailed as failure:
+            raise TwinError(f"--optimizer {self.optimizer_reference}: {failure.reason}") from failure
+
+    def _found(self, kind: type[T], method: str, fields: Mapping[str, Any], given: Mapping[str, Named]) -> T:
+        """The answer of a method that returns no arrays."""
+        return self._ask(answers.Found[kind], "examine", given, False, method=method, fields=dict(fields))[0].found  # type: ignore[valid-type]
+
+    def _examine(self, method: str, fields: Mapping[str, Any], given: Mapping[str, Named]) -> tuple[Any, Arrays]:
+        return self._ask(dict, "examine", given, True, method=method, fields=dict(fields))
+
+    def _ask(
+        self, kind: type, op: str, given: Mapping[str, Named], has_arrays: bool, **fields: Any
+    ) -> tuple[Any, Arrays]:
+        try:
+            if has_arrays:
+                return self.session.ask_for_both(kind, op, given, **fields)
+            return self.session.ask(kind, op, given, **fields), {}
+        except WorkerFailed as failure:
+            raise self._told(failure) from failure
+
+    def _told(self, failure: WorkerFailed) -> TwinError:
+        return TwinError(f"the {FRAMEWORKS[self.session.engine.side]} model: {failure.reason}")
+
+
+def save_weights(session: Session, file: Path) -> None:
+    """Write the weights of the model that a worker opened last to a file."""
+    session.ask(answers.Nothing, "save_weights", file=str(file.resolve()))
+
+
+def numbered(inputs: Sequence[np.ndarray]) -> Arrays:
+    """Inputs named by their place."""
+    return {str(place): array for place, array in enumerate(inputs)}
