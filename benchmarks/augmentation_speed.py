@@ -26,7 +26,7 @@ import numpy as np
 from keras import ops
 from keras_impl import train as keras_train
 from keras_impl.exercises.training import augmentation as in_keras
-from keras_impl.gradients import Compiled
+from keras_impl.backend import Compiled
 from torch_impl import train as torch_train
 from torch_impl.exercises.training import augmentation as in_torch
 from twin import data

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_impl.gradients import value_and_gradients
+from keras_impl.backend import value_and_gradients
 from keras_impl.train import LOSSES, make_optimizer
 from twin.errors import TwinError
 from twin.spec import Optimizer

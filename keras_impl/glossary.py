@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from keras_impl.gradients import BACKEND, value_and_gradients
+from keras_impl.backend import BACKEND, value_and_gradients
 from keras_impl.train import to_tensor
 from twin.glossary import ENTRIES
 from twin.glossary import inputs as given

@@ -10,10 +10,8 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
 
-from keras_impl import train
-from keras_impl.gradients import BACKEND, stock_predict, stock_step
+from keras_impl import backend, train
 from keras_impl.train import Run, to_tensors
 
 Call = Callable[[], Any]
@@ -36,7 +34,7 @@ def training_step(run: Run, batch: dict[str, np.ndarray]) -> Call:
     tensors = to_tensors(run, batch)
     if run.compiled:
         return lambda: train.take(run, tensors)
-    return stock_step(run.model, (run.twin.packed_inputs(tensors), run.twin.targets_of(tensors)))
+    return backend.stock_step(run.model, (run.twin.packed_inputs(tensors), run.twin.targets_of(tensors)))
 
 
 def inference(run: Run, batch: dict[str, np.ndarray]) -> Call:
@@ -44,7 +42,7 @@ def inference(run: Run, batch: dict[str, np.ndarray]) -> Call:
     if run.compiled:
         run.compiled.flush()
     run.model.predict_on_batch(run.twin.packed_inputs(batch))
-    return stock_predict(run.model, (run.twin.packed_inputs(to_tensors(run, batch)),))
+    return backend.stock_predict(run.model, (run.twin.packed_inputs(to_tensors(run, batch)),))
 
 
 def ready(run: Run, training: bool) -> None:
@@ -64,32 +62,9 @@ def user_loop(run: Run, data: dict[str, np.ndarray], epochs: int, mark: Callable
 
 def wait_for(result: Any) -> None:
     """Return when the device has computed what a call returned."""
-    if BACKEND == "jax":
-        import jax
-
-        jax.block_until_ready(result)
-    elif BACKEND == "torch":
-        train.synchronize()
-    else:
-        for tensor in keras.tree.flatten(result):
-            ops.convert_to_numpy(tensor)
+    backend.wait_for(result)
 
 
 def device_memory() -> int | None:
     """The most bytes that the device has held; None on a CPU, whose memory the process has."""
-    if BACKEND == "tensorflow":
-        import tensorflow as tf
-
-        if tf.config.list_physical_devices("GPU"):
-            return tf.config.experimental.get_memory_info("GPU:0")["peak"]
-    elif BACKEND == "jax":
-        import jax
-
-        if (device := jax.devices()[0]).platform == "gpu":
-            return device.memory_stats()["peak_bytes_in_use"]
-    else:
-        import torch
-
-        if torch.cuda.is_available():
-            return torch.cuda.max_memory_allocated()
-    return None
+    return backend.device_memory()

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import keras
@@ -19,7 +20,7 @@ import numpy as np
 from keras import ops
 
 from keras_impl.draws import fixed
-from keras_impl.gradients import value_and_gradients
+from keras_impl.backend import value_and_gradients
 from keras_impl.inventory import every_layer, leaves
 from twin.bridge import Leaf
 from twin.trace import Event, Trace
@@ -272,7 +273,7 @@ class _Recorder:
         label = f"keras.{'layers' if isinstance(operation, keras.Layer) else 'ops'}.{type(operation).__name__}"
         where = _where()
         results = [symbol for symbol in keras.tree.flatten(out) if isinstance(symbol, keras.KerasTensor)]
-        activation = getattr(operation, "activation", None)
+        activation: Any = getattr(operation, "activation", None)
         splits = family in ("dense", "conv", "conv_transpose") and _function_name(activation) != "linear"
         if not splits:
             event = Event(
@@ -529,7 +530,7 @@ def _array(tensor: Any) -> np.ndarray:
 
 def _where() -> str:
     """File and line of the user's code that made the call; "" where a model was assembled beforehand."""
-    frame = sys._getframe(2)
+    frame: FrameType | None = sys._getframe(2)
     here, library = str(Path(__file__)), str(Path(keras.__file__).parent)
     while frame and (frame.f_code.co_filename == here or frame.f_code.co_filename.startswith(library)):
         if frame.f_code.co_filename == here and frame.f_code.co_name == "trace":

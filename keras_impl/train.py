@@ -8,7 +8,7 @@ declares as inputs goes into the model, the rest into the loss. Supervised twins
 import contextlib
 import importlib
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -17,8 +17,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_impl import backend
 from keras_impl.describe import every_layer, leaves, record
-from keras_impl.gradients import BACKEND, Compiled, batches, drawing, forget, once, value_and_gradients
 from twin.bridge import Leaf
 from twin.errors import TwinError
 from twin.paths import module_of
@@ -44,8 +44,8 @@ class Run:
     variables: dict[str, dict[str, Any]] = field(default_factory=dict)  # per phase: name -> variable
     optimizers: dict[str, keras.optimizers.Optimizer] = field(default_factory=dict)  # per phase
     seed: int = 0
-    random: keras.random.SeedGenerator | None = None  # state of the numbers that a compiled step draws
-    compiled: Compiled | None = None
+    random: Any = None  # a SeedGenerator, state of the numbers that a compiled step draws
+    compiled: backend.CompiledStep | None = None
     steps: int = 0
     arguments: dict[str, Any] = field(default_factory=dict)  # of the model's constructor
 
@@ -55,12 +55,12 @@ def build(
 ) -> Run:
     """A freshly initialised model of the given size; `mode` is '', 'compile' (PyTorch) or 'eager' (TensorFlow)."""
     del device  # chosen with the process's environment
-    forget()
+    backend.forget()
     random.seed(seed)  # as keras.utils.set_random_seed does, which also imports TensorFlow's 350 MB where it can
     keras.config.set_floatx(dtype)
     keras.config.set_dtype_policy(dtype)
     module = load_module(twin)
-    with drawing():
+    with backend.drawing():
         model = getattr(module, twin.model)(**arguments)
     phases = getattr(module, "PHASES", None) or (Phase("", loss=lambda model, batch: _loss(twin, model, batch)),)
     random_state = keras.random.SeedGenerator(seed)
@@ -79,7 +79,7 @@ def load_module(twin: Twin) -> Any:
 
 def exercise(twin: Twin, inputs: dict[str, np.ndarray], dtype: str = "float32") -> dict[str, np.ndarray]:
     """An exercise's named outputs for its named inputs."""
-    forget()
+    backend.forget()
     keras.config.set_floatx(dtype)
     keras.config.set_dtype_policy(dtype)
     return to_arrays(twin, load_module(twin).run(**{name: to_tensor(array) for name, array in inputs.items()}))
@@ -109,7 +109,7 @@ def dump_moments(run: Run) -> dict[str, np.ndarray]:
     """Adam's two moments of every trainable weight, as `first/NAME` and `second/NAME`, summed over phases."""
     if run.compiled:
         run.compiled.flush()
-    out = {}
+    out: dict[str, np.ndarray] = {}
     for phase, optimizer in run.optimizers.items():
         if not isinstance(optimizer, keras.optimizers.Adam):
             continue
@@ -123,7 +123,7 @@ def forward(run: Run, batch: dict[str, np.ndarray], training: bool = False) -> d
     """The model's outputs for a batch; running statistics stay as they were."""
     inputs, answer = run.twin.packed_inputs(to_tensors(run, batch)), partial(run.model, training=training)
     with _statistics_kept(run):
-        return to_arrays(run.twin, once(answer, run.model.variables, inputs))
+        return to_arrays(run.twin, backend.once(answer, run.model.variables, inputs))
 
 
 def activations(
@@ -143,11 +143,12 @@ def activations(
 
 def loss_and_gradients(run: Run, batch: dict[str, np.ndarray]) -> tuple[dict[str, float], dict[str, np.ndarray]]:
     """Each phase's loss, and the gradient of every parameter that it trains, summed over phases; nothing is updated."""
-    losses, out = {}, {}
+    losses: dict[str, float] = {}
+    out: dict[str, np.ndarray] = {}
     with _statistics_kept(run):
         for phase in run.phases:
             differentiate = partial(_phase_gradients, run, phase)
-            loss, gradients = once(differentiate, run.model.variables, to_tensors(run, batch))
+            loss, gradients = backend.once(differentiate, run.model.variables, to_tensors(run, batch))
             losses[phase.trains or "loss"] = float(ops.convert_to_numpy(loss))
             for name, gradient in zip(run.variables[phase.trains], gradients, strict=True):
                 out[name] = out.get(name, 0) + ops.convert_to_numpy(gradient)
@@ -172,7 +173,7 @@ def prepare(run: Run, steps: int, matched: Optimizer | None = None) -> None:
             *(v for o in run.optimizers.values() for v in o.variables),
             run.random.state,
         ]
-        run.compiled = Compiled(lambda batch: _update(run, batch), everything, run.mode)
+        run.compiled = backend.Compiled(lambda batch: _update(run, batch), everything, run.mode)
     else:
         loss = LOSSES[run.twin.loss]() if run.twin.loss in LOSSES else None  # else the model's own compute_loss
         how = {"compile": {"jit_compile": True}, "eager": {"run_eagerly": True}}.get(run.mode, {})
@@ -199,7 +200,7 @@ def fit(run: Run, data: dict[str, np.ndarray], orders: list[np.ndarray], report:
         _fit_phases(run, data, enumerate(orders), report)
     else:
         pairs = run.twin.packed_inputs(data), run.twin.targets_of(data)
-        feed, steps = batches(pairs, orders, run.twin.batch_size)
+        feed, steps = backend.batches(pairs, orders, run.twin.batch_size)
         tell = keras.callbacks.LambdaCallback(
             on_epoch_end=lambda epoch, logs: report(epoch, {"loss": float(logs["loss"])})
         )
@@ -214,6 +215,7 @@ def fit_phase(
     alone = replace(run, phases=(phase,), optimizers={}, compiled=None)
     prepare(alone, steps=len(orders) * -(-len(next(iter(data.values()))) // run.twin.batch_size))
     _fit_phases(alone, data, orders.items(), report)
+    assert alone.compiled, "a phase is compiled"
     alone.compiled.flush()
 
 
@@ -236,36 +238,14 @@ def describe_device(device: str) -> str:
     """
     if device == "cpu":
         return "cpu"
-    if BACKEND == "tensorflow":
-        import tensorflow as tf
-
-        found = [
-            tf.config.experimental.get_device_details(d)["device_name"] for d in tf.config.list_physical_devices("GPU")
-        ]
-    elif BACKEND == "jax":
-        import jax
-
-        found = [d.device_kind for d in jax.devices() if d.platform == "gpu"]
-    else:
-        import torch
-
-        found = [torch.cuda.get_device_name()] if torch.cuda.is_available() else []
-    if not found:
-        raise TwinError(f"--device {device}: Keras on {BACKEND} sees no GPU here; use --device cpu")
-    return str(found[0])
+    if (name := backend.device_name()) is None:
+        raise TwinError(f"--device {device}: Keras on {backend.BACKEND} sees no GPU here; use --device cpu")
+    return name
 
 
 def synchronize() -> None:
     """Wait until the device is idle."""
-    if BACKEND == "torch":
-        import torch
-
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
-    elif BACKEND == "jax":
-        import jax
-
-        jax.block_until_ready(jax.numpy.zeros(()) + 0)
+    backend.synchronize()
 
 
 def make_optimizer(spec: Optimizer, steps: int) -> keras.optimizers.Optimizer:
@@ -325,14 +305,16 @@ def _statistics_kept(run: Run) -> Iterator[None]:
         variable.assign(value)
 
 
-def _phase_gradients(run: Run, phase: Phase, batch: dict[str, Any]) -> tuple[Any, list[Any]]:
+def _phase_gradients(run: Run, phase: Phase, batch: dict[str, Any]) -> tuple[Any, Sequence[Any]]:
     trained = run.variables[phase.trains]
     if phase.gradients:
         loss, by_name = phase.gradients(run.model, batch)
         return loss, [by_name[name] for name in trained]
     trained_ids = {id(variable) for variable in trained.values()}
     others = [variable for variable in run.model.variables if id(variable) not in trained_ids]
-    return value_and_gradients(lambda: phase.loss(run.model, batch), list(trained.values()), others)
+    loss_of = phase.loss
+    assert loss_of, "a phase has a loss or gradients"
+    return backend.value_and_gradients(lambda: loss_of(run.model, batch), list(trained.values()), others)
 
 
 def _update(run: Run, batch: dict[str, Any]) -> dict[str, Any]:
@@ -349,6 +331,7 @@ def _update(run: Run, batch: dict[str, Any]) -> dict[str, Any]:
 
 def take(run: Run, batch: dict[str, Any]) -> dict[str, Any]:
     """One compiled step, its losses still on the device."""
+    assert run.compiled, "a step of phases is compiled"
     losses = run.compiled(batch)
     run.steps += 1
     if hasattr(run.module, "after_step"):
@@ -361,7 +344,7 @@ def _fit_phases(
 ) -> None:
     """The loop of a twin that states its own phases."""
     for epoch, order in orders:
-        totals = {}
+        totals: dict[str, Any] = {}
         for rows in np.split(order, range(run.twin.batch_size, len(order), run.twin.batch_size)):
             batch = to_tensors(run, {name: array[rows] for name, array in data.items()})
             for name, loss in take(run, batch).items():

@@ -314,7 +314,7 @@ TOPICS: dict[str, tuple[Entry, ...]] = {
             "역전파",
             "C",
             "Each backend of Keras has its own way (`tf.GradientTape`, `jax.value_and_grad`, autograd), which "
-            "keras_impl/gradients.py gives one name; PyTorch stores the gradient at each parameter, and adds to the "
+            "keras_impl/backend gives one name; PyTorch stores the gradient at each parameter, and adds to the "
             "stored one.",
             see=("gradient_accumulation",),
         ),

@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from keras_impl.gradients import BACKEND
+from keras_impl.backend import BACKEND
 
 
 def std_ddof(x):

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.framework
 STEPS = """
 import numpy as np
 from keras_impl import timing, train
-from keras_impl.gradients import stock_step
+from keras_impl.backend import stock_step
 from twin import data
 from twin.catalogue import find
 

@@ -13,7 +13,7 @@ Slides: deck D, "why deep", 25 against 18; deck E, 49 against 27. Both count one
 import keras
 from keras import layers, ops
 
-from keras_impl.gradients import value_and_gradients
+from keras_impl.backend import value_and_gradients
 
 SIDE = 15  # of the image; its middle is pixel 7
 

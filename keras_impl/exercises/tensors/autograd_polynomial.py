@@ -9,7 +9,7 @@ Slides: deck A, "Differentiation in Autograd"; a and b are those of the PyTorch 
 import keras
 from keras import ops
 
-from keras_impl.gradients import value_and_gradients
+from keras_impl.backend import value_and_gradients
 
 
 def run(a, b):

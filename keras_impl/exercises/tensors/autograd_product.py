@@ -10,7 +10,7 @@ those of x and y exchanged. Both graphs are here; x, y and z are what the seed o
 import keras
 from keras import ops
 
-from keras_impl.gradients import value_and_gradients
+from keras_impl.backend import value_and_gradients
 
 
 def run(x, y, z):

@@ -12,7 +12,7 @@ Slides: deck A, "Forward Propagation" and "Backward Propagation", "Fast ai: Forw
 import keras
 from keras import ops
 
-from keras_impl.gradients import value_and_gradients
+from keras_impl.backend import value_and_gradients
 
 RATE = 0.5
 

@@ -20,7 +20,7 @@ from pathlib import Path
 import keras
 from keras import layers, ops
 
-from keras_impl.gradients import Compiled, value_and_gradients
+from keras_impl.backend import Compiled, value_and_gradients
 
 BATCH = 32  # 400 rows make twelve batches and a last one of 16
 RATE = 0.5

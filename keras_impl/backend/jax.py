@@ -1,0 +1,133 @@
+"""Keras on JAX, where state is functional between steps."""
+
+import contextlib
+import itertools
+
+import jax
+import keras
+
+from keras_impl.backend.rows import Rows
+
+
+def value_and_gradients(function, variables, others=()):
+    def stateless(values, other_values):
+        everything = [*variables, *others]
+        value, after = _within_scope(function, everything, [*values, *other_values])
+        return value, after[len(variables) :]
+
+    differentiate = jax.value_and_grad(stateless, has_aux=True)
+    (value, after), gradients = differentiate([v.value for v in variables], [v.value for v in others])
+    for variable, new in zip(others, after, strict=True):
+        variable.assign(new)
+    return value, gradients
+
+
+class Compiled:
+    def __init__(self, step, variables, mode=""):
+        self.variables = variables
+        self.state = None  # lives outside the variables between calls, as in Keras's own JAX trainer
+        stateless = lambda state, batch: _within_scope(lambda: step(batch), variables, state)
+        self.step = jax.jit(stateless, donate_argnums=0)
+
+    def __call__(self, batch):
+        result, self.state = self.step(self._state(), batch)
+        return result
+
+    def reading(self, function):
+        stateless = lambda state, batch: _within_scope(lambda: function(batch), self.variables, state)[0]
+        compiled = jax.jit(stateless)
+        return lambda batch: compiled(self._state(), batch)
+
+    def flush(self):
+        """Bring the variables up to date with the compiled step's state."""
+        if self.state is not None:
+            for variable, value in zip(self.variables, self.state, strict=True):
+                variable.assign(value)
+        self.state = None
+
+    def _state(self):
+        if self.state is None:
+            self.state = _copies(self.variables)  # donated: not the variables' own
+        return self.state
+
+
+def once(function, variables, batch):
+    compiled = jax.jit(lambda values, batch: _within_scope(lambda: function(batch), variables, values))
+    result, after = compiled([variable.value for variable in variables], batch)
+    for variable, new in zip(variables, after, strict=True):
+        variable.assign(new)
+    return result
+
+
+def forget():
+    keras.backend.clear_session()
+    jax.clear_caches()  # or a worker's programs would fill gigabytes, twin after twin
+
+
+@contextlib.contextmanager
+def drawing():
+    """With few optimizations: each shape of weights is drawn by a program of its own, which may run once."""
+    usual = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", True)
+    try:
+        yield
+    finally:
+        jax.config.update("jax_disable_most_optimizations", usual)
+
+
+def batches(pairs, orders, batch_size):
+    return Rows(pairs, orders, batch_size), None
+
+
+def stock_step(model, data):
+    model.make_train_function()
+    parts = model.trainable_variables, model.non_trainable_variables, model.optimizer.variables
+    state = tuple(_copies(variables) for variables in (*parts, model.metrics_variables))
+    feed = itertools.repeat(data)
+
+    def step():
+        nonlocal state
+        logs, state = model.train_function(state, feed)
+        return logs
+
+    return step
+
+
+def stock_predict(model, data):
+    model.make_predict_function()
+    state = _copies(model.trainable_variables), _copies(model.non_trainable_variables)
+
+    def predict():
+        nonlocal state
+        outputs, state = model.predict_function(state, iter([data]))
+        return outputs
+
+    return predict
+
+
+def device_name():
+    return next((str(device.device_kind) for device in jax.devices() if device.platform == "gpu"), None)
+
+
+def synchronize():
+    jax.block_until_ready(jax.numpy.zeros(()) + 0)
+
+
+def wait_for(result):
+    jax.block_until_ready(result)
+
+
+def device_memory():
+    device = jax.devices()[0]
+    return device.memory_stats()["peak_bytes_in_use"] if device.platform == "gpu" else None
+
+
+def _within_scope(function, variables, values):
+    """Call `function` while `variables` stand for `values`; also return what they stand for after."""
+    with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))) as scope:
+        result = function()
+    return result, [scope.get_current_value(variable) for variable in variables]
+
+
+def _copies(variables):
+    return [jax.numpy.copy(variable.value) for variable in variables]

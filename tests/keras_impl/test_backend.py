@@ -1,0 +1,61 @@
+"""The files of Keras's backends have the same functions, and nothing else of keras_impl asks which backend runs."""
+
+import ast
+import re
+
+import pytest
+
+from twin.paths import ROOT
+
+FOLDER = ROOT / "keras_impl" / "backend"
+EACH = ("jax", "tensorflow", "torch")
+ASKS = re.compile(r"\bBACKEND\b|\bbackend\(\)|\bimport (tensorflow|jax|torch)\b|\bfrom (tensorflow|jax|torch)\b")
+# What shows a reader how the backends differ, and a message that names the one that runs.
+SHOWS = ("models/", "exercises/", "differences/", "glossary.py", "backend/")
+NAMES_IT = 'raise TwinError(f"--device {device}: Keras on {backend.BACKEND} sees no GPU here; use --device cpu")'
+
+
+def outline(text: str) -> list[tuple]:
+    """A file's functions with their arguments, in order, and the public methods of its classes."""
+    found: list[tuple] = []
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
+            found.append((node.name, ast.unparse(node.args)))
+        elif isinstance(node, ast.ClassDef):
+            methods = [each for each in node.body if isinstance(each, ast.FunctionDef)]
+            public = [m for m in methods if not m.name.startswith("_") or m.name in ("__init__", "__call__")]
+            found += [(node.name, m.name, ast.unparse(m.args)) for m in public]
+    return found
+
+
+@pytest.mark.parametrize("backend", EACH[1:])
+def test_every_backend_has_the_same_functions_in_the_same_order(backend):
+    first, other = (outline((FOLDER / f"{name}.py").read_text()) for name in (EACH[0], backend))
+    assert first == other
+
+
+def test_the_protocol_has_them_all_in_that_order():
+    tree = ast.parse((FOLDER / "__init__.py").read_text())
+    (protocol,) = (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Backend")
+    declared = [node.name for node in protocol.body if isinstance(node, ast.FunctionDef)]
+    exported = [
+        node.targets[0].id
+        for node in tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.value).startswith("chosen.")
+    ]
+    assert declared == exported == list(dict.fromkeys(name for name, *_ in outline((FOLDER / "jax.py").read_text())))
+
+
+def test_no_other_file_asks_which_backend_runs():
+    asking = {}
+    for path in (ROOT / "keras_impl").rglob("*.py"):
+        name = str(path.relative_to(ROOT / "keras_impl"))
+        if not name.startswith(SHOWS):
+            asking[name] = [line.strip() for line in path.read_text().splitlines() if ASKS.search(line)]
+    assert {name: lines for name, lines in asking.items() if lines} == {"train.py": [NAMES_IT]}
+
+
+def test_the_outline_sees_another_argument_and_a_missing_function():
+    text = (FOLDER / "torch.py").read_text()
+    assert outline(text.replace("def wait_for(result)", "def wait_for(results)")) != outline(text)
+    assert outline(text.replace("def device_memory(", "def _device_memory(")) != outline(text)
