@@ -2,8 +2,11 @@
 
 import pytest
 
+from compare.reading.shapes import of as shapes_of
+from twin import data
 from twin.catalogue import CHAPTERS, TWINS, find
 from twin.errors import TwinError
+from twin.spec import AXES
 
 
 def test_names_are_unique_and_chapters_in_order():
@@ -30,3 +33,20 @@ def test_a_model_declares_what_it_must_reach(twin):
 def test_an_unknown_name_offers_the_nearest():
     with pytest.raises(TwinError, match="did you mean lenet"):
         find("lenett")
+
+
+def test_a_model_declares_the_inputs_targets_and_outputs_that_there_are(twin):
+    if twin.kind == "exercise":
+        pytest.skip("an exercise names only what is not as it is")
+    dataset = data.load(twin.data, twin.data_options)
+    shapes = {name: array.shape for name, array in (dataset.train | dataset.test).items()}
+    shapes |= {draw.name: draw.sized(1, twin.small.arguments) for draw in twin.draws}
+    assert twin.inputs.keys() <= shapes.keys()
+    assert twin.targets.keys() <= shapes.keys() - twin.inputs.keys()
+    for name, layout in (twin.inputs | twin.targets).items():
+        assert layout == "as is" or len(shapes[name]) == len(AXES[layout][0]), name
+    for side in shapes_of(twin) or {}:
+        for name, shape in shapes_of(twin)[side].outputs.items():
+            assert name in twin.outputs
+            layout = twin.output_layout(name)
+            assert layout == "as is" or len(shape) == len(AXES[layout][0]), name
