@@ -6,6 +6,8 @@ hide the answer (docs/differences.md): where Adam adds its epsilon, how a BatchN
 variance, and that an LSTM has two biases, each with an update of its own.
 """
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import nn
@@ -49,10 +51,10 @@ def _corrections(dtype: type, betas: tuple[float, float], step: int) -> tuple[fl
 def running_variance(model: nn.Module) -> None:
     """Make each BatchNorm's running variance the biased one, as in Keras; PyTorch keeps n / (n - 1) of it."""
 
-    def before(norm: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+    def before(norm: Any, inputs: tuple[torch.Tensor, ...]) -> None:
         norm.variance_before = norm.running_var.clone()
 
-    def after(norm: nn.Module, inputs: tuple[torch.Tensor, ...], _: torch.Tensor) -> None:
+    def after(norm: Any, inputs: tuple[torch.Tensor, ...], _: torch.Tensor) -> None:
         if norm.training:
             count = inputs[0].numel() / inputs[0].shape[1]
             kept = (1 - norm.momentum) * norm.variance_before
@@ -83,4 +85,4 @@ def layout(model: nn.Module, kind: str) -> None:
         for parameter in model.parameters():
             if parameter.ndim == 4:
                 parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
-    torch.backends.mkldnn.enabled = kind != "no-onednn"
+    torch.backends.mkldnn.enabled = kind != "no-onednn"  # type: ignore[assignment]  # a descriptor of booleans

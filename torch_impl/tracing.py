@@ -10,7 +10,9 @@ import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -314,9 +316,9 @@ def _carry_out(function, short, args, kwargs, edits, arrays, index, flowing):
             args, kwargs = _swap((args, kwargs), forced)
             flowing = [forced.get(id(tensor), tensor) for tensor in flowing]
         elif do == "scale":
-            after.append(lambda out, edit=edit: out * edit["by"])
+            after.append(partial(torch.mul, other=edit["by"]))
         elif do == "crop":
-            after.append(lambda out, edit=edit: _crop(out, edit["crop"]))
+            after.append(partial(_crop, crop=edit["crop"]))
         elif do == "reverse":
             args, kwargs = _swap((args, kwargs), {id(flowing[0]): flowing[0].flip(edit["axis"])})
     out = function(*args, **kwargs)
@@ -377,8 +379,8 @@ def describe(short: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tupl
         return name.split("_")[0], settings, text
     if name in ("max_pool1d", "max_pool2d", "max_pool3d", "avg_pool1d", "avg_pool2d", "avg_pool3d"):
         window = _each(bound["kernel_size"], dims)
-        pads = [[p, p] for p in _each(bound.get("padding", 0), dims)]
-        settings = {"kind": "max" if name.startswith("max") else "mean", "window": window, "pads": pads}
+        both = [[p, p] for p in _each(bound.get("padding", 0), dims)]
+        settings = {"kind": "max" if name.startswith("max") else "mean", "window": window, "pads": both}
         settings |= {"strides": _each(bound.get("stride") or window, dims), "ceil": bool(bound.get("ceil_mode", False))}
         if settings["kind"] == "mean":
             settings["counts_pads"] = bool(bound.get("count_include_pad", True))
@@ -419,7 +421,7 @@ def _spatial(bound: Mapping[str, Any], dims: int) -> dict[str, Any]:
     return settings | {"groups": bound.get("groups", 1)}
 
 
-def _pads(bound: Mapping[str, Any], x: torch.Tensor, dims: int) -> list[list[int]]:
+def _pads(bound: Mapping[str, Any], x: torch.Tensor | None, dims: int) -> list[list[int]]:
     padding = bound.get("padding", 0)
     if padding == "valid":
         return [[0, 0]] * dims
@@ -469,7 +471,7 @@ def _swap(values: Any, new: Mapping[int, torch.Tensor]) -> Any:
 
 def _where() -> str:
     """File and line of the user's code that made the call."""
-    frame = sys._getframe(2)
+    frame: FrameType | None = sys._getframe(2)
     here, library = str(Path(__file__)), str(Path(torch.__file__).parent)
     while frame and (frame.f_code.co_filename == here or frame.f_code.co_filename.startswith(library)):
         if frame.f_code.co_filename == here and frame.f_code.co_name == "trace":

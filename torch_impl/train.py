@@ -60,7 +60,7 @@ def build(
     if mode == "compile":
         torch.compiler.reset()  # or the eighth model of a process would run uncompiled, without a word
         model.compile()
-        phases = tuple(phase._replace(**_compiled(phase)) for phase in phases)
+        phases = tuple(map(_compiled, phases))
     elif mode == "channels-last":
         model = model.to(memory_format=torch.channels_last)
     run = Run(twin, module, model, phases, getattr(torch, dtype), device, mode, seed=seed, arguments=arguments)
@@ -101,7 +101,7 @@ def dump_weights(run: Run) -> dict[str, np.ndarray]:
 
 def dump_moments(run: Run) -> dict[str, np.ndarray]:
     """Adam's two moments of every trainable weight, as `first/NAME` and `second/NAME`, summed over phases."""
-    out = {}
+    out: dict[str, np.ndarray] = {}
     for phase, optimizer in run.optimizers.items():
         if not isinstance(optimizer, torch.optim.Adam):
             continue
@@ -140,7 +140,8 @@ def activations(
 def loss_and_gradients(run: Run, batch: dict[str, np.ndarray]) -> tuple[dict[str, float], dict[str, np.ndarray]]:
     """Each phase's loss, and the gradient of every parameter that it trains, summed over phases; nothing is updated."""
     run.model.train()
-    losses, out = {}, {}
+    losses: dict[str, float] = {}
+    out: dict[str, np.ndarray] = {}
     with _statistics_kept(run):
         for phase in run.phases:
             loss, gradients = _phase_gradients(run, phase, to_tensors(run, batch))
@@ -286,10 +287,10 @@ def draw(run: Run, rows: int, generator: torch.Generator) -> dict[str, torch.Ten
     }
 
 
-def _compiled(phase: Phase) -> dict[str, Callable[..., Any]]:
-    """What a phase computes, as one compiled program with the model inside."""
-    computes = {"loss": phase.loss, "gradients": phase.gradients}
-    return {name: torch.compile(function) for name, function in computes.items() if function}
+def _compiled(phase: Phase) -> Phase:
+    """The phase, with what it computes as one compiled program, the model inside."""
+    loss, gradients = (torch.compile(each) if each else None for each in (phase.loss, phase.gradients))
+    return phase._replace(loss=loss, gradients=gradients)
 
 
 def _call(twin: Twin, model: nn.Module, batch: dict[str, torch.Tensor]) -> Any:
@@ -298,7 +299,7 @@ def _call(twin: Twin, model: nn.Module, batch: dict[str, torch.Tensor]) -> Any:
     return model(**inputs) if len(inputs) > 1 else model(*inputs.values())
 
 
-def _loss(twin: Twin, model: nn.Module, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+def _loss(twin: Twin, model: Any, batch: dict[str, torch.Tensor]) -> torch.Tensor:
     outputs = _call(twin, model, batch)
     if twin.loss == "own":
         return model.compute_loss(twin.packed_inputs(batch), twin.targets_of(batch), outputs)
@@ -322,8 +323,9 @@ def _phase_gradients(
     if phase.gradients:
         with torch.no_grad():
             return phase.gradients(run.model, batch)
+    assert phase.loss, "a phase has a loss or gradients"
     loss = phase.loss(run.model, batch)
-    gradients = torch.autograd.grad(loss, trained.values(), allow_unused=True, materialize_grads=True)
+    gradients = torch.autograd.grad(loss, list(trained.values()), allow_unused=True, materialize_grads=True)
     return loss.detach(), dict(zip(trained, gradients, strict=True))
 
 
@@ -337,6 +339,7 @@ def take(run: Run, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
             for name, parameter in run.variables[phase.trains].items():
                 parameter.grad = gradients[name]
         else:
+            assert phase.loss, "a phase has a loss or gradients"
             optimizer.zero_grad()
             loss = phase.loss(run.model, batch)
             loss.backward()

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from twin import arrays, catalogue, data, metrics
+from twin import arrays, catalogue, data, metrics, seam
 from twin.errors import TwinError
 from twin.spec import Layout, Optimizer, torch_shape
 
@@ -38,12 +38,16 @@ class Worker:
         self.engine, self.send = engine, send
         name, _, self.mode = engine.partition(":")
         self.side = "torch" if name == "torch" else "keras"
-        self.train = importlib.import_module(f"{self.side}_impl.train")
+        self.train: seam.Train[Any] = self._module("train")
         self.run: Any = None
-        self.subject: Any = None
+        self.subject: seam.Subject | None = None
         self.watch: Any = None
         self.stand: Any = None
         self.device = "cpu"
+
+    def _module(self, name: str) -> Any:
+        """A module of this side of the seam (twin.seam)."""
+        return importlib.import_module(f"{self.side}_impl.{name}")
 
     def hello(self, device: str) -> dict[str, Any]:
         """Choose the device; say what is installed."""
@@ -59,7 +63,7 @@ class Worker:
         self.run = None  # two models of a published size at a time would be one too many
         self.run = self.train.build(catalogue.find(twin), _tuples(arguments), dtype, seed, self.device, self.mode)
         if self.side == "torch":
-            self.train.match.layout(self.run.model, layout)
+            self._module("matched").layout(self.run.model, layout)
         return {"leaves": [vars(leaf) for leaf in self.train.describe(self.run)]}
 
     def replace_module(
@@ -126,7 +130,8 @@ class Worker:
         """The outputs' shapes, and every layer in the order of execution: path, type, parameters, shapes in and out."""
         given = arrays.read(batch)
         order, values = self.train.activations(self.run, given)
-        sizes = importlib.import_module(f"{self.side}_impl.describe").sizes(self.run.model)
+        describe: seam.Describe = self._module("describe")
+        sizes = describe.sizes(self.run.model)
         twin, native = self.run.twin, self.side == "torch"  # arrays come laid out as the data is
 
         def shape(array: np.ndarray, layout: Layout) -> list[int]:
@@ -157,7 +162,7 @@ class Worker:
         """Take `count` matched steps; keep the weights (and Adam's moments) after some of them."""
         if self.side == "torch":
             for variables in self.run.variables.values():
-                self.train.match.freeze(variables, redundant)
+                self._module("matched").freeze(variables, redundant)
         self.train.prepare(self.run, count, Optimizer(**matched))
         everything = arrays.read(batches)
         curve: list[dict[str, float]] = []
@@ -182,7 +187,7 @@ class Worker:
         """Get the built run ready to be timed: its first steps, and warm in what is to be timed of it."""
         from compare.worker.stopwatch import Stopwatch
 
-        timing = importlib.import_module(f"{self.side}_impl.timing")
+        timing: seam.Timing[Any] = self._module("timing")
         self.watch = Stopwatch(self.train, timing, self.run, arrays.read(batch), arrays.read(data))
         first, second = self.watch.first_steps()
         warm = {q: self.watch.warm_up(q) for q in self.watch.quantities() if q in quantities}
@@ -199,14 +204,14 @@ class Worker:
 
     def peak_memory(self) -> dict[str, Any]:
         """The most memory that was in use: the device's, on a CPU the process's."""
-        on_device = importlib.import_module(f"{self.side}_impl.timing").device_memory()
+        timing: seam.Timing[Any] = self._module("timing")
+        on_device = timing.device_memory()
         resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # Linux counts in KiB
         return {"peak_memory_mib": round((resident if on_device is None else on_device) / 2**20, 1)}
 
     def probe(self, topic: str, function: str, inputs: str, out: str) -> dict[str, Any]:
         """What a function of the catalogue of differences returns."""
-        differences = importlib.import_module(f"{self.side}_impl.differences")
-        arrays.write(out, {"y": differences.probe(topic, function, arrays.read(inputs))})
+        arrays.write(out, {"y": self._module("differences").probe(topic, function, arrays.read(inputs))})
         return {}
 
     def open(self, model: str, kwargs: dict[str, Any], inputs: str) -> dict[str, Any]:
@@ -214,7 +219,7 @@ class Worker:
         from compare.worker import user_code
 
         given = user_code.listed(arrays.read(inputs))
-        tracing = importlib.import_module(f"{self.side}_impl.tracing")
+        tracing: seam.Tracing = self._module("tracing")
         self.subject = tracing.Subject(user_code.model(self.side, model, kwargs), given)
         return {"leaves": [vars(leaf) for leaf in self.subject.leaves()]}
 
@@ -282,7 +287,8 @@ class Worker:
         """A user's own loss, or a stock one, on given outputs."""
         from compare.worker import user_code
 
-        criteria, values = importlib.import_module(f"{self.side}_impl.criteria"), arrays.read(given)
+        criteria: seam.Criteria = self._module("criteria")
+        values = arrays.read(given)
         found = user_code.find(reference) if ":" in reference else reference
         more = [changes] if changes else []
         value, gradient, text = criteria.loss(found, values["outputs"], values["target"], transform, *more)
@@ -293,7 +299,8 @@ class Worker:
         """A user's own optimizer, or a stock one, on given gradients."""
         from compare.worker import user_code
 
-        criteria, values = importlib.import_module(f"{self.side}_impl.criteria"), arrays.read(given)
+        criteria: seam.Criteria = self._module("criteria")
+        values = arrays.read(given)
         found = user_code.find(reference) if ":" in reference else reference
         weights = [values[f"weights/{place}"] for place in range(sum(name.startswith("weights/") for name in values))]
         steps = values["gradients/0"].shape[0] if weights else 0

@@ -6,6 +6,7 @@ from typing import Any
 
 from compare.stats.ratios import is_steady
 from twin.bridge import Arrays
+from twin.seam import R, Timing, Train
 
 TIMED_LOOP = 0.1  # seconds that a timed loop takes at least
 WARM_LOOP = 0.02
@@ -24,7 +25,7 @@ class Stopwatch:
         data: the rows that the loop trains on.
     """
 
-    def __init__(self, train: Any, timing: Any, run: Any, batch: Arrays, data: Arrays):
+    def __init__(self, train: Train[R], timing: Timing[R], run: R, batch: Arrays, data: Arrays):
         self.train, self.timing, self.run = train, timing, run
         self.batch, self.data = batch, data
         self.calls: dict[str, Any] = {}
