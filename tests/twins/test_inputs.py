@@ -170,6 +170,7 @@ def run(tree, *arguments, code=0):
     return answer.stdout
 
 
+@pytest.mark.framework
 def test_every_rung_agrees_on_every_engine(tree):
     engines = [name for name, engine in ENGINES.items() if not engine.missing()]
     out = run(tree, "check", "mixed", *(word for name in engines for word in ("--engine", name)))
@@ -181,6 +182,7 @@ def test_every_rung_agrees_on_every_engine(tree):
         assert {each["name"].split(" (")[0] for each in forward["tensors"]} == {"y", "clean"}
 
 
+@pytest.mark.framework
 @pytest.mark.parametrize("engine", ["torch", "keras-torch", "keras-tensorflow", "keras-jax"])
 def test_it_learns_and_shows_pictures_of_each_input_that_is_one(tree, engine):
     if ENGINES[engine].missing():
@@ -193,11 +195,13 @@ def test_it_learns_and_shows_pictures_of_each_input_that_is_one(tree, engine):
     assert captions[:3] == ["input picture", "input clip", "input frames"]
 
 
+@pytest.mark.framework
 def test_a_bench_times_it(tree):
     out = run(tree, "bench", "mixed", "--engine", "torch", "--engine", "keras-torch", "--quick")
     assert "mixed" in out
 
 
+@pytest.mark.framework
 @pytest.mark.parametrize("side", ["torch", "keras"])
 def test_a_port_of_it_is_judged(tree, side):
     run(tree, "port", "mixed", "--to", side)
@@ -212,6 +216,7 @@ def test_a_port_of_it_is_judged(tree, side):
     assert wrong == {f"Mixed.{'forward' if side == 'torch' else 'call'}"}
 
 
+@pytest.mark.framework
 def test_show_and_the_site_have_the_shapes_of_each_side(tree):
     shapes = json.loads((tree / "compare/reading/shapes.json").read_text())["mixed"]
     outputs = {side: shapes[side]["outputs"] for side in ("keras", "torch")}
@@ -255,6 +260,7 @@ def test_a_batch_is_inputs_by_name_targets_and_draws():
         two.inputs_of({"source": 1, "y": 2})
 
 
+@pytest.mark.framework
 def test_an_array_without_the_axes_of_its_layout_is_refused():
     import numpy as np
     import torch
