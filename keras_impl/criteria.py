@@ -103,7 +103,7 @@ def updates(
         optimizer.apply(whole, variables)
         for kept, variable in zip(after, variables, strict=True):
             kept.append(np.array(ops.convert_to_numpy(variable.value)))
-    own = {name: getattr(optimizer, name, None) for name in (*WORDS, *FLAGS)}
+    own: dict[str, Any] = {name: getattr(optimizer, name, None) for name in (*WORDS, *FLAGS)}
     told: dict[str, Any] = {"lr": rates[0]}
     told |= {
         word: float(own[name])

@@ -19,8 +19,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_impl.draws import fixed
 from keras_impl.backend import value_and_gradients
+from keras_impl.draws import fixed
 from keras_impl.inventory import every_layer, leaves
 from twin.bridge import Leaf
 from twin.trace import Event, Trace

@@ -176,13 +176,16 @@ class Subject(Protocol):
     def trace(self, inputs: Sequence[np.ndarray], training: bool = False) -> Trace:
         """Run the model once on an array per input, and write down every call."""
 
-    def outputs(self, inputs: Sequence[np.ndarray], training: bool) -> Arrays:
+    def outputs(self, inputs: Sequence[np.ndarray], training: bool, masks: bool = False) -> Arrays:
         """What the model itself returns, by name."""
+
+    def dropped(self, inputs: Sequence[np.ndarray], training: bool = True) -> list[dict[str, Any]]:
+        """What dropout would drop in a pass, in the order of execution."""
 
     def gradients(self, inputs: Sequence[np.ndarray], cotangents: Mapping[str, np.ndarray], training: bool) -> Arrays:
         """The gradient of sum(output * cotangent) by every trainable weight, random layers switched off."""
 
-    def statistics(self, inputs: Sequence[np.ndarray]) -> Arrays:
+    def statistics(self, inputs: Sequence[np.ndarray], masks: bool = False) -> Arrays:
         """Running statistics after one pass in training mode; they are put back afterwards."""
 
 
@@ -199,16 +202,21 @@ class Criteria(Protocol):
 
     def loss(
         self, found: Any, outputs: np.ndarray, target: np.ndarray, transform: str = ""
-    ) -> tuple[float, np.ndarray]:
-        """The loss, and its gradient by the outputs (B, ...).
+    ) -> tuple[float, np.ndarray, str]:
+        """The loss, its gradient by the outputs (B, ...), and how it is written.
 
         `found` is a stock name, a loss, a class of losses or a function; `transform` names what the outputs pass first.
+        PyTorch's side, which `twin verify` varies, also takes changes to the loss.
         """
 
     def updates(
-        self, found: Any, weights: np.ndarray, gradients: Sequence[np.ndarray], changes: Mapping[str, Any]
-    ) -> tuple[dict[str, Any], np.ndarray]:
-        """What an optimizer makes of given gradients: its settings, and the weights after each step.
+        self,
+        found: Any,
+        weights: Sequence[np.ndarray],
+        gradients: Sequence[Sequence[np.ndarray]],
+        changes: Mapping[str, Any],
+    ) -> tuple[dict[str, Any], list[np.ndarray]]:
+        """What an optimizer makes of given gradients: its settings, and each weight after each step (steps, ...).
 
         Raises:
             TwinError: when there is no optimizer.
