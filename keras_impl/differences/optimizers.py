@@ -3,7 +3,7 @@
 import keras
 from keras import layers, ops, optimizers, regularizers
 
-from keras_impl.gradients import value_and_gradients
+from keras_impl.backend import value_and_gradients
 
 
 def _steps(optimizer, w, gradients):
