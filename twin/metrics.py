@@ -127,6 +127,22 @@ def character_error_rate(predict: Predict, test: Arrays) -> float:
     return edits / sum(map(len, true))
 
 
+def phone_error_rate(predict: Predict, test: Arrays) -> float:
+    """Edits that turn what a model writes by itself into the phones `y` (N, T), for each of them; lower is better.
+
+    The model takes `source` and what it has written so far as `target`, and takes the likeliest phone at each place.
+    """
+    from twin.data.pronunciations import BEGIN, END
+
+    def following(target: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        return predict({"source": test["source"][rows], "target": target})["y"]
+
+    written = decoding.greedy(following, len(test["y"]), test["y"].shape[1], BEGIN, END)
+    found, true = ([row[(row > 0) & (row != END)].tolist() for row in array] for array in (written, test["y"]))
+    edits = sum(edit_distance(ours, theirs) for ours, theirs in zip(found, true, strict=True))
+    return edits / sum(map(len, true))
+
+
 def best_path(logits: np.ndarray) -> list[list[int]]:
     """What CTC's logits (N, T, classes) read as: each step's best class, repetitions merged, blanks (0) dropped."""
     best = logits.argmax(-1)

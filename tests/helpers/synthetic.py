@@ -37,6 +37,7 @@ METRICS = {  # name -> target, chance, margin
     "mean_return": (300.0, 22.0, 30.0),
     "character_error_rate": (0.2, 1.0, 0.02),
     "heart_rate_error": (5.0, 26.0, 0.5),
+    "phone_error_rate": (0.3, 1.04, 0.03),
 }
 ENGINES = tuple(everything())
 SLOWNESS = dict(zip(ENGINES, (1.0, 0.8, 0.99, 0.9, 2.4, 0.7, 1.3, 1.01), strict=True))
@@ -237,7 +238,7 @@ def _shown(metric: str, side: str, variant: int) -> dict[str, Any]:
     boxes = np.column_stack([centres - 0.2, centres + 0.2])
     masks = (pictures[..., 0] > 0.4).astype(int)
     nudge = 0.02 * variant + (0.03 if side == "torch" else 0.0)
-    flat_or_none = ("reconstruction_error", "frechet_distance", "mean_return")
+    flat_or_none = ("reconstruction_error", "frechet_distance", "mean_return", "phone_error_rate")
     picture: Layout = "as is" if metric in flat_or_none else "images"
     twin = replace(find("mlp"), metric=Metric(metric, *METRICS[metric]), inputs={"x": picture})
     test, outputs = {
@@ -250,6 +251,7 @@ def _shown(metric: str, side: str, variant: int) -> dict[str, Any]:
         "reconstruction_error": ({"x": flat, "y": flat}, {"y": flat.round(0) * 0.8 + nudge}),
         "frechet_distance": ({"x": flat, "real": flat}, {"y": np.roll(flat, variant, axis=1)}),
         "mean_return": ({}, {}),
+        "phone_error_rate": ({}, {}),
         "character_error_rate": (
             {"x": pictures, "y": labels[:, None] + 1},
             {"y": np.eye(10)[np.roll(labels, variant)[:, None] + 1]},

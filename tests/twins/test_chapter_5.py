@@ -14,16 +14,16 @@ import numpy as np
 import pytest
 import torch
 from scipy.signal import correlate
-from scipy.special import expit, softmax
+from scipy.special import expit, log_softmax, softmax
 from torch import nn
 
 from compare.check.reference import exercise_inputs
 from keras_impl import train as keras_train
 from torch_impl import train
 from torch_impl.exercises.sequences import attention
-from twin import data
+from twin import data, metrics
 from twin.catalogue import find
-from twin.data import vowels
+from twin.data import pronunciations, vowels
 
 SHORTEST = {"har_conv1d": 19, "stacked_lstm": 1, "gru": 1, "conv_lstm": 1}  # steps of which something is left
 
@@ -219,3 +219,129 @@ def test_shuffled_tokens_give_shuffled_outputs_unless_their_places_count():
     out = outputs()
     np.testing.assert_allclose(out["deck_shuffled"], out["deck"][:, attention.ORDER], atol=1e-12)
     assert np.abs(out["placed_shuffled"] - out["placed"][:, attention.ORDER]).max() > 0.1
+
+
+# Transformer
+
+
+@cache
+def transformer(**changes):
+    """The PyTorch model at its small size, or near it."""
+    arguments = {**find("transformer").small.arguments, "dropout": 0.0, **changes}
+    return train.build(find("transformer"), arguments).model.eval()
+
+
+@cache
+def words(rows=5):
+    """The first test words as tensors of whole numbers."""
+    part = data.load("pronunciations").test
+    return [torch.from_numpy(part[name][:rows]).long() for name in ("source", "target", "y")]
+
+
+def copied(layer, theirs, names):
+    """Their layer with our weights; `names` says which of our attributes each of theirs is."""
+    state = dict(theirs.state_dict())
+    for their, our in names.items():
+        part = layer.get_submodule(our)
+        if hasattr(part, "projection"):
+            for own in ("weight", "bias"):
+                stacked = [getattr(getattr(part, each), own) for each in ("query", "key", "value")]
+                state[f"{their}.in_proj_{own}"] = torch.cat(stacked)
+                state[f"{their}.out_proj.{own}"] = getattr(part.projection, own)
+        else:
+            state |= {f"{their}.{own}": getattr(part, own) for own in ("weight", "bias")}
+    theirs.load_state_dict(state)
+    return theirs.eval()
+
+
+def test_an_encoder_layer_is_pytorchs():
+    ours, x = transformer().encoder[0], torch.randn(2, 7, 64)
+    theirs = nn.TransformerEncoderLayer(64, 4, 128, dropout=0.0, batch_first=True)
+    names = {"self_attn": "attention", "norm1": "norm1", "norm2": "norm2", "linear1": "dense1", "linear2": "dense2"}
+    seen = torch.tensor([[True] * 7, [True] * 4 + [False] * 3])
+    expected = copied(ours, theirs, names)(x, src_key_padding_mask=~seen)
+    found = ours(x, seen[:, None, None])
+    torch.testing.assert_close(found[seen], expected[seen], atol=1e-5, rtol=1e-4)
+
+
+def test_a_decoder_layer_is_pytorchs():
+    ours, x, memory = transformer().decoder[0], torch.randn(2, 9, 64), torch.randn(2, 7, 64)
+    theirs = nn.TransformerDecoderLayer(64, 4, 128, dropout=0.0, batch_first=True)
+    names = {"self_attn": "attention", "multihead_attn": "cross_attention", "linear1": "dense1", "linear2": "dense2"}
+    names |= {norm: norm for norm in ("norm1", "norm2", "norm3")}
+    later = torch.ones(9, 9, dtype=torch.bool).triu(1)
+    seen = torch.tensor([[True] * 7, [True] * 4 + [False] * 3])
+    expected = copied(ours, theirs, names)(x, memory, tgt_mask=later, memory_key_padding_mask=~seen)
+    found = ours(x, memory, ~later[None, None], seen[:, None, None])
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
+
+
+def test_the_base_model_has_the_papers_parts():
+    twin = find("transformer")
+    with torch.device("meta"):
+        model = train.load_module(twin).Transformer(**twin.paper_size.arguments)
+        theirs = nn.Transformer(batch_first=True)
+    total, table = (sum(p.numel() for p in part.parameters()) for part in (model, model.embedding))
+    assert (total, table) == (twin.paper_size.parameters, 37_000 * 512)
+    two_last_norms = 2 * 2 * 512  # which PyTorch adds behind the stacks
+    assert sum(p.numel() for p in theirs.parameters()) - two_last_norms == total - table == 44_138_496
+
+
+def test_no_place_sees_what_comes_later():
+    source, target, _ = words()
+    other = target.clone()
+    other[:, 4:] = 40
+    logits, changed = transformer()(source, target), transformer()(source, other)
+    torch.testing.assert_close(logits[:, :4], changed[:, :4])
+    assert (logits[:, 4:] - changed[:, 4:]).abs().max() > 1e-2
+
+
+def test_padding_changes_nothing():
+    source, target, _ = words()
+    longer = torch.cat([source, torch.zeros(5, 6, dtype=torch.long)], dim=1)
+    torch.testing.assert_close(transformer()(source, target), transformer()(longer, target), atol=1e-5, rtol=1e-4)
+
+
+def test_the_loss_smooths_labels_and_leaves_padding_out():
+    source, target, y = words()
+    logits = transformer(smoothing=0.1)(source, target)
+    logs = log_softmax(logits.detach().double().numpy(), axis=-1)
+    truth = 0.9 * np.eye(68)[y] + 0.1 / 68
+    expected = -(logs * truth).sum(-1)[y.numpy() > 0].mean()
+    assert transformer(smoothing=0.1).compute_loss(None, y, logits).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_an_answer_is_what_is_given_one_place_later():
+    part = data.load("pronunciations").train
+    assert (part["target"][:, 0] == pronunciations.BEGIN).all()
+    phones = np.where(part["y"] == pronunciations.END, 0, part["y"])
+    np.testing.assert_array_equal(part["target"][:, 1:], phones[:, :-1])
+    assert ((part["y"] == pronunciations.END).sum(1) == 1).all()
+    assert part["source"].max() == 26
+    assert phones.max() == 26 + 39
+
+
+def test_no_word_is_in_both_parts():
+    parts = pronunciations.load()
+    train_words, test_words = (set(map(pronunciations.spelled, part["source"])) for part in (parts.train, parts.test))
+    assert len(test_words) == 1200
+    assert not train_words & test_words
+
+
+def test_words_and_answers_are_spelled():
+    assert pronunciations.spelled([3, 1, 20, 0, 0]) == "cat"
+    cat = [26 + 1 + pronunciations.PHONES.index(phone) for phone in ("K", "AE", "T")]
+    assert pronunciations.spelled([*cat, pronunciations.END, 30]) == "K AE T"
+
+
+def test_a_phone_error_rate_is_that_of_the_models_own_answers():
+    test = data.load("pronunciations", {"train_count": 8, "test_count": 6}).test
+    right = dict(zip(map(bytes, test["source"]), test["y"], strict=True))
+
+    def knows(inputs):
+        """A model that answers right whatever it is told to have said."""
+        return {"y": np.eye(68)[[right[bytes(row)] for row in inputs["source"]]]}
+
+    assert metrics.phone_error_rate(knows, test) == 0
+    silent = np.eye(68)[np.full((6, 9), pronunciations.END)]
+    assert metrics.phone_error_rate(lambda inputs: {"y": silent[: len(inputs["source"])]}, test) == 1

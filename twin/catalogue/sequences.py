@@ -141,4 +141,48 @@ TWINS = (
         paper="Vaswani et al., Attention is all you need, 2017, sections 3.2.1, 3.2.2 and 3.5",
         data="token_vectors",
     ),
+    Twin(
+        name="transformer",
+        title="Transformer: encoder and decoder",
+        kind="model",
+        deck="A, E",
+        topic="Figure 1: the Transformer",
+        paper="Vaswani et al., Attention is all you need, 2017, section 3, table 3",
+        model="Transformer",
+        small=Size(
+            {
+                "num_tokens": 68,
+                "lengths": (7, 9),
+                "dim": 64,
+                "depth": 1,
+                "heads": 4,
+                "mlp_dim": 128,
+                "dropout": 0.0,
+                "smoothing": 0.1,
+            },
+            parameters=88_064,
+        ),
+        # Counted here; the paper rounds to 65 million.
+        paper_size=Size(
+            {
+                "num_tokens": 37_000,
+                "lengths": (7, 9),
+                "dim": 512,
+                "depth": 6,
+                "heads": 8,
+                "mlp_dim": 2048,
+                "dropout": 0.1,
+                "smoothing": 0.1,
+            },
+            parameters=63_082_496,
+        ),
+        ladder={"dropout": 0.0},
+        data="pronunciations",
+        inputs={"source": "as is", "target": "as is"},
+        loss="own",
+        optimizer=Optimizer("adam", learning_rate=3e-3, beta_2=0.98, schedule="cosine"),
+        metric=Metric("phone_error_rate", goal=0.3, chance=1.04, margin=0.03),  # a tenth of the goal
+        epochs=8,
+        batch_size=64,
+    ),
 )
