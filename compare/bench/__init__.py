@@ -1,5 +1,5 @@
 """How fast is each engine? Rounds of fresh processes, and the copy of the reference that shows what is noise.
 
-May import: check, engines, record, stats.
+May import: engines, record, stats.
 Begin with: run.py.
 """

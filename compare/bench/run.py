@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 
 from compare.bench import gpu
-from compare.check import reference
 from compare.engines.engine import Engine
 from compare.engines.pool import Pool, Progress, Settings
 from compare.engines.process import WorkerFailed, one_measurement
@@ -26,6 +25,7 @@ from compare.record.record import RunRecord
 from compare.record.results import QUANTITIES, QUANTITY_NAMES, BenchResult, ProcessRun, Quantity, SpeedRatio
 from compare.stats import ratios
 from twin import data
+from twin.batches import data_options, drawn, published_inputs
 from twin.bridge import Arrays
 from twin.catalogue import find
 from twin.crossing import Crossing
@@ -310,7 +310,7 @@ class Bench:
         rows = rows_of(self.twin, self.arguments, measurement.size, self.twin.batch_size * LOOP_BATCHES, rng)
         batch = {name: array[: self.twin.batch_size] for name, array in rows.items()}
         for wanted in self.twin.draws:
-            batch[wanted.name] = reference.drawn(wanted, self.twin.batch_size, self.arguments, rng)
+            batch[wanted.name] = drawn(wanted, self.twin.batch_size, self.arguments, rng)
         self.batch, self.data = batch, rows
 
     def _summarise(self, native: BenchMeasurement) -> None:
@@ -354,11 +354,11 @@ def rows_of(
     twin: Twin, arguments: dict[str, Any], size: str, count: int, rng: np.random.Generator
 ) -> dict[str, np.ndarray]:
     """Rows to train on: the twin's own data, or noise of the shapes of a published size, with targets in range."""
-    options = reference.data_options(twin, size)
+    options = data_options(twin, size)
     train = data.load(twin.data, twin.data_options if options is None else options).train
     rows = {name: array[:count] for name, array in train.items()}
     fewer = min(count, 4 * twin.batch_size)
-    if options is not None or not (noise := reference.published_inputs(twin, arguments, rows, fewer, rng)):
+    if options is not None or not (noise := published_inputs(twin, arguments, rows, fewer, rng)):
         return rows
     small, large = (next(iter(each.values())) for each in ({name: rows[name] for name in noise}, noise))
     for name, array in rows.items():

@@ -13,11 +13,10 @@ import numpy as np
 
 from compare.check.reference import SNAPSHOTS, Arrays, Reference
 from compare.record.results import RungName, RungResult, TensorError, WorstError
+from twin.limits import LIMIT_FLOAT64, LIMITS
 from twin.numeric import HALF_ULP, Distance, distance, worst
 from twin.spec import Tolerance
 
-LIMITS = {"forward": 1e-5, "gradients": 1e-4, "update": 1e-4, "steps": 1e-5, "trajectory": 1e-3}
-LIMIT_FLOAT64 = 1e-10  # rounding is out of the way: what is left is meaning
 ZERO_GRADIENT = 1e-5  # of the whole gradient's norm: below it, a gradient is zero by structure
 SHOWN = 40  # tensors of a rung that its record keeps: those that use most of what they are allowed
 NEXT: dict[RungName, str] = {

@@ -5,30 +5,27 @@ rounding noise, from several draws of native float32; and the envelope that nati
 were moved by one ulp.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from compare.engines.session import BuiltTwin, Session
-from twin import bridge, data
+from twin import bridge
+from twin.batches import STEPS, exercise_inputs, make_batches, perturb_constants, perturbed
 from twin.bridge import Leaf
-from twin.numeric import noise_floor, perturbed_by_one_ulp
-from twin.spec import Draw, Twin
+from twin.numeric import noise_floor
+from twin.spec import Twin
 
 Arrays = dict[str, np.ndarray]
 
-BATCH = 16  # rows in a batch of the ladder
-PAPER_BATCH = 2
-STEPS = 20
 SNAPSHOTS = (1, 2, 5, 10, 20)  # steps after which the weights are kept
 NATIVE_TWINS = 8
 ATTEMPTS = 8  # batches to try for one that is at no non-differentiable point
 MODES = {"inference": False, "training": True}
 GRADIENT_JUMP = 3e-5  # of a gradient: a third of its limit, and ten times what moves of several ulps otherwise do
 # Arguments that say the shape of a row at a published size, and the layouts of the inputs that have it.
-SHAPES = {"image_shape": ("images",), "clip_shape": ("clips", "frames"), "window_shape": ("as is",)}
 # Adam's epsilon in the ladder, in Keras's meaning. Far larger than the stock 1e-7, so that a gradient which
 # is rounding noise (a key's bias in attention) is not blown up to a full step, and so that where the epsilon
 # is added is plain to see.
@@ -107,10 +104,16 @@ def of_model(
             native.outputs("float32", "", weights, first, with_steps),
             native.outputs("float32", "channels-last", weights, first, with_steps),
             native.outputs("float32", "no-onednn", weights, first, with_steps),
-            native.outputs("float32", "", moved(weights, rng), first, with_steps),
-            native.outputs("float32", "", weights, moved(first, rng), with_steps),
+            native.outputs("float32", "", perturbed(weights, rng), first, with_steps),
+            native.outputs("float32", "", weights, perturbed(first, rng), with_steps),
         ]
-        probe = native.outputs("float32", "", moved(weights, rng, ulps=8), moved(first, rng, ulps=8), with_steps)
+        probe = native.outputs(
+            "float32",
+            "",
+            perturbed(weights, rng, ulps=8),
+            perturbed(first, rng, ulps=8),
+            with_steps,
+        )
         exact = native.outputs("float64", "", weights, first, with_steps)
         if not with_steps or not rounding_decides_gradients([*draws, probe], exact.arrays["gradients"]):
             break
@@ -126,7 +129,7 @@ def of_model(
         ref.values |= kept
         twins = []
         for _ in range(native_twins):
-            after, curve = native.steps("float32", moved(weights, rng), moved(batches, rng), ref.redundant)
+            after, curve = native.steps("float32", perturbed(weights, rng), perturbed(batches, rng), ref.redundant)
             twins.append(after)
             ref.native_curves.append(curve)
         for part, values in kept.items():
@@ -141,7 +144,7 @@ def of_exercise(session: Session, twin: Twin) -> Reference:
     inputs = exercise_inputs(twin)
     ref = Reference([], set(), {}, inputs, inputs)
     ref.values["forward"] = session.exercise(twin.name, inputs, "float64")
-    draws = [session.exercise(twin.name, given) for given in [inputs, *(moved(inputs, rng) for _ in range(4))]]
+    draws = [session.exercise(twin.name, given) for given in [inputs, *(perturbed(inputs, rng) for _ in range(4))]]
     ref.noise["forward"] = noise_of(draws, ref.values["forward"])
     return ref
 
@@ -236,87 +239,6 @@ def matched_optimizer(twin: Twin) -> dict[str, Any]:
     """
     fields = asdict(replace(twin.optimizer, schedule="constant", epsilon=EPSILON))
     return {name: float(np.float32(value)) if isinstance(value, float) else value for name, value in fields.items()}
-
-
-def data_options(twin: Twin, size: str) -> dict[str, Any] | None:
-    """The options of the twin's data for that size; None where the published pictures are not to be had."""
-    chosen = twin.size(size)
-    assert chosen is not None, f"{twin.name} has no size {size}"
-    if size == "paper" and SHAPES.keys() & chosen.arguments.keys() and not chosen.data_options:
-        return None
-    return {**twin.data_options, **chosen.data_options}
-
-
-def make_batches(twin: Twin, arguments: Mapping[str, Any], size: str, rng: np.random.Generator) -> Arrays:
-    """The ladder's batches as `STEP/NAME`: rows of the twin's own data, and the random numbers it draws."""
-    options = data_options(twin, size)
-    train = data.load(twin.data, twin.data_options if options is None else options).train
-    if options is None:
-        # Weights of the published size are not trained here: one batch of its shape says whether they agree.
-        noise = published_inputs(twin, arguments, train, PAPER_BATCH, rng)
-        return {f"1/{name}": noise.get(name, train[name][:PAPER_BATCH]) for name in twin.inputs}
-    rows = len(next(iter(train.values())))
-    order = np.resize(rng.permutation(rows), STEPS * BATCH)
-    out: Arrays = {}
-    for step, chosen in enumerate(np.split(order, STEPS), start=1):
-        out |= {f"{step}/{name}": array[chosen] for name, array in train.items()}
-        for wanted in twin.draws:
-            out[f"{step}/{wanted.name}"] = drawn(wanted, BATCH, arguments, rng)
-    return out
-
-
-def published_inputs(
-    twin: Twin, arguments: Mapping[str, Any], train: Arrays, rows: int, rng: np.random.Generator
-) -> Arrays:
-    """Noise for the inputs whose shape a published size names; `train` tells them from tokens."""
-    shapes = {
-        name: arguments[argument]
-        for name, layout in twin.inputs.items()
-        for argument, layouts in SHAPES.items()
-        if layout in layouts and argument in arguments
-    }
-    return {
-        name: rng.standard_normal((rows, *shape)).astype(np.float32)
-        for name, shape in shapes.items()
-        if train[name].dtype.kind == "f" and train[name].ndim == 1 + len(shape)
-    }
-
-
-def drawn(wanted: Draw, rows: int, arguments: Mapping[str, Any], rng: np.random.Generator) -> np.ndarray:
-    """The random numbers that a step on so many rows consumes."""
-    shape = wanted.sized(rows, arguments)
-    numbers = rng.standard_normal(shape) if wanted.distribution == "normal" else rng.random(shape)
-    return numbers.astype(np.float32)
-
-
-def exercise_inputs(twin: Twin) -> Arrays:
-    """An exercise's literal inputs, or its data set's test part, as arrays."""
-    if twin.data:
-        return data.load(twin.data, twin.data_options).test
-    given = {name: np.asarray(value) for name, value in twin.literals.items()}
-    return {n: a.astype(np.float32 if a.dtype.kind == "f" else np.int32) for n, a in given.items()}
-
-
-def perturb_constants(weights: Arrays, rng: np.random.Generator) -> Arrays:
-    """Weights whose constant arrays (zero biases, unit scales, fresh statistics) were made to differ.
-
-    A model whose biases are all zero agrees with one that has them in the wrong order.
-    """
-    out = {}
-    for name, array in weights.items():
-        new = array.astype(np.float32)
-        if array.size > 1 and np.ptp(array) == 0:
-            new = (new + 0.1 * rng.standard_normal(array.shape)).astype(np.float32)
-            new = np.abs(new) if array.flat[0] > 0 else new  # scales and variances stay positive
-        out[name] = new
-    return out
-
-
-def moved(values: Arrays, rng: np.random.Generator, ulps: int = 1) -> Arrays:
-    """Every float moved by one ulp, so many times."""
-    for _ in range(ulps):
-        values = {name: perturbed_by_one_ulp(array, rng) for name, array in values.items()}
-    return values
 
 
 def noise_of(draws: Sequence[Arrays], exact: Arrays) -> dict[str, float]:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from compare.check import reference
 from compare.check.climb import climb, diverged_late
 from compare.check.ladder import Rung
 from compare.engines.answers import Trained
@@ -17,6 +16,7 @@ from compare.port import skeleton
 from compare.port.phrases import first_wrong_layer, in_words
 from compare.port.workers import ENGINE, OWN, REFERENCE, File, Workers
 from compare.record.measurement import CheckMeasurement
+from twin.batches import BATCH
 from twin.bridge import Arrays, Leaf
 from twin.numeric import distance
 from twin.paths import source
@@ -191,7 +191,7 @@ class Trials:
         None where the docstring does not say them.
         """
         owner, _, method = name.rpartition(".")
-        shapes = skeleton.shapes_in(self.own[name], self.twin.small.arguments, reference.BATCH)
+        shapes = skeleton.shapes_in(self.own[name], self.twin.small.arguments, BATCH)
         if owner != self.twin.model or not shapes:
             return None
         rng = np.random.default_rng(0)

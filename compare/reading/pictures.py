@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from compare.check.reference import Arrays, exercise_inputs
 from compare.engines.engine import Engine
 from compare.engines.pool import Pool, Settings
 from compare.engines.process import WorkerFailed
+from twin.batches import Arrays, exercise_inputs
 from twin.errors import INCOMPLETE, TwinError
 from twin.spec import Twin
 

@@ -141,7 +141,7 @@ def _measured(session: Any, twin: Twin) -> dict[str, Any]:
     """One side of a twin, as shapes.json has it."""
     import numpy as np
 
-    from compare.check.reference import exercise_inputs, make_batches
+    from twin.batches import exercise_inputs, make_batches
 
     if twin.kind == "exercise":
         results = session.exercise(twin.name, exercise_inputs(twin))

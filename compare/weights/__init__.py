@@ -1,5 +1,5 @@
 """`twin weights`: pretrained weights cross from one framework to the other.
 
-May import: verify, check, engines.
+May import: verify, engines.
 Begin with: run.py.
 """

@@ -11,8 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from compare.check.ladder import LIMITS
-from compare.check.reference import make_batches
 from compare.engines.engine import FRAMEWORKS, Engine
 from compare.engines.opened import save_weights
 from compare.engines.pool import Pool, Settings
@@ -21,10 +19,12 @@ from compare.engines.session import BuiltTwin, Session
 from compare.verify import run as examination
 from compare.verify.examination import Verdict
 from twin import arrays
+from twin.batches import make_batches
 from twin.bridge import Arrays, Bridge, check_names
 from twin.catalogue import find
 from twin.errors import TwinError, unknown
 from twin.layouts import LAYOUTS, Layout
+from twin.limits import LIMITS
 from twin.numeric import distance
 from twin.spec import Twin
 

@@ -2,8 +2,8 @@
 
 from functools import cache
 
-from compare.check.reference import exercise_inputs
 from torch_impl import train
+from twin.batches import exercise_inputs
 from twin.catalogue import find
 
 

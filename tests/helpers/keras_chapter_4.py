@@ -6,10 +6,10 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from compare.check.reference import exercise_inputs
 from keras_impl import train
 from keras_impl.exercises.training import augmentation, initializers
 from keras_impl.models.training.transfer_learning import TransferNet
+from twin.batches import exercise_inputs
 from twin.catalogue import find
 
 GIVEN = exercise_inputs(find("augmentation"))

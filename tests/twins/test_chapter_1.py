@@ -9,12 +9,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from compare.check.reference import exercise_inputs
 from compare.engines.engine import ENGINES
 from tests.helpers import aside
 from tests.helpers.exercises import outputs
 from torch_impl import train
 from torch_impl.exercises.tensors import model_styles, train_loop
+from twin.batches import exercise_inputs
 from twin.catalogue import find
 from twin.spec import Phase
 
@@ -63,7 +63,7 @@ LOOPS = """
 import json
 import keras
 import numpy as np
-from compare.check.reference import exercise_inputs
+from twin.batches import exercise_inputs
 from keras_impl import train
 from keras_impl.exercises.tensors import train_loop as loop
 from twin.catalogue import find

@@ -7,9 +7,9 @@ import pytest
 from scipy import ndimage
 from skimage import feature, filters
 
-from compare.check.reference import exercise_inputs
 from tests.helpers.exercises import outputs
 from torch_impl import train
+from twin.batches import exercise_inputs
 from twin.catalogue import find
 from twin.data import learned_filters
 

@@ -16,7 +16,6 @@ from scipy import ndimage
 from torch import nn
 from torch.optim.lr_scheduler import CosineAnnealingLR, ExponentialLR
 
-from compare.check.reference import exercise_inputs
 from compare.engines.engine import ENGINES
 from tests.helpers import aside
 from torch_impl import train
@@ -24,6 +23,7 @@ from torch_impl.exercises.training import augmentation
 from torch_impl.models.training import transfer_learning
 from torch_impl.models.training.ensemble import Ensemble
 from twin import data, metrics
+from twin.batches import exercise_inputs
 from twin.catalogue import find
 from twin.paths import ROOT
 

@@ -17,11 +17,11 @@ from scipy.signal import correlate
 from scipy.special import expit, log_softmax, softmax
 from torch import nn
 
-from compare.check.reference import exercise_inputs
 from keras_impl import train as keras_train
 from torch_impl import train
 from torch_impl.exercises.sequences import attention
 from twin import data, metrics
+from twin.batches import exercise_inputs
 from twin.catalogue import find
 from twin.data import pronunciations, vowels
 

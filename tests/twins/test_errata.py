@@ -15,7 +15,6 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from compare.check.reference import exercise_inputs
 from tests.helpers.slides import (
     GRAD_X_ON_THE_SLIDE,
     GRAD_Y_ON_THE_SLIDE,
@@ -25,6 +24,7 @@ from tests.helpers.slides import (
 )
 from torch_impl import train
 from torch_impl.exercises.sequences import attention
+from twin.batches import exercise_inputs
 from twin.catalogue import find
 
 ERRATA = Path(__file__).parents[2] / "docs" / "errata.md"

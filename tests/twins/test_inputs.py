@@ -277,10 +277,10 @@ def test_an_array_without_the_axes_of_its_layout_is_refused():
 def test_whole_numbers_are_not_perturbed():
     import numpy as np
 
-    from compare.check.reference import moved
+    from twin.batches import perturbed
 
     given = {"tokens": np.arange(6, dtype=np.int64), "mask": np.ones(6, bool), "x": np.ones(6, np.float32)}
-    found = moved(given, np.random.default_rng(0))
+    found = perturbed(given, np.random.default_rng(0))
     assert np.array_equal(found["tokens"], given["tokens"])
     assert found["mask"].dtype == bool
     assert (found["x"] != given["x"]).all()

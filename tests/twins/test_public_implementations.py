@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 import torch
 
-from compare.check.reference import perturb_constants
 from keras_impl import train as keras_train
 from torch_impl import train as torch_train
+from twin.batches import perturb_constants
 from twin.bridge import Bridge
 from twin.catalogue import find
 from twin.layouts import LAYOUTS

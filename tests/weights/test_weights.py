@@ -11,7 +11,6 @@ import pytest
 import torch
 from safetensors.numpy import load_file, save_file
 
-from compare.check.reference import perturb_constants
 from compare.cli import main as cli
 from compare.engines.engine import ENGINES
 from compare.engines.pool import Pool, Settings
@@ -21,6 +20,7 @@ from tests.helpers import torchvision_models
 from tests.helpers.command import TWIN
 from torch_impl import train
 from torch_impl.describe import leaves
+from twin.batches import perturb_constants
 from twin.catalogue import find
 from twin.errors import TwinError
 from twin.layouts import LAYOUTS
