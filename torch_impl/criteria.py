@@ -153,7 +153,7 @@ def updates(
             scheduler.step()
         for place, parameter in enumerate(parameters):
             if "ema" in changes:
-                averages[place].lerp_(parameter.detach(), 1 - changes["ema"])
+                averages[place].lerp_(parameter.detach(), 1 - changes["ema"] if number > 1 else 1.0)
                 parameter.data.copy_(averages[place])
             after[place].append(parameter.detach().numpy().copy())
     settings = {name: value for name, value in told.items() if value is not None}

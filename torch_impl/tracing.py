@@ -119,8 +119,8 @@ class Subject:
             edits: calls to carry out differently: {"event": index, "do": ...} with "skip" (the output is the input),
                 "arguments" (a dictionary of changed ones), "function" (by its name in torch.nn.functional or torch),
                 "pad" (in the order of torch.nn.functional.pad), "crop" (so much off each spatial axis), "scale",
-                "reverse", "input" or "output" (other values, in `arrays` under INDEX/input/PLACE or
-                INDEX/output/PLACE).
+                "reverse", "state" (of a recurrent layer, in `arrays` under INDEX/state/PLACE), "input" or "output"
+                (other values, in `arrays` under INDEX/input/PLACE or INDEX/output/PLACE).
             arrays: values for the edits.
             keep: numbers of the values to return; all by default.
         """
@@ -319,6 +319,10 @@ def _carry_out(function, short, args, kwargs, edits, arrays, index, flowing):
             after.append(partial(torch.mul, other=edit["by"]))
         elif do == "crop":
             after.append(partial(_crop, crop=edit["crop"]))
+        elif do == "state":
+            keys = sorted(key for key in arrays if key.startswith(f"{index}/state/"))
+            given = [torch.from_numpy(np.ascontiguousarray(arrays[key])) for key in keys]
+            args = (args[0], tuple(given) if len(given) > 1 else given[0], *args[2:])
         elif do == "reverse":
             args, kwargs = _swap((args, kwargs), {id(flowing[0]): flowing[0].flip(edit["axis"])})
     out = function(*args, **kwargs)

@@ -10,7 +10,7 @@ import numpy as np
 
 from compare.verify.examination import Examination
 from compare.verify.inputs import layouts
-from compare.verify.run import text
+from compare.verify.text import text
 from compare.verify.verdict import Verdict
 
 

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from compare.verify import axes as alignment
-from compare.verify import causes
-from compare.verify.causes import Candidate
+from compare.verify.causes import calls, layers
+from compare.verify.causes.candidate import Candidate, neutral
+from compare.verify.segments import Anchor, before_padding, segment
 from compare.verify.subject import Subject
 from compare.verify.verdict import LIMIT, Finding, far_in_words
 from twin.bridge import Leaf
@@ -38,16 +39,6 @@ class Both:
     native: Mapping[str, Leaf]
 
 
-@dataclass(frozen=True)
-class Anchor:
-    """A call of a Keras layer with weights and the call of its PyTorch partner."""
-
-    path: str
-    keras: Event
-    torch: Event
-    end: Event  # the PyTorch call that gives what Keras's layer gives: the layer's own, or the one that crops it
-
-
 @dataclass
 class Comparison:
     """One mode's two traces, PyTorch's with Keras's values at every pair of layers."""
@@ -67,7 +58,7 @@ class Comparison:
         edits: list[dict[str, Any]] = []
         out: dict[str, np.ndarray] = {}
         for anchor in self.anchors:
-            for place in range(len(anchor.torch.inputs)):
+            for place in self._fed(anchor):
                 value = self._incoming(anchor, place)
                 if value is not None:
                     out[f"{anchor.torch.index}/input/{place}"] = value
@@ -112,6 +103,10 @@ class Comparison:
 
     # What enters and leaves
 
+    def _fed(self, anchor: Anchor) -> range:
+        """The places of a call's inputs that are fed and compared: of a recurrent layer the sequence, not its state."""
+        return range(1 if anchor.torch.family in ("lstm", "gru", "rnn") else len(anchor.torch.inputs))
+
     def _incoming(self, anchor: Anchor, place: int) -> np.ndarray | None:
         """Keras's value for one input of the PyTorch call, in PyTorch's layout."""
         number = anchor.torch.inputs[place]
@@ -119,11 +114,11 @@ class Comparison:
         if native is None:
             return None
         options = [(self.mine.values[n], abs(i - place)) for i, n in enumerate(anchor.keras.inputs)]
-        options += [(v, 9) for n in anchor.keras.inputs if (v := _before_padding(self.mine, n)) is not None]
+        options += [(v, 9) for n in anchor.keras.inputs if (v := before_padding(self.mine, n)) is not None]
         # One side may pad in the layer, the other before it: then the value has another size, and its own flows on.
         fitting = [each for each in options if each[0].size == native.size]
         if not fitting:
-            padded = _before_padding(self.theirs, number) is not None
+            padded = before_padding(self.theirs, number) is not None
             return None if padded else alignment.to_torch(options[0][0], None, anchor.torch.family)
         best = min(fitting, key=lambda each: (alignment.distance(each[0], native)[0], each[1]))
         value = alignment.to_torch(best[0], native, anchor.torch.family)
@@ -132,13 +127,13 @@ class Comparison:
     def entering(self, anchor: Anchor, theirs: Trace) -> float:
         """How far what enters the PyTorch layer is from what enters Keras's."""
         worst = 0.0
-        for number in anchor.torch.inputs:
+        for number in (anchor.torch.inputs[place] for place in self._fed(anchor)):
             native = theirs.values.get(number)
             if native is None:
                 continue
-            natives = [native, _before_padding(theirs, number)]
+            natives = [native, before_padding(theirs, number)]
             options = [
-                each for n in anchor.keras.inputs for each in (self.mine.values[n], _before_padding(self.mine, n))
+                each for n in anchor.keras.inputs for each in (self.mine.values[n], before_padding(self.mine, n))
             ]
             worst = max(
                 worst,
@@ -256,8 +251,13 @@ class Comparison:
                 finding, what=f"its output has shape {results[0].shape}, Keras's {wanted.shape}", before=None
             )
         got = results[0] if results else None
+        candidates = layers.of_layer(anchor.keras, anchor.torch, leaf, wanted, got, self._pad(anchor))
+        if anchor.torch.family in ("lstm", "gru", "rnn"):
+            states = [self.mine.values[number] for number in anchor.keras.inputs[1:]]
+            states = [state for state in states if state.dtype.kind == "f" and state.ndim == 2]
+            candidates = [*candidates, *layers.of_state(anchor.torch, states)]
         finding = self._settle(
-            causes.of_layer(anchor.keras, anchor.torch, leaf, wanted, got, self._pad(anchor)),
+            candidates,
             anchor, True, far if math.isfinite(far) else 1.0, finding,
         )  # fmt: skip
         if finding.cause is None:
@@ -278,15 +278,15 @@ class Comparison:
             if anchor
             else (self._output_numbers(), list(self.theirs.outputs.values()))
         )
-        a, b = _segment(self.mine, ends[0], self.anchored(0)), _segment(self.theirs, ends[1], self.anchored(1))
+        a, b = segment(self.mine, ends[0], self.anchored(0)), segment(self.theirs, ends[1], self.anchored(1))
         values = list(self.theirs.values.values())
         matched = {e.index: self._found(self.mine.values[e.outputs[0]], values) for e in a}
         known = [self.mine.values[n] for e in a for n in (*e.outputs, *e.inputs)] + [
             self.mine.values[n] for n in ends[0]
         ]
-        first = next((e for e in a if not matched[e.index] and not causes.neutral(e)), None)
+        first = next((e for e in a if not matched[e.index] and not neutral(e)), None)
         other = next(
-            (e for e in b if not causes.neutral(e) and not self._found(self.theirs.values[e.outputs[0]], known)), None
+            (e for e in b if not neutral(e) and not self._found(self.theirs.values[e.outputs[0]], known)), None
         )
         at = anchor.path if anchor else "the output"
         names = [self._name(event, side, anchor) for side, event in ((0, first), (1, other))]
@@ -295,7 +295,7 @@ class Comparison:
         if other is not None and other.inputs:
             source = self.theirs.values.get(other.inputs[0])
         last = next((e for e in reversed(b) if e.family == "shape"), None)
-        situation = causes.Situation(
+        situation = calls.Situation(
             first,
             other,
             source,
@@ -307,8 +307,22 @@ class Comparison:
             self._after_sequence(other),
             self._rearranged(first),
         )
-        candidates = causes.of_calls(situation)
+        candidates = calls.of_calls(situation)
+        general = next((i for i, each in enumerate(candidates) if each.cause == "other_operation"), len(candidates))
+        candidates[general:general] = self._turned(ends, situation.end)  # after what is particular
         return self._settle(candidates, anchor, False, far if math.isfinite(far) else 1.0, finding)
+
+    def _turned(self, ends: Any, end: calls.Replacement | None) -> list[Candidate]:
+        """The cause of the same values in another order."""
+        native = self.theirs.values.get(next(iter(ends[1]), -1))
+        if native is None or end is None or end.value.shape != native.shape or native.dtype.kind != "f":
+            return []
+        mine, theirs = np.sort(end.value, axis=None), np.sort(native, axis=None)
+        if alignment.relative(theirs, mine) > LIMIT or native.size < 4:
+            return []
+        says = f"{end.event.text or end.event.call} gives the values of Keras's arrangement in another order"
+        fix = {"torch": "reshape and transpose in the order of Keras's calls", "keras": "the same, backwards"}
+        return [Candidate("arrangement", says, fix, *end.edits())]
 
     def anchored(self, side: int) -> set[int]:
         """Numbers of the values that come out of paired layers."""
@@ -325,9 +339,7 @@ class Comparison:
             return "the output"
         return anchor.path if side == 0 else self.owner.pairs[anchor.path]
 
-    def _replacements(
-        self, first: Event | None, other: Event | None, anchor: Anchor | None
-    ) -> list[causes.Replacement]:
+    def _replacements(self, first: Event | None, other: Event | None, anchor: Anchor | None) -> list[calls.Replacement]:
         """PyTorch's calls whose output could become what Keras's call gives: its counterpart, and those before it."""
         if first is None:
             return []
@@ -336,7 +348,7 @@ class Comparison:
         if other is not None:
             native = self.theirs.values.get(other.outputs[0])
             found.append(
-                causes.Replacement(other, alignment.to_torch(wanted, native, self._origin(other)), instead=True)
+                calls.Replacement(other, alignment.to_torch(wanted, native, self._origin(other)), instead=True)
             )
         sources = [self.mine.values[number] for number in first.inputs]
         for event in reversed(self.theirs.events):
@@ -345,19 +357,20 @@ class Comparison:
                 continue
             if any(s.size == native.size and alignment.distance(s, native)[0] <= LIMIT for s in sources):
                 value = alignment.to_torch(wanted, native, self._origin(event))
-                found.append(causes.Replacement(event, value, instead=False))
+                found.append(calls.Replacement(event, value, instead=False))
         return found
 
-    def _end(self, event: Event | None, ends: Any) -> causes.Replacement | None:
+    def _end(self, event: Event | None, ends: Any) -> calls.Replacement | None:
         """PyTorch's call made to give what enters Keras's next layer."""
         if event is None:
             return None
         native = self.theirs.values.get(event.outputs[0])
         wanted = [self.mine.values[number] for number in ends[0]]
+        wanted += [before for number in ends[0] if (before := before_padding(self.mine, number)) is not None]
         fitting = [value for value in wanted if native is not None and value.size == native.size]
         if not fitting:
             return None
-        return causes.Replacement(event, alignment.to_torch(fitting[0], native, self._origin(event)), instead=True)
+        return calls.Replacement(event, alignment.to_torch(fitting[0], native, self._origin(event)), instead=True)
 
     def _rearranged(self, event: Event | None) -> tuple[int, ...] | None:
         """The shape in which Keras's call takes a value that PyTorch has, but in no such arrangement."""
@@ -397,64 +410,3 @@ class Comparison:
             self.rung, mine.label, theirs.label, "the dropout rates are not equal", "dropout_rate",
             says=says, fix=fix,
         )  # fmt: skip
-
-
-def cropped(trace: Trace, event: Event, wanted: np.ndarray) -> Event:
-    """The call that cuts a layer's output to the wanted size, or the layer's own."""
-    value = trace.values.get(event.outputs[0])
-    if event.family == "conv_transpose" and value is not None and value.size != wanted.size:
-        for later in trace.events[event.index + 1 :]:
-            cut = trace.values.get(later.outputs[0])
-            if later.inputs[:1] == event.outputs[:1] and cut is not None and cut.size == wanted.size:
-                return later
-    return event
-
-
-def dropout_pairs(mine: Trace, theirs: Trace, anchors: Sequence[Anchor]) -> list[tuple[Event, Event]]:
-    """Dropout calls that belong together: those that follow the same pair of layers, in order."""
-    out = []
-    for side, trace in ((0, mine), (1, theirs)):
-        places = {(a.keras if side == 0 else a.torch).index: number for number, a in enumerate(anchors)}
-        found: dict[tuple[int, int], Event] = {}
-        last = -1
-        for event in trace.events:
-            last = places.get(event.index, last)
-            if event.family == "dropout":
-                found[last, sum(key[0] == last for key in found)] = event
-        out.append(found)
-    return [(event, out[1][key]) for key, event in out[0].items() if key in out[1]]
-
-
-def _segment(trace: Trace, ends: Sequence[int], stops: set[int]) -> list[Event]:
-    """The calls between the values `ends` and the nearest paired layers, in the order of execution."""
-    found: dict[int, Event] = {}
-    todo = list(ends)
-    while todo:
-        number = todo.pop()
-        event = trace.producers.get(number)
-        if event is None or number in stops or event.index in found:
-            continue
-        found[event.index] = event
-        todo += event.inputs
-    return [found[index] for index in sorted(found)]
-
-
-def before_flatten(trace: Trace, number: int) -> np.ndarray | None:
-    """The value that a row of features was flattened from, if it had axes of space."""
-    for _ in range(len(trace.events)):
-        event = trace.producers.get(number)
-        if event is None or event.family not in ("shape", "activation", "dropout") or not event.inputs:
-            return None
-        source = trace.values.get(event.inputs[0])
-        if event.family == "shape" and source is not None and source.ndim > 2 and trace.values[number].ndim == 2:
-            return source if trace.values[number].shape[0] == source.shape[0] else None
-        number = event.inputs[0]
-    return None
-
-
-def _before_padding(trace: Trace, number: int) -> np.ndarray | None:
-    """What a padded value was before."""
-    event = trace.producers.get(number)
-    if event is not None and event.settings.get("name") == "pad" and event.inputs:
-        return trace.values.get(event.inputs[0])
-    return None

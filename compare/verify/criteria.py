@@ -195,10 +195,12 @@ def compare_optimizers(
     """
     rng = np.random.default_rng(0)
     weights = [rng.standard_normal(shape).astype(np.float32) for shape in shapes]
-    gradients = [  # epsilon shows where gradients are small
-        (rng.standard_normal((STEPS, *shape)) * 10.0 ** rng.uniform(-7, 1, shape)).astype(np.float32)
-        for shape in shapes
-    ]
+    gradients = []
+    for shape in shapes:
+        drawn = rng.standard_normal((STEPS, *shape))
+        size = 10.0 ** rng.uniform(-7, 1, shape)  # epsilon shows where gradients are small
+        gradients.append(((drawn + 0.3 * np.sign(drawn)) * size).astype(np.float32))
+
     mine, wanted = keras.updates(weights, gradients, {"regularizers": [list(each) for each in regularizers]})
     theirs, got = torch.updates(weights, gradients)
 

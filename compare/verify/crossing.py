@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from compare.verify import axes
-from compare.verify.comparison import before_flatten
 from compare.verify.flow import places
-from compare.verify.pairing import GUESSES, Alone, Pairing, Unpaired, gates_rearranged, pair, unpaired
+from compare.verify.matching import GUESSES, pair, unpaired
+from compare.verify.pairing import Alone, Pairing, Unpaired, gates_rearranged
 from compare.verify.parts import of_keras
+from compare.verify.segments import before_flatten
 from compare.verify.whole import FAR, Whole
 from twin.bridge import Arrays, Leaf
 from twin.trace import Event, Trace

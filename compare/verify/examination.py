@@ -9,19 +9,21 @@ that is named is the one at fault, not the one after it (compare.verify.comparis
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from compare.verify import axes as alignment
-from compare.verify import causes, dropout
-from compare.verify.comparison import Anchor, Both, Comparison, before_flatten, cropped, dropout_pairs
+from compare.verify import backward, dropout, structure
+from compare.verify.comparison import Both, Comparison
 from compare.verify.crossing import Crossing, perturbed
+from compare.verify.flow import places
 from compare.verify.pairing import Pairing
-from compare.verify.parts import Part
+from compare.verify.segments import Anchor, before_flatten, cropped, dropout_pairs
 from compare.verify.subject import Subject
-from compare.verify.verdict import GRADIENT_LIMIT, RUNGS, Finding, Verdict, far_in_words
-from compare.verify.whole import Whole, apart_in_gradients
+from compare.verify.verdict import RUNGS, Finding, Verdict, far_in_words
+from compare.verify.whole import LIMIT, Whole
 from twin.bridge import Arrays, Leaf
 from twin.errors import TwinError
 from twin.trace import Event, Trace
@@ -30,7 +32,6 @@ ANCHORS = {
     "dense", "conv", "conv_transpose", "batch_norm", "layer_norm", "group_norm", "rms_norm", "embedding", "lstm", "gru",
     "rnn", "attention",
 }  # fmt: skip
-NORMS = {"batch_norm", "layer_norm", "group_norm", "rms_norm"}
 
 
 @dataclass
@@ -92,25 +93,26 @@ class Examination:
             self.traced.clear()
         self.flat = {}
         notes = [*self._notes(mine)]
-        structure = self._structure(mine)
+        layers = structure.Layers(self.pairing, self.leaves, self.native)
+        misfits = layers.differences(mine)
         if own:
-            unequal = self._unequal(own)
+            unequal = layers.unequal(self.keras.dump(), own)
             self.torch.load(own)
             if unequal:
                 return self._verdict("differ", unequal, {}, notes)
             far = whole.apart(False)
-        return self._climb(whole, far, structure, notes)
+        return self._climb(whole, far, misfits, notes)
 
-    def _climb(self, whole: Whole, far: float, structure: tuple[Finding, ...], notes: list[str]) -> Verdict:
+    def _climb(self, whole: Whole, far: float, misfits: tuple[Finding, ...], notes: list[str]) -> Verdict:
         """From the outputs in inference mode to the gradients."""
         rungs: dict[str, float] = {"weights": 0.0}
-        unusable = whole.unusable() if math.isfinite(far) or far != far else {"Keras": [], "PyTorch": []}
+        unusable = whole.unusable()
         if any(unusable.values()):
             return self._verdict("differ", (_not_numbers(unusable),), rungs, notes)
         self.tell(RUNGS["forward"])
-        if far > whole.limit(False) or structure:
+        if far > whole.limit(False) or misfits:
             found = self._local("forward", False, far) if far > whole.limit(False) else ()
-            return self._verdict("differ", self._in_order(found, structure), rungs, notes)
+            return self._verdict("differ", self._in_order(found, misfits), rungs, notes)
         found = self._dropping()
         if found:
             return self._verdict("differ", found, rungs, notes)
@@ -122,15 +124,19 @@ class Examination:
                 return self._verdict("differ", found, rungs, notes)
             rungs["training"] = worst
             self.tell(RUNGS["statistics"])
-            found, worst = self._statistics(whole)
+            found, worst = backward.statistics(whole, self.pairing, self.native, self._mine(True))
             if found:
                 return self._verdict("differ", found, rungs, notes)
             rungs["statistics"] = worst
         self.tell(RUNGS["gradients"])
-        found, worst = self._gradients(whole)
+        traces = self._mine(self.training), self._theirs(self.training)
+        found, worst = backward.gradients(whole, self.pairing, traces, self.training)
         if found:
             return self._verdict("differ", found, rungs, notes)
         rungs["gradients"] = worst
+        found = self._small(whole) if self.perturb and self.weights == "cross" else ()
+        if found:
+            return self._verdict("differ", found, rungs, notes)
         return self._verdict("agree", (), rungs, [*notes, *self._unlike()])
 
     def _verdict(
@@ -179,114 +185,59 @@ class Examination:
         before = [f for f in found if places.get(f.keras.split(" ")[0], len(places)) < first]
         return (*before, *misfits)
 
-    def _unlike(self) -> list[str]:
-        """Settings that differ and do not show on these inputs, and arrays that only one side has."""
-        notes = []
+    def _small(self, whole: Whole) -> tuple[Finding, ...]:
+        """Epsilons that differ, shown by weights that make the values small: a variance of one hides them."""
+        pairs = [each for each in self._epsilons() if each[0] in self.leaves]
+        if not pairs:
+            return ()
+        before = self.keras.dump(), self.torch.dump()
+        small: Arrays = {}
+        known = places(self._mine(False), len(self.inputs), list(self.leaves))
+        for match in self.pairing.matches:
+            for part in match.keras:
+                place = known.get(part.leaf.path)
+                first = place is not None and any(name.startswith("input ") for name in place.before)
+                for role, view in part.views.items():
+                    if role in ("scale", "shift", "table") or (first and role in ("kernel", "bias")):
+                        small[view.name] = (before[0][view.name] * 0.02).astype(np.float32)
+        self.keras.load(small)
+        self.torch.load(self.pairing.to_torch(self.keras.dump(), before[1]))
+        whole.forget()
+        kept = dict(self.traced)
+        self.traced.clear()
+        found: tuple[Finding, ...] = ()
+        if not self._mine(False).stopped:
+            found = tuple(f for f in self._forward("forward", False)[0] if (f.cause or "").endswith("epsilon"))
+        self.keras.load(before[0])
+        self.torch.load(before[1])
+        whole.forget()
+        self.traced = kept
+        return found
+
+    def _epsilons(self) -> list[tuple[str, str, float, float]]:
+        """Pairs of layers with different epsilons: Keras's path, PyTorch's, both values."""
         settings = [
             {event.leaf: event.settings for event in trace.events if event.leaf}
             for trace in (self._mine(False), self._theirs(False))
         ]
+        found = []
         for path, other in self.pairing.layers.items():
             one, two = settings[0].get(path, {}).get("epsilon"), settings[1].get(other, {}).get("epsilon")
             if one is not None and two is not None and not math.isclose(one, two, rel_tol=1e-3):
-                notes.append(
-                    f"{other}: eps={two:g}, Keras has epsilon={one:g}; it does not show on these inputs, and would on "
-                    f"values of a variance near {100 * max(one, two):.1g}"
-                )
+                found.append((path, other, one, two))
+        return found
+
+    def _unlike(self) -> list[str]:
+        """Settings that differ and do not show on these inputs, and arrays that only one side has."""
+        notes = [
+            f"{other}: eps={two:g}, Keras has epsilon={one:g}; it does not show on these inputs, and would on values "
+            f"of a variance near {100 * max(one, two):.1g}"
+            for _, other, one, two in self._epsilons()
+        ]
         alone = [each for each in self.pairing.alone if each.part.trainable]
         return notes + [
             f"only {each.side} has {each.part.path} ({each.role}); it changes nothing here" for each in alone
         ]
-
-    # Structure and weights
-
-    def _structure(self, mine: Trace) -> tuple[Finding, ...]:
-        """Layers whose arrays do not fit, biases that only one side has, layers of which one side has a copy."""
-        out = [self._misfit(one, other) for one, other in self.pairing.misfits]
-        partner = self.pairing.layers | {other: path for path, other in self.pairing.layers.items()}
-        normed = {leaf for leaf, place in _followed(mine).items() if place in NORMS}
-        for each in self.pairing.alone:
-            path = each.part.leaf.path
-            if each.role not in ("bias", "recurrent_bias") or path not in partner:
-                continue
-            keras = path if each.side == "Keras" else partner[path]
-            if self.leaves[keras].options.get("reset_after") is False:
-                match = next(m for m in self.pairing.matches if m.keras[0].leaf.path == keras)
-                out.append(self._misfit(match.keras[0], match.torch[0]))
-                continue
-            if self.leaves[keras].options.get("reset_after") is False:
-                match = next(m for m in self.pairing.matches if m.keras[0].leaf.path == keras)
-                out.append(self._misfit(match.keras[0], match.torch[0]))
-                normed.add(keras)
-                continue
-            if keras not in normed and all(finding.keras != keras for finding in out):
-                out.append(self._missing_bias(each.side, path, partner[path]))
-        for side, served, by in self.pairing.shared:
-            other = {"Keras": "PyTorch", "PyTorch": "Keras"}[side]
-            says = f"{side} has two layers here, {by.path} and {served.path}; {other} calls one twice"
-            fix = {"torch": f"call {by.leaf.path} in place of {served.leaf.path}", "keras": "the same, backwards"}
-            at, beside = served.leaf.path, partner.get(by.leaf.path, "")
-            paths = (at, beside) if side == "Keras" else (beside, at)
-            out.append(
-                Finding("structure", *paths, f"{served.path} is not shared", "unshared_weights", says=says, fix=fix)
-            )
-        return tuple(out)
-
-    def _missing_bias(self, side: str, path: str, partner: str) -> Finding:
-        keras, torch = (path, partner) if side == "Keras" else (partner, path)
-        has = side == "Keras"
-        which = "PyTorch" if has else "Keras"
-        fix = {"keras": f"use_bias={not has}", "torch": f"bias={has}"}
-        shapes = [f"{n} {tuple(s)}" for n, s in self.leaves[keras].shapes.items()]
-        theirs = [f"{n} {tuple(s)}" for n, s in self.native[torch].shapes.items()]
-        what = f"Keras has {', '.join(shapes)}, PyTorch {', '.join(theirs)}"
-        return Finding("structure", keras, torch, what, "missing_bias", says=f"{which} has no bias here", fix=fix)
-
-    def _misfit(self, one: Part, other: Part) -> Finding:
-        path, native = one.leaf.path, other.leaf.path
-        shapes = [f"{n} {tuple(s)}" for n, s in one.leaf.shapes.items()]
-        theirs = [f"{n} {tuple(s)}" for n, s in other.leaf.shapes.items()]
-        what = f"Keras has {', '.join(shapes)}, PyTorch {', '.join(theirs)}"
-        if one.kind == "gru" and one.leaf.options.get("reset_after") is False:
-            fix = {"keras": "keras.layers.GRU(..., reset_after=True)", "torch": "no torch.nn.GRU computes this"}
-            says = (
-                "With reset_after=False the reset gate acts before the recurrent product, which torch.nn.GRU cannot do"
-            )
-            return Finding("structure", path, native, what, "gru_reset_after", says=says, fix=fix)
-        return Finding("structure", path, native, what, "shape")
-
-    def _unequal(self, own: Arrays) -> tuple[Finding, ...]:
-        """Arrays that are not the same on both sides, with what would make them so."""
-        mine = self.keras.dump()
-        carried = self.pairing.to_torch(mine, own)
-        plain = self.pairing.plain().to_torch(mine, own)
-        added = {link.torch.plus: link.torch.name for link in self.pairing.links if link.torch.plus}
-        out = []
-        for path, other in self.pairing.layers.items():
-            leaf = self.native[other]
-            names = {name: leaf.full(name) for name in leaf.shapes if leaf.full(name) in carried}
-            given = {name: own[full] for name, full in names.items() if full not in added}
-            wanted = {name: carried[full] for name, full in names.items() if full not in added}
-            for full in names.values():
-                if full in added:
-                    partner = next(n for n, f in names.items() if f == added[full])
-                    given[partner] = given[partner] + own[full]
-            far = {name: alignment.relative(given[name], wanted[name]) for name in wanted}
-            if not far:
-                continue
-            name = max(far, key=lambda each: far[each])
-            if far[name] <= 1e-6:
-                continue
-            unflattened = {n: plain[f] for n, f in names.items() if f not in added}
-            flat = any(alignment.relative(unflattened[n], wanted[n]) > 0 for n in unflattened)
-            cause, says, after, tried = causes.of_weights(given, wanted, unflattened if flat else {}, leaf.kind)
-            fix = {
-                "torch": f"load {leaf.full(name)} as the bridge gives it: twin weights",
-                "keras": "the same, backwards",
-            }
-            what = f"{leaf.full(name)} is not Keras's: relative L2 {far[name]:.2g}"
-            out.append(Finding("weights", path, other, what, cause, far[name], after, says, fix, tried))
-        return tuple(out)
 
     # Forward
 
@@ -295,11 +246,41 @@ class Examination:
         found: tuple[Finding, ...] = ()
         if not self._mine(training).stopped:
             found, _ = self._forward(rung, training)
+        padded = self._padded(training)
         if found:
-            return found
+            return (replace(found[0], **padded), *found[1:]) if padded else found
         stopped = self._theirs(training).stopped
         what = f"the PyTorch model stops: {stopped}" if stopped else f"the outputs are {far_in_words(far)}"
-        return (Finding(rung, "the output", "the output", what, None, far if math.isfinite(far) else None),)
+        finding = Finding(rung, "the output", "the output", what, None, far if math.isfinite(far) else None)
+        return (replace(finding, **padded),)
+
+    def _padded(self, training: bool) -> dict[str, Any]:
+        """The cause where both models agree once no input is zero: one side leaves padding out, the other does not."""
+        whole = [array.dtype.kind == "i" and bool((array == 0).any()) for array in self.inputs]
+        if not any(whole):
+            return {}
+        given, native = (
+            [np.where(a == 0, 1, a) if a.dtype.kind == "i" else a for a in side]
+            for side in (self.inputs, self.torch_inputs)
+        )
+        far = Whole(self.keras, self.torch, given, native).apart(training)
+        if far > LIMIT:
+            return {}
+        families = {e.family for e in self._mine(training).events}
+        cause = "rnn_padding" if families & {"lstm", "gru", "rnn"} else "padding_mask"
+        cause = "attention_mask" if "attention" in families else cause
+        torch = {
+            "rnn_padding": "pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)",
+            "attention_mask": "key_padding_mask=(ids == 0), which is True where PyTorch must not look",
+            "padding_mask": "leave the steps out where ids == 0, and count only the others in a mean",
+        }
+        return {
+            "cause": cause,
+            "after": far,
+            "says": "one side leaves padding (zeros in the input) out and the other does not: without zeros both agree",
+            "fix": {"torch": torch[cause], "keras": "mask_zero=False, and no mask"},
+            "tried": (),
+        }
 
     def _anchors(self, mine: Trace, theirs: Trace) -> list[Anchor]:
         """The calls of paired layers, in Keras's order of execution."""
@@ -388,115 +369,6 @@ class Examination:
         events = dropout.active(self._mine(True).events), dropout.active(self._theirs(True).events)
         finding = dropout.difference(mine, theirs, events)
         return ((finding,) if finding else ()), far
-
-    # Statistics and gradients
-
-    def _statistics(self, whole: Whole) -> tuple[tuple[Finding, ...], float]:
-        """Running statistics after one batch; PyTorch's unbiased variance is allowed for, being no porter's mistake."""
-        old = self.torch.dump()
-        keras = self.keras.statistics(self.inputs, whole.masks)
-        theirs = self.torch.statistics(self.torch_inputs, whole.masks)
-        mine = self.pairing.to_torch(self.keras.dump() | keras, old)
-        theirs = old | theirs
-        trace = self._mine(True)
-        found: list[Finding] = []
-        worst = 0.0
-        for path, other in self.pairing.layers.items():
-            name = f"{other}.running_mean".removeprefix(".")
-            if name not in mine:
-                continue
-            event = next((e for e in trace.events if e.leaf == path and e.family == "batch_norm"), None)
-            spread = float(np.sqrt(np.mean(np.abs(old[name.replace("running_mean", "running_var")]))))
-            moves = mine[name] - old[name], theirs[name] - old[name]
-            noise = 1e-5 * spread * math.sqrt(moves[0].size)  # a batch mean of zero is rounding, and moves by rounding
-            far = alignment.relative(moves[1], moves[0])
-            if float(np.linalg.norm(moves[1] - moves[0])) <= noise:
-                far = 0.0
-            if far <= GRADIENT_LIMIT or event is None:
-                worst = max(worst, far if event is not None else 0.0)
-                continue
-            moved = [float(np.linalg.norm(after[name] - old[name])) for after in (mine, theirs)]
-            keep = event.settings["keep"]
-            share = (1 - keep) * moved[1] / moved[0] if moved[0] > 0 else 0.0
-            after = alignment.relative(
-                (theirs[name] - old[name]) * (moved[0] / max(moved[1], 1e-30)), mine[name] - old[name]
-            )
-            confirmed = after <= 1e-3
-            native = self.native[other]
-            says = (
-                f"Keras keeps {keep:g} of the running mean at each step, PyTorch replaces {share:.3g} of it: "
-                "Keras's momentum is the share kept, PyTorch's the share replaced"
-            )
-            fix = {
-                "torch": f"torch.nn.{native.kind}({native.shapes['running_mean'][0]}, momentum={1 - keep:.3g})",
-                "keras": f"keras.layers.BatchNormalization(momentum={1 - share:.3g})",
-            }
-            cause = "batchnorm_momentum" if confirmed else None
-            found.append(
-                Finding(
-                    "statistics", path, other, f"running mean after one batch: {far:.2g} of its move away",
-                    cause, far, after if confirmed else None, says if confirmed else "", fix if confirmed else {},
-                )
-            )  # fmt: skip
-        return tuple(found), worst
-
-    def _gradients(self, whole: Whole) -> tuple[tuple[Finding, ...], float]:
-        """The gradient of every weight, of the sum of the outputs times random numbers.
-
-        Where the input of a ReLU is close to zero, rounding alone changes a gradient. By how much is measured on
-        PyTorch's own gradient, from inputs perturbed by one ulp.
-        """
-        found = whole.gradients(self.pairing.links, self.training)
-        apart, worst = apart_in_gradients(found)
-        if not apart:
-            return (), worst
-        got = {link.torch.name: other for link, _, other, _ in found}
-        wanted = {link.torch.name: one for link, one, _, _ in found}
-        return (self._first_gradient(apart, got, wanted),), worst
-
-    def _first_gradient(self, apart: Mapping[str, float], got: Arrays, wanted: Arrays) -> Finding:
-        """Going backwards, the first layer whose gradient differs, and what stops or changes it."""
-        mine, theirs = self._mine(self.training), self._theirs(self.training)
-        order = [e.leaf for e in mine.events if e.leaf in self.leaves] or list(self.leaves)
-        owner = {link.torch.name: match.keras[0].leaf.path for match in self.pairing.matches for link in match.links}
-        ranked = [(order.index(owner[n]) if owner[n] in order else -1, owner[n], n) for n in apart]
-        _, path, name = max(ranked)
-        partner = next(m.torch[0].leaf.path for m in self.pairing.matches if m.keras[0].leaf.path == path)
-        what = f"gradient of {name}: relative L2 {apart[name]:.2g}"
-        stops = [
-            (side, event)
-            for side, trace in (("PyTorch", theirs), ("Keras", mine))
-            for event in trace.events
-            if event.settings.get("name") in ("detach", "stop_gradient")
-        ]
-        zero = {"PyTorch": float(np.linalg.norm(got[name])) == 0, "Keras": float(np.linalg.norm(wanted[name])) == 0}
-        side = next((side for side, is_zero in zero.items() if is_zero), None)
-        if side:
-            stop = next((event for where, event in stops if where == side), None)
-            at = f" at {stop.where or stop.label}" if stop else ""
-            says = f"in {side} no gradient reaches this layer: the graph is cut{at}"
-            name_ = {"PyTorch": ".detach() or torch.no_grad()", "Keras": "keras.ops.stop_gradient"}[side]
-            fix = {
-                side_: f"take {name_} out" if (side_ == "torch") == (side == "PyTorch") else "cut it there too"
-                for side_ in ("torch", "keras")
-            }
-            return Finding("gradients", path, partner, what, "stopped_gradient", apart[name], None, says, fix)
-        if stops:
-            side, stop = stops[0]
-            says = f"{side} cuts the graph at {stop.where or stop.label}, and a part of the gradient with it"
-            fix = {"torch": "take .detach() out, or add it", "keras": "add keras.ops.stop_gradient, or take it out"}
-            return Finding("gradients", path, partner, what, "stopped_gradient", apart[name], None, says, fix)
-        return Finding("gradients", path, partner, what, None, apart[name], tried=("stopped_gradient",))
-
-
-def _followed(trace: Trace) -> dict[str, str]:
-    """The family of the first call with weights or effect that takes a layer's output, by the layer's path."""
-    out = {}
-    for event in trace.events:
-        if event.leaf and event.outputs:
-            consumers = [e for e in trace.events if event.outputs[0] in e.inputs and e.family != "shape"]
-            out[event.leaf] = consumers[0].family if len(consumers) == 1 else ""
-    return out
 
 
 def _not_numbers(unusable: Mapping[str, Sequence[str]]) -> Finding:

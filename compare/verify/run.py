@@ -1,7 +1,6 @@
 """`twin verify` from the command line: two models of the user's own in two workers, and the verdict as text."""
 
-import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,7 +12,6 @@ from compare.engines.opened import OpenedModel
 from compare.engines.pool import Pool, Settings
 from compare.engines.process import WorkerFailed
 from compare.engines.session import Session
-from compare.record.table import table
 from compare.verify import criteria
 from compare.verify.examination import Examination
 from compare.verify.inputs import layouts, make_inputs
@@ -299,44 +297,3 @@ def _native(request: Request, torch: OpenedModel, inputs: Sequence[np.ndarray]) 
         if not torch.trace(chosen, keep=()).stopped:
             return chosen
     return [each[0] for each in options]
-
-
-@contextlib.contextmanager
-def stage() -> Iterator[Callable[[str], None]]:
-    """Says on a terminal's stderr what is going on."""
-    import sys
-
-    if not sys.stderr.isatty():
-        yield lambda word: None
-        return
-    from rich.console import Console
-
-    with Console(stderr=True).status("starting") as status:
-        yield lambda word: status.update(word)
-
-
-def text(verdict: Verdict) -> str:
-    """The verdict for a terminal."""
-    other = [[keras, torch] for keras, torch in verdict.pairs.items() if keras != torch]
-    parts = [
-        f"{len(verdict.pairs)} pairs of layers; {len(verdict.pairs) - len(other)} have the same name on both sides."
-    ]
-    if other:
-        parts.append(table(other, ["Keras", "PyTorch"]))
-    if not verdict.pairs:
-        parts = []
-    if verdict.rungs:
-        held = [f"{rung} ({far:.1e})" if far else rung for rung, far in verdict.rungs.items()]
-        parts.append(f"agree: {', '.join(held)}")
-    if verdict.verdict == "agree":
-        parts.append("The two models agree on every rung.")
-    for number, finding in enumerate(verdict.findings):
-        line = finding.line()
-        parts.append(line if number == 0 else line.replace("first difference", "also differs"))
-        if finding.samples:
-            parts.append(
-                "\n".join(
-                    f"  {name}: {', '.join(f'{v:.5g}' for v in values)} ..." for name, values in finding.samples.items()
-                )
-            )
-    return "\n\n".join([*parts, *verdict.notes])

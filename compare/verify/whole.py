@@ -1,5 +1,6 @@
 """Both models from end to end: outputs, gradients of every array, running statistics. The whole decides."""
 
+import contextlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -71,7 +72,9 @@ class Whole:
 
     def unusable(self) -> dict[str, list[str]]:
         """The outputs that are not numbers, by side."""
-        found = {"Keras": self.keras_outputs(False), "PyTorch": self.torch.outputs(self.torch_inputs, False)}
+        found = {"Keras": self.keras_outputs(False)}
+        with contextlib.suppress(TwinError, RuntimeError, ValueError, IndexError, TypeError):  # then it stops
+            found["PyTorch"] = self.torch.outputs(self.torch_inputs, False)
         return {
             side: [name for name, array in arrays.items() if array.dtype.kind == "f" and not np.isfinite(array).all()]
             for side, arrays in found.items()

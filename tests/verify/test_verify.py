@@ -14,6 +14,7 @@ from safetensors.numpy import save_file
 from compare.engines.engine import ENGINES
 from compare.engines.pool import Pool, Settings
 from compare.verify import run as examination
+from compare.verify import text as terminal
 from tests.helpers.command import TWIN
 from twin.errors import TwinError
 
@@ -217,7 +218,7 @@ def test_a_difference_has_cause_evidence_and_fix(files, tmp_path):
 
 
 def test_the_answer_in_words_names_layer_values_and_fix(verify):
-    text = examination.text(verify(torch_kwargs={"eps": 1e-5}))
+    text = terminal.text(verify(torch_kwargs={"eps": 1e-5}))
     assert "norm: first difference (forward, inference mode)" in text
     assert "PyTorch has eps=1e-05, Keras epsilon=0.001" in text
     assert "Fix: torch.nn.BatchNorm2d(4, eps=0.001)" in text

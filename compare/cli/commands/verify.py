@@ -1,6 +1,9 @@
 """`twin verify`."""
 
+import json
 import os
+import re
+import traceback
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -9,7 +12,7 @@ import typer
 from compare.cli.arguments import json_object, pair, shape
 from compare.cli.carry_out import answer
 from compare.cli.options import Json, Pythons, Seed, Timeout
-from twin.errors import AGREE, DIFFER, TwinError, unknown
+from twin.errors import AGREE, DIFFER, INCOMPLETE, TwinError, unknown
 
 
 def verify(
@@ -19,7 +22,12 @@ def verify(
         list[str] | None,
         typer.Option("--input", metavar="SHAPE", help="As Keras takes it, without batch: 32,32,3. Repeat."),
     ] = None,
-    backend: Annotated[Literal["tensorflow", "jax", "torch"], typer.Option(help="What Keras runs on.")] = "jax",
+    backend: Annotated[
+        Literal["tensorflow", "jax", "torch"] | None,
+        typer.Option(
+            help="What Keras runs on; else what KERAS_BACKEND, keras.json or the model's file says, else torch."
+        ),
+    ] = None,
     kinds: Annotated[list[str] | None, typer.Option("--input-dtype", metavar="float|int", help="Per input.")] = None,
     torch_input: Annotated[
         list[str] | None,
@@ -57,6 +65,7 @@ def verify(
     from compare.engines.pool import Settings
     from compare.verify import page
     from compare.verify import run as examination
+    from compare.verify import text as words
     from compare.verify.pairing import Unpaired
     from compare.verify.verdict import Verdict
 
@@ -82,21 +91,49 @@ def verify(
         loss or [],
         optimizer or [],
     )
-    chosen = engines.choose([f"keras-{backend}", "torch"], engines.parse_pythons(python or []))
+    chosen = engines.choose([f"keras-{backend or _backend(keras)}", "torch"], engines.parse_pythons(python or []))
     engine, native = sorted(chosen, key=lambda each: each.side)
     settings = Settings("cpu", os.cpu_count() or 1, 1, timeout)
     failure: TwinError | None = None
     try:
-        with examination.stage() as tell:
+        with words.stage() as tell:
             verdict = examination.verify(request, engine, native, settings, tell)
     except TwinError as error:
         failure = error
         verdict = Verdict("unpaired" if isinstance(error, Unpaired) else "error", notes=(str(error),))
+    except Exception as error:  # ours, not the user's: one line with the place, and an exit code of its own
+        failure = TwinError(_own_failure(error), INCOMPLETE)
+        verdict = Verdict("error", notes=(str(failure),))
     if html:
         page.write(html, request, verdict)
     if failure is not None:
         if as_json:
             answer(verdict.to_json(), "", as_json)
         raise failure
-    answer(verdict.to_json(), examination.text(verdict), as_json)
+    answer(verdict.to_json(), words.text(verdict), as_json)
     raise typer.Exit(AGREE if verdict.verdict == "agree" else DIFFER)
+
+
+def _backend(reference: str) -> str:
+    """What Keras runs on: as KERAS_BACKEND or keras.json says, else what the model's file imports, else PyTorch."""
+    told = os.environ.get("KERAS_BACKEND", "")
+    config = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "keras.json"
+    if not told and config.is_file():
+        try:
+            told = str(json.loads(config.read_text(encoding="utf-8")).get("backend", ""))
+        except (OSError, ValueError):
+            told = ""
+    if told in ("tensorflow", "jax", "torch"):
+        return told
+    file = Path(reference.rpartition(":")[0])
+    text = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
+    found = re.search(r"^\s*(?:import|from)\s+(tensorflow|jax|torch)\b", text, re.MULTILINE)
+    return found.group(1) if found else "torch"
+
+
+def _own_failure(error: Exception) -> str:
+    """One line on an error of our own, with the place to look."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{Path(frame.filename).name}:{frame.lineno}"
+    told = " ".join(str(error).split())[:200]
+    return f"twin verify failed by its own fault, {type(error).__name__} at {place}: {told}; nothing was found out"

@@ -41,6 +41,7 @@ def weights(
     from compare.engines import engine as engines
     from compare.engines.pool import Settings
     from compare.verify import run as examination
+    from compare.verify import text
     from compare.weights import run as crossing
 
     if (name is None) == (keras is None) or (keras is None) != (torch is None):
@@ -60,5 +61,5 @@ def weights(
         request = examination.Request(keras or "", torch or "", both, both, inputs, kinds or [], pairs=pairs)
         found = crossing.of_pair(request, source, target, chosen, settings)
     agrees = isinstance(found, crossing.Crossing) and found.agrees
-    answer(found.to_json(), found.text() if isinstance(found, crossing.Crossing) else examination.text(found), as_json)
+    answer(found.to_json(), found.text() if isinstance(found, crossing.Crossing) else text.text(found), as_json)
     raise typer.Exit(AGREE if agrees else DIFFER)

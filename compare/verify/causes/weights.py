@@ -1,0 +1,90 @@
+"""What turns one layer's arrays into the other's: axes, gates or statistics exchanged, a bias too many."""
+
+import itertools
+
+import numpy as np
+
+from compare.verify import axes as alignment
+from compare.verify.causes.candidate import multiple
+from twin.bridge import Arrays
+
+
+def of_weights(
+    given: Arrays, wanted: Arrays, unflattened: Arrays, kind: str
+) -> tuple[str | None, str, float | None, tuple[str, ...]]:
+    """What turns one layer's weights into the other's: cause, words, distance after, and what was tried.
+
+    Args:
+        given: PyTorch's own arrays.
+        wanted: Keras's, as the bridge carries them over.
+        unflattened: Keras's without regard to the order of a flatten, where there is one.
+        kind: PyTorch's layer type.
+    """
+    tried = []
+
+    def settle(cause: str, says: str, changed: Arrays) -> tuple[str, str, float] | None:
+        after = max(alignment.relative(changed[name], wanted[name]) for name in wanted)
+        if after <= 1e-6:
+            return cause, says, after
+        tried.append(cause)
+        return None
+
+    options: list[tuple[str, str, Arrays]] = []
+    if unflattened:
+        back = {n: (wanted[n] if alignment.relative(a, unflattened[n]) <= 1e-6 else a) for n, a in given.items()}
+        says = "the weights stand in Keras's order, H, W, C, and PyTorch flattens C, H, W: permute the columns"
+        options.append(("flatten_order", says, back))
+    matrices = [n for n, a in given.items() if a.ndim >= 2 and a.shape[0] == a.shape[1]]
+    if matrices:
+        swapped = {n: a.swapaxes(0, 1) if n in matrices else a for n, a in given.items()}
+        options.append(
+            ("transposed_kernel", "Keras's kernel is (in, out), PyTorch's weight (out, in): transpose it", swapped)
+        )
+    square = [n for n, a in given.items() if a.ndim == 4 and a.shape[2] == a.shape[3]]
+    if square:
+        turned = {n: a.swapaxes(2, 3) if n in square else a for n, a in given.items()}
+        options.append(("transposed_kernel", "height and width of the kernel are exchanged", turned))
+        both = {n: a[:, :, ::-1, ::-1] if n in square else a for n, a in given.items()}
+        options.append(("flipped_kernel", "the kernel is turned round: neither framework does that", both))
+    gates = {"LSTM": 4, "GRU": 3}.get(kind)
+    if gates:
+        words = {
+            "LSTM": "i, f, c, o in Keras and i, f, g, o in PyTorch",
+            "GRU": "z, r, h in Keras and r, z, n in PyTorch",
+        }
+        for order in itertools.permutations(range(gates)):
+            if order != tuple(range(gates)):
+                moved = {n: np.concatenate([np.split(a, gates)[i] for i in order]) for n, a in given.items()}
+                options.append(
+                    (f"{kind.lower()}_gate_order", f"the gates stand in another order: {words[kind]}", moved)
+                )
+    names = set(given)
+    for pair_, cause, says in (
+        (("weight", "bias"), "swapped_scale_and_shift", "gamma and beta are exchanged"),
+        (("running_mean", "running_var"), "swapped_statistics", "mean and variance are exchanged"),
+    ):
+        if set(pair_) <= names and given[pair_[0]].shape == given[pair_[1]].shape:
+            options.append((cause, says, given | {pair_[0]: given[pair_[1]], pair_[1]: given[pair_[0]]}))
+    for name in [n for n in given if n.startswith("bias") and kind == "LSTM"]:
+        ones = np.zeros_like(given[name])
+        ones[len(ones) // 4 : len(ones) // 2] = 1
+        halved = "both of PyTorch's biases hold Keras's one, and the two are added: one of them must be zero"
+        options.append(("lstm_two_biases", halved, given | {name: given[name] / 2}))
+        for sign, says in ((1, "lacks the one that Keras adds"), (-1, "has one more than Keras's")):
+            says = f"the bias of the forget gate {says} (unit_forget_bias)"
+            options.append(("lstm_forget_bias", says, given | {name: given[name] + sign * ones}))
+    zeros = [n for n, a in given.items() if "bias" in n and not a.any() and wanted.get(n, a).any()]
+    if zeros:
+        options.append(
+            ("missing_bias", "PyTorch's bias is zero: it was not carried over", given | {n: wanted[n] for n in zeros})
+        )
+    for cause, says, changed in options:
+        done = settle(cause, says, changed)
+        if done:
+            return (*done, tuple(dict.fromkeys(tried)))
+    ratio = {n: multiple(given[n], wanted[n]) for n in wanted if alignment.relative(given[n], wanted[n]) > 1e-6}
+    if ratio and all(value is not None for value in ratio.values()):
+        first = next(iter(ratio.values()))
+        assert first is not None
+        return "scale", f"Keras's values are {first:.6g} times PyTorch's", 0.0, tuple(dict.fromkeys(tried))
+    return None, "", None, tuple(dict.fromkeys([*tried, "scale"]))

@@ -1,0 +1,394 @@
+"""The likeliest pairing of a Keras model's arrays with a PyTorch model's: by names, shapes and the flow of data."""
+
+import itertools
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from compare.verify.flow import Place, places
+from compare.verify.pairing import Alone, Link, Match, Pairing, Unpaired, composition, of_parts
+from compare.verify.parts import Part, View, of_keras, of_torch
+from twin.bridge import Leaf
+from twin.trace import Trace
+
+NEEDED = {
+    "dense",
+    "conv",
+    "conv_transpose",
+    "table",
+    "lstm",
+    "gru",
+    "rnn",
+}  # kinds that are nothing without the main array
+
+
+RECURRENT = {"lstm", "gru", "rnn"}
+
+
+NOWHERE = Place(10**6, 0, frozenset(), frozenset(), ())
+
+
+SAME_WORD = {
+    "weight": "kernel", "weights": "kernel", "w": "kernel", "gamma": "scale", "beta": "shift", "b": "bias",
+    "var": "variance", "ih": "kernel", "hh": "recurrent", "h2h": "recurrent", "x2h": "kernel", "q": "query", "k": "key",
+    "v": "value", "o": "output", "out": "output", "proj": "output", "emb": "embedding", "embed": "embedding",
+    "embeddings": "embedding", "fc": "dense", "linear": "dense", "lin": "dense", "bn": "norm", "ln": "norm",
+    "batchnorm": "norm", "layernorm": "norm", "pos": "position", "positions": "position", "tok": "token",
+    "cls": "class", "attn": "attention", "enc": "encoder", "dec": "decoder", "normalization": "norm", "std": "variance",
+}  # fmt: skip
+
+
+EMPTY_WORDS = {"layer", "layers", "model", "net", "module", "module_list", "self", "running", "moving", "array"}
+
+
+RANKS = {
+    "q": 0, "query": 0, "k": 1, "key": 1, "v": 2, "value": 2, "i": 0, "input": 0, "f": 1, "forget": 1, "c": 2, "g": 2,
+    "cell": 2, "o": 3, "output": 3, "z": 0, "update": 0, "r": 1, "reset": 1, "h": 2, "n": 2, "new": 2,
+}  # fmt: skip
+
+
+@dataclass
+class _Side:
+    """One model's parts and where they are used."""
+
+    name: str
+    parts: list[Part]
+    places: Mapping[str, Place]
+    left: list[Part] = field(init=False)
+
+    def __post_init__(self) -> None:
+        ranked = sorted(range(len(self.parts)), key=lambda i: (self.place(self.parts[i]).order, i))
+        self.left = [self.parts[i] for i in ranked]
+
+    def place(self, part: Part) -> Place:
+        return self.places.get(part.leaf.path, NOWHERE)
+
+    def take(self, *parts: Part) -> None:
+        gone = set(map(id, parts))
+        self.left = [part for part in self.left if id(part) not in gone]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """How much each sign counts when parts are paired."""
+
+    name: float = 1.0
+    flow: float = 1.0
+    order: float = 1.0
+
+
+GUESSES = (Weights(), Weights(0.0, 0.0, 1.0), Weights(0.0, 2.0, 1.0), Weights(3.0, 0.0, 0.1))
+
+
+def pair(
+    keras: Sequence[Leaf],
+    torch: Sequence[Leaf],
+    traces: tuple[Trace, Trace],
+    inputs: int,
+    given: Mapping[str, str],
+    weights: Weights = GUESSES[0],
+) -> Pairing:
+    """The likeliest pairing.
+
+    Args:
+        keras: the layers that own arrays.
+        torch: the same of the other side.
+        traces: both models' calls, for the order of execution and the flow of data.
+        inputs: how many inputs the models take.
+        given: pairs of layers or of their parts that the user names.
+        weights: how much names, flow and order count.
+
+    Raises:
+        Unpaired: when the user names what is not there.
+    """
+    sides = (
+        _Side(
+            "Keras",
+            [part for leaf in keras for part in of_keras(leaf)],
+            places(traces[0], inputs, [leaf.path for leaf in keras]),
+        ),
+        _Side(
+            "PyTorch",
+            [part for leaf in torch for part in of_torch(leaf)],
+            places(traces[1], inputs, [leaf.path for leaf in torch]),
+        ),
+    )
+    matches = _given(sides, given)
+    known = {match.keras[0].leaf.path: match.torch[0].leaf.path for match in matches}
+    for fits in (_equal, _alike):
+        matches += _assigned(sides, known, fits, weights)
+    matches += _composed(sides) + _arrays(sides, known, weights)
+    misfits = [
+        (match.keras[0], match.torch[0]) for match in _assigned(sides, known, lambda a, b: a.kind == b.kind, weights)
+        if all(side.place(part).calls for side, part in zip(sides, (match.keras[0], match.torch[0]), strict=True))
+    ]  # fmt: skip
+    shared = _shared(sides, matches)
+    alone = [Alone(side.name, part, role) for side in sides for part in side.left for role in part.views]
+    for match in matches:
+        for side, parts in zip(sides, (match.keras, match.torch), strict=True):
+            linked = {(link.keras if side is sides[0] else link.torch).name for link in match.links}
+            alone += [
+                Alone(side.name, part, role)
+                for part in parts
+                for role, view in part.views.items()
+                if view.name not in linked and len(match.links) and not _split(part, matches)
+            ]
+    return Pairing(tuple(matches), tuple(alone), tuple(misfits), tuple(shared))
+
+
+def unpaired(pairing: Pairing, used: Mapping[str, set[str]]) -> str:
+    """The message for arrays without partner, with the option to paste; "" where there are none that count."""
+    alone: dict[str, list[Part]] = {"Keras": [], "PyTorch": []}
+    matched = {id(part) for match in pairing.matches for part in (*match.keras, *match.torch)}
+    for each in pairing.alone:
+        lone = id(each.part) not in matched or (each.role == each.part.main and each.part.kind in NEEDED)
+        counts = lone and each.part.leaf.path in used[each.side] and each.part.trainable
+        if counts and each.part not in alone[each.side]:
+            alone[each.side].append(each.part)
+    if not any(alone.values()):
+        return ""
+    told = "; ".join(
+        f"only in {side}: " + ", ".join(f"{part.path} ({part.leaf.kind})" for part in parts)
+        for side, parts in alone.items()
+        if parts
+    )
+    paste = " ".join(f"--map {a.path}={b.path}" for a, b in zip(*alone.values(), strict=False))
+    hint = f"if these belong together, add {paste}" if paste else "one model has more layers than the other"
+    return f"the models' layers do not pair up; {told}; {hint}"
+
+
+def _given(sides: tuple[_Side, _Side], given: Mapping[str, str]) -> list[Match]:
+    """The pairs that the user names, by layer or by part."""
+    matches = []
+    for name, path in given.items():
+        found = []
+        for side, at in zip(sides, (name, path), strict=True):
+            parts = [part for part in side.left if at in (part.path, part.leaf.path)]
+            if not parts:
+                raise Unpaired(f"--map {name}={path}: the {side.name} model has no layer {at!r} with weights")
+            found.append(parts)
+        for one, other in zip(*found, strict=False):
+            matches.append(of_parts(one, other))
+            sides[0].take(one)
+            sides[1].take(other)
+    return matches
+
+
+def _equal(one: Part, other: Part) -> bool:
+    return one.signature == other.signature
+
+
+def _alike(one: Part, other: Part) -> bool:
+    """Whether all that both have fits, and both have the main array."""
+    if one.kind != other.kind or one.kind == "array":
+        return False
+    common = set(one.views) & set(other.views)
+    fits = all(one.views[role].own_shape == other.views[role].own_shape for role in common)
+    return fits and (one.main in common or (one.kind == "norm" and bool(common)))
+
+
+def _assigned(sides: tuple[_Side, _Side], known: dict[str, str], fits: object, weights: Weights) -> list[Match]:
+    """Pair what is left where it fits, as the signs tell; the flow of data counts once partners are known."""
+    ours, theirs = sides[0].left, sides[1].left
+    if not ours or not theirs:
+        return []
+    ranks = [_ranks(side) for side in sides]
+    possible = np.array([[bool(fits(a, b)) for b in theirs] for a in ours])  # type: ignore[operator]
+    chosen: list[tuple[int, int]] = []
+    for _ in range(4):
+        scores = np.full(possible.shape, -100.0)
+        for i, j in zip(*np.nonzero(possible), strict=True):
+            scores[i, j] = _score(sides, ours[i], theirs[j], known, weights, ranks)
+        rows, columns = linear_sum_assignment(scores, maximize=True)
+        now = [(i, j) for i, j in zip(rows, columns, strict=True) if possible[i, j]]
+        known |= {ours[i].leaf.path: theirs[j].leaf.path for i, j in now}
+        if now == chosen:
+            break
+        chosen = now
+    matches = [of_parts(ours[i], theirs[j]) for i, j in chosen]
+    sides[0].take(*(ours[i] for i, _ in chosen))
+    sides[1].take(*(theirs[j] for _, j in chosen))
+    return matches
+
+
+def _ranks(side: _Side) -> dict[int, float]:
+    """Each part's place among those of its kind and shape, from 0 to 1."""
+    out: dict[int, float] = {}
+    for signature in {part.signature for part in side.left}:
+        same = [part for part in side.left if part.signature == signature]
+        out |= {id(part): place / len(same) for place, part in enumerate(same)}
+    return out
+
+
+def _score(
+    sides: tuple[_Side, _Side],
+    one: Part,
+    other: Part,
+    known: Mapping[str, str],
+    weights: Weights,
+    ranks: Sequence[Mapping[int, float]],
+) -> float:
+    """How much speaks for two parts being the same."""
+    mine, native = sides[0].place(one), sides[1].place(other)
+    score = 1.0 - weights.order * abs(ranks[0][id(one)] - ranks[1][id(other)])
+    score += weights.name * alike(one, other)
+    score += 0.7 * (mine.role == native.role) * (weights.flow > 0)
+    score += weights.flow * (_overlap(mine.before, native.before, known) + _overlap(mine.after, native.after, known))
+    score += 1.0 * (one.path.removeprefix(one.leaf.path) == other.path.removeprefix(other.leaf.path) != "")
+    return score - 2.0 * (bool(mine.calls) != bool(native.calls))
+
+
+def _overlap(one: frozenset[str], other: frozenset[str], known: Mapping[str, str]) -> float:
+    """How much of two neighbourhoods is each other's partner."""
+    mapped = {known.get(name, name) for name in one}
+    return len(mapped & other) / max(len(mapped | other), 1)
+
+
+def alike(one: Part, other: Part) -> float:
+    """How much two names say the same, between 0 and 2."""
+    mine, theirs = words(one.path, one.leaf.kind), words(other.path, other.leaf.kind)
+    if mine and _plain(one.path) == _plain(other.path):
+        return 2.0
+    return len(mine & theirs) / len(mine | theirs) if mine and theirs else 0.0
+
+
+def words(path: str, kind: str) -> set[str]:
+    """The words and numbers of a path; a name that Keras made up (`dense_3`) says nothing."""
+    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", kind).lower()
+    found: set[str] = set()
+    for piece in path.split("."):
+        if re.fullmatch(
+            rf"({snake}|conv\dd|dense|batch_normalization|layer_normalization|embedding|lstm|gru)_\d+", piece
+        ):
+            continue
+        for word in re.findall(r"[A-Za-z]+|\d+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", piece)):
+            word = SAME_WORD.get(word.lower(), word.lower())
+            if word not in EMPTY_WORDS:
+                found.add(word)
+    return found
+
+
+def _plain(path: str) -> str:
+    return path.lower().replace("_", "").removeprefix("module.")
+
+
+def _composed(sides: tuple[_Side, _Side]) -> list[Match]:
+    """Several projections of one side that lie side by side in one of the other, such as query, key and value."""
+    matches = []
+    for big, small in (sides, sides[::-1]):
+        for whole in [part for part in big.left if part.kind in ("dense", "conv") and "kernel" in part.views]:
+            shape = whole.views["kernel"].own_shape
+            group: list[Part] = []
+            fitting = [
+                part for part in small.left
+                if part.kind == whole.kind and "kernel" in part.views
+                and part.views["kernel"].own_shape[:-1] == shape[:-1]
+                and part.views["kernel"].own_shape[-1] < shape[-1]
+            ]  # fmt: skip
+            for start in range(len(fitting)):
+                total = 0
+                for end in range(start, len(fitting)):
+                    total += fitting[end].views["kernel"].own_shape[-1]
+                    if total == shape[-1]:
+                        group = fitting[start : end + 1]
+                        break
+                if group:
+                    break
+            if len(group) > 1:
+                group = sorted(group, key=_gate)
+                matches.append(composition(whole, group, big is sides[0]))
+                big.take(whole)
+                small.take(*group)
+    return matches
+
+
+def _gate(part: Part) -> int:
+    """The usual place of a piece by its name: query, key, value; input, forget, cell, output."""
+    last = re.findall(r"[a-z]+", part.path.lower())
+    return next((RANKS[word] for word in reversed(last) if word in RANKS), 0)
+
+
+def _arrays(sides: tuple[_Side, _Side], known: Mapping[str, str], weights: Weights) -> list[Match]:
+    """Array by array, what is left: of layers that one side writes by hand."""
+    atoms = [
+        [(part, role) for part in side.left for role in part.views if side.place(part).calls or part.kind != "array"]
+        for side in sides
+    ]
+    ranks = [{id(part): place / max(len(side.left), 1) for place, part in enumerate(side.left)} for side in sides]
+    if not all(atoms):
+        return []
+    scores = np.full((len(atoms[0]), len(atoms[1])), -100.0)
+    for i, (one, role) in enumerate(atoms[0]):
+        for j, (other, native) in enumerate(atoms[1]):
+            fit = _by_hand(one, other) and _shape_fit(one.views[role].own_shape, other.views[native].own_shape)
+            if fit:
+                score = _score(sides, one, other, known, weights, ranks) + fit + (role == native)
+                named = words(f"{one.path}.{role}", one.leaf.kind), words(f"{other.path}.{native}", other.leaf.kind)
+                score += len(named[0] & named[1]) / max(len(named[0] | named[1]), 1)
+                scores[i, j] = score - (one.trainable != other.trainable)
+    rows, columns = linear_sum_assignment(scores, maximize=True)
+    matches = []
+    for i, j in zip(rows, columns, strict=True):
+        if scores[i, j] > -50:
+            (one, role), (other, native) = atoms[0][i], atoms[1][j]
+            link = Link(role, one.views[role], _as(other.views[native], one.views[role].own_shape))
+            matches.append(Match((one,), (other,), (link,), sure=False))
+    for place in (0, 1):
+        done = [match.keras[0] if place == 0 else match.torch[0] for match in matches]
+        sides[place].take(*done)
+    return matches
+
+
+def _by_hand(one: Part, other: Part) -> bool:
+    """Whether one of two parts may be the other, or a piece of it, written by hand."""
+    kinds = {one.kind, other.kind}
+    return "array" in kinds or (bool(kinds & RECURRENT) and bool(kinds & {"dense"}))
+
+
+def _shape_fit(one: Sequence[int], other: Sequence[int]) -> float:
+    """2 where two shapes are the same but for axes of length 1, 1 where one is the other turned, else 0."""
+    thin = [tuple(side for side in shape if side != 1) for shape in (one, other)]
+    if thin[0] == thin[1]:
+        return 2.0
+    return 1.0 if sorted(thin[0]) == sorted(thin[1]) else 0.0
+
+
+def _as(view: View, shape: Sequence[int]) -> View:
+    """A view of an array in another shape: without axes of length 1, or turned."""
+    if view.columns is not None or view.own_shape == tuple(shape):
+        return view
+    thin = tuple(side for side in view.shape if side != 1), tuple(side for side in shape if side != 1)
+    if thin[0] == thin[1] or view.order:
+        return replace(view, shape=tuple(shape))
+    orders = [
+        o for o in itertools.permutations(range(len(view.shape))) if tuple(view.shape[a] for a in o) == tuple(shape)
+    ]
+    first = (*range(1, len(view.shape)), 0)
+    order = first if first in orders else orders[0] if orders else ()
+    turned = tuple(view.shape[axis] for axis in order)
+    return replace(view, order=order, turned=turned, shape=tuple(shape))
+
+
+def _split(part: Part, matches: Sequence[Match]) -> bool:
+    """Whether a part's arrays are paired one by one, in several matches."""
+    return sum(any(part is each for each in (*match.keras, *match.torch)) for match in matches) > 1
+
+
+def _shared(sides: tuple[_Side, _Side], matches: Sequence[Match]) -> list[tuple[str, Part, Part]]:
+    """Parts without partner that do what a part of the other side does in a second call."""
+    found = []
+    for place, side in enumerate(sides):
+        other = sides[1 - place]
+        for part in list(side.left):
+            if not side.place(part).calls:
+                continue
+            for match in matches:
+                mine, theirs = (match.keras[0], match.torch[0]) if place == 0 else (match.torch[0], match.keras[0])
+                if mine.signature == part.signature and other.place(theirs).calls > side.place(mine).calls:
+                    found.append((side.name, part, mine))
+                    side.take(part)
+                    break
+    return found

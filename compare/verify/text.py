@@ -1,0 +1,48 @@
+"""The verdict for a terminal, and what goes on meanwhile."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+from compare.record.table import table
+from compare.verify.verdict import Verdict
+
+
+@contextlib.contextmanager
+def stage() -> Iterator[Callable[[str], None]]:
+    """Says on a terminal's stderr what is going on."""
+    import sys
+
+    if not sys.stderr.isatty():
+        yield lambda word: None
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status("starting") as status:
+        yield lambda word: status.update(word)
+
+
+def text(verdict: Verdict) -> str:
+    """The verdict for a terminal."""
+    other = [[keras, torch] for keras, torch in verdict.pairs.items() if keras != torch]
+    parts = [
+        f"{len(verdict.pairs)} pairs of layers; {len(verdict.pairs) - len(other)} have the same name on both sides."
+    ]
+    if other:
+        parts.append(table(other, ["Keras", "PyTorch"]))
+    if not verdict.pairs:
+        parts = []
+    if verdict.rungs:
+        held = [f"{rung} ({far:.1e})" if far else rung for rung, far in verdict.rungs.items()]
+        parts.append(f"agree: {', '.join(held)}")
+    if verdict.verdict == "agree":
+        parts.append("The two models agree on every rung.")
+    for number, finding in enumerate(verdict.findings):
+        line = finding.line()
+        parts.append(line if number == 0 else line.replace("first difference", "also differs"))
+        if finding.samples:
+            parts.append(
+                "\n".join(
+                    f"  {name}: {', '.join(f'{v:.5g}' for v in values)} ..." for name, values in finding.samples.items()
+                )
+            )
+    return "\n\n".join([*parts, *verdict.notes])
