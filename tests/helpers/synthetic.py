@@ -38,6 +38,7 @@ METRICS = {  # name -> target, chance, margin
     "character_error_rate": (0.2, 1.0, 0.02),
     "heart_rate_error": (5.0, 26.0, 0.5),
     "phone_error_rate": (0.3, 1.04, 0.03),
+    "bleu": (0.55, 0.217, 0.055),
 }
 ENGINES = tuple(everything())
 SLOWNESS = dict(zip(ENGINES, (1.0, 0.8, 0.99, 0.9, 2.4, 0.7, 1.3, 1.01), strict=True))
@@ -252,6 +253,10 @@ def _shown(metric: str, side: str, variant: int) -> dict[str, Any]:
         "frechet_distance": ({"x": flat, "real": flat}, {"y": np.roll(flat, variant, axis=1)}),
         "mean_return": ({}, {}),
         "phone_error_rate": ({}, {}),
+        "bleu": (
+            {"x": pictures, "y": labels[:, None] + 1},
+            {"y": np.eye(10)[np.roll(labels, variant)[:, None] + 1]},
+        ),
         "character_error_rate": (
             {"x": pictures, "y": labels[:, None] + 1},
             {"y": np.eye(10)[np.roll(labels, variant)[:, None] + 1]},
