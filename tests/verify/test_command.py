@@ -52,4 +52,4 @@ def test_data_without_rows_is_no_agreement(tmp_path, array):
 def test_an_own_loss_without_targets_is_said_before_anything_is_built():
     request = examination.Request("a.py:b", "c.py:d", shapes=[(3,)], loss=["a.py:f", "c.py:g"])
     with pytest.raises(TwinError, match="which targets"):
-        examination.examine(request, None, None, 1, lambda word: None)
+        examination.examine(request, None, None, lambda word: None)
