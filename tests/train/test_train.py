@@ -37,7 +37,8 @@ def test_the_order_of_the_batches_is_the_seeds_alone():
     def orders(seed):
         kept = []
         worker = Worker.__new__(Worker)  # but for the framework
-        worker.run, worker.send = SimpleNamespace(twin=find("mlp"), seed=seed), lambda message: None
+        worker.send = lambda message: None
+        worker.run = SimpleNamespace(twin=find("mlp"), seed=seed, module=SimpleNamespace())
         worker.train = SimpleNamespace(
             prepare=lambda run, steps: None,
             fit=lambda run, train, orders, report: kept.extend(orders),
