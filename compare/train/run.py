@@ -24,7 +24,7 @@ from compare.record.results import Picture, Predictions, TrainResult
 from compare.record.schema import from_plain
 from compare.train.logs import Log
 from twin import arrays
-from twin.bridge import Arrays, Leaf, check_names
+from twin.bridge import Arrays, BridgeError, Leaf, check_names
 from twin.catalogue import find
 from twin.crossing import Crossing
 from twin.errors import TwinError
@@ -208,7 +208,10 @@ class Trainings:
             model = session.build(twin.name, twin.small.arguments, measurement.dtype, measurement.seed)
             start = Start(model.leaves, self.given or model.dump())
             names = {name: array.shape for name, array in start.weights.items()}
-            check_names(names, model.shapes, "the weights file", twin.name)
+            try:
+                check_names(names, model.shapes, "the weights file", twin.name)
+            except BridgeError as error:  # the user's mistake, and so the whole run's
+                raise TwinError(f"--weights {self.options.weights}: {error}") from error
             self.started = key, start
         return self.started[1]
 

@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from compare.check import ladder
 from compare.check import run as check
 from compare.check.climb import climb
 from compare.engines.answers import Nothing
 from compare.engines.engine import ENGINES
 from compare.engines.pool import Pool, Settings
 from compare.record.measurement import CheckMeasurement
+from compare.record.results import RUNGS
 from twin.catalogue import find
 
 pytestmark = pytest.mark.framework
@@ -70,7 +70,7 @@ def test_a_planted_defect_is_found_at_its_rung(name, defect, rung, place, planti
 
 
 def test_every_rung_has_a_planted_defect():
-    assert {rung for _, _, rung, _ in DEFECTS} == set(ladder.RUNGS)
+    assert {rung for _, _, rung, _ in DEFECTS} == set(RUNGS)
 
 
 def test_a_flatten_order_left_undeclared_is_found(planting):
