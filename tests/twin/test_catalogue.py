@@ -8,6 +8,8 @@ from twin.catalogue import CHAPTERS, TWINS, find
 from twin.errors import TwinError
 from twin.spec import AXES
 
+MODELS = [twin for twin in TWINS.values() if twin.kind == "model"]
+
 
 def test_names_are_unique_and_chapters_in_order():
     names = [twin.name for twins in CHAPTERS.values() for twin in twins]
@@ -35,18 +37,17 @@ def test_an_unknown_name_offers_the_nearest():
         find("lenett")
 
 
-def test_a_model_declares_the_inputs_targets_and_outputs_that_there_are(twin):
-    if twin.kind == "exercise":
-        pytest.skip("an exercise names only what is not as it is")
-    dataset = data.load(twin.data, twin.data_options)
+@pytest.mark.parametrize("model", MODELS, ids=[twin.name for twin in MODELS])
+def test_a_model_declares_the_inputs_targets_and_outputs_that_there_are(model):
+    dataset = data.load(model.data, model.data_options)
     shapes = {name: array.shape for name, array in (dataset.train | dataset.test).items()}
-    shapes |= {draw.name: draw.sized(1, twin.small.arguments) for draw in twin.draws}
-    assert twin.inputs.keys() <= shapes.keys()
-    assert twin.targets.keys() <= shapes.keys() - twin.inputs.keys()
-    for name, layout in (twin.inputs | twin.targets).items():
+    shapes |= {draw.name: draw.sized(1, model.small.arguments) for draw in model.draws}
+    assert model.inputs.keys() <= shapes.keys()
+    assert model.targets.keys() <= shapes.keys() - model.inputs.keys()
+    for name, layout in (model.inputs | model.targets).items():
         assert layout == "as is" or len(shapes[name]) == len(AXES[layout][0]), name
-    for side in shapes_of(twin) or {}:
-        for name, shape in shapes_of(twin)[side].outputs.items():
-            assert name in twin.outputs
-            layout = twin.output_layout(name)
+    for side in shapes_of(model) or {}:
+        for name, shape in shapes_of(model)[side].outputs.items():
+            assert name in model.outputs
+            layout = model.output_layout(name)
             assert layout == "as is" or len(shape) == len(AXES[layout][0]), name
