@@ -14,6 +14,7 @@ import sys
 import pytest
 
 from compare.engines.engine import ENGINES
+from compare.record.record import read_record
 from twin.errors import TwinError
 from twin.paths import ROOT
 from twin.spec import Twin, torch_shape
@@ -176,10 +177,10 @@ def test_every_rung_agrees_on_every_engine(tree):
     out = run(tree, "check", "mixed", *(word for name in engines for word in ("--engine", name)))
     assert len(re.findall(r" agrees ", out)) >= len(engines)
     (record,) = (tree / "runs").glob("check-*.json")
-    for cell in json.loads(record.read_text())["cells"]:
-        assert [rung["rung"] for rung in cell["rungs"]][-1] == "trajectory"
-        forward = next(rung for rung in cell["rungs"] if rung["rung"] == "forward")
-        assert {each["name"].split(" (")[0] for each in forward["tensors"]} == {"y", "clean"}
+    for measurement in read_record(record).measurements:
+        assert measurement.result.rungs[-1].rung == "trajectory"
+        forward = next(rung for rung in measurement.result.rungs if rung.rung == "forward")
+        assert {tensor.name.split(" (")[0] for tensor in forward.tensors} == {"y", "clean"}
 
 
 @pytest.mark.framework
@@ -189,9 +190,9 @@ def test_it_learns_and_shows_pictures_of_each_input_that_is_one(tree, engine):
         pytest.skip(f"{engine} is not installed")
     run(tree, "train", "mixed", "--engine", engine, "--out", f"runs/{engine}")
     (record,) = (tree / "runs" / engine).glob("*.json")
-    (cell,) = json.loads(record.read_text())["cells"]
-    assert cell["value"] >= cell["goal"]
-    captions = [each["caption"] for each in cell["shown"]["pictures"]]
+    (measurement,) = read_record(record).measurements
+    assert measurement.result.value >= measurement.result.target
+    captions = [picture.caption for picture in measurement.result.predictions.pictures]
     assert captions[:3] == ["input picture", "input clip", "input frames"]
 
 
