@@ -192,7 +192,7 @@ def pairs():
     dropping = functional([(6, 8)], lambda x: layers.MultiHeadAttention(2, 4, dropout=0.1, name="attn")(x, x))
     whole = Calls(lambda m, x: m.attn(x, x, x, need_weights=False)[0], attn=native)
     yield "dropout of another rate in attention", dropping, whole, [wide]
-    einsum = functional([(6, 8)], lambda x: layers.EinsumDense("abc,cd->abd", (None, 3), bias_axes="d")(x))
+    einsum = functional([(6, 8)], lambda x: layers.EinsumDense("btc,cd->btd", (None, 3), bias_axes="d")(x))
     yield "EinsumDense", einsum, Calls(lambda m, x: m.mix(x), mix=nn.Linear(8, 3)), [wide]
 
     class Tied(keras.Model):
