@@ -25,7 +25,9 @@ from twin import data
 from twin.catalogue import find
 for name in sys.argv[1:]:
     twin = find(name)
-    run = train.build(twin, dict(twin.small.arguments))
+    small = twin.small.arguments
+    off = {n: 0.5 for n, rate in twin.ladder.items() if small[n] == rate}  # a rate that the small size has at zero too
+    run = train.build(twin, dict(small) | off)
     train.prepare(run, 1, replace(twin.optimizer, name="sgd", learning_rate=0.0, schedule="constant"))
     batch = {n: a[:32] for n, a in data.load(twin.data, twin.data_options).train.items()}
     print(name, len({train.step(run, batch)["loss"] for _ in range(3)}))
