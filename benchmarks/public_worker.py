@@ -4,23 +4,25 @@ import sys
 from types import SimpleNamespace
 from typing import Any
 
-from compare.worker import serve as worker
 from compare.worker import weight_files
+from compare.worker.model import Model, with_tuples
+from compare.worker.serve import serve
 from twin import arrays as files
 from twin.catalogue import find
 
 
-class PublicWorker(worker.Worker):
+class PublicModel(Model):
     """Builds somebody else's model of the same network, with its own initial weights."""
 
     def build(self, twin: str, arguments: dict[str, Any], dtype: str, seed: int, layout: str = "") -> dict[str, Any]:
-        arguments = worker._tuples(arguments)
-        make = (lambda **sizes: of_transformers(twin, **sizes)) if self.side == "torch" else None
+        context, train = self.context, self.context.train
+        arguments = with_tuples(arguments)
+        make = (lambda **sizes: of_transformers(twin, **sizes)) if context.side == "torch" else None
         make = make or (lambda **sizes: weight_files.applications(twin, sizes))
-        self.train.load_module = lambda _: SimpleNamespace(**{find(twin).model: make})
-        if self.side == "keras":
-            self.train._named = lambda run: {str(number): v for number, v in enumerate(run.model.variables)}
-        self.run = self.train.build(find(twin), arguments, dtype, seed, self.device, self.mode)
+        train.load_module = lambda _: SimpleNamespace(**{find(twin).model: make})
+        if context.side == "keras":
+            train._named = lambda run: {str(number): v for number, v in enumerate(run.model.variables)}
+        context.run = train.build(find(twin), arguments, dtype, seed, context.device, context.mode)
         return {"leaves": []}
 
     def load(self, file: str) -> dict[str, Any]:
@@ -73,4 +75,4 @@ def of_transformers(twin: str, image_shape: tuple[int, ...], num_classes: int, *
 
 
 if __name__ == "__main__":
-    worker.serve(sys.argv[1], PublicWorker)
+    serve(sys.argv[1], PublicModel)

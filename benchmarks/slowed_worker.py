@@ -4,13 +4,14 @@ import sys
 import time
 from typing import Any
 
-from compare.worker import serve as worker
+from compare.worker.serve import serve
+from compare.worker.timing import Timing
 
 SHARE = 0.1
 
 
-class SlowedWorker(worker.Worker):
-    """A worker that waits, spinning, for a tenth of the time of each call after it."""
+class SlowedTiming(Timing):
+    """Waits, spinning, for a tenth of the time of each call after it."""
 
     def warm_up(self, *args: Any, **fields: Any) -> dict[str, Any]:
         answer = super().warm_up(*args, **fields)
@@ -31,4 +32,4 @@ def _slowed(call: Any) -> Any:
 
 
 if __name__ == "__main__":
-    worker.serve(sys.argv[1], SlowedWorker)
+    serve(sys.argv[1], SlowedTiming)

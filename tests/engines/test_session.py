@@ -13,7 +13,7 @@ from compare.engines import answers
 from compare.engines.answers import Malformed, parse
 from compare.engines.process import Worker, WorkerFailed, one_measurement
 from compare.engines.session import Session
-from compare.worker import serve
+from compare.worker.serve import GROUPS, operation
 from tests.helpers.told_worker import answering, told
 from twin import arrays
 from twin.bridge import BridgeError
@@ -207,7 +207,16 @@ def test_a_request_has_the_fields_that_the_workers_operation_takes(op, session):
     request(model)
     ((name, fields),) = sent
     assert name == op
-    inspect.signature(getattr(serve.Worker, op)).bind(None, **fields)
+    inspect.signature(operation(GROUPS, op)).bind(None, **fields)
+
+
+def test_an_operation_is_in_one_group():
+    names = [name for group in GROUPS for name, kept in vars(group).items() if inspect.isfunction(kept)]
+    operations = [name for name in names if not name.startswith("_")]
+    assert len(operations) == len(set(operations))
+    assert set(operations) > set(REQUESTS)
+    with pytest.raises(LookupError, match="no operation 'nothing'"):
+        operation(GROUPS, "nothing")
 
 
 WRONG_ARRAYS = {

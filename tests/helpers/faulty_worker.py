@@ -10,7 +10,8 @@ import time
 import numpy as np
 
 from compare.engines.engine import CACHES
-from compare.worker import serve as worker
+from compare.worker.framework import Framework
+from compare.worker.serve import serve
 
 BROKEN = "autograd_product"
 
@@ -42,7 +43,7 @@ FAULTS = {
 }
 
 
-class FaultyWorker(worker.Worker):
+class FaultyFramework(Framework):
     def exercise(self, twin, **rest):
         if twin == BROKEN:
             FAULTS[os.environ["TWIN_FAULT"]]()
@@ -54,4 +55,4 @@ class FaultyWorker(worker.Worker):
 
 if __name__ == "__main__":
     ANSWERS = os.dup(1)
-    worker.serve(sys.argv[1], FaultyWorker)
+    serve(sys.argv[1], FaultyFramework)

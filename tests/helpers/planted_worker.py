@@ -5,7 +5,8 @@ import sys
 import keras
 import numpy as np
 
-from compare.worker import serve as worker
+from compare.worker.model import Model
+from compare.worker.serve import serve
 from keras_impl import describe, train
 
 
@@ -165,7 +166,7 @@ def running_mean_of_losses(run):
 UNDO: list = []
 
 
-class PlantedWorker(worker.Worker):
+class PlantedModel(Model):
     defect = ""
 
     def plant(self, defect):
@@ -178,9 +179,9 @@ class PlantedWorker(worker.Worker):
             setattr(owner, name, old)
         super().build(**fields)
         if self.defect:
-            globals()[self.defect](self.run)
-        return {"leaves": [vars(leaf) for leaf in self.train.describe(self.run)]}
+            globals()[self.defect](self.context.run)
+        return {"leaves": [vars(leaf) for leaf in self.context.train.describe(self.context.run)]}
 
 
 if __name__ == "__main__":
-    worker.serve(sys.argv[1], PlantedWorker)
+    serve(sys.argv[1], PlantedModel)

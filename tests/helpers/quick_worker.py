@@ -5,17 +5,17 @@ import sys
 
 import numpy as np
 
-from compare.worker import serve as worker
+from compare.worker.serve import serve
 from twin import arrays
 
 QUANTITIES = {"step": 1e-3, "loop": 1.2e-3, "batch_inference": 3e-4, "latency": 1e-4}
 
 
-class QuickWorker(worker.Worker):
+class Quick:
     """Takes `TWIN_SLOWER` times as long as the reference where its mode is 'slow', and gives up in a 'dying' one."""
 
-    def __init__(self, engine, send):
-        self.mode, self.stand = engine.partition(":")[2], None
+    def __init__(self, context):
+        self.mode = context.mode
         self.rng = np.random.default_rng()
 
     def hello(self, device):
@@ -51,4 +51,4 @@ class QuickWorker(worker.Worker):
 
 
 if __name__ == "__main__":
-    worker.serve(sys.argv[1], QuickWorker)
+    serve(sys.argv[1], Quick)

@@ -13,7 +13,8 @@ from compare.engines.engine import ENGINES
 from compare.engines.pool import Settings
 from compare.record.record import RunRecord
 from compare.train import run as training
-from compare.worker.serve import Worker
+from compare.worker.context import Context
+from compare.worker.training import Training
 from tests.helpers.command import TWIN, environment, twin
 from tests.helpers.tensorboard import read_back
 from twin.catalogue import find
@@ -36,16 +37,15 @@ def test_a_plan_has_a_cell_per_twin_engine_and_seed_and_keeps_pairs_together():
 def test_the_order_of_the_batches_is_the_seeds_alone():
     def orders(seed):
         kept = []
-        worker = Worker.__new__(Worker)  # but for the framework
-        worker.send = lambda message: None
-        worker.run = SimpleNamespace(twin=find("mlp"), seed=seed, module=SimpleNamespace())
-        worker.train = SimpleNamespace(
+        context = Context("torch", lambda message: None)
+        context.run = SimpleNamespace(twin=find("mlp"), seed=seed, module=SimpleNamespace())
+        context.train = SimpleNamespace(  # in the framework's place
             prepare=lambda run, steps: None,
             fit=lambda run, train, orders, report: kept.extend(orders),
             synchronize=lambda: None,
             predict=lambda run, data: {"y": np.zeros((len(data["x"]), 10))},
         )
-        rows = worker.fit(2, "digits", {"flat": True})["rows"]
+        rows = Training(context).fit(2, "digits", {"flat": True})["rows"]
         assert [sorted(order) for order in kept] == [list(range(rows))] * 2
         return np.array(kept)
 
