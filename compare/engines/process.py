@@ -27,7 +27,7 @@ class WorkerFailed(Exception):
     """A request got no result.
 
     Args:
-        status: a cell status: 'failed', 'timeout', 'crashed', 'oom_host', 'oom_device' or 'unsupported'.
+        status: a measurement's status: 'failed', 'timeout', 'crashed', 'oom_host', 'oom_device' or 'unsupported'.
         reason: one line.
         alive: whether the worker can still be asked.
         place: where code that a user wrote stopped.

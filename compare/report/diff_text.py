@@ -145,7 +145,7 @@ def _row(figure: FigureChange) -> list[str]:
 
 
 def _engine(figure: FigureChange) -> str:
-    """The engine, with what is unusual about the cell."""
+    """The engine, with what is unusual about the measurement."""
     usual = ((figure.dtype.removeprefix("float"), "32"), (figure.size, "small"), (figure.device, "cpu"))
     return " ".join([figure.engine, *(word for word, ordinary in usual if word != ordinary)])
 

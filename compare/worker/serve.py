@@ -66,7 +66,7 @@ def serve(engine: str, *first: type) -> None:
 
 
 def _status(error: BaseException) -> str:
-    """The cell status that an exception stands for."""
+    """The measurement's status that an exception stands for."""
     text = f"{type(error).__name__}: {error}"
     if type(error).__name__ == "OutOfMemoryError" or "RESOURCE_EXHAUSTED" in text:
         return "oom_device" if "cuda" in text.lower() or "gpu" in text.lower() else "oom_host"

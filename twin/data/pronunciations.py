@@ -17,10 +17,9 @@ PHONES = (
     "AA", "AE", "AH", "AO", "AW", "AY", "B", "CH", "D", "DH", "EH", "ER", "EY", "F", "G", "HH", "IH", "IY", "JH", "K",
     "L", "M", "N", "NG", "OW", "OY", "P", "R", "S", "SH", "T", "TH", "UH", "UW", "V", "W", "Y", "Z", "ZH",
 )  # fmt: skip
-LETTERS, LONGEST_WORD, LONGEST_ANSWER = 26, 7, 9  # an answer has up to eight phones, and its end
+LETTERS, LONGEST_ANSWER = 26, 9  # an answer has up to eight phones, and its end
 BEGIN = 1 + LETTERS + len(PHONES)
 END = BEGIN + 1
-TOKENS = END + 1
 
 
 def load(train_count: int = 12000, test_count: int = 1200) -> Dataset:

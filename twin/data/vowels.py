@@ -8,7 +8,7 @@ from twin.data import Arrays, Dataset, shipped
 
 FILE = shipped.FOLDER / "japanese_vowels.npz"
 SHA256 = "afa500e428a4fec5de71f88e06dbb932c81d8cfc0ed88f3b4e458284322ed645"
-STEPS, CHANNELS, SPEAKERS = 29, 12, 9  # of the longest utterance; coefficients of a step; whom to tell apart
+STEPS, CHANNELS = 29, 12  # of the longest utterance; coefficients of a step
 
 
 def load(normalise: bool = True) -> Dataset:
