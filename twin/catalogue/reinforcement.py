@@ -4,6 +4,15 @@ from twin.spec import Metric, Optimizer, Size, Twin
 
 TWINS = (
     Twin(
+        name="q_learning",
+        title="Q-learning, value iteration and the value of a policy",
+        kind="exercise",
+        deck="C, D",
+        topic="Q function, policy, the five steps",
+        paper="Watkins and Dayan, Q-learning, 1992; Bellman, A Markovian decision process, 1957",
+        data="frozen_lake",
+    ),
+    Twin(
         name="dqn",
         title="Deep Q-network",
         kind="model",
