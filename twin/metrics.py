@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
 
-from twin import decoding
+from twin import coco, decoding
 from twin.data import Arrays
 
 Predict = Callable[[Arrays], Arrays]
@@ -40,6 +40,22 @@ def mean_mask_iou(predict: Predict, test: Arrays) -> float:
     classes = np.union1d(labels, true)
     shares = [((labels == c) & (true == c)).sum() / ((labels == c) | (true == c)).sum() for c in classes]
     return float(np.mean(shares))
+
+
+def mean_average_precision(predict: Predict, test: Arrays) -> float:
+    """Average precision of boxes at an IoU of 0.5, averaged over the classes: COCO's AP50, by pycocotools.
+
+    The model gives `boxes` (N, K, 4), or (N, K, classes, 4), and `scores` (N, K, classes) from 0 to 1; of those that
+    overlap, the best stays (`twin.boxes.detections`).
+    """
+    outputs = predict(test)
+    return coco.average_precision(test, outputs["boxes"], outputs["scores"])
+
+
+def mean_mask_average_precision(predict: Predict, test: Arrays) -> float:
+    """The same of masks: those pixels of `masks` (N, H, W, K) that have at least 0.5 against the true pixels."""
+    outputs = predict(test)
+    return coco.average_precision(test, outputs["boxes"], outputs["scores"], outputs["masks"])
 
 
 def reconstruction_error(predict: Predict, test: Arrays) -> float:

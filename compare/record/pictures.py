@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from twin.boxes import PADDING, detections
 from twin.bridge import Arrays
 from twin.metrics import best_path
 from twin.spec import Layout, Twin
@@ -23,6 +24,8 @@ GAP = 1  # pixels between two pictures of a strip
 APART: dict[str, Any] = {"gap": 6, "ground": 1.0}  # where one picture would run into the next
 SIDE = 32  # pixels that the longer side of a picture has at least: small ones are enlarged
 GREYS, COLOURS = 16, 64  # of a strip: fewer make it smaller, and no reader counts them
+BOXED = 2  # times that a scene is enlarged before boxes are drawn on it
+CONFIDENT = 0.3  # the least score of a box that is drawn
 BRIGHT = ((34, 34, 34), (102, 204, 238), (238, 119, 51), (204, 187, 68), (170, 51, 119), (34, 136, 51))  # Tol, bright
 
 
@@ -73,6 +76,8 @@ def of_predictions(
             ("true mask", "data", _coloured(test["y"][rows])),
             ("predicted mask", "model", _coloured(outputs["y"][rows].argmax(-1))),
         ],
+        "mean_average_precision": lambda: _detected(twin, test, outputs),
+        "mean_mask_average_precision": lambda: _detected(twin, test, outputs),
         "reconstruction_error": lambda: [
             *inputs(),
             ("target", "data", _pictures(test["y"][rows], twin.layout("y"))),
@@ -177,6 +182,32 @@ def _pictures(x: np.ndarray, layout: Layout) -> list[np.ndarray]:
 def _coloured(masks: np.ndarray) -> list[np.ndarray]:
     """A colour per class, (H, W, 3)."""
     return list(np.array(BRIGHT, np.float32)[masks % len(BRIGHT)] / 255)
+
+
+def _detected(twin: Twin, test: Mapping[str, np.ndarray], outputs: Mapping[str, np.ndarray]) -> list[Strip]:
+    """Scenes with the boxes of their objects, and with those that a model found, a colour for each class."""
+    scenes = _pictures(test[next(iter(twin.inputs))][:ROWS], "images")
+    true, predicted = [], []
+    for row, scene in enumerate(scenes):
+        there = test["classes"][row] != PADDING
+        true.append(_boxed(scene, test["boxes"][row][there], test["classes"][row][there]))
+        places, kinds = detections(outputs["boxes"][row], outputs["scores"][row], least=CONFIDENT)
+        boxes = outputs["boxes"][row]
+        predicted.append(_boxed(scene, boxes[places] if boxes.ndim == 2 else boxes[places, kinds], kinds))
+    return [("true boxes", "data", true), (f"boxes found with a score from {CONFIDENT} on", "model", predicted)]
+
+
+def _boxed(scene: np.ndarray, boxes: np.ndarray, kinds: np.ndarray) -> np.ndarray:
+    """A scene, enlarged, with a line of one pixel around each box (left, top, right, bottom, from 0 to 1)."""
+    from PIL import Image, ImageDraw
+
+    grey = scene.repeat(BOXED, 0).repeat(BOXED, 1) * np.ones(3 if scene.shape[-1] == 1 else 1)
+    image = Image.fromarray((grey.clip(0, 1) * 255).round().astype(np.uint8))
+    height, width = image.height - 1, image.width - 1
+    for (left, top, right, bottom), kind in sorted(zip(boxes.clip(0, 1).tolist(), kinds, strict=True)):
+        edges = (left * width, top * height, max(left, right) * width, max(top, bottom) * height)
+        ImageDraw.Draw(image).rectangle(edges, outline=BRIGHT[1 + int(kind) % (len(BRIGHT) - 1)])
+    return np.asarray(image, np.float32) / 255
 
 
 def _enlarged(picture: np.ndarray) -> np.ndarray:

@@ -56,13 +56,13 @@ def _box_scenes(
     scenes, chosen, boxes = [], [], []
     for _ in range(count):
         index = random.integers(len(only))
-        ink, mask = _place(_pick(images, labels, only[index], random), size, random)
+        ink, mask = place(pick(images, labels, only[index], random), size, random)
         rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-        scenes.append(_paint(_ground(size, random), ink, random))
+        scenes.append(paint(ground(size, random), ink, random))
         chosen.append(index)
         boxes.append((columns[0], rows[0], columns[-1] + 1, rows[-1] + 1))
     return {
-        "x": _finish(scenes, random),
+        "x": finish(scenes, random),
         "label": np.array(chosen, np.int32),
         "box": (np.array(boxes) / size).astype(np.float32),
     }
@@ -73,41 +73,45 @@ def _mask_scenes(
 ) -> Arrays:
     scenes, masks = [], []
     for _ in range(count):
-        scene = _ground(size, random)
+        scene = ground(size, random)
         classes = np.zeros((size, size), np.int32)
         for index in random.integers(len(only), size=3):
-            ink, mask = _place(_pick(images, labels, only[index], random), size, random)
+            ink, mask = place(pick(images, labels, only[index], random), size, random)
             if not classes[mask].any():  # no room there: the scene has a digit less
-                scene = _paint(scene, ink, random)
+                scene = paint(scene, ink, random)
                 classes[mask] = index + 1
         scenes.append(scene)
         masks.append(classes)
-    return {"x": _finish(scenes, random), "y": np.stack(masks)}
+    return {"x": finish(scenes, random), "y": np.stack(masks)}
 
 
-def _pick(images: np.ndarray, labels: np.ndarray, digit: int, random: np.random.Generator) -> np.ndarray:
+def pick(images: np.ndarray, labels: np.ndarray, digit: int, random: np.random.Generator) -> np.ndarray:
+    """One of the pictures of that digit."""
     return images[random.choice(np.flatnonzero(labels == digit))]
 
 
-def _place(image: np.ndarray, size: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """The digit's ink (size, size), 1.5 to 2.5 times enlarged, anywhere on the canvas; and the mask of its pixels."""
-    side = random.integers(12, 21)
+def place(
+    image: np.ndarray, size: int, random: np.random.Generator, sides: tuple[int, int] = (12, 20)
+) -> tuple[np.ndarray, np.ndarray]:
+    """The digit's ink (size, size), enlarged to a side between `sides`, anywhere; and the mask of its pixels."""
+    side = random.integers(sides[0], sides[1] + 1)
     row, column = random.integers(0, size - side + 1, size=2)
     ink = np.zeros((size, size))
     ink[row : row + side, column : column + side] = zoom(image, side / 8, order=1, grid_mode=True, mode="nearest")
     return ink, ink >= 0.4
 
 
-def _paint(scene: np.ndarray, ink: np.ndarray, random: np.random.Generator) -> np.ndarray:
+def paint(scene: np.ndarray, ink: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """The scene with that ink on it, in a random tone."""
     return scene + ink * (random.uniform(0.7, 1.0) - scene)
 
 
-def _ground(size: int, random: np.random.Generator) -> np.ndarray:
+def ground(size: int, random: np.random.Generator) -> np.ndarray:
     """Soft blotches (size, size), the brightest not far from the palest digits."""
     return zoom(random.uniform(0, 0.5, (size // 4, size // 4)), 4, order=1, grid_mode=True, mode="nearest")
 
 
-def _finish(scenes: list[np.ndarray], random: np.random.Generator) -> np.ndarray:
+def finish(scenes: list[np.ndarray], random: np.random.Generator) -> np.ndarray:
     """All scenes (N, size, size, 1) with grain over ground and digits alike."""
     grain = 0.05 * random.standard_normal((len(scenes), *scenes[0].shape))
     return np.clip(np.stack(scenes) + grain, 0, 1).astype(np.float32)[..., None]
