@@ -21,6 +21,7 @@ def measure(
     as_json: str | None,
     run: Any,
     on: str | None = None,
+    explain: bool = False,
 ) -> None:
     """Carry out a plan, keep its record whatever happens, and report.
 
@@ -33,6 +34,7 @@ def measure(
         run: makes the measurements of a record: `run(record, on_progress)`. With `on` it is sent to other processes, a
             twin at a time, so all that it needs must be picklable.
         on: 'ray' to spread the twins over a Ray cluster.
+        explain: whether to say what the columns of the tables mean.
     """
     from compare.cli.progress import showing
     from compare.record.record import Record, RunRecord
@@ -61,7 +63,7 @@ def measure(
         record.save()  # there may be room again
     if record.unwritten:
         print(f"twin: {path} lacks the newest results of the table: {record.unwritten}", file=sys.stderr)
-    answer(to_plain(record, Record), report.of_record(record), as_json, [path])
+    answer(to_plain(record, Record), report.of_record(record, explain), as_json, [path])
     done = sum(measurement.status != "not_run" for measurement in record.measurements)
     if interrupted:
         print(
@@ -70,6 +72,8 @@ def measure(
         )
         raise typer.Exit(INTERRUPTED)
     print(f"record: {path}", file=sys.stderr)
+    meaning = "" if explain else f"; what the columns mean: twin report {path} --explain"
+    print(f"next: twin report {path} --html report.html{meaning}", file=sys.stderr)
     raise typer.Exit(record.exit_code())
 
 

@@ -33,3 +33,4 @@ Quick = Annotated[bool, typer.Option("--quick", help="Three process runs, and no
 Precision = Annotated[str, typer.Option(help="Half width of the interval of a ratio at which its process runs end.")]
 Budget = Annotated[str, typer.Option(help="Time per twin after which no round begins: 90s, 10m, 1h.")]
 Reference = Annotated[str, typer.Option("--reference", help="The engine that the others are compared with.")]
+Explain = Annotated[bool, typer.Option("--explain", help="Say what the columns of the tables mean.")]

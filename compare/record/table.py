@@ -8,9 +8,10 @@ from typing import Any
 import tabulate
 
 NARROWEST, WIDEST = 60, 120
+ROOMY = 72  # columns; tables leave out what can be read elsewhere where there are fewer
 INDENT = "  "
 BREAKS = re.compile(
-    r"(?<=[^,] )|(?<=, )(?=[a-z])|(?<=[_:/])(?=\w)|(?<=[a-z]-)(?=[a-z])"
+    r"(?<=[^,] )|(?<=, )(?=[A-Za-z])|(?<=[_:/])(?=\w)|(?<=[a-z]-)(?=[a-z])"
 )  # where a cell may go on in a new line
 
 

@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from compare.record.measurement import Measurement, benches_of, checks_of
 from compare.record.results import QUANTITIES, QUANTITY_NAMES
 from compare.record.table import table
+from compare.report.answers import answers
 from compare.report.figures import Source
 from compare.report.learned import Learned, comparisons, learned
 from compare.report.phrases import (
@@ -22,6 +24,9 @@ from compare.report.phrases import (
 from compare.report.speed_tables import Costs, bench_summary, noise_sentences, title
 from compare.report.tables import MEASURED_RUNGS
 
+if TYPE_CHECKING:
+    from compare.stats.seeds import Comparison
+
 
 def of_sources(sources: Sequence[Source]) -> str:
     """One page: a part per record, with its machine and versions."""
@@ -31,14 +36,19 @@ def of_sources(sources: Sequence[Source]) -> str:
 def _of_source(source: Source) -> str:
     record, machine = source.record, source.record.machine
     memory = f", {machine.memory_gib} GiB" if machine.memory_gib else ""
+    compared = comparisons(record.measurements)
     parts = [
         f"## {_text(source.name)}",
         f"`twin {_text(record.command)}`, {_text(record.started or 'date not recorded')}, "
         f"{_text(machine.processor or 'unknown processor')}, {machine.cores} cores{memory}, "
         f"{_text(machine.system or '')}. {PRECISION}.",
+        "\n".join(
+            f"- **{each.question}** {_with_commands(f'{each.short}: {each.text}')}"
+            for each in answers(record.measurements, compared, record.settings)
+        ),
         _section("Agreement", _checks(record.measurements)),
         _section("Speed", _benches(record.measurements)),
-        _section("Learning", _trainings(record.measurements)),
+        _section("Learning", _trainings(record.measurements, compared)),
         _section("What was not measured, or failed", _rest(record.measurements)),
     ]
     if record.versions:
@@ -97,8 +107,8 @@ def _benches(measurements: Iterable[Measurement]) -> str:
     return "\n\n".join([*parts, _text(" ".join(bench_summary(benches)))])
 
 
-def _trainings(measurements: Sequence[Measurement]) -> str:
-    compared = {(each.twin, each.engine): each for each in comparisons(measurements)}
+def _trainings(measurements: Sequence[Measurement], found: "Sequence[Comparison]") -> str:
+    compared = {(each.twin, each.engine): each for each in found}
     rows = []
     for each in learned(measurements):
         difference = ["", "", "", ""]
@@ -131,4 +141,13 @@ def _table(rows: Iterable[Sequence[str]], heads: Sequence[str], left: int) -> st
 
 def _text(words: str) -> str:
     """Words of a record so that Markdown shows them as they are."""
-    return re.sub(r"([\\`*_<>|]|(?<=\])\()", r"\\\1", " ".join(words.split()))
+    return _escaped(" ".join(words.split()))
+
+
+def _escaped(words: str) -> str:
+    return re.sub(r"([\\`*_<>|]|(?<=\])\()", r"\\\1", words)
+
+
+def _with_commands(sentence: str) -> str:
+    """A sentence in which `commands` stay code."""
+    return "".join(f"`{each}`" if at % 2 else _escaped(each) for at, each in enumerate(sentence.split("`")))

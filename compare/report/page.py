@@ -12,6 +12,7 @@ from typing import Any
 from compare.engines.look import style_sheet
 from compare.record.measurement import Measurement, benches_of, checks_of, trainings_of
 from compare.report import charts, page_ladder, page_learning, page_overview, page_speed
+from compare.report.answers import answers
 from compare.report.figures import Source
 from compare.report.learned import comparisons, learned
 from compare.report.order import by_side, keras_first
@@ -94,7 +95,8 @@ def _part(part: Part, prefix: str) -> dict[str, Any]:
         "threads": sorted({result.threads for result in results if result.threads}),
         "dtypes": sorted({each.dtype for each in measurements}),
         "provenances": _by_provenance(measurements),
-        "summary": page_overview.summary(measurements, by_twin, compared),
+        "answers": answers(measurements, compared, _settings(part)),
+        "open": page_overview.unfinished(measurements),
         "engines": [page_overview.engine_row(engine, measurements, compared) for engine in engines],
         "heads": engines,
         "matrix": [
@@ -109,8 +111,7 @@ def _part(part: Part, prefix: str) -> dict[str, Any]:
         "troubles": troubles(measurements),
         "skipped": list(Counter(each.reason for each in measurements if each.status == "skipped").items()),
         "twins": [
-            _twin(twin, f"{prefix}{twin}", part.sources, [each for each in compared if each.twin == twin])
-            for twin in by_twin
+            _twin(twin, f"{prefix}{twin}", part, [each for each in compared if each.twin == twin]) for twin in by_twin
         ],
     }
 
@@ -125,8 +126,12 @@ def _record(source: Source) -> dict[str, str]:
     }
 
 
-def _twin(name: str, anchor: str, sources: Sequence[Source], compared: list[Any]) -> dict[str, Any]:
-    by_source = [[each for each in source.record.measurements if each.twin == name] for source in sources]
+def _settings(part: Part) -> dict[str, Any]:
+    return {name: value for source in part.sources for name, value in source.record.settings.items()}
+
+
+def _twin(name: str, anchor: str, part: Part, compared: list[Any]) -> dict[str, Any]:
+    by_source = [[each for each in source.record.measurements if each.twin == name] for source in part.sources]
     measurements = [each for of_source in by_source for each in of_source]
     ladders: dict[tuple, list[Any]] = {}
     for check in checks_of(measurements):
@@ -141,6 +146,7 @@ def _twin(name: str, anchor: str, sources: Sequence[Source], compared: list[Any]
         "name": name,
         "id": anchor,
         "title": known.title if known else "",
+        "answers": answers(measurements, compared, _settings(part)),
         "ladders": [page_ladder.ladder(key, by_side(group)) for key, group in ladders.items()],
         "speeds": [page_speed.speed(by_side(group)) for group in benches],
         "learning": page_learning.learning(learned(measurements), compared),

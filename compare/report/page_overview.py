@@ -2,7 +2,7 @@
 
 import statistics
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from compare.engines.engine import everything
@@ -12,45 +12,16 @@ from compare.record.measurement import (
     Measurement,
     benches_of,
     checks_of,
-    trainings_of,
 )
-from compare.report.phrases import WITHHELD, ratio_of, speed_word
+from compare.report.phrases import ratio_of, speed_word
 
 VERDICTS = ("faster", "equal", "slower")
-LEARNED = ("equal", "better", "worse")
 
 
-def summary(
-    measurements: list[Measurement], by_twin: Mapping[str, list[Measurement]], compared: list[Any]
-) -> dict[str, Any]:
-    """How many agree, are faster, learn equally well, and are missing."""
-    checks = checks_of(measurements)
-    checked = {twin: group for twin, each in by_twin.items() if (group := _measured(checks_of(each)))}
-    benches = _measured(benches_of(measurements))
-    words = Counter(word for each in benches if (word := speed_word(each)) != "reference")
-    withheld = words.pop(WITHHELD, 0)
-    speeds = _counted(words + Counter({"withheld for want of agreement": withheld}), VERDICTS)
-    trainings = trainings_of(measurements)
-    unfinished = Counter(_status(each) for each in measurements if each.status not in ("ok", "failed"))
-    return {
-        "planned": {each.measure for each in measurements if each.status != "skipped"},
-        "checked": len(checked),
-        "agreeing": sum(all(each.status == "ok" for each in group) for group in checked.values()),
-        "differing": sum(each.status == "failed" for each in checks),
-        "not_checked": sum(each.status not in ("ok", "failed", "skipped") for each in checks),
-        "speed": speeds,
-        "speeds": words.total() + withheld,
-        "speed_verdicts": sum(words[each] for each in VERDICTS),
-        "references": sorted({each.result.reference for each in benches if each.result and each.result.reference}),
-        "learning": _counted(Counter(learning_verdict(each.verdict) for each in compared), LEARNED),
-        "learnings": len(compared),
-        "learning_verdicts": sum(each.verdict in LEARNED for each in compared),
-        "trained": len({(each.twin, each.engine) for each in trainings if each.result}),
-        "trainings": bool(trainings),
-        "seeds": len({each.seed for each in trainings}),
-        "open": unfinished.total(),
-        "opened": _counted(unfinished, ()),
-    }
+def unfinished(measurements: Sequence[Measurement]) -> list[tuple[str, int]]:
+    """What was planned and has no sound result: a word and how often."""
+    counted = Counter(_status(each) for each in measurements if each.status not in ("ok", "failed"))
+    return sorted(counted.items(), key=lambda item: -item[1])
 
 
 def engine_row(engine: str, measurements: list[Measurement], compared: list[Any]) -> dict[str, Any]:
@@ -101,12 +72,6 @@ def learning_verdict(verdict: str) -> str:
 
 def _measured(measurements: Sequence[Any]) -> list[Any]:
     return [each for each in measurements if each.status not in UNMEASURED]
-
-
-def _counted(counts: Counter, first: Sequence[str]) -> list[tuple[str, int]]:
-    """Words and how often, the `first` ones always there."""
-    rest = sorted((word for word in counts if word not in first), key=lambda word: -counts[word])
-    return [(word, counts[word]) for word in (*first, *rest)]
 
 
 def _status(measurement: Measurement) -> str:

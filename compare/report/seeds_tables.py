@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from compare.record.measurement import TrainMeasurement
 from compare.record.table import fitted
-from compare.report.learned import comparisons, learned
+from compare.report.learned import learned
 from compare.report.phrases import filled, joined, plural
 from compare.stats import seeds
 
@@ -26,12 +26,11 @@ def seeds_table(measurements: Sequence[TrainMeasurement]) -> str:
     return fitted(rows, heads, ("left", "left", "left", *("right",) * 4), nest=True)
 
 
-def comparison(measurements: Iterable[TrainMeasurement]) -> list[str]:
+def comparison(found: Sequence[seeds.Comparison], explain: bool = True) -> list[str]:
     """The comparison over seeds: its table, what it means, and what a verdict would still take."""
-    found = comparisons(measurements)
     if not found:
         return ["One engine, or no seed that two were trained from: nothing to compare."]
-    return [comparison_table(found), comparison_summary(found)]
+    return [comparison_table(found), *filter(None, [comparison_summary(found, explain)])]
 
 
 def comparison_table(comparisons: Iterable[seeds.Comparison]) -> str:
@@ -45,15 +44,18 @@ def comparison_table(comparisons: Iterable[seeds.Comparison]) -> str:
     return fitted(rows, heads, ("left", "left", "right", "right", "right", "left"), nest=True)
 
 
-def comparison_summary(comparisons: Sequence[seeds.Comparison]) -> str:
-    """What the columns mean, and what a verdict still takes."""
+def comparison_summary(comparisons: Sequence[seeds.Comparison], explain: bool = True) -> str:
+    """What the columns mean where that is asked for, and what a verdict still takes."""
     judged = sum(each.p is not None for each in comparisons)
     against = " or ".join(dict.fromkeys(each.against for each in comparisons))
     holm = f", Holm's correction for {judged} comparisons" if judged > 1 else ""
-    lines = [
-        f"difference: engine minus {against}, paired by seed; equal: shown to be within the margin (TOST, 5%{holm})."
-    ]
-    if any(each.metric in seeds.RETURNS for each in comparisons):
+    lines = []
+    if explain:
+        lines.append(
+            f"difference: engine minus {against}, paired by seed. equal: shown to be within the margin "
+            f"(TOST, 5%{holm})."
+        )
+    if explain and any(each.metric in seeds.RETURNS for each in comparisons):
         lines.append("Of returns, the interquartile mean, with a bootstrap interval.")
     if unjudged := [len(each.seeds) for each in comparisons if each.verdict == "none"]:
         gives = "gives" if min(unjudged) == 1 else "give"

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from compare.record.measurement import BenchMeasurement
 from compare.record.results import ProcessRun, Quantity
-from compare.record.table import fitted
+from compare.record.table import ROOMY, columns, fitted
 from compare.report.phrases import (
     PRECISION,
     beside_reference,
@@ -37,18 +37,26 @@ def title(group: Sequence[BenchMeasurement]) -> str:
 
 def ratio_table(measurements: Iterable[BenchMeasurement]) -> str:
     """One row per engine of one twin: its time as a multiple of the reference's, and the verdict."""
+    wide = columns() >= ROOMY  # where it is narrower, a sentence below the tables says what is compiled
     rows = [
         [
             each.engine,
-            mode(each),
+            *([mode(each)] if wide else []),
             speed_word(each),
             beside_reference(ratio_of(each, "step"), with_interval=True),
             *(beside_reference(ratio_of(each, quantity)) for quantity in ("loop", "batch_inference")),
         ]
         for each in measurements
     ]
-    heads = ["engine", "mode", "training step", "step ratio [95%]", "loop ratio", "inference ratio"]
-    return fitted(rows, heads, ("left",) * 3 + ("right",) * 3)
+    heads = [
+        "engine",
+        *(["mode"] if wide else []),
+        "training step",
+        "step ratio [95%]",
+        "loop ratio",
+        "inference ratio",
+    ]
+    return fitted(rows, heads, ("left",) * (len(heads) - 3) + ("right",) * 3)
 
 
 def cost_table(measurements: Iterable[BenchMeasurement]) -> str:

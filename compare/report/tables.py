@@ -12,42 +12,50 @@ from compare.record.measurement import (
 )
 from compare.record.record import Record
 from compare.record.results import RungName, WorstError
-from compare.record.table import fitted
+from compare.record.table import ROOMY, columns, fitted
+from compare.report.answers import answers
 from compare.report.figures import Source
-from compare.report.phrases import filled, not_measured, provenances, troubles
+from compare.report.learned import comparisons
+from compare.report.phrases import filled, hanging, not_measured, provenances, troubles
 from compare.report.speed_tables import bench_summary, bench_tables
 
 MEASURED_RUNGS: tuple[RungName, ...] = ("forward", "gradients", "optimizer")
 
 
-def of_sources(sources: Sequence[Source]) -> str:
+def of_sources(sources: Sequence[Source], explain: bool = False) -> str:
     """Several records one below the other, each under its name and its machine: nothing is mixed."""
     if len(sources) == 1:
-        return of_record(sources[0].record)
-    return "\n\n\n".join(f"{_heading(source)}\n\n{of_record(source.record)}" for source in sources)
+        return of_record(sources[0].record, explain)
+    return "\n\n\n".join(f"{_heading(source)}\n\n{of_record(source.record, explain)}" for source in sources)
 
 
-def of_record(record: Record) -> str:
-    """Everything that a record holds: the ladder, the speed, the training, and what failed."""
+def of_record(record: Record, explain: bool = False) -> str:
+    """What a record answers, then everything that it holds: the ladder, the speed, the training, and what failed.
+
+    Args:
+        record: of one run.
+        explain: whether to say what the columns mean.
+    """
     measurements = record.measurements
     checks, benches, trainings = checks_of(measurements), benches_of(measurements), trainings_of(measurements)
     if record.command == "line":
-        return "\n\n".join([line_table(trainings), line_summary(trainings), *troubles(measurements)])
-    parts = []
+        return "\n\n".join([line_table(trainings), line_summary(trainings), *map(hanging, troubles(measurements))])
+    compared = comparisons(measurements)
+    parts = ["\n".join(hanging(str(each)) for each in answers(measurements, compared, record.settings))]
     if checks:
-        parts += [check_table(checks), check_summary(checks)]
+        parts += [check_table(checks), *([check_summary()] if explain else [])]
     if benches:
-        parts += [*bench_tables(benches), "\n".join(map(filled, bench_summary(benches)))]
+        parts += [*bench_tables(benches), *(["\n".join(map(filled, bench_summary(benches)))] if explain else [])]
     if trainings:
         data = "\n".join(filled(f"data of {twin}: {provenance}") for twin, provenance in provenances(trainings).items())
         if len({each.seed for each in trainings}) > 1:
             from compare.report import seeds_tables  # here: it needs NumPy, for which `twin list` does not wait
 
-            parts += [seeds_tables.seeds_table(trainings), data, *seeds_tables.comparison(trainings)]
+            parts += [seeds_tables.seeds_table(trainings), data, *seeds_tables.comparison(compared, explain)]
         else:
             parts += [train_table(trainings), data, train_summary(trainings)]
     parts.append("\n".join(not_measured(measurements)))
-    return "\n\n".join(part for part in [*parts, *troubles(measurements)] if part)
+    return "\n\n".join(part for part in [*parts, *map(hanging, troubles(measurements))] if part)
 
 
 def check_table(measurements: Iterable[CheckMeasurement]) -> str:
@@ -69,10 +77,8 @@ def check_table(measurements: Iterable[CheckMeasurement]) -> str:
     return fitted(rows, heads, ("left",) * 3 + ("right",) * 4, nest=True)
 
 
-def check_summary(measurements: Iterable[CheckMeasurement]) -> str:
-    """What the table's figures are, and how many measurements agree."""
-    counted = [each for each in measurements if each.status != "skipped"]
-    agree = sum(each.status == "ok" for each in counted)
+def check_summary() -> str:
+    """What the table's figures are."""
     return "\n".join(
         map(
             filled,
@@ -82,7 +88,6 @@ def check_summary(measurements: Iterable[CheckMeasurement]) -> str:
                 "where nothing else is said.",
                 "error / rounding: the largest of these errors, divided by the rounding error of native PyTorch in "
                 "float32.",
-                f"{agree} of {len(counted)} measurements agree on every rung.",
             ],
         )
     )
@@ -104,8 +109,11 @@ def train_table(measurements: Iterable[TrainMeasurement]) -> str:
                 f"{result.seconds:.1f}",
             ]
         rows.append(row)
-    heads = ["twin", "engine", "metric", "value", "target", "chance", "loss, first to last epoch", "seconds"]
-    return fitted(rows, heads, ("left", "left", "left", *("right",) * 5), nest=True)
+    heads = ["twin", "engine", "metric", "value", "target", "chance", "loss, first to last epoch", "time, s"]
+    if columns() < ROOMY:
+        at = heads.index("chance")
+        rows, heads = [[*row[:at], *row[at + 1 :]] for row in rows], [*heads[:at], *heads[at + 1 :]]
+    return fitted(rows, heads, ("left", "left", "left", *("right",) * (len(heads) - 3)), nest=True)
 
 
 def train_summary(measurements: Sequence[TrainMeasurement]) -> str:
@@ -117,7 +125,7 @@ def train_summary(measurements: Sequence[TrainMeasurement]) -> str:
         if len(values) > 1:
             span = f"from {min(values):.4g} to {max(values):.4g}"
             lines.append(f"{twin}: {results[0].metric} {span} over {len(values)} engines")
-    lines.append("One seed: no verdict on which learns better, and seconds of one run are no speed.")
+    lines.append("The seconds of one training are no measure of speed; that is `twin bench`.")
     return "\n".join(map(filled, lines))
 
 

@@ -10,6 +10,7 @@ from compare.cli.options import (
     Budget,
     Device,
     Engines,
+    Explain,
     InChapter,
     Json,
     Names,
@@ -43,6 +44,7 @@ def bench(
     threads: Threads = 1,
     timeout: Timeout = 300,
     as_json: Json = None,
+    explain: Explain = False,
     out: Out = Path("runs"),
     resume: Resume = None,
     on: On = None,
@@ -63,4 +65,4 @@ def bench(
         timing.run(record, chosen, Settings(device, threads, 1, timeout), options, on_progress)
 
     recorded = {"quick": quick, "precision": precision, "budget": budget, "threads": threads, "reference": reference}
-    measure("bench", measurements, out, resume, recorded, as_json, run, on)
+    measure("bench", measurements, out, resume, recorded, as_json, run, on, explain)

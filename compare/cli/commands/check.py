@@ -8,6 +8,7 @@ from compare.cli.options import (
     All,
     Device,
     Engines,
+    Explain,
     InChapter,
     Jobs,
     Json,
@@ -34,6 +35,7 @@ def check(
     timeout: Timeout = 300,
     jobs: Jobs = None,
     as_json: Json = None,
+    explain: Explain = False,
     out: Out = Path("runs"),
     resume: Resume = None,
     on: On = None,
@@ -54,4 +56,5 @@ def check(
         as_json,
         lambda r, on_progress: checking.run(r, chosen, settings, on_progress),
         on,
+        explain,
     )

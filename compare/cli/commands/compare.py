@@ -12,6 +12,7 @@ from compare.cli.options import (
     Device,
     Engines,
     Epochs,
+    Explain,
     FirstSeed,
     InChapter,
     Init,
@@ -52,6 +53,7 @@ def compare(
     timeout: Timeout = 300,
     jobs: Jobs = None,
     as_json: Json = None,
+    explain: Explain = False,
     out: Out = Path("runs"),
     resume: Resume = None,
     on: On = None,
@@ -84,4 +86,4 @@ def compare(
         to = logs.Log(log, out / log / record.path.stem) if log else None
         training.run(record, chosen, one_by_one, training.Options(epochs, init, log=to), on_progress)
 
-    measure("compare", measurements, out, resume, options, as_json, all_three, on)
+    measure("compare", measurements, out, resume, options, as_json, all_three, on, explain)

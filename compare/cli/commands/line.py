@@ -7,7 +7,7 @@ import typer
 
 from compare.cli.arguments import check_device
 from compare.cli.carry_out import measure
-from compare.cli.options import Device, Epochs, Json, Out, Pythons, Resume, Seed, Threads, Timeout
+from compare.cli.options import Device, Epochs, Explain, Json, Out, Pythons, Resume, Seed, Threads, Timeout
 
 
 def line(
@@ -26,6 +26,7 @@ def line(
     threads: Threads = 1,
     timeout: Timeout = 300,
     as_json: Json = None,
+    explain: Explain = False,
     out: Out = Path("runs"),
     resume: Resume = None,
 ) -> None:
@@ -49,4 +50,4 @@ def line(
     def run(record: Any, on_progress: Any) -> None:
         progress_line.run(record, twins, chosen, settings, epochs, on_progress)
 
-    measure("line", measurements, out, resume, recorded, as_json, run)
+    measure("line", measurements, out, resume, recorded, as_json, run, explain=explain)

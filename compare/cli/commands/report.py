@@ -5,12 +5,15 @@ from typing import Annotated
 
 import typer
 
+from compare.cli.options import Explain
+
 
 def report(
     records: Annotated[list[Path], typer.Argument(metavar="RECORDS...", help="Files that twin wrote into runs/.")],
     md: Annotated[str | None, typer.Option("--md", metavar="FILE|-", help="Write Markdown; - for stdout.")] = None,
     csv: Annotated[str | None, typer.Option("--csv", metavar="FILE|-", help="A row per figure; - for stdout.")] = None,
     html: Annotated[str | None, typer.Option("--html", metavar="FILE", help="One page that opens offline.")] = None,
+    explain: Explain = False,
 ) -> None:
     """What records hold: a table, or Markdown, CSV, and a page with pictures. Nothing is measured."""
     import sys
@@ -24,7 +27,7 @@ def report(
         raise TwinError("--md - and --csv -: stdout takes one of them; give the other a file")
     sources = figures.read(records)
     if not (md or csv or html):
-        print(tables.of_sources(sources))
+        print(tables.of_sources(sources, explain))
     makers = {
         "--md": (md, markdown.of_sources),
         "--csv": (csv, lambda sources: figures.to_csv(figures.figures(sources))),

@@ -11,6 +11,7 @@ from compare.cli.options import (
     Device,
     Engines,
     Epochs,
+    Explain,
     FirstSeed,
     InChapter,
     Init,
@@ -47,6 +48,7 @@ def train(
     threads: Threads = 1,
     timeout: Timeout = 300,
     as_json: Json = None,
+    explain: Explain = False,
     out: Out = Path("runs"),
     resume: Resume = None,
     on: On = None,
@@ -71,4 +73,4 @@ def train(
         training.run(record, chosen, settings, training.Options(epochs, init, weights, save, to), on_progress)
 
     recorded = {"epochs": epochs, "init": init, "weights": weights and str(weights), "threads": threads}
-    measure("train", measurements, out, resume, recorded, as_json, run, on)
+    measure("train", measurements, out, resume, recorded, as_json, run, on, explain)
