@@ -59,6 +59,7 @@ def measure(
                 run(record, on_progress)
     except KeyboardInterrupt:
         interrupted = True
+        record.save()  # the signal may have come while the file was written
     if record.unwritten:
         record.save()  # there may be room again
     if record.unwritten:

@@ -1,39 +1,111 @@
-"""The command line. It starts without a framework: those are only ever imported by worker processes."""
+"""Where the command line begins and ends: no traceback leaves it, and nothing outlives it.
+
+What takes time to import is imported within, once signals are handled: a Ctrl-C in the first half second is no
+different from a later one.
+"""
 
 import os
+import signal
 import sys
+import time
+from types import FrameType
 
-import typer
+ENDING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name)]
+ONCE = 5.0  # seconds in which further signals change nothing: what the first began is being put in order
 
-from compare.cli import commands
-from twin.errors import INTERRUPTED, USAGE, TwinError
 
-app = typer.Typer(
-    help="The same models in Keras 3 and in PyTorch: do they agree, how fast is each, and how well does each learn?",
-    add_completion=False,
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)
-for command in commands.all_of():
-    app.command(command.__name__.rstrip("_"))(command)
+class Ended(KeyboardInterrupt):
+    """A signal asks this process to end."""
+
+
+class Signals:
+    """Ctrl-C, and what asks likewise: the first raises an exception, so that everything is put in order."""
+
+    def __init__(self) -> None:
+        self.number = 0  # of the first that came
+        self.last = 0.0
+
+    def handle(self) -> None:
+        """From here on; one that is ignored, as SIGHUP under nohup, stays so."""
+        for number in ENDING:
+            if signal.getsignal(number) not in (signal.SIG_IGN, None):
+                signal.signal(number, self._came)
+
+    def ignore(self) -> None:
+        """From here on nothing is interrupted."""
+        for number in ENDING:
+            signal.signal(number, signal.SIG_IGN)
+
+    def _came(self, number: int, frame: FrameType | None) -> None:
+        self.number = self.number or number
+        if time.monotonic() - self.last > ONCE:
+            self.last = time.monotonic()
+            raise Ended
 
 
 def main() -> None:
-    """Run the command line; every user's mistake is one line on stderr."""
+    """Run the command line in a process of its own, and end that."""
+    signals, code = Signals(), 0
     try:
-        code = app(standalone_mode=False)
-    except TwinError as error:
-        print(f"twin: {error}", file=sys.stderr)
-        code = error.exit_code
+        signals.handle()
+        from compare.cli import streams
+
+        streams.install()
+        code = run()
     except KeyboardInterrupt:
-        code = INTERRUPTED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader of our output has gone; so do we
-        code = 0
-    except Exception as error:
-        if not hasattr(error, "format_message"):  # not a complaint about the arguments
-            raise
-        print(f"twin: {error.format_message()}; see twin --help", file=sys.stderr)
-        code = USAGE
+        code = 128 + signal.SIGINT
+    signals.ignore()
+    for module, last in (("compare.engines.guard", "end"), ("compare.cli.streams", "complain")):
+        if do := getattr(sys.modules.get(module), last, None):  # an import may have been interrupted
+            code = do() or code
+    if signals.number:
+        os._exit(128 + signals.number)  # a thread that still computes is not waited for
     sys.exit(code)
+
+
+def run() -> int:
+    """Run the command that the arguments name; whatever is wrong is one line on stderr.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        KeyboardInterrupt: when a signal came.
+    """
+    from twin.errors import INCOMPLETE, INTERNAL, USAGE, TwinError, shortage
+
+    try:
+        from compare.cli.app import app
+
+        return app(standalone_mode=False) or 0
+    except TwinError as error:
+        print(f"twin: {' '.join(str(error).split())}", file=sys.stderr)
+        return INCOMPLETE if shortage(error) else error.exit_code
+    except Exception as error:
+        if isinstance(error.__cause__, KeyboardInterrupt):  # click has a name of its own for it
+            raise error.__cause__ from None
+        if hasattr(error, "format_message"):  # a complaint about the arguments
+            print(f"twin: {error.format_message()}; see twin --help", file=sys.stderr)
+            return USAGE
+        if cause := shortage(error):
+            print(f"twin: {cause}; what was measured until then is kept", file=sys.stderr)
+            return INCOMPLETE
+        words = " ".join(str(error).split())[:200]
+        print(f"twin: a fault of its own, {type(error).__name__}: {words}; {_kept(error)}", file=sys.stderr)
+        return INTERNAL
+
+
+def _kept(error: Exception) -> str:
+    """Write the traceback to a file, and say where that is; where no file can be written, the last place in it."""
+    import tempfile
+    import traceback
+
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    try:
+        name = f"twin-fault-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
+        place = os.path.join(tempfile.gettempdir(), name)
+        with open(place, "x", encoding="utf-8", errors="replace") as file:
+            file.write(f"{sys.argv}\n{''.join(traceback.format_exception(error))}")
+    except OSError:
+        return f"at {last.filename}:{last.lineno}"
+    return f"please report it with {place}, which says where"

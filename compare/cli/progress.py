@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from compare.cli.streams import unfiltered
 from compare.record.measurement import Measurement
 from compare.record.record import RunRecord
 
@@ -19,7 +20,7 @@ def showing(record: RunRecord) -> Iterator[Callable[[Measurement, str], None]]:
 
     todo = sum(measurement.status == "not_run" for measurement in record.measurements)
     columns = TextColumn("{task.description}"), BarColumn(24), MofNCompleteColumn(), TimeElapsedColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Progress(*columns, console=Console(file=unfiltered(sys.stderr)), transient=True) as bar:
         task = bar.add_task("starting", total=todo)
 
         def on_progress(measurement: Measurement, word: str) -> None:

@@ -60,7 +60,7 @@ class Refusal:
     """Why a request has no result; the worker itself goes on."""
 
     ok: Literal[False]
-    status: Literal["failed", "oom_host", "oom_device", "unsupported"]
+    status: Literal["failed", "crashed", "oom_host", "oom_device", "unsupported"]
     reason: str
     partial: Place = Place()
 

@@ -34,13 +34,14 @@ def _examine(engine: Engine, device: str, timeout: float) -> dict[str, Any]:
             "reason": f"{' and '.join(missing)} not installed; try: pip install 'twin-suite[{engine.name}]'",
         }
     start = time.monotonic()
-    session = Session(Worker(engine, device), timeout)
     try:
-        session.greet(device)
+        session = Session(Worker(engine, device), timeout)
+        try:
+            session.greet(device)
+        finally:
+            session.close()
     except WorkerFailed as failure:
         return {"works": False, "reason": failure.reason}
-    finally:
-        session.close()
     seconds = round(time.monotonic() - start, 1)
     return {"works": True, "seconds": seconds, "python": engine.python, **asdict(session.hello)}
 

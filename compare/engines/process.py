@@ -7,13 +7,13 @@ import selectors
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+from compare.engines import guard
 from compare.engines.answers import Epoch, Malformed, Place, Refusal, parse
 from compare.engines.engine import Engine
 from twin.bridge import BridgeError
@@ -68,24 +68,31 @@ class Worker:
     """
 
     def __init__(self, engine: Engine, device: str = "cpu", threads: int = 1):
+        """Start it.
+
+        Raises:
+            WorkerFailed: when it cannot be started: no disk, no handles, no memory, no such program.
+        """
         self.engine = engine
-        self.folder = Path(tempfile.mkdtemp(prefix="twin-"))
-        self.log = self.folder / "log"
         self.oom_kills = _oom_kills()
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                engine.command(),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                env=engine.environment(device, threads) | {"TMPDIR": str(self.folder)},
-                start_new_session=True,
-            )
-        self.selector = selectors.DefaultSelector()
-        assert self.process.stdout is not None
-        self.selector.register(self.process.stdout, selectors.EVENT_READ)
         self.buffer = b""
         self.closed = False
+        try:
+            self.folder = guard.folder()
+            self.log = self.folder / "log"
+            with self.log.open("wb") as log:
+                self.process = subprocess.Popen(
+                    engine.command(),
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    env=engine.environment(device, threads) | {"TMPDIR": str(self.folder)},
+                    start_new_session=True,
+                )
+        except OSError as error:
+            raise WorkerFailed("crashed", f"{engine.name} cannot be started: {error.strerror or error}") from error
+        guard.watch(self.process.pid)
+        os.set_blocking(self.process.stdin.fileno(), False)  # type: ignore[union-attr]
 
     def ask(
         self,
@@ -107,13 +114,8 @@ class Worker:
         Raises:
             WorkerFailed: when there is no result.
         """
-        try:
-            assert self.process.stdin is not None
-            self.process.stdin.write(json.dumps({"op": op, **fields}).encode() + b"\n")
-            self.process.stdin.flush()
-        except (OSError, ValueError):  # a ValueError where the pipe is closed already
-            raise self._ended() from None
         deadline, waited_for, last = time.monotonic() + timeout, "no answer", 0
+        self._send(json.dumps({"op": op, **fields}).encode() + b"\n", deadline, f"no answer within {timeout:g} s")
         while True:
             line = self._line(deadline, f"{waited_for} within {timeout:g} s")
             try:
@@ -152,19 +154,40 @@ class Worker:
         if self.closed:
             return
         self.closed = True
-        self.selector.close()
+        guard.forget(self.process.pid)
         for pipe in (self.process.stdin, self.process.stdout):
             with contextlib.suppress(OSError):  # what was still to be written has no reader
                 pipe.close()  # type: ignore[union-attr]
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def _send(self, request: bytes, deadline: float, too_late: str) -> None:
+        """Write a request; one that is larger than a pipe holds waits for a worker that reads."""
+        if self.closed:
+            raise self._ended()
+        left = memoryview(request)
+        while left:
+            self._wait(self.process.stdin, selectors.EVENT_WRITE, deadline, too_late)
+            try:
+                left = left[os.write(self.process.stdin.fileno(), left) :]  # type: ignore[union-attr]
+            except BlockingIOError:
+                pass
+            except OSError:
+                raise self._ended() from None
+
+    def _wait(self, pipe: Any, event: int, deadline: float, too_late: str) -> None:
+        """Until a pipe is ready; `too_late` is why the request fails if the deadline passes."""
+        left = deadline - time.monotonic()
+        with selectors.DefaultSelector() as selector:
+            selector.register(pipe, event)
+            if left > 0 and selector.select(left):
+                return
+        self.close()
+        raise WorkerFailed("timeout", too_late)
+
     def _line(self, deadline: float, too_late: str) -> bytes:
         """The next line that the worker writes; `too_late` is why it failed if the deadline passes."""
         while b"\n" not in self.buffer:
-            left = deadline - time.monotonic()
-            if left <= 0 or not self.selector.select(left):
-                self.close()
-                raise WorkerFailed("timeout", too_late)
+            self._wait(self.process.stdout, selectors.EVENT_READ, deadline, too_late)
             read = os.read(self.process.stdout.fileno(), 1 << 16)  # type: ignore[union-attr]
             if not read:
                 raise self._ended()

@@ -183,7 +183,7 @@ class Session:
             try:
                 arrays.write(path, named)
             except TwinError as error:
-                raise WorkerFailed("failed", str(error), alive=True) from error
+                raise WorkerFailed("crashed", str(error), alive=True) from error
         return str(path)
 
     def _path(self, name: str) -> Path:

@@ -75,7 +75,8 @@ def write_text(path: Path, text: str, option: str = "--out", inputs: Iterable[Pa
             os.fsync(file.fileno())
         part.replace(target)
     except OSError as error:
+        raise TwinError(f"cannot write {path}: {error.strerror}; choose another place with {option}") from error
+    finally:
         if part is not None:
             with contextlib.suppress(OSError):
                 part.unlink(missing_ok=True)
-        raise TwinError(f"cannot write {path}: {error.strerror}; choose another place with {option}") from error

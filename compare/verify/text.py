@@ -17,7 +17,7 @@ def stage() -> Iterator[Callable[[str], None]]:
         return
     from rich.console import Console
 
-    with Console(stderr=True).status("starting") as status:
+    with Console(file=getattr(sys.stderr, "unfiltered", sys.stderr)).status("starting") as status:
         yield lambda word: status.update(word)
 
 

@@ -21,7 +21,7 @@ from compare.worker.learner import Learner
 from compare.worker.model import Model
 from compare.worker.timing import Timing
 from compare.worker.training import Training
-from twin.errors import TwinError
+from twin.errors import TwinError, shortage
 
 GROUPS: tuple[type, ...] = (Framework, Model, Training, Timing, Learner, Foreign)
 
@@ -72,7 +72,7 @@ def _status(error: BaseException) -> str:
         return "oom_device" if "cuda" in text.lower() or "gpu" in text.lower() else "oom_host"
     if isinstance(error, MemoryError) or "can't allocate memory" in text:
         return "oom_host"
-    return "failed"
+    return "crashed" if shortage(error) else "failed"  # a full disk is no difference
 
 
 def _one_line(error: BaseException) -> str:

@@ -5,7 +5,7 @@ import runpy
 
 import pytest
 
-from compare.cli.main import app
+from compare.cli.app import app
 from twin.catalogue import TWINS, chapter_of
 from twin.glossary import ENTRIES
 from twin.paths import ROOT

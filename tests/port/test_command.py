@@ -20,9 +20,8 @@ def main(arguments, capsys):
     """The same in this process, for what needs no framework: exit code, output, complaints."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["twin", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-    return ended.value.code or 0, *capsys.readouterr()
+        code = cli.run()
+    return code, *capsys.readouterr()
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from compare.cli.main import app
+from compare.cli.app import app
 from compare.record.machine import Machine
 from compare.record.measurement import BenchMeasurement, CheckMeasurement, Node, TrainMeasurement
 from compare.record.record import SCHEMA, Record

@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.numpy import load_file, save_file
 
-from compare.cli import main as cli
+from compare.cli import app as cli
 from compare.engines.engine import ENGINES
 from compare.engines.pool import Pool, Settings
 from compare.verify import run as examination

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from compare.cli.streams import unfiltered
 from twin.catalogue import TWINS, find
 from twin.errors import TwinError
 
@@ -40,4 +41,4 @@ def show(
         os.environ.setdefault("LESS", "-R")  # colours as colours
         pydoc.pager(page)
     else:
-        print(page, end="")
+        print(page, end="", file=unfiltered(sys.stdout))
