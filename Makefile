@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Two processes of tests beside each other, a file in one of them; the tests that wait for a measurement come last.
+BESIDE := -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: compare test test-long quick twin docs docs-check picture lint clean
 
@@ -10,14 +12,14 @@ compare: $(VENV)/ready
 
 # Everything but long trainings and sweeps.
 test: $(VENV)/ready
-	$(BIN)/python -m pytest -m "not long"
+	$(BIN)/python -m pytest -m "not long" $(BESIDE)
 
 test-long: $(VENV)/ready
-	$(BIN)/python -m pytest -m long
+	$(BIN)/python -m pytest -m long $(BESIDE)
 
 # What needs no framework.
 quick: $(VENV)/ready
-	$(BIN)/python -m pytest -p tests.helpers.no_framework -m "not framework" -n 2 --dist loadfile
+	$(BIN)/python -m pytest -p tests.helpers.no_framework -m "not framework" $(BESIDE)
 
 # A twin's own tests: the structure of its files, the ladder, its training. For example: make twin NAME=lenet
 twin: $(VENV)/ready

@@ -1,23 +1,22 @@
 """Tests are generated from the catalogue: one per twin and engine, with ids such as `lenet-keras-jax`.
 
-The measurements that the selected tests need run in the background, through the very harness that users run, while
-the other tests go on; those that wait for a measurement come last.
+The measurements that the selected tests need run in the background (tests/helpers/background.py), while the other tests
+go on; those that wait for a measurement come last.
 """
 
-import contextlib
 import os
+import shutil
 import signal
-import threading
+import tempfile
+from pathlib import Path
 
 import pytest
 
 from compare.check import run as check
 from compare.engines.engine import ENGINES, Engine
-from compare.engines.pool import Settings
 from compare.record.measurement import Measurement
-from compare.record.record import RunRecord
 from compare.train import run as training
-from tests.helpers import work
+from tests.helpers import background, work
 from twin.catalogue import TWINS, find
 from twin.errors import TwinError
 from twin.spec import Twin
@@ -33,6 +32,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 KERAS, INSTEAD = "keras-jax", "keras-torch"
 SLOW = ("vgg_style", "deep_convnet", "vgg", "vgg16", "inception", "googlenet", "mbconv", "efficientnet_b0")
 
+FOLDER = pytest.StashKey[Path]()  # where finished measurements lie
+
 
 def pytest_addoption(parser):
     parser.addoption("--engine", action="append", choices=list(ENGINES), help="only this engine; repeat for several")
@@ -40,6 +41,12 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
+    given = getattr(config, "workerinput", {}).get("measured")
+    config.stash[FOLDER] = Path(given or tempfile.mkdtemp(prefix="twin-tests-"))
+    if not given:
+        config.add_cleanup(lambda: shutil.rmtree(config.stash[FOLDER], ignore_errors=True))
+    if config.getoption("numprocesses", None) and not given:
+        config.pluginmanager.register(BesideProcesses())
     try:
         for name in config.getoption("--twin") or ():
             find(name)
@@ -81,65 +88,6 @@ def _id(measurement: Measurement) -> str:
     return f"{measurement.twin}-{measurement.engine}" + ("-float64" if measurement.dtype == "float64" else "")
 
 
-class Background:
-    """Runs the measurements of the collected tests; `wait` returns a measurement when it has been measured."""
-
-    def __init__(self):
-        self.measurements: dict[str, Measurement] = {}
-        self.done: dict[str, threading.Event] = {}
-        self.failure: BaseException | None = None
-
-    def want(self, measurement: Measurement) -> None:
-        self.measurements["/".join(measurement.key)] = measurement
-        self.done["/".join(measurement.key)] = threading.Event()
-
-    def start(self, engines: list[Engine]) -> None:
-        if self.measurements:
-            threading.Thread(target=self._run, args=(engines,), daemon=True).start()
-
-    def wait(self, measurement: Measurement) -> Measurement:
-        if not self.done["/".join(measurement.key)].wait(timeout=1500):
-            raise TimeoutError(f"{_id(measurement)} was not measured in time")
-        if self.failure:
-            raise self.failure
-        return self.measurements["/".join(measurement.key)]
-
-    def _run(self, engines: list[Engine]) -> None:
-        def tell(measurement: Measurement, word: str) -> None:
-            if measurement.status != "not_run":
-                self.done["/".join(measurement.key)].set()
-
-        # The tests that run meanwhile go first, or a core idles at the end. Not every system lets a thread step back.
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
-        try:
-            checks = [measurement for measurement in self.measurements.values() if measurement.measure == "check"]
-            check.run(RunRecord("test", checks, None), engines, Settings(), tell)
-            trains = [measurement for measurement in self.measurements.values() if measurement.measure == "train"]
-            one_each = Settings(jobs=1)
-            native, keras = ([c for c in trains if (c.engine == "torch") is side] for side in (True, False))
-            lanes = [native, keras[::2], keras[1::2]]  # Keras's take longer: in one lane, a core would idle
-            threads = [
-                threading.Thread(
-                    target=training.run,
-                    args=(RunRecord("test", lane, None), engines, one_each, training.Options(until_target=True), tell),
-                )
-                for lane in lanes
-            ]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
-        except BaseException as error:
-            self.failure = error
-        finally:
-            for event in self.done.values():
-                event.set()
-
-
-BACKGROUND = Background()
-
-
 @pytest.hookimpl(tryfirst=True)  # before -m chooses
 def pytest_collection_modifyitems(config, items):
     if config.getoption("--twin"):
@@ -154,22 +102,38 @@ def pytest_collection_modifyitems(config, items):
 
 
 def pytest_collection_finish(session):
+    """Ask for what the selected tests need; without several processes, begin to measure it."""
+    if session.config.getoption("--collect-only"):
+        return
+    asked = []
     for item in session.items:
         params = getattr(getattr(item, "callspec", None), "params", {})
-        for measurement in (params.get("checked"), params.get("trained")):
-            if measurement is not None:
-                BACKGROUND.want(measurement)
-    if not session.config.getoption("--collect-only"):
-        BACKGROUND.start(engines_of(session.config))
+        asked += [params[name] for name in ("checked", "trained") if name in params]
+    number = getattr(session.config, "workerinput", {}).get("workerid")
+    if number in (None, "gw0"):  # all of them collect the same
+        background.ask(session.config.stash[FOLDER], asked)
+    if number is None:
+        background.start(session.config.stash[FOLDER], engines_of(session.config))
+
+
+class BesideProcesses:
+    """What the process does that distributes tests among others (pytest-xdist)."""
+
+    def pytest_configure_node(self, node):
+        node.workerinput["measured"] = str(node.config.stash[FOLDER])
+
+    def pytest_xdist_node_collection_finished(self, node):
+        if node.gateway.id == "gw0":
+            background.start(node.config.stash[FOLDER], engines_of(node.config))
 
 
 @pytest.fixture
 def checked(request) -> Measurement:
     """A measurement of `twin check`, measured."""
-    return BACKGROUND.wait(request.param)
+    return background.wait(request.config.stash[FOLDER], request.param)
 
 
 @pytest.fixture
 def trained(request) -> Measurement:
     """A measurement of `twin train`, measured."""
-    return BACKGROUND.wait(request.param)
+    return background.wait(request.config.stash[FOLDER], request.param)

@@ -1,0 +1,95 @@
+"""Measures in the background what the selected tests of twins and engines need, while the other tests go on.
+
+The measurements run through the very harness that users run. Several processes of tests (`pytest -n 2`) share them: the
+process that distributes the tests measures, and each finished measurement lies in a folder, where any of them reads it.
+"""
+
+import contextlib
+import os
+import pickle
+import threading
+import time
+import traceback
+from collections.abc import Iterable
+from pathlib import Path
+
+from compare.check import run as check
+from compare.engines.engine import Engine
+from compare.engines.pool import Settings
+from compare.record.measurement import Measurement
+from compare.record.record import RunRecord
+from compare.train import run as training
+
+WANTED, FAILURE = "wanted", "failure"
+PATIENCE = 1500  # seconds that a test waits for its measurement
+
+
+def ask(folder: Path, measurements: Iterable[Measurement]) -> None:
+    """Write down what the collected tests need."""
+    _write(folder / WANTED, {measurement.key: measurement for measurement in measurements})
+
+
+def start(folder: Path, engines: list[Engine]) -> None:
+    """Begin to measure what was asked for."""
+    wanted = pickle.loads((folder / WANTED).read_bytes())
+    if wanted:
+        threading.Thread(target=_measure, args=(folder, list(wanted.values()), engines), daemon=True).start()
+
+
+def wait(folder: Path, measurement: Measurement) -> Measurement:
+    """The measurement, finished.
+
+    Raises:
+        TimeoutError: when it takes too long.
+        RuntimeError: when the harness itself failed.
+    """
+    finished, end = _file(folder, measurement), time.monotonic() + PATIENCE
+    while not finished.exists():
+        if (folder / FAILURE).exists():
+            raise RuntimeError((folder / FAILURE).read_text())
+        if time.monotonic() > end:
+            raise TimeoutError(f"{'/'.join(measurement.key)} was not measured in time")
+        time.sleep(0.05)
+    return pickle.loads(finished.read_bytes())
+
+
+def _measure(folder: Path, measurements: list[Measurement], engines: list[Engine]) -> None:
+    def on_progress(measurement: Measurement, _: str) -> None:
+        if measurement.status != "not_run":
+            _write(_file(folder, measurement), measurement)
+
+    # The tests that run meanwhile go first, or a core idles at the end. Not every system lets a thread step back.
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
+    try:
+        checks = [measurement for measurement in measurements if measurement.measure == "check"]
+        check.run(RunRecord("test", checks, None), engines, Settings(), on_progress)
+        trains = [measurement for measurement in measurements if measurement.measure == "train"]
+        one_each, until_target = Settings(jobs=1), training.Options(until_target=True)
+        native, keras = ([c for c in trains if (c.engine == "torch") is side] for side in (True, False))
+        lanes = [native, keras[::2], keras[1::2]]  # Keras's take longer: in one lane, a core would idle
+        threads = [
+            threading.Thread(
+                target=training.run, args=(RunRecord("test", lane, None), engines, one_each, until_target, on_progress)
+            )
+            for lane in lanes
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for measurement in measurements:
+            _write(_file(folder, measurement), measurement)  # those too that nobody came to
+    except BaseException:
+        (folder / FAILURE).write_text(traceback.format_exc())
+
+
+def _file(folder: Path, measurement: Measurement) -> Path:
+    return folder / "__".join(part.replace("/", "_") for part in measurement.key)
+
+
+def _write(path: Path, what: object) -> None:
+    """Whole or not at all: others look for the file meanwhile."""
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    unfinished.write_bytes(pickle.dumps(what))
+    unfinished.replace(path)
