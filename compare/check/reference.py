@@ -25,7 +25,6 @@ NATIVE_TWINS = 8
 ATTEMPTS = 8  # batches to try for one that is at no non-differentiable point
 MODES = {"inference": False, "training": True}
 GRADIENT_JUMP = 3e-5  # of a gradient: a third of its limit, and ten times what moves of several ulps otherwise do
-# Arguments that say the shape of a row at a published size, and the layouts of the inputs that have it.
 # Adam's epsilon in the ladder, in Keras's meaning. Far larger than the stock 1e-7, so that a gradient which
 # is rounding noise (a key's bias in attention) is not blown up to a full step, and so that where the epsilon
 # is added is plain to see.
@@ -97,25 +96,9 @@ def of_model(
     for _ in range(ATTEMPTS):
         batches = make_batches(twin, arguments, size, rng)
         first = {n.removeprefix("1/"): a for n, a in batches.items() if n.startswith("1/")}
-        if not with_noise:
-            draws, exact = [], native.outputs("float64", "", weights, first, with_steps)
-            break
-        draws = [
-            native.outputs("float32", "", weights, first, with_steps),
-            native.outputs("float32", "channels-last", weights, first, with_steps),
-            native.outputs("float32", "no-onednn", weights, first, with_steps),
-            native.outputs("float32", "", perturbed(weights, rng), first, with_steps),
-            native.outputs("float32", "", weights, perturbed(first, rng), with_steps),
-        ]
-        probe = native.outputs(
-            "float32",
-            "",
-            perturbed(weights, rng, ulps=8),
-            perturbed(first, rng, ulps=8),
-            with_steps,
-        )
+        draws, probe = native.draws(weights, first, with_steps, rng) if with_noise else ([], [])
         exact = native.outputs("float64", "", weights, first, with_steps)
-        if not with_steps or not rounding_decides_gradients([*draws, probe], exact.arrays["gradients"]):
+        if not with_steps or not rounding_decides_gradients(draws + probe, exact.arrays["gradients"]):
             break
     ref = Reference(built.leaves, redundant, weights, batches, first, losses=exact.losses)
     if with_steps:
@@ -195,6 +178,20 @@ class _Native:
             answer = model.gradients(batch)
             found.losses, found.arrays["gradients"] = answer.losses, answer.arrays
         return found
+
+    def draws(
+        self, weights: Arrays, batch: Arrays, gradients: bool, rng: np.random.Generator
+    ) -> tuple[list[Outputs], list[Outputs]]:
+        """Float32 runs whose spread is rounding noise, and one that was moved farther than any engine rounds."""
+        draws = [
+            self.outputs("float32", "", weights, batch, gradients),
+            self.outputs("float32", "channels-last", weights, batch, gradients),
+            self.outputs("float32", "no-onednn", weights, batch, gradients),
+            self.outputs("float32", "", perturbed(weights, rng), batch, gradients),
+            self.outputs("float32", "", weights, perturbed(batch, rng), gradients),
+        ]
+        moved = perturbed(weights, rng, ulps=8), perturbed(batch, rng, ulps=8)
+        return draws, [self.outputs("float32", "", *moved, gradients)]
 
     def activations(self, batch: Arrays) -> tuple[list[str], dict[str, Arrays]]:
         """The layers in order, and what enters and leaves each, of the model as last built."""

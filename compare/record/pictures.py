@@ -16,6 +16,7 @@ from twin.bridge import Arrays
 from twin.metrics import best_path
 from twin.spec import Layout, Twin
 
+Rows = Mapping[str, np.ndarray]
 Strip = tuple[str, str, list[np.ndarray]]  # caption, what it is of, and its pictures
 
 ROWS = 8  # of the test part
@@ -31,8 +32,8 @@ BRIGHT = ((34, 34, 34), (102, 204, 238), (238, 119, 51), (204, 187, 68), (170, 5
 
 def of_predictions(
     twin: Twin,
-    test: Mapping[str, np.ndarray],
-    outputs: Mapping[str, np.ndarray],
+    test: Rows,
+    outputs: Rows,
     spelled: Callable[[Sequence[int]], str] = str,
 ) -> dict[str, Any]:
     """Pictures of what a model made of the first test rows.
@@ -48,54 +49,92 @@ def of_predictions(
         the height and width in pixels of one picture of the first strip; for classes `labels`, and for places `boxes`
         (left, top, right, bottom, from 0 to 1), both 'true' and 'predicted'. Empty where there is nothing to see.
     """
-    rows = slice(ROWS)
     metric = twin.metric.name if twin.metric else ""
-    found: dict[str, Any] = {"rows": ROWS}
-
-    def inputs() -> list[Strip]:
-        made = ((name, _pictures(test[name][rows], layout)) for name, layout in twin.inputs.items())
-        captions = {name: "input" if len(twin.inputs) == 1 else f"input {name}" for name in twin.inputs}
-        return [(captions[name], "data", pictures) for name, pictures in made if pictures]
-
-    if metric == "accuracy":
-        found["labels"] = _both(test["y"][rows], outputs["y"][rows].argmax(-1))
-    elif metric in ("character_error_rate", "bleu"):
-        # What a model writes word by word is in the last outputs that the metric asked for.
-        said = best_path(outputs["y"][rows]) if metric == "character_error_rate" else outputs["y"][rows].argmax(-1)
-        both: dict[str, Any] = {"true": test["y"][rows], "predicted": said}
-        found["labels"] = {name: [spelled(each) for each in sequences] for name, sequences in both.items()}
-    elif metric == "localization_accuracy":
-        found["labels"] = _both(test["label"][rows], outputs["label"][rows].argmax(-1))
-        found["boxes"] = _both(test["box"][rows].round(3), np.nan_to_num(outputs["box"][rows]).round(3))
-    strips = {
-        **dict.fromkeys(
-            ("accuracy", "bleu", "character_error_rate", "heart_rate_error", "localization_accuracy"), inputs
-        ),
-        "mean_mask_iou": lambda: [
-            *inputs(),
-            ("true mask", "data", _coloured(test["y"][rows])),
-            ("predicted mask", "model", _coloured(outputs["y"][rows].argmax(-1))),
-        ],
-        "mean_average_precision": lambda: _detected(twin, test, outputs),
-        "mean_mask_average_precision": lambda: _detected(twin, test, outputs),
-        "reconstruction_error": lambda: [
-            *inputs(),
-            ("target", "data", _pictures(test["y"][rows], twin.layout("y"))),
-            ("output", "model", _pictures(outputs["y"][rows], twin.output_layout("y"))),
-        ],
-        "frechet_distance": lambda: [
-            ("real", "data", _pictures(test["real"][rows], twin.layout("real"))),
-            ("generated", "model", _pictures(outputs["y"][rows], twin.output_layout("y"))),
-        ],
-    }
-    if metric not in strips:
+    if metric not in STRIPS:
         return {}
-    made = [strip for strip in strips[metric]() if strip[2]]
+    test, outputs = ({name: array[:ROWS] for name, array in arrays.items()} for arrays in (test, outputs))
+    made = [strip for strip in STRIPS[metric](twin, test, outputs) if strip[2]]
     if not made:
         return {}
-    found["tile"] = list(_enlarged(made[0][2][0]).shape[:2])
-    found["pictures"] = [{"caption": caption, "of": of, "png": _strip(all_)} for caption, of, all_ in made]
-    return found
+    return {
+        "rows": ROWS,
+        **_answers(metric, test, outputs, spelled),
+        "tile": list(_enlarged(made[0][2][0]).shape[:2]),
+        "pictures": [{"caption": caption, "of": of, "png": _strip(pictures)} for caption, of, pictures in made],
+    }
+
+
+def _answers(metric: str, test: Rows, outputs: Rows, spelled: Callable[[Sequence[int]], str]) -> dict[str, Any]:
+    """What stands under the pictures or is drawn on them, true and predicted: classes, words and boxes."""
+    if metric == "accuracy":
+        return {"labels": _both(test["y"], outputs["y"].argmax(-1))}
+    if metric in ("character_error_rate", "bleu"):
+        # What a model writes word by word is in the last outputs that the metric asked for.
+        predicted = best_path(outputs["y"]) if metric == "character_error_rate" else outputs["y"].argmax(-1)
+        both: dict[str, Any] = {"true": test["y"], "predicted": predicted}
+        return {"labels": {name: [spelled(each) for each in sequences] for name, sequences in both.items()}}
+    if metric == "localization_accuracy":
+        return {
+            "labels": _both(test["label"], outputs["label"].argmax(-1)),
+            "boxes": _both(test["box"].round(3), np.nan_to_num(outputs["box"]).round(3)),
+        }
+    return {}
+
+
+def _inputs(twin: Twin, test: Rows, _: Rows) -> list[Strip]:
+    captions = {name: "input" if len(twin.inputs) == 1 else f"input {name}" for name in twin.inputs}
+    return [(captions[name], "data", _pictures(test[name], layout)) for name, layout in twin.inputs.items()]
+
+
+def _masks(twin: Twin, test: Rows, outputs: Rows) -> list[Strip]:
+    return [
+        *_inputs(twin, test, outputs),
+        ("true mask", "data", _coloured(test["y"])),
+        ("predicted mask", "model", _coloured(outputs["y"].argmax(-1))),
+    ]
+
+
+def _reconstructions(twin: Twin, test: Rows, outputs: Rows) -> list[Strip]:
+    return [
+        *_inputs(twin, test, outputs),
+        ("target", "data", _pictures(test["y"], twin.layout("y"))),
+        ("output", "model", _pictures(outputs["y"], twin.output_layout("y"))),
+    ]
+
+
+def _generated(twin: Twin, test: Rows, outputs: Rows) -> list[Strip]:
+    return [
+        ("real", "data", _pictures(test["real"], twin.layout("real"))),
+        ("generated", "model", _pictures(outputs["y"], twin.output_layout("y"))),
+    ]
+
+
+def _detected(twin: Twin, test: Rows, outputs: Rows) -> list[Strip]:
+    """Scenes with the boxes of their objects, and with those that a model found, a colour for each class."""
+    scenes = _pictures(test[next(iter(twin.inputs))], "images")
+    true, predicted = [], []
+    for row, scene in enumerate(scenes):
+        there = test["classes"][row] != PADDING
+        true.append(_boxed(scene, test["boxes"][row][there], test["classes"][row][there]))
+        places, kinds = detections(outputs["boxes"][row], outputs["scores"][row], least=CONFIDENT)
+        boxes = outputs["boxes"][row]
+        predicted.append(_boxed(scene, boxes[places] if boxes.ndim == 2 else boxes[places, kinds], kinds))
+    return [("true boxes", "data", true), (f"boxes found with a score from {CONFIDENT} on", "model", predicted)]
+
+
+# Metric -> the strips of a model that it measures.
+STRIPS: dict[str, Callable[[Twin, Rows, Rows], list[Strip]]] = {
+    "accuracy": _inputs,
+    "bleu": _inputs,
+    "character_error_rate": _inputs,
+    "frechet_distance": _generated,
+    "heart_rate_error": _inputs,
+    "localization_accuracy": _inputs,
+    "mean_average_precision": _detected,
+    "mean_mask_average_precision": _detected,
+    "mean_mask_iou": _masks,
+    "reconstruction_error": _reconstructions,
+}
 
 
 def filters(weights: Arrays, order: list[str]) -> dict[str, str] | None:
@@ -182,19 +221,6 @@ def _pictures(x: np.ndarray, layout: Layout) -> list[np.ndarray]:
 def _coloured(masks: np.ndarray) -> list[np.ndarray]:
     """A colour per class, (H, W, 3)."""
     return list(np.array(BRIGHT, np.float32)[masks % len(BRIGHT)] / 255)
-
-
-def _detected(twin: Twin, test: Mapping[str, np.ndarray], outputs: Mapping[str, np.ndarray]) -> list[Strip]:
-    """Scenes with the boxes of their objects, and with those that a model found, a colour for each class."""
-    scenes = _pictures(test[next(iter(twin.inputs))][:ROWS], "images")
-    true, predicted = [], []
-    for row, scene in enumerate(scenes):
-        there = test["classes"][row] != PADDING
-        true.append(_boxed(scene, test["boxes"][row][there], test["classes"][row][there]))
-        places, kinds = detections(outputs["boxes"][row], outputs["scores"][row], least=CONFIDENT)
-        boxes = outputs["boxes"][row]
-        predicted.append(_boxed(scene, boxes[places] if boxes.ndim == 2 else boxes[places, kinds], kinds))
-    return [("true boxes", "data", true), (f"boxes found with a score from {CONFIDENT} on", "model", predicted)]
 
 
 def _boxed(scene: np.ndarray, boxes: np.ndarray, kinds: np.ndarray) -> np.ndarray:
