@@ -191,6 +191,25 @@ def attention(
     return {"caption": caption, "of": "model", "png": _strip(list(maps / brightest), **APART)}
 
 
+def policy(predict: Callable[[Arrays], Arrays]) -> dict[str, Any]:
+    """Where a policy pushes a cart that stands still in the middle, by the angle and the angular speed of its pole.
+
+    Args:
+        predict: states `x` (N, 4), in units of `twin.data.cartpole.SCALE`, to values or logits `y` (N, 2).
+
+    Returns:
+        As `of_predictions`.
+    """
+    units = np.linspace(-1, 1, SIDE, dtype=np.float32)
+    angle, angular_speed = np.meshgrid(units, -units)
+    still = np.zeros_like(angle)
+    states = np.stack([still, still, angle, angular_speed], axis=-1).reshape(-1, 4)
+    picture = predict({"x": states})["y"].argmax(-1).reshape(SIDE, SIDE, 1)
+    caption = "pushes to the right (bright), by angle (from left to right) and angular speed (upwards) of the pole"
+    pictures = [{"caption": caption, "of": "model", "png": _strip([picture])}]
+    return {"rows": 1, "pictures": pictures, "tile": [SIDE, SIDE]}
+
+
 def _both(true: np.ndarray, predicted: np.ndarray) -> dict[str, list]:
     return {"true": true.tolist(), "predicted": predicted.tolist()}
 

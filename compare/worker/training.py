@@ -116,8 +116,10 @@ class Progress:
 
 
 def shown(context: Context, dataset: Dataset, outputs: dict[str, np.ndarray]) -> dict[str, Any]:
-    """Pictures of what was learned: predictions on the first test rows, and where a vision transformer looks."""
+    """Pictures of what was learned: predictions on test rows, where a vision transformer looks, what a policy does."""
     twin = context.run.twin
+    if twin.metric.name == "mean_return":
+        return pictures.policy(lambda states: context.train.predict(context.run, states))
     spelled = getattr(data.module(twin.data), "spelled", str)
     found = pictures.of_predictions(twin, dataset.test, outputs, spelled)
     arguments, inputs = twin.small.arguments, twin.inputs_of(dataset.test)

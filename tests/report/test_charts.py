@@ -117,6 +117,14 @@ def test_pictures_of_what_was_learned_come_from_the_metric():
     assert strips("mean_return", {}, {}) == {}
 
 
+def test_a_policy_is_shown_by_where_it_pushes():
+    found = shown.policy(lambda states: {"y": states["x"][:, 2:]})  # right where the pole turns faster than it leans
+    pixels = np.array(Image.open(io.BytesIO(base64.b64decode(found["pictures"][0]["png"]))).convert("L"))
+    assert pixels.shape == tuple(found["tile"])
+    assert (pixels[0, 0], pixels[-1, -1]) == (255, 0)  # leans left and turns right; leans right and turns left
+    assert 0.4 < (pixels > 0).mean() < 0.6
+
+
 def test_filters_are_those_of_the_first_convolution():
     weights = {"a.bias": np.zeros(4), "b.weight": np.random.default_rng(0).random((4, 1, 5, 5))}
     found = shown.filters(weights, list(weights))

@@ -13,6 +13,23 @@ TWINS = (
         data="frozen_lake",
     ),
     Twin(
+        name="policy_search",
+        title="Policy search: REINFORCE with a baseline",
+        kind="model",
+        deck="C",
+        topic="policy parameters, policy search",
+        paper="Williams, Simple statistical gradient-following algorithms for connectionist reinforcement learning, "
+        "1992, section 4",
+        model="Policy",
+        small=Size({"state_dim": 4, "hidden_dim": 32, "num_actions": 2, "gamma": 0.99}, parameters=226),
+        data="cartpole_episodes",
+        loss="phases",
+        optimizer=Optimizer("adam", learning_rate=1e-2),
+        metric=Metric("mean_return", goal=300.0, chance=22.0, margin=30.0),  # a tenth of the goal
+        epochs=12,
+        batch_size=128,
+    ),
+    Twin(
         name="dqn",
         title="Deep Q-network",
         kind="model",

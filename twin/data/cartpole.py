@@ -2,19 +2,21 @@
 
 Gymnasium's CartPole-v1, many carts at once, and what deep Q-learning keeps beside its networks. The reward is
 Sutton and Barto's: -1 when the pole falls, else 0. Values then lie between -1 and 0; with 1 a step, as is usual,
-they climb to 100, and networks that are copied often learn to overrate them without bound.
+they climb to 100, and networks that are copied often learn to overrate them without bound. A policy that learns from
+whole episodes has no such trouble, and gets 1 a step.
 """
 
 from collections.abc import Callable
 
-import gymnasium
 import numpy as np
 
 from twin.data import Arrays, Dataset, split
+from twin.errors import TwinError
 
 Policy = Callable[[np.ndarray], np.ndarray]
 # A cart leaves the track at 2.4 and its pole falls at 0.21; speeds have no bound, but 2 is fast.
 SCALE = np.array([2.4, 2.0, 0.21, 2.0], np.float32)
+LONGEST = 500  # steps of an episode
 
 
 class Carts:
@@ -25,6 +27,12 @@ class Carts:
     """
 
     def __init__(self, count: int, seed: int):
+        try:
+            import gymnasium  # here, because the networks that play are built without it
+        except ImportError as error:
+            raise TwinError(
+                "CartPole-v1 is an environment of Gymnasium, which is not installed: pip install gymnasium"
+            ) from error
         self.environment = gymnasium.make_vec(
             "CartPole-v1", count, vectorization_mode="vector_entry_point", sutton_barto_reward=True
         )
@@ -84,6 +92,43 @@ class Experience:
         for name, array in rows.items():
             self.buffer[name][places] = array
         self.count += len(places)
+
+
+def play_episodes(policy: Policy, carts: int, gamma: float, random: np.random.Generator) -> Arrays:
+    """One episode of each cart by a stochastic policy, padded to the longest: 500 rows for each cart, step by step.
+
+    `x` (500 * carts, 4), `action`, the `advantage` of that action, and `weight`, 1 where the pole still stood. The
+    advantage is the discounted sum of the rewards from that step on, 1 a step, less its mean over all steps, which is
+    the baseline, in units of its standard deviation.
+
+    Args:
+        policy: states (carts, 4) to logits (carts, 2).
+        carts: how many.
+        gamma: what a reward one step later is worth.
+        random: draws the actions and the carts' starts.
+    """
+    world = Carts(carts, int(random.integers(2**31)))
+    rows = {
+        "x": np.zeros((LONGEST, carts, 4), np.float32),
+        "action": np.zeros((LONGEST, carts), np.int32),
+        "advantage": np.zeros((LONGEST, carts), np.float32),
+        "weight": np.zeros((LONGEST, carts), np.float32),
+    }
+    standing, steps = np.ones(carts, bool), 0
+    while standing.any():
+        left, right = policy(world.x).T
+        action = (random.random(carts) < 1 / (1 + np.exp(left - right))).astype(np.int32)
+        rows["x"][steps, standing] = world.x[standing]
+        rows["action"][steps], rows["weight"][steps] = action, standing
+        world.push(action)
+        standing = standing & ~world.over
+        steps += 1
+    to_go = np.zeros((LONGEST + 1, carts), np.float32)
+    for step in reversed(range(steps)):
+        to_go[step] = rows["weight"][step] * (1 + gamma * to_go[step + 1])
+    lived = rows["weight"] > 0
+    rows["advantage"][lived] = (to_go[:-1][lived] - to_go[:-1][lived].mean()) / max(to_go[:-1][lived].std(), 1e-6)
+    return {name: array.reshape(LONGEST * carts, *array.shape[2:]) for name, array in rows.items()}
 
 
 def explore(progress: float) -> float:
