@@ -93,9 +93,9 @@ COUNTERPARTS = (
     Counterpart("keras.layers.MaxPooling1D(pool_size)", "torch.nn.MaxPool1d(kernel_size)", "As in two dimensions."),
     Counterpart(
         "keras.layers.MaxPooling3D(pool_size)",
-        "torch.nn.MaxPool3d(kernel_size)",
+        "torch.nn.MaxPool3d(kernel_size), torch.nn.functional.max_pool3d",
         '"same" with the window\'s size as stride is `ceil_mode=True`: both round up and pad behind only.',
-        ("max_pool_same",),
+        ("max_pool_same", "max_pool3d_ties"),
     ),
     Counterpart(
         "keras.layers.AveragePooling2D(pool_size)",

@@ -1,7 +1,9 @@
 """Convolution, pooling, and the order in which maps become vectors: Keras's side."""
 
+import keras
 from keras import layers, ops
 
+from keras_impl.backend import value_and_gradients
 from keras_impl.differences import with_weights
 
 
@@ -39,6 +41,25 @@ def max_pool_same(x):
 def max_pool_same_equal(x):
     padded = ops.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=float("-inf"))
     return layers.MaxPooling2D(3, strides=2)(padded)
+
+
+def max_pool3d_ties(x):
+    return _gradient(layers.MaxPooling3D(2), x)
+
+
+def max_pool3d_ties_equal(x):
+    def pool(volume):
+        frames = layers.MaxPooling2D(2)(ops.reshape(volume, (2, 2, 2, 1)))
+        return layers.MaxPooling1D(2)(ops.reshape(frames, (1, 2, 1)))
+
+    return _gradient(pool, x)
+
+
+def _gradient(function, x):
+    """Of the sum of what the function gives, by each of its inputs, in one row."""
+    variable = keras.Variable(x)
+    _, (gradient,) = value_and_gradients(lambda: ops.sum(function(variable.value)), [variable])
+    return ops.reshape(gradient, (-1,))
 
 
 def flatten_order(x):

@@ -21,16 +21,19 @@ from torch import nn
 
 from compare.record import pictures
 from keras_impl import train as keras_train
+from keras_impl.models.video import conv3d as keras_conv3d
 from torch_impl import train
 from torch_impl.models.classification import vit
+from torch_impl.models.video import conv3d as torch_conv3d
 from twin import data, metrics
 from twin.catalogue import find
 from twin.data import clips, digit_strings, pulses
 from twin.errors import TwinError
 
-SMALL = {name: find(name).small.arguments for name in ("crnn", "stmap", "video_vit")}
+SMALL = {name: find(name).small.arguments for name in ("crnn", "conv3d", "stmap", "video_vit")}
 WRONG = {  # what each network refuses
     "crnn": [{"image_shape": (31, 64, 1)}, {"image_shape": (32, 7, 1)}, {"image_shape": (32, 64)}, {"num_classes": 1}],
+    "conv3d": [{"clip_shape": (20, 20, 1)}, {"clip_shape": (0, 20, 20, 1)}, {"num_classes": 1}],
     "stmap": [{"map_shape": (8, 7, 3)}, {"map_shape": (8, 128)}, {"map_shape": (0, 128, 3)}],
     "video_vit": [{"clip_shape": (7, 20, 20, 1)}, {"clip_shape": (8, 20, 21, 1)}, {"num_classes": 1}],
 }
@@ -143,6 +146,54 @@ def test_a_single_frame_does_not_show_the_motion():
 def test_data_that_cannot_be_made_is_one_clear_line(load, options):
     with pytest.raises(TwinError, match="received"):
         load(**options)
+
+
+# Volumes
+
+
+def test_the_first_pooling_of_c3d_keeps_the_time_and_the_last_rounds_up():
+    twin = find("conv3d")
+    seen = {}
+    with torch.device("meta"):
+        model = train.load_module(twin).C3D(**twin.paper_size.arguments)
+        for name in ("conv2", "conv3a", "conv4a", "conv5a", "flatten"):
+            getattr(model, name).register_forward_pre_hook(
+                lambda layer, given, name=name: seen.update({name: tuple(given[0].shape[2:])})
+            )
+        model(torch.zeros(1, 3, 16, 112, 112))
+    assert seen == {
+        "conv2": (16, 56, 56),
+        "conv3a": (8, 28, 28),
+        "conv4a": (4, 14, 14),
+        "conv5a": (2, 7, 7),
+        "flatten": (1, 4, 4),  # 7x7 rounded up
+    }
+    assert model.dense1.in_features == 512 * 4 * 4 == 8192
+
+
+def test_padding_on_both_sides_is_another_pooling():
+    x = torch.arange(49.0).reshape(1, 1, 1, 7, 7)
+    theirs = nn.MaxPool3d((1, 2, 2), padding=(0, 1, 1))(x)
+    ours = torch_conv3d.max_pool(x, frames=1, round_up=True)
+    assert theirs.shape == ours.shape
+    assert (theirs != ours).any()
+
+
+@pytest.mark.parametrize("round_up", [True, False])
+@pytest.mark.parametrize("frames", [1, 2])
+def test_pooling_frames_and_then_time_is_pooling_volumes(frames, round_up):
+    x = torch.randn(2, 3, 5, 7, 6)
+    ours = keras_conv3d.max_pool(x.movedim(1, -1), frames, round_up)
+    whole = keras.layers.MaxPooling3D((frames, 2, 2), padding="same" if round_up else "valid")(x.movedim(1, -1))
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(ours), keras.ops.convert_to_numpy(whole))
+    np.testing.assert_array_equal(torch_conv3d.max_pool(x, frames, round_up).movedim(1, -1), whole.detach().cpu())
+
+
+def test_a_kernel_over_time_sees_the_motion_of_three_frames():
+    model, x = built("conv3d"), torch.zeros(1, 1, 8, 20, 20)
+    x[:, :, 4] = 1
+    seen = (model.conv1(x) - model.conv1(torch.zeros_like(x))).abs().amax((1, 3, 4))[0] > 1e-6
+    assert seen.nonzero().flatten().tolist() == [3, 4, 5]
 
 
 # Space-time maps

@@ -42,6 +42,13 @@ def max_pool_same_equal(x):
     return nn.MaxPool2d(3, stride=2)(padded)
 
 
+def max_pool3d_ties(x):
+    with torch.enable_grad():
+        x = x.clone().requires_grad_()
+        (gradient,) = torch.autograd.grad(nn.MaxPool3d(2)(x).sum(), x)
+    return gradient.flatten()
+
+
 def flatten_order(x):
     return nn.Flatten()(x)
 

@@ -60,6 +60,21 @@ ROWS = (
         hiding={"x": ODD},
     ),
     Row(
+        name="max_pool3d_ties",
+        title="The gradient of maximum pooling over volumes, where values tie",
+        keras="On TensorFlow, every place that has the window's maximum gets the whole gradient, so that it counts as "
+        "often as there are such places: where ReLUs are shut over a region, the next layer's bias is learned from up "
+        "to eight times too much. In two dimensions, and on JAX and PyTorch, the first place gets it alone.",
+        torch="The first place gets it.",
+        source="tensorflow/python/ops/nn_ops.py, max_pool3d, as called from keras/src/backend/tensorflow/nn.py",
+        remedy="Pool the frames by `MaxPooling2D`, then the time by `MaxPooling1D`.",
+        hides="Windows without ties.",
+        kind="bug",
+        gap={"tensorflow": 1.0, "jax": 0.0, "torch": 0.0},
+        inputs={"x": [[[[[1.0], [1.0]], [[1.0], [1.0]]], [[[1.0], [1.0]], [[1.0], [1.0]]]]]},
+        hiding={"x": [[[[[4.0], [1.0]], [[1.0], [1.0]]], [[[1.0], [1.0]], [[1.0], [1.0]]]]]},
+    ),
+    Row(
         name="flatten_order",
         title="Order of a flattened map",
         keras="Channels last: H, W, C.",
