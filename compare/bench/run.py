@@ -243,7 +243,7 @@ class Bench:
             except WorkerFailed as failure:
                 if pool.stopping:
                     raise
-                measurement.status, measurement.reason = failure.status, failure.reason  # type: ignore[assignment]
+                measurement.status, measurement.reason = failure.status, failure.reason
 
         def start(who: str) -> None:
             models[who] = self._start(pool, self.by_name[measurements[who].engine], runs[who])

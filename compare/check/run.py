@@ -164,7 +164,7 @@ class EngineChecks:
             except WorkerFailed as failure:
                 if self.pool.stopping:
                     return
-                measurement.status, measurement.reason = failure.status, failure.reason  # type: ignore[assignment]
+                measurement.status, measurement.reason = failure.status, failure.reason
             with self.pool.lock:
                 self.record.save()
             self.progress(measurement, measurement.status)

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from compare.engines import guard
 from compare.engines.answers import Epoch, Malformed, Place, Refusal, parse
 from compare.engines.engine import Engine
+from compare.record.measurement import Status
 from twin.bridge import BridgeError
 from twin.errors import TwinError
 
@@ -33,7 +34,7 @@ class WorkerFailed(Exception):
         place: where code that a user wrote stopped.
     """
 
-    def __init__(self, status: str, reason: str, alive: bool = False, place: Place | None = None):
+    def __init__(self, status: Status, reason: str, alive: bool = False, place: Place | None = None):
         super().__init__(reason)
         self.status, self.reason, self.alive, self.place = status, reason, alive, place or Place()
 

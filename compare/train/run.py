@@ -165,7 +165,7 @@ class Trainings:
             except WorkerFailed as failure:
                 if self.pool.stopping:
                     return
-                measurement.status, measurement.reason = failure.status, failure.reason  # type: ignore[assignment]
+                measurement.status, measurement.reason = failure.status, failure.reason
             self.record.save()
             self.progress(measurement, measurement.status)
 
