@@ -31,25 +31,42 @@ def make_loss(found: Any) -> Any:
     return found() if isinstance(found, type) else found
 
 
-def loss(found: Any, outputs: np.ndarray, target: np.ndarray, transform: str = "") -> tuple[float, np.ndarray, str]:
+def loss(found: Any, given: Mapping[str, np.ndarray], transform: str = "") -> tuple[float, np.ndarray, str]:
     """The loss as `compile` takes it, its gradient by the outputs, and how it is written.
 
     Args:
         found: what `make_loss` takes.
-        outputs: (B, ...) of the model.
-        target: what they are compared with.
+        given: `outputs` (B, ...) of the model, the `target` that they are compared with, `sample_weight` (B, ...), and
+            `class_weight` (C,), which `fit` makes into a weight for each target.
         transform: a function of keras.ops that the outputs pass first.
     """
     function = make_loss(found)
-    variable = keras.Variable(outputs)
-    goal = ops.convert_to_tensor(target)
+    variable = keras.Variable(given["outputs"])
+    goal = ops.convert_to_tensor(given["target"])
+    weight = _weights(given)
 
     def value() -> Any:
-        given = getattr(ops, transform)(variable.value) if transform else variable.value
-        return ops.mean(function(goal, given))  # one value a row is averaged, as `compile` does
+        outputs = getattr(ops, transform)(variable.value) if transform else variable.value
+        if weight is None:
+            return ops.mean(function(goal, outputs))  # one value a row is averaged, as `compile` does
+        if isinstance(function, keras.losses.Loss):
+            return function(goal, outputs, sample_weight=weight)
+        rows = function(goal, outputs)
+        return ops.mean(rows * ops.reshape(weight, (*weight.shape, *[1] * (len(rows.shape) - len(weight.shape)))))
 
     total, (gradient,) = value_and_gradients(value, [variable])
     return float(ops.convert_to_numpy(total)), ops.convert_to_numpy(gradient), written(function)
+
+
+def _weights(given: Mapping[str, np.ndarray]) -> Any:
+    """A weight for each target, from those of the samples and of the classes; None where there are neither."""
+    weight = given.get("sample_weight")
+    if "class_weight" in given:
+        target = given["target"]
+        classes = target.argmax(-1) if target.ndim == given["outputs"].ndim and target.shape[-1] > 1 else target
+        of_class = given["class_weight"][classes.reshape(len(classes), -1).squeeze(-1).astype(int)]
+        weight = of_class if weight is None else weight * of_class
+    return None if weight is None else ops.convert_to_tensor(weight.astype(np.float32))
 
 
 def written(function: Any) -> str:

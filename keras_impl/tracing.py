@@ -22,7 +22,7 @@ from keras import ops
 from keras_impl.backend import value_and_gradients
 from keras_impl.draws import fixed
 from keras_impl.inventory import every_layer, leaves
-from twin.bridge import Leaf
+from twin.bridge import Arrays, Leaf
 from twin.trace import Event, Trace
 
 ACTIVATIONS = {
@@ -59,7 +59,8 @@ class Subject:
         if not _variables(model) or not model.built:
             _call(model, [ops.convert_to_tensor(array) for array in inputs], training=None)
         self.named = {leaf.path: (leaf, own) for leaf, own in leaves(model)}
-        self.paths = {id(layer): path for path, layer in every_layer(model)}
+        self.layers = dict(every_layer(model))
+        self.paths = {id(layer): path for path, layer in self.layers.items()}
         self.owners = {id(v): path for path, (_, own) in self.named.items() for v in own.values()}
 
     def leaves(self) -> list[Leaf]:
@@ -144,6 +145,36 @@ class Subject:
         with self._unchanged(), fixed(masks):
             _call(self.model, self._tensors(inputs), training=True)
             return {name: _array(v.value) for name, v in self._state().items() if not v.trainable}
+
+    def attempt(self, code: Sequence[str], path: str, inputs: Sequence[np.ndarray], training: bool) -> Arrays:
+        """What lines of code make of some values.
+
+        Args:
+            code: each line has what the one before gives as `x`, the other values as `y` and `z`; a layer is called
+                on them, the last one with the arrays of the layer at `path` and without its activation.
+            path: of the layer that the code stands for; "" where it has no arrays.
+            inputs: the values.
+            training: the mode.
+        """
+        values = self._tensors(inputs)
+        for line in code:
+            found = eval(line, {"keras": keras}, dict(zip("xyz", values, strict=False)))
+            if isinstance(found, keras.Layer):
+                found = self._called(found, path if line == code[-1] else "", values, training)
+            values = [found, *values[1:]]
+        return {"y": _array(keras.tree.flatten(values[0])[0])}
+
+    def _called(self, layer: keras.Layer, path: str, values: Sequence[Any], training: bool) -> Any:
+        takes = "training" in inspect.signature(layer.call).parameters
+        options = {"training": training} if takes else {}
+        own: Any = self.layers.get(path)
+        if own is None:
+            return layer(*values, **options)
+        layer(*values, **options)  # builds it
+        layer.set_weights(own.get_weights())
+        if hasattr(layer, "activation") and layer.__class__.__name__ not in ("LSTM", "GRU", "SimpleRNN"):
+            layer.activation = keras.activations.linear
+        return layer(*values, **options)
 
     def regularizers(self) -> dict[str, list[float]]:
         """Factors of the L1 and L2 penalties that layers add to the loss, by name of the array."""
@@ -437,8 +468,10 @@ def _written(operation: Any) -> str:
         return f"{type(operation).__name__}({', '.join(f'{n}={v!r}' for n, v in shown.items())})"
     # Not from `get_config`, which imports TensorFlow, whatever the backend: seconds for a message.
     shown = {}
-    for name, parameter in inspect.signature(type(operation).__init__).parameters.items():
+    for name, parameter in inspect.signature(type(operation)).parameters.items():
         value = getattr(operation, name, parameter.default)
+        if value is parameter.empty:
+            continue
         value = getattr(value, "__name__", value) if callable(value) else value
         plain = isinstance(value, bool | int | float | str | list | tuple)
         if plain and name not in ("name", "dtype", "trainable") and value != parameter.default:

@@ -31,14 +31,15 @@ def make_loss(found: Any) -> Any:
 
 
 def loss(
-    found: Any, outputs: np.ndarray, target: np.ndarray, transform: str = "", changes: Mapping[str, Any] | None = None
+    found: Any, given: Mapping[str, np.ndarray], transform: str = "", changes: Mapping[str, Any] | None = None
 ) -> tuple[float, np.ndarray, str]:
     """The loss, its gradient by the outputs, and how it is written.
 
     Args:
         found: what `make_loss` takes.
-        outputs: (B, ...) of the model; classes last, as Keras has them.
-        target: what they are compared with.
+        given: `outputs` (B, ...) of the model, classes last, as Keras has them; the `target` that they are compared
+            with; `sample_weight` (B, ...), which a function takes as its third argument, and by which the rows of
+            a stock loss are multiplied before their mean.
         transform: a function of torch.nn.functional or torch that the outputs pass first.
         changes: attributes of the loss to set first; `rows` gives what CTC is for each row, not for each label.
 
@@ -50,6 +51,9 @@ def loss(
     stock = isinstance(function, nn.Module) and type(function).__module__.startswith("torch.")
     orders = ["second", "last"] if stock else ["last", "second"]
     rows = _RowsOfCtc() if changes.pop("rows", False) else nullcontext()
+    weighted = "sample_weight" in given and _takes_weights(function)
+    if "sample_weight" in given and not weighted and hasattr(function, "reduction"):
+        changes["reduction"] = "none"
     if changes:
         function = copy.copy(function)
         for name, value in changes.items():
@@ -58,11 +62,20 @@ def loss(
     for order in orders:
         try:
             with rows:
-                return _loss(function, outputs, target, transform, order == "second")
+                return _loss(function, given, transform, order == "second", weighted)
         except (RuntimeError, ValueError, IndexError) as error:
             failure = failure or error
     assert failure is not None
     raise failure
+
+
+def _takes_weights(function: Any) -> bool:
+    """Whether a user's loss takes the samples' weights as a third argument."""
+    called = function.forward if isinstance(function, nn.Module) else function
+    try:
+        return len(inspect.signature(called).parameters) >= 3
+    except (TypeError, ValueError):
+        return False
 
 
 class _RowsOfCtc(TorchFunctionMode):
@@ -75,8 +88,9 @@ class _RowsOfCtc(TorchFunctionMode):
 
 
 def _loss(
-    function: Any, outputs: np.ndarray, target: np.ndarray, transform: str, second: bool
+    function: Any, arrays: Mapping[str, np.ndarray], transform: str, second: bool, weighted: bool
 ) -> tuple[float, np.ndarray, str]:
+    outputs, target = arrays["outputs"], arrays["target"]
     variable = torch.from_numpy(np.ascontiguousarray(outputs)).requires_grad_()
     moved = second and variable.ndim > 2
     given = variable.movedim(-1, 1) if moved else variable
@@ -84,7 +98,13 @@ def _loss(
     goal = goal.long() if target.dtype.kind in "iu" else goal.movedim(-1, 1) if moved and goal.ndim > 2 else goal
     if transform:
         given = getattr(torch, transform)(given, **({"dim": 1 if moved else -1} if "softmax" in transform else {}))
-    total = function(given, goal).mean()
+    weight = torch.from_numpy(arrays["sample_weight"].astype(np.float32)) if "sample_weight" in arrays else None
+    if weight is None or weighted:
+        total = function(given, goal, *([] if weight is None else [weight])).mean()
+    else:
+        rows = function(given, goal)
+        rows = rows.flatten(weight.ndim).mean(-1) if rows.ndim > weight.ndim else rows
+        total = (rows * weight).mean()
     total.backward()
     gradient = torch.zeros_like(variable) if variable.grad is None else variable.grad
     return float(total), gradient.numpy(), written(function)

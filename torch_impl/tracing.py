@@ -6,6 +6,7 @@ arrives as `torch.nn.functional.batch_norm(..., eps=1e-05)`. So one mechanism se
 repeat the pass with other arguments, other inputs or other outputs at any call.
 """
 
+import ast
 import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -87,7 +88,8 @@ class Subject:
         self.state = {leaf.full(name): tensor for leaf, own in named for name, tensor in own.items()}
         self.owners = {id(tensor): leaf.path for leaf, own in named for tensor in own.values()}
         self.paths = {id(module): path for path, module in model.named_modules()}
-        self.own = {path for path, module in model.named_modules() if not any(module.children())}
+        self.modules = dict(model.named_modules())
+        self.own = {path for path, module in self.modules.items() if not any(module.children())}
 
     def leaves(self) -> list[Leaf]:
         """The layers that own weights, by attribute path."""
@@ -120,7 +122,9 @@ class Subject:
                 "arguments" (a dictionary of changed ones), "function" (by its name in torch.nn.functional or torch),
                 "pad" (in the order of torch.nn.functional.pad), "crop" (so much off each spatial axis), "scale",
                 "reverse", "state" (of a recurrent layer, in `arrays` under INDEX/state/PLACE), "input" or "output"
-                (other values, in `arrays` under INDEX/input/PLACE or INDEX/output/PLACE).
+                (other values, in `arrays` under INDEX/input/PLACE or INDEX/output/PLACE), "code" (lines to run in
+                place of the call, each with what the one before gives as `x`; a module gets the arrays of the
+                module that makes the call; with "after", behind the call).
             arrays: values for the edits.
             keep: numbers of the values to return; all by default.
         """
@@ -180,12 +184,28 @@ class Subject:
         self.model.zero_grad()
         return found
 
-    def statistics(self, inputs: Sequence[np.ndarray], masks: bool = False) -> dict[str, np.ndarray]:
-        """Running statistics after one pass in training mode; they are put back afterwards."""
-        with self._unchanged(training=True):
-            with torch.no_grad(), Fixed(masks):
-                self.model(*map(to_tensor, inputs))
-            return {name: array for name, array in self.dump().items() if not self.state[name].requires_grad}
+    def statistics(
+        self, inputs: Sequence[np.ndarray], masks: bool = False, momenta: Mapping[str, float] | None = None
+    ) -> dict[str, np.ndarray]:
+        """Running statistics after one pass in training mode; they are put back afterwards.
+
+        Args:
+            inputs: in PyTorch's layout.
+            masks: let dropout drop; else it passes everything on.
+            momenta: of some norms, by path, in place of their own.
+        """
+        changed: dict[str, Any] = {path: self.modules[path] for path in momenta or {}}
+        own = {path: module.momentum for path, module in changed.items()}
+        try:
+            for path, module in changed.items():
+                module.momentum = (momenta or {})[path]
+            with self._unchanged(training=True):
+                with torch.no_grad(), Fixed(masks):
+                    self.model(*map(to_tensor, inputs))
+                return {name: array for name, array in self.dump().items() if not self.state[name].requires_grad}
+        finally:
+            for path, module in changed.items():
+                module.momentum = own[path]
 
     @contextmanager
     def _unchanged(self, training: bool) -> Iterator[None]:
@@ -241,13 +261,16 @@ class _Recorder(TorchFunctionMode):
             return function(*args, **kwargs)
         index = len(self.events)
         edits = self.edits.get(index, ())
-        out = _carry_out(function, short, args, kwargs, edits, self.arrays, index, flowing)
+        path = self.stack[-1] if self.stack else ""
+        module = self.subject.modules.get(path)
+        out = _carry_out(function, short, args, kwargs, edits, self.arrays, index, flowing, module)
         results = [value for value in _flat(out) if torch.is_tensor(value)]
         if not results or not any(value.is_floating_point() or value.ndim for value in results):
             return out
         inputs = tuple(self.numbers[id(value)] for value in flowing)
         family, settings, text = describe(short, args, kwargs)
-        path = self.stack[-1] if self.stack else ""
+        if path in self.subject.own and family not in ("op", "shape") and type(module).__module__.startswith("torch."):
+            text = written(module)
         place = tuple(self._new(value) for value in results)
         self.events.append(
             Event(
@@ -290,7 +313,7 @@ class _Recorder(TorchFunctionMode):
         return number
 
 
-def _carry_out(function, short, args, kwargs, edits, arrays, index, flowing):
+def _carry_out(function, short, args, kwargs, edits, arrays, index, flowing, module):
     """The call with its edits."""
     after: list[Callable[[Any], Any]] = []
     for edit in edits:
@@ -323,12 +346,32 @@ def _carry_out(function, short, args, kwargs, edits, arrays, index, flowing):
             keys = sorted(key for key in arrays if key.startswith(f"{index}/state/"))
             given = [torch.from_numpy(np.ascontiguousarray(arrays[key])) for key in keys]
             args = (args[0], tuple(given) if len(given) > 1 else given[0], *args[2:])
+        elif do == "code" and edit.get("after"):
+            after.append(partial(_run_code, edit["code"], None))
+        elif do == "code":
+            function, args, kwargs = partial(_run_code, edit["code"], module), flowing, {}
         elif do == "reverse":
             args, kwargs = _swap((args, kwargs), {id(flowing[0]): flowing[0].flip(edit["axis"])})
     out = function(*args, **kwargs)
     for change in after:
         out = change(out)
     return out
+
+
+def _run_code(lines: Sequence[str], module: nn.Module | None, *given: torch.Tensor) -> Any:
+    """What lines of code make of tensors, called x, y and z; a module takes over the arrays of another."""
+    values: tuple[Any, ...] = given
+    for line in lines:
+        found = eval(line, {"torch": torch}, dict(zip("xyz", values, strict=False)))
+        if isinstance(found, nn.Module):
+            if module is not None and any(True for _ in found.state_dict()):
+                found.load_state_dict(module.state_dict())
+            found.train(module.training if module is not None else False)
+            state = values[1:] if len(values) != 3 else (values[1:],)
+            found = found(values[0], *state)
+            found = tuple(_flat(found)) if isinstance(found, tuple) else found
+        values = (found, *values[1:])
+    return values[0]
 
 
 def _crop(out: torch.Tensor, crop: Sequence[Sequence[int]]) -> torch.Tensor:
@@ -402,6 +445,22 @@ def describe(short: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tupl
     if name in SHAPES:
         return "shape", {"name": name}, text
     return "op", {"name": OPS.get(short, OPS.get(name, name))}, text
+
+
+def written(module: nn.Module | None) -> str:
+    """One of PyTorch's own modules as one writes it: what its `repr` has, without what is the default."""
+    text = repr(module)
+    try:
+        call = ast.parse(text, mode="eval").body
+        assert isinstance(call, ast.Call)
+        usual = {name: each.default for name, each in inspect.signature(type(module)).parameters.items()}
+        call.keywords = [
+            word for word in call.keywords
+            if word.arg not in usual or ast.literal_eval(word.value) != usual[word.arg]
+        ]  # fmt: skip
+        return ast.unparse(call)
+    except (AssertionError, SyntaxError, ValueError):  # a `repr` that is not code
+        return text.splitlines()[0]
 
 
 def to_tensor(array: np.ndarray) -> torch.Tensor:

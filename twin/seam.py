@@ -200,12 +200,11 @@ class Tracing(Protocol):
 class Criteria(Protocol):
     """`criteria.py`: a user's own loss or optimizer, or a stock one."""
 
-    def loss(
-        self, found: Any, outputs: np.ndarray, target: np.ndarray, transform: str = ""
-    ) -> tuple[float, np.ndarray, str]:
+    def loss(self, found: Any, given: Mapping[str, np.ndarray], transform: str = "") -> tuple[float, np.ndarray, str]:
         """The loss, its gradient by the outputs (B, ...), and how it is written.
 
-        `found` is a stock name, a loss, a class of losses or a function; `transform` names what the outputs pass first.
+        `found` is a stock name, a loss, a class of losses or a function; `given` has `outputs` and `target`, and may
+        have `sample_weight` (B, ...) and `class_weight` (C,); `transform` names what the outputs pass first.
         PyTorch's side, which `twin verify` varies, also takes changes to the loss.
         """
 

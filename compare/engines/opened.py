@@ -90,25 +90,33 @@ class OpenedModel:
         given = {"inputs": numbered(inputs), "cotangents": cotangents}
         return self._examine("gradients", {"training": training, "masks": masks}, given)[1]
 
-    def statistics(self, inputs: Sequence[np.ndarray], masks: bool = False) -> Arrays:
-        """What a pass in training mode leaves in the weights that are not trained."""
-        return self._examine("statistics", {"masks": masks}, {"inputs": numbered(inputs)})[1]
+    def statistics(
+        self, inputs: Sequence[np.ndarray], masks: bool = False, momenta: Mapping[str, float] | None = None
+    ) -> Arrays:
+        """What a pass in training mode leaves in the weights that are not trained; `momenta` are PyTorch's, changed."""
+        more = {"momenta": dict(momenta)} if momenta else {}
+        return self._examine("statistics", {"masks": masks, **more}, {"inputs": numbered(inputs)})[1]
+
+    def attempt(self, code: Sequence[str], path: str, inputs: Sequence[np.ndarray], training: bool) -> Arrays:
+        """What lines of Keras code make of some values; the layer that they write has the arrays of that at `path`."""
+        fields = {"code": list(code), "path": path, "training": training}
+        return self._examine("attempt", fields, {"inputs": numbered(inputs)})[1]
 
     def loss(
-        self, outputs: np.ndarray, target: np.ndarray, transform: str = "", changes: Mapping[str, Any] | None = None
+        self, given: Named, transform: str = "", changes: Mapping[str, Any] | None = None
     ) -> tuple[float, np.ndarray, str]:
         """The user's loss, its gradient by the outputs, and what the loss is in words.
 
         Args:
-            outputs, target: of a batch.
+            given: `outputs` and `target` of a batch; `sample_weight` and `class_weight` where they count.
             transform: of the outputs before the loss takes them, by name; where the loss refuses that, NaN.
             changes: of the loss's settings; likewise.
         """
-        session, given = self.session, {"given": {"outputs": outputs, "target": target}}
         fields = {"reference": self.loss_reference, "transform": transform, "changes": dict(changes or {})}
+        outputs = given["outputs"]
         try:
-            answer, found = session.ask_for_both(answers.Value, "loss", given, **fields)
-            return answer.value, session.checked(found, {"gradient": outputs.shape})["gradient"], answer.text
+            answer, found = self.session.ask_for_both(answers.Value, "loss", {"given": given}, **fields)
+            return answer.value, self.session.checked(found, {"gradient": outputs.shape})["gradient"], answer.text
         except WorkerFailed as failure:
             if not transform and not changes:
                 raise TwinError(f"--loss {self.loss_reference}: {failure.reason}") from failure

@@ -2,66 +2,59 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from compare.verify import axes as alignment
 from compare.verify.pairing import Pairing
-from compare.verify.verdict import GRADIENT_LIMIT, Finding
+from compare.verify.verdict import GRADIENT_LIMIT, Finding, Remedy
 from compare.verify.whole import Whole, apart_in_gradients
-from twin.bridge import Arrays, Leaf
+from twin.bridge import Arrays
 from twin.trace import Trace
 
 
-def statistics(
-    whole: Whole, pairing: Pairing, layers: Mapping[str, Leaf], trace: Trace
-) -> tuple[tuple[Finding, ...], float]:
+def statistics(whole: Whole, pairing: Pairing, trace: Trace) -> tuple[tuple[Finding, ...], float]:
     """Running statistics after one batch; PyTorch's unbiased variance is allowed for, being no porter's mistake."""
     old = whole.torch.dump()
-    keras = whole.keras.statistics(whole.inputs, whole.masks)
-    theirs = whole.torch.statistics(whole.torch_inputs, whole.masks)
-    mine = pairing.to_torch(whole.keras.dump() | keras, old)
-    theirs = old | theirs
-    found: list[Finding] = []
-    worst = 0.0
-    for path, other in pairing.layers.items():
-        name = f"{other}.running_mean".removeprefix(".")
-        if name not in mine:
-            continue
-        event = next((e for e in trace.events if e.leaf == path and e.family == "batch_norm"), None)
-        spread = float(np.sqrt(np.mean(np.abs(old[name.replace("running_mean", "running_var")]))))
-        moves = mine[name] - old[name], theirs[name] - old[name]
-        noise = 1e-5 * spread * math.sqrt(moves[0].size)  # a batch mean of zero is rounding, and moves by rounding
-        far = alignment.relative(moves[1], moves[0])
-        if float(np.linalg.norm(moves[1] - moves[0])) <= noise:
-            far = 0.0
-        if far <= GRADIENT_LIMIT or event is None:
-            worst = max(worst, far if event is not None else 0.0)
-            continue
-        moved = [float(np.linalg.norm(after[name] - old[name])) for after in (mine, theirs)]
-        keep = event.settings["keep"]
-        share = (1 - keep) * moved[1] / moved[0] if moved[0] > 0 else 0.0
-        after = alignment.relative(
-            (theirs[name] - old[name]) * (moved[0] / max(moved[1], 1e-30)), mine[name] - old[name]
-        )
-        confirmed = after <= 1e-3
-        native = layers[other]
-        says = (
-            f"Keras keeps {keep:g} of the running mean at each step, PyTorch replaces {share:.3g} of it: "
-            "Keras's momentum is the share kept, PyTorch's the share replaced"
-        )
-        fix = {
-            "torch": f"torch.nn.{native.kind}({native.shapes['running_mean'][0]}, momentum={1 - keep:.3g})",
-            "keras": f"keras.layers.BatchNormalization(momentum={1 - share:.3g})",
-        }
-        cause = "batchnorm_momentum" if confirmed else None
-        found.append(
-            Finding(
-                "statistics", path, other, f"running mean after one batch: {far:.2g} of its move away",
-                cause, far, after if confirmed else None, says if confirmed else "", fix if confirmed else {},
+    mine = pairing.to_torch(whole.keras.dump() | whole.keras.statistics(whole.inputs, whole.masks), old)
+    theirs = old | whole.torch.statistics(whole.torch_inputs, whole.masks)
+    kept = {event.leaf: event.settings["keep"] for event in trace.events if event.family == "batch_norm"}
+    means = {path: f"{other}.running_mean".removeprefix(".") for path, other in pairing.layers.items() if path in kept}
+    far = {path: _moved_apart(name, old, mine, theirs) for path, name in means.items() if name in mine}
+    unlike = {path: distance for path, distance in far.items() if distance > GRADIENT_LIMIT}
+    worst = max((distance for path, distance in far.items() if path not in unlike), default=0.0)
+    if not unlike:
+        return (), worst
+    momenta = {pairing.layers[path]: 1 - kept[path] for path in unlike}
+    changed = old | whole.torch.statistics(whole.torch_inputs, whole.masks, momenta)
+    found = []
+    for path, distance in unlike.items():
+        other, name = pairing.layers[path], means[path]
+        what = f"Running mean after one batch: {distance:.2g} of its move away"
+        finding = Finding("statistics", path, other, what, None, distance, tried=("batchnorm_momentum",))
+        after = _moved_apart(name, old, mine, changed)
+        if after <= 1e-3:
+            moves = [float(np.linalg.norm(side[name] - old[name])) for side in (mine, theirs)]
+            share = (1 - kept[path]) * moves[1] / max(moves[0], 1e-30)
+            says = (
+                f"Keras keeps {kept[path]:g} of the running mean at each step, PyTorch replaces {share:.3g} of it: "
+                "Keras's momentum is the share kept, PyTorch's the share replaced"
             )
-        )  # fmt: skip
+            fix = {"torch": Remedy(f"momentum={1 - kept[path]:.3g} in {other}", after)}
+            finding = replace(finding, cause="batchnorm_momentum", after=after, says=says, fix=fix, tried=())
+        found.append(finding)
     return tuple(found), worst
+
+
+def _moved_apart(name: str, old: Arrays, mine: Arrays, theirs: Arrays) -> float:
+    """How far two running means have moved apart, as a share of the move."""
+    spread = float(np.sqrt(np.mean(np.abs(old[name.replace("running_mean", "running_var")]))))
+    moves = mine[name] - old[name], theirs[name] - old[name]
+    noise = 1e-5 * spread * math.sqrt(moves[0].size)  # a batch mean of zero is rounding, and moves by rounding
+    if float(np.linalg.norm(moves[1] - moves[0])) <= noise:
+        return 0.0
+    return alignment.relative(moves[1], moves[0])
 
 
 def gradients(
@@ -104,15 +97,9 @@ def _first_gradient(
         stop = next((event for where, event in stops if where == side), None)
         at = f" at {stop.where or stop.label}" if stop else ""
         says = f"in {side} no gradient reaches this layer: the graph is cut{at}"
-        name_ = {"PyTorch": ".detach() or torch.no_grad()", "Keras": "keras.ops.stop_gradient"}[side]
-        fix = {
-            side_: f"take {name_} out" if (side_ == "torch") == (side == "PyTorch") else "cut it there too"
-            for side_ in ("torch", "keras")
-        }
-        return Finding("gradients", path, partner, what, "stopped_gradient", apart[name], None, says, fix)
+        return Finding("gradients", path, partner, what, "stopped_gradient", apart[name], None, says)
     if stops:
         side, stop = stops[0]
         says = f"{side} cuts the graph at {stop.where or stop.label}, and a part of the gradient with it"
-        fix = {"torch": "take .detach() out, or add it", "keras": "add keras.ops.stop_gradient, or take it out"}
-        return Finding("gradients", path, partner, what, "stopped_gradient", apart[name], None, says, fix)
+        return Finding("gradients", path, partner, what, "stopped_gradient", apart[name], None, says)
     return Finding("gradients", path, partner, what, None, apart[name], tried=("stopped_gradient",))

@@ -19,15 +19,23 @@ def active(events: Sequence[Event]) -> list[Event]:
     return [e for e in events if e.family == "dropout" and e.settings.get("active") and e.settings.get("rate")]
 
 
+def unlike(keras: Event, torch: Event) -> bool:
+    """Whether two calls that drop values do it at other rates."""
+    mine, theirs = keras.settings, torch.settings
+    return bool(mine["active"] and theirs["active"] and mine["rate"] != theirs["rate"])
+
+
+def rates(rung: str, keras: Event, torch: Event) -> Finding:
+    """Two calls with other rates."""
+    says = f"Keras drops {keras.settings['rate']:g} of the values, PyTorch {torch.settings['rate']:g}"
+    return Finding(rung, keras.label, torch.label, "The dropout rates are not equal", "dropout_rate", says=says)
+
+
 def in_inference(counts: tuple[int, int]) -> Finding:
     """Dropout that one side applies in inference mode; `counts` are Keras's and PyTorch's."""
     side, other = ("PyTorch", "Keras") if counts[1] > counts[0] else ("Keras", "PyTorch")
-    fix = {
-        "torch": "torch.nn.functional.dropout(x, p, training=self.training)",
-        "keras": "hand `training` on to the Dropout layer",
-    }
     what = f"{side} drops values in inference mode, {other} does not"
-    return Finding("forward", "dropout", "dropout", what, "dropout_mode", says=what, fix=fix)
+    return Finding("forward", "dropout", "dropout", what, "dropout_mode", says=what)
 
 
 def difference(keras: list[Drop], torch: list[Drop], events: tuple[Sequence[Event], Sequence[Event]]) -> Finding | None:
@@ -58,27 +66,15 @@ def _without(each: Drop, side: str, names: tuple[str, str]) -> Finding:
     other = "PyTorch" if side == "Keras" else "Keras"
     cause = "missing_dropout" if side == "Keras" else "extra_dropout"
     says = f"{side} drops {each[0]:g} of the values here, {other} has no such dropout"
-    verbs = ("add", "take out") if side == "Keras" else ("take out", "add")
-    fix = {
-        "torch": f"{verbs[0]} torch.nn.Dropout({each[0]:g})",
-        "keras": f"{verbs[1]} keras.layers.Dropout({each[0]:g})",
-    }
-    return Finding("training", names[0], names[1], "one side drops values, the other not", cause, says=says, fix=fix)
+    return Finding("training", *names, "One side drops values, the other does not", cause, says=says)
 
 
 def _unlike(mine: Drop, theirs: Drop, names: tuple[str, str]) -> Finding:
     if mine[1] == theirs[1]:
         says = f"Keras drops {mine[0]:g} of the values, PyTorch {theirs[0]:g}"
-        fix = {"torch": f"torch.nn.Dropout({mine[0]:g})", "keras": f"keras.layers.Dropout({theirs[0]:g})"}
-        what = "the dropout rates are not equal"
-        return Finding("training", names[0], names[1], what, "dropout_rate", says=says, fix=fix)
+        return Finding("training", *names, "The dropout rates are not equal", "dropout_rate", says=says)
     says = (
-        f"Keras draws {mine[1]} numbers for its mask, PyTorch {theirs[1]}: one drops whole channels or steps where the "
-        "other drops single values"
+        f"Keras draws {mine[1]} numbers for its mask, PyTorch {theirs[1]}: one drops whole channels or steps, as "
+        "SpatialDropout2D and torch.nn.Dropout2d do, where the other drops single values"
     )
-    fix = {
-        "torch": "torch.nn.Dropout drops single values; Dropout1d and Dropout2d drop whole channels of (B, C, ...)",
-        "keras": "keras.layers.Dropout drops single values; SpatialDropout1D and SpatialDropout2D whole channels",
-    }
-    what = "the dropout masks have other shapes"
-    return Finding("training", names[0], names[1], what, "spatial_dropout", says=says, fix=fix)
+    return Finding("training", *names, "The dropout masks have other shapes", "spatial_dropout", says=says)

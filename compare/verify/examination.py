@@ -16,10 +16,11 @@ from scipy.optimize import linear_sum_assignment
 
 from compare.verify import axes as alignment
 from compare.verify import backward, dropout, structure
-from compare.verify.comparison import Both, Comparison
+from compare.verify.comparison import Comparison
 from compare.verify.crossing import Crossing, perturbed
 from compare.verify.flow import places
 from compare.verify.pairing import Pairing
+from compare.verify.replay import Replay
 from compare.verify.segments import Anchor, before_flatten, cropped, dropout_pairs
 from compare.verify.subject import Subject
 from compare.verify.verdict import RUNGS, Finding, Verdict, far_in_words
@@ -93,7 +94,7 @@ class Examination:
             self.traced.clear()
         self.flat = {}
         notes = [*self._notes(mine)]
-        layers = structure.Layers(self.pairing, self.leaves, self.native)
+        layers = structure.Layers(self.pairing, self.leaves, self.native, far, whole.limit(False))
         misfits = layers.differences(mine)
         if own:
             unequal = layers.unequal(self.keras.dump(), own)
@@ -124,7 +125,7 @@ class Examination:
                 return self._verdict("differ", found, rungs, notes)
             rungs["training"] = worst
             self.tell(RUNGS["statistics"])
-            found, worst = backward.statistics(whole, self.pairing, self.native, self._mine(True))
+            found, worst = backward.statistics(whole, self.pairing, self._mine(True))
             if found:
                 return self._verdict("differ", found, rungs, notes)
             rungs["statistics"] = worst
@@ -250,7 +251,7 @@ class Examination:
         if found:
             return (replace(found[0], **padded), *found[1:]) if padded else found
         stopped = self._theirs(training).stopped
-        what = f"the PyTorch model stops: {stopped}" if stopped else f"the outputs are {far_in_words(far)}"
+        what = f"The PyTorch model stops: {stopped}" if stopped else f"The outputs are {far_in_words(far)}"
         finding = Finding(rung, "the output", "the output", what, None, far if math.isfinite(far) else None)
         return (replace(finding, **padded),)
 
@@ -269,16 +270,11 @@ class Examination:
         families = {e.family for e in self._mine(training).events}
         cause = "rnn_padding" if families & {"lstm", "gru", "rnn"} else "padding_mask"
         cause = "attention_mask" if "attention" in families else cause
-        torch = {
-            "rnn_padding": "pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)",
-            "attention_mask": "key_padding_mask=(ids == 0), which is True where PyTorch must not look",
-            "padding_mask": "leave the steps out where ids == 0, and count only the others in a mean",
-        }
         return {
             "cause": cause,
             "after": far,
-            "says": "one side leaves padding (zeros in the input) out and the other does not: without zeros both agree",
-            "fix": {"torch": torch[cause], "keras": "mask_zero=False, and no mask"},
+            "says": "One side leaves padding (zeros in the input) out and the other does not: without zeros both agree",
+            "fix": {},
             "tried": (),
         }
 
@@ -302,23 +298,20 @@ class Examination:
         mine = self._mine(training)
         theirs = self._theirs(training)
         stopped = theirs.stopped
-        both = Both(self.torch, self.torch_inputs, self.pairing.layers, self.leaves, self.native)
-        comparison = Comparison(
-            both, rung, training, self._in_torch_order(mine, theirs), self._anchors(mine, theirs), []
-        )
+        replay = Replay(self.torch, self.torch_inputs, training, self._in_torch_order(mine, theirs), theirs, [], [])
         for _ in range(len(mine.events) + 1):
-            comparison.theirs = theirs
-            comparison.anchors = self._anchors(mine, theirs)
-            comparison.dropouts = dropout_pairs(mine, theirs, comparison.anchors)
-            forced = self.torch.trace(self.torch_inputs, training, **comparison.forced())
+            replay.theirs = theirs
+            replay.anchors = self._anchors(mine, theirs)
+            replay.dropouts = dropout_pairs(mine, theirs, replay.anchors)
+            forced = replay.run()
             grown = len(forced.events) > len(theirs.events)
             theirs = forced
             if not grown:
                 break
-        comparison.theirs = theirs
-        found, worst = comparison.findings()
+        replay.theirs = theirs
+        found, worst = Comparison(replay, rung, self.keras, self.pairing.layers).findings()
         if not found and theirs.stopped:
-            found = [Finding(rung, "", "", f"the PyTorch model stops: {stopped or theirs.stopped}")]
+            found = [Finding(rung, "", "", f"The PyTorch model stops: {stopped or theirs.stopped}")]
         return tuple(found), worst
 
     def _in_torch_order(self, mine: Trace, theirs: Trace) -> Trace:

@@ -6,7 +6,7 @@ from pathlib import Path
 from compare.engines.look import style_sheet
 from compare.record.files import write_text
 from compare.verify.run import Request
-from compare.verify.verdict import RUNGS, Verdict
+from compare.verify.verdict import RUNGS, SIDES, Verdict
 
 STYLE = """
 table { width: 100%; }
@@ -50,8 +50,7 @@ def render(request: Request, verdict: Verdict) -> str:
             "what": finding.what,
             "cause": f"{finding.cause}: {finding.says}" if finding.cause else "none of those that were tried",
             "distance": " to ".join(f"{far:.2g}" for far in (finding.before, finding.after) if far is not None),
-            "fix in PyTorch": finding.fix.get("torch", ""),
-            "fix in Keras": finding.fix.get("keras", ""),
+            **{f"fix in {word}": finding.fix[side].text for side, word in SIDES.items() if side in finding.fix},
             "tried": ", ".join(finding.tried),
             **{name: ", ".join(f"{v:.5g}" for v in values) + " ..." for name, values in finding.samples.items()},
         }

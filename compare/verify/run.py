@@ -12,9 +12,10 @@ from compare.engines.opened import OpenedModel
 from compare.engines.pool import Pool, Settings
 from compare.engines.process import WorkerFailed
 from compare.engines.session import Session
-from compare.verify import criteria
 from compare.verify.examination import Examination
 from compare.verify.inputs import layouts, make_inputs
+from compare.verify.losses import Losses, make_target
+from compare.verify.optimizers import compare_optimizers
 from compare.verify.verdict import Verdict
 from twin import arrays
 from twin.errors import TwinError
@@ -152,13 +153,14 @@ def _with_criteria(
     if request.loss:
         keras.loss_reference, torch.loss_reference = _both("--loss", request.loss, STOCK_LOSSES)
         outputs = next(iter(keras.outputs(inputs, training=False).values()))
-        finding, rungs["loss"] = criteria.compare_losses(keras, torch, outputs, _target(request, outputs))
+        given = {"outputs": outputs, "target": _target(request, outputs)}
+        finding, rungs["loss"] = Losses(keras, torch, given).compare("")
         if finding:
             return replace(verdict, verdict="differ", findings=(finding,))
     if request.optimizer:
         keras.optimizer_reference, torch.optimizer_reference = _both("--optimizer", request.optimizer, STOCK_OPTIMIZERS)
         shapes, regularizers = _optimized(keras)
-        finding, rungs["optimizer"] = criteria.compare_optimizers(keras, torch, shapes, regularizers)
+        finding, rungs["optimizer"] = compare_optimizers(keras, torch, shapes, regularizers)
         if finding:
             return replace(verdict, verdict="differ", findings=(finding,))
     return replace(verdict, rungs=rungs)
@@ -204,7 +206,7 @@ def _target(request: Request, outputs: np.ndarray) -> np.ndarray:
     stock = _stock(request.loss)
     if not stock:
         raise TwinError(f"--loss {request.loss[0]}: which targets? give --data FILE.npz with the inputs and an array y")
-    return criteria.make_target(outputs, stock)
+    return make_target(outputs, stock)
 
 
 def _inputs(request: Request) -> list[np.ndarray]:

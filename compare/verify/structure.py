@@ -7,7 +7,7 @@ from compare.verify import axes as alignment
 from compare.verify.causes import weights
 from compare.verify.pairing import Pairing
 from compare.verify.parts import Part
-from compare.verify.verdict import Finding
+from compare.verify.verdict import SIDES, Finding, Remedy
 from twin.bridge import Arrays, Leaf
 from twin.trace import Trace
 
@@ -21,6 +21,13 @@ class Layers:
     pairing: Pairing
     leaves: Mapping[str, Leaf]
     native: Mapping[str, Leaf]
+    far: float  # between the outputs once weights have crossed, and arrays without partner changed nothing
+    limit: float
+
+    def _ran(self, fix: Mapping[str, str]) -> dict[str, Remedy]:
+        """What crossing did to make both agree, if they did: then it is a remedy."""
+        words = {word: side for side, word in SIDES.items()}
+        return {words[side]: Remedy(text, self.far) for side, text in fix.items() if self.far <= self.limit}
 
     def differences(self, mine: Trace) -> tuple[Finding, ...]:
         """Layers whose arrays do not fit, biases that only one side has, layers of which one side has a copy."""
@@ -35,10 +42,6 @@ class Layers:
             if self.leaves[keras].options.get("reset_after") is False:
                 match = next(m for m in self.pairing.matches if m.keras[0].leaf.path == keras)
                 out.append(self._misfit(match.keras[0], match.torch[0]))
-                continue
-            if self.leaves[keras].options.get("reset_after") is False:
-                match = next(m for m in self.pairing.matches if m.keras[0].leaf.path == keras)
-                out.append(self._misfit(match.keras[0], match.torch[0]))
                 normed.add(keras)
                 continue
             if keras not in normed and all(finding.keras != keras for finding in out):
@@ -46,7 +49,7 @@ class Layers:
         for side, served, by in self.pairing.shared:
             other = {"Keras": "PyTorch", "PyTorch": "Keras"}[side]
             says = f"{side} has two layers here, {by.path} and {served.path}; {other} calls one twice"
-            fix = {"torch": f"call {by.leaf.path} in place of {served.leaf.path}", "keras": "the same, backwards"}
+            fix = self._ran({side: f"call {by.leaf.path} in place of {served.leaf.path}"})
             at, beside = served.leaf.path, partner.get(by.leaf.path, "")
             paths = (at, beside) if side == "Keras" else (beside, at)
             out.append(
@@ -58,7 +61,7 @@ class Layers:
         keras, torch = (path, partner) if side == "Keras" else (partner, path)
         has = side == "Keras"
         which = "PyTorch" if has else "Keras"
-        fix = {"keras": f"use_bias={not has}", "torch": f"bias={has}"}
+        fix = self._ran({side: f"{'use_bias' if has else 'bias'}=False in {path}"})
         shapes = [f"{n} {tuple(s)}" for n, s in self.leaves[keras].shapes.items()]
         theirs = [f"{n} {tuple(s)}" for n, s in self.native[torch].shapes.items()]
         what = f"Keras has {', '.join(shapes)}, PyTorch {', '.join(theirs)}"
@@ -70,11 +73,10 @@ class Layers:
         theirs = [f"{n} {tuple(s)}" for n, s in other.leaf.shapes.items()]
         what = f"Keras has {', '.join(shapes)}, PyTorch {', '.join(theirs)}"
         if one.kind == "gru" and one.leaf.options.get("reset_after") is False:
-            fix = {"keras": "keras.layers.GRU(..., reset_after=True)", "torch": "no torch.nn.GRU computes this"}
             says = (
                 "With reset_after=False the reset gate acts before the recurrent product, which torch.nn.GRU cannot do"
             )
-            return Finding("structure", path, native, what, "gru_reset_after", says=says, fix=fix)
+            return Finding("structure", path, native, what, "gru_reset_after", says=says)
         return Finding("structure", path, native, what, "shape")
 
     def unequal(self, mine: Arrays, own: Arrays) -> tuple[Finding, ...]:
@@ -101,10 +103,7 @@ class Layers:
             unflattened = {n: plain[f] for n, f in names.items() if f not in added}
             flat = any(alignment.relative(unflattened[n], wanted[n]) > 0 for n in unflattened)
             cause, says, after, tried = weights.of_weights(given, wanted, unflattened if flat else {}, leaf.kind)
-            fix = {
-                "torch": f"load {leaf.full(name)} as the bridge gives it: twin weights",
-                "keras": "the same, backwards",
-            }
+            fix = self._ran({"PyTorch": f"load {leaf.full(name)} as `twin weights` converts it"})
             what = f"{leaf.full(name)} is not Keras's: relative L2 {far[name]:.2g}"
             out.append(Finding("weights", path, other, what, cause, far[name], after, says, fix, tried))
         return tuple(out)

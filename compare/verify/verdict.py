@@ -8,6 +8,7 @@ from typing import Any
 from twin.differences import ROWS as DIFFERENCES
 
 SCHEMA = 1
+SIDES = {"torch": "PyTorch", "keras": "Keras"}
 LIMIT = 1e-5  # of one call from equal inputs in float32; what is right stays below 2e-6
 GRADIENT_LIMIT = 1e-4
 RUNGS = {
@@ -23,6 +24,19 @@ RUNGS = {
 
 
 @dataclass(frozen=True)
+class Remedy:
+    """What to write instead: it was carried out, and nothing else is printed as a fix.
+
+    Args:
+        text: code, or words for what was done.
+        after: how far both were apart with it.
+    """
+
+    text: str
+    after: float
+
+
+@dataclass(frozen=True)
 class Finding:
     """One difference.
 
@@ -35,7 +49,7 @@ class Finding:
         before: the relative distance as it is.
         after: the distance with the cause taken away; None where that cannot be tried.
         says: the cause in words.
-        fix: what to write, for either side.
+        fix: what to write, by side; none where nothing that was tried is a whole remedy.
         tried: the causes that were tried and did not make it agree.
         samples: first values that went in and came out, where no cause was found.
     """
@@ -48,22 +62,23 @@ class Finding:
     before: float | None = None
     after: float | None = None
     says: str = ""
-    fix: Mapping[str, str] = field(default_factory=dict)
+    fix: Mapping[str, Remedy] = field(default_factory=dict)
     tried: tuple[str, ...] = ()
     samples: Mapping[str, list[float]] = field(default_factory=dict)
 
     def line(self) -> str:
         """The finding as one line for a person."""
         place = self.torch if self.torch == self.keras or not self.keras else f"{self.keras} / {self.torch}"
-        parts = [f"{place or 'the models'}: first difference ({RUNGS[self.rung]}). {self.what}."]
+        parts = [f"{place or 'the models'}: first difference ({RUNGS[self.rung]}). {sentence(self.what)}"]
         if self.says:
-            parts.append(f"{self.says}.")
+            parts.append(sentence(self.says))
         if self.after is not None:
             parts.append(f"With that, it agrees to {self.after:.1g}.")
         if not self.cause and self.tried:
             parts.append(f"Tried without success: {', '.join(self.tried)}.")
-        if self.fix:
-            parts.append(f"Fix: {self.fix.get('torch')}; or in Keras: {self.fix.get('keras')}.")
+        sides = [f"in {word}: {self.fix[side].text}" for side, word in SIDES.items() if side in self.fix]
+        if sides:
+            parts.append(f"Fix {'; or '.join(sides)}.")
         if self.cause in DIFFERENCES:
             parts.append(f"More: twin differences {self.cause}.")
         return " ".join(parts)
@@ -98,15 +113,20 @@ class Verdict:
             "what": first and first.what,
             "cause": first and first.cause,
             "evidence": {"before": first.before if first else None, "after": first.after if first else None},
-            "fix": {
-                "keras": first.fix.get("keras") if first else None,
-                "torch": first.fix.get("torch") if first else None,
-            },
-            "findings": [vars(finding) | {"fix": dict(finding.fix)} for finding in self.findings],
+            "fix": {side: first.fix[side].text if first and side in first.fix else None for side in ("keras", "torch")},
+            "findings": [
+                vars(finding) | {"fix": {side: vars(each) for side, each in finding.fix.items()}}
+                for finding in self.findings
+            ],
             "rungs": dict(self.rungs),
             "pairs": [{"keras": keras, "torch": torch} for keras, torch in self.pairs.items()],
             "notes": list(self.notes),
         }
+
+
+def sentence(text: str) -> str:
+    """A sentence with a capital letter and a full stop."""
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
 
 
 def far_in_words(far: float) -> str:

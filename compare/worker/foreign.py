@@ -51,10 +51,9 @@ class Foreign:
     ) -> dict[str, Any]:
         """A user's own loss, or a stock one, on given outputs."""
         criteria: seam.Criteria = self.context.side_module("criteria")
-        values = arrays.read(given)
         found = user_code.find(reference) if ":" in reference else reference
         more = [changes] if changes else []
-        value, gradient, text = criteria.loss(found, values["outputs"], values["target"], transform, *more)
+        value, gradient, text = criteria.loss(found, arrays.read(given), transform, *more)
         arrays.write(out, {"gradient": gradient})
         return {"value": value, "text": text}
 

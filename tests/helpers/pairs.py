@@ -308,7 +308,7 @@ RECURRENT = [
         keras={"lstm": {"recurrent_activation": "hard_sigmoid"}},
     ),
     Defect("gru_activation", ("gru",), ("recurrent_activation",), keras={"gru": {"activation": "softsign"}}),
-    Defect("time_first", ("lstm",), ("batch_first",), {"time_first": True}),
+    Defect("time_first", ("lstm",), ("rnn_batch_first",), {"time_first": True}),
     Defect("first_step", ("getitem", "dense1"), ("sequence_step",), {"pick": lambda x: x[:, 0]}),
     Defect("mean_over_time", ("mean", "dense1"), ("sequence_step",), {"pick": lambda x: x.mean(1)}),
     Defect("embedding_scale", ("mul", "lstm"), ("extra_multiply",), {"embedding_scale": True}),

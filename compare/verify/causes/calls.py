@@ -1,12 +1,13 @@
 """Causes among the calls without weights between two layers: first the particular ones, then the general."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from compare.verify.causes.candidate import Candidate
-from compare.verify.causes.words import in_keras, in_torch, kind_of, place, written
+from compare.verify.causes.candidate import Candidate, InKeras, InTorch
+from compare.verify.causes.words import changed, in_keras, in_torch, kind_of, place, written
 from twin.trace import Edit, Event
 
 
@@ -44,6 +45,7 @@ class Situation:
         arranged: PyTorch's last call that only rearranges values.
         picks: whether PyTorch's call picks from a sequence of which Keras passes on the last step.
         rearranged: the shape in which Keras's call takes a value that PyTorch has in no such arrangement.
+        entering: what enters the next layer, Keras's value and PyTorch's.
     """
 
     keras: Event | None
@@ -56,168 +58,184 @@ class Situation:
     arranged: Event | None
     picks: bool
     rearranged: tuple[int, ...] | None
+    entering: tuple[np.ndarray | None, np.ndarray | None] = (None, None)
 
 
 def of_calls(at: Situation) -> list[Candidate]:
-    """Causes among the calls without weights between two layers: first the particular ones, then the general."""
+    """Every candidate, in the order in which they are tried."""
+    return [candidate for family in FAMILIES for candidate in family(at)]
+
+
+def _rearranged(at: Situation) -> Iterator[Candidate]:
+    if at.rearranged is not None and at.keras is not None and at.end is not None:
+        says = f"Keras computes {written(at.keras)} on the arrangement {at.rearranged}, which PyTorch has nowhere"
+        yield Candidate("arrangement", says, *at.end.edits())
+
+
+def _of_one_kind(at: Situation) -> Iterator[Candidate]:
+    """Two calls of one kind: their settings, then one in place of the other, before anything is called missing."""
+    if at.keras is None or at.torch is None or at.keras.family != at.torch.family:
+        return
+    yield from SETTINGS.get(at.keras.family, _nothing)(at, at.keras, at.torch)
+    if at.keras.family != "op":
+        yield from _instead(at)
+
+
+def _without(at: Situation) -> Iterator[Candidate]:
+    """PyTorch's call left out."""
+    torch = at.torch
+    if torch is None:
+        return
+    skip: list[Edit] = [{"event": torch.index, "do": "skip"}]
+    cause, says = f"extra_{kind_of(torch)}", f"PyTorch has {written(torch)}{place(torch)}, which Keras has not"
+    fix = InTorch(f"take {written(torch)}{place(torch)} out", skip)
+    keras = None
+    if at.entering[0] is not None and at.entering[1] is not None:
+        keras = InKeras([in_keras(torch)], [at.entering[0]], at.entering[1], f"add {in_keras(torch)}")
+    if at.follows and at.layer is not None:
+        cause, says = "order", f"PyTorch applies {written(torch)} before {at.layer.leaf}, Keras after it"
+        moved = InTorch.of([changed("torch", torch)], at.layer, [torch], behind=True)
+        fix = InTorch(f"move {written(torch)} behind {at.layer.leaf}", moved.edits)
+        keras = None
+    if torch.family == "dropout":
+        cause, says = "dropout_mode", f"PyTorch drops values here in a mode in which Keras does not{place(torch)}"
+        fix, keras = InTorch("torch.nn.functional.dropout(x, p, training=self.training)", skip), None
+    yield Candidate(cause, says, skip, torch=fix, keras=keras)
+
+
+def _missing(at: Situation) -> Iterator[Candidate]:
+    """Keras's call added to PyTorch's pass."""
+    for each in at.replacements if at.keras is not None else ():
+        if not each.instead and at.keras is not None:
+            says = f"Keras has {written(at.keras)}{place(at.keras)}, which PyTorch has not"
+            fix = InTorch.of([in_torch(at.keras)], each.event, behind=True)
+            fix = InTorch(f"add {in_torch(at.keras)}", fix.edits)
+            keras = InKeras(["x"], (), at.entering[1], f"take {written(at.keras)} out")
+            yield Candidate(f"missing_{kind_of(at.keras)}", says, *each.edits(), fix, keras)
+
+
+def _instead(at: Situation) -> Iterator[Candidate]:
+    """Keras's call in place of PyTorch's."""
     keras, torch = at.keras, at.torch
-    found: list[Candidate] = []
-    instead: list[Candidate] = []
-    if at.rearranged is not None and keras is not None and at.end is not None:
-        says = f"Keras computes {written(keras)} on the arrangement {at.rearranged}, which PyTorch has nowhere"
-        fix = {
-            "torch": f"reshape and transpose to {at.rearranged} first",
-            "keras": "split and transpose as PyTorch does",
-        }
-        found.append(Candidate("arrangement", says, fix, *at.end.edits()))
-    if keras is not None and torch is not None:
-        found += _of_pair(keras, torch, at.source)
-        says = f"Keras computes {written(keras)}, PyTorch {written(torch)}{place(torch)}"
-        fix = {"torch": f"write {in_torch(keras)}", "keras": f"write {in_keras(torch)}"}
-        cause = "other_operation"
-        if keras.family == torch.family:
-            cause = {"activation": "wrong_activation", "pool": "pooling", "resize": "resize"}.get(keras.family, cause)
-            if keras.settings.get("name") == torch.settings.get("name"):
-                cause = "arguments" if keras.family == "op" else cause
-            if keras.settings.get("name") == torch.settings.get("name") == "concatenate":
-                cause, says = "operand_order", f"the parts of {written(torch)}{place(torch)} stand in another order"
-                fix = {"torch": "torch.cat with its parts in Keras's order", "keras": "Concatenate in PyTorch's order"}
-        instead = [Candidate(cause, says, fix, *each.edits()) for each in at.replacements if each.instead]
-        if keras.family == torch.family and keras.family != "op":
-            found += instead  # two of a kind: one in place of the other, before anything is called missing
-    if torch is not None:
-        cause, says = f"extra_{kind_of(torch)}", f"PyTorch has {written(torch)}{place(torch)}, which Keras has not"
-        fix = {"torch": f"take {written(torch)} out", "keras": f"add {in_keras(torch)}"}
-        if at.follows and at.layer is not None:
-            cause, says = "order", f"PyTorch applies {written(torch)} before {at.layer.leaf}, Keras after it"
-            fix = {
-                "torch": f"move {written(torch)} behind {at.layer.leaf}",
-                "keras": f"move it before {at.layer.leaf}",
-            }
-        if torch.family == "dropout":
-            cause, says = "dropout_mode", f"PyTorch drops values here in a mode in which Keras does not{place(torch)}"
-            fix = {"torch": "torch.nn.functional.dropout(x, p, training=self.training)", "keras": "add a Dropout layer"}
-        found.append(Candidate(cause, says, fix, [{"event": torch.index, "do": "skip"}]))
-    if keras is not None:
-        for each in at.replacements:
-            if not each.instead:
-                says = f"Keras has {written(keras)}{place(keras)}, which PyTorch has not"
-                fix = {"torch": f"add {in_torch(keras)}", "keras": f"take {written(keras)} out"}
-                found.append(Candidate(f"missing_{kind_of(keras)}", says, fix, *each.edits()))
-    if keras is not None and torch is not None and (keras.family != torch.family or keras.family == "op"):
-        found += instead
-    if torch is not None and keras is None and at.end is not None:
+    if keras is None or torch is None:
+        return
+    same_name = keras.settings.get("name") == torch.settings.get("name")
+    says = f"Keras computes {written(keras)}, PyTorch {written(torch)}{place(torch)}"
+    fix, other = InTorch.of([in_torch(keras)], torch), InKeras([in_keras(torch)])
+    cause = "other_operation"
+    if keras.family == torch.family:
+        cause = {"activation": "wrong_activation", "pool": "pooling", "resize": "resize"}.get(keras.family, cause)
+        cause = "arguments" if same_name and keras.family == "op" else cause
+        if same_name and keras.settings.get("name") == "concatenate":
+            cause, says = "operand_order", f"The parts of {written(torch)}{place(torch)} stand in another order"
+            fix = InTorch.of([f"torch.cat((y, x), {written(torch).removeprefix('cat(').removesuffix(')')})"], torch)
+            other = InKeras(["keras.ops.concatenate((y, x), axis=-1)"])
+    for each in at.replacements:
+        if each.instead:
+            yield Candidate(cause, says, *each.edits(), fix, other)
+
+
+def _of_two_kinds(at: Situation) -> Iterator[Candidate]:
+    if at.keras is not None and at.torch is not None and not (at.keras.family == at.torch.family != "op"):
+        yield from _instead(at)
+
+
+def _end(at: Situation) -> Iterator[Candidate]:
+    """What enters the next layer made to be what enters Keras's: the place is right, and nothing more is known."""
+    if at.end is None:
+        return
+    torch, keras = at.torch, at.keras
+    if torch is not None and at.picks and keras is None:
+        says = f"Keras passes on the last step of the sequence, PyTorch takes {written(torch)}{place(torch)}"
+        yield Candidate("sequence_step", says, *at.end.edits(), InTorch.of(["x[:, -1]"], torch))
+    elif torch is not None and keras is None:
         says = f"{written(torch)}{place(torch)} gives another value than what enters Keras's next layer"
-        cause = "sequence_step" if at.picks else "other_operation"
-        if at.picks:
-            says = f"Keras passes on the last step of the sequence, PyTorch takes {written(torch)}{place(torch)}"
-        fix = {"torch": "x[:, -1]" if at.picks else "see above", "keras": "return_sequences=True, and pick the same"}
-        found.append(Candidate(cause, says, fix, *at.end.edits()))
-    if torch is not None and keras is not None and at.end is not None:
+        yield Candidate("other_operation", says, *at.end.edits())
+    elif torch is not None and keras is not None:
         says = f"Keras computes {written(keras)}{place(keras)}, PyTorch {written(torch)}{place(torch)}"
-        fix = {"torch": f"what {written(keras)} computes", "keras": f"what {written(torch)} computes"}
-        found.append(Candidate("other_operation", says, fix, *at.end.edits()))
-    if torch is None and keras is None and at.end is not None and at.arranged is not None:
-        says = (
-            f"{written(at.arranged)}{place(at.arranged)} leaves the values in another order than Keras's reshape does"
-        )
-        fix = {"torch": "transpose before the reshape, as Keras does", "keras": "the same, backwards"}
-        found.append(Candidate("arrangement", says, fix, *at.end.edits()))
-    return found
+        yield Candidate("other_operation", says, *at.end.edits())
+    elif keras is None and at.arranged is not None:
+        says = f"{written(at.arranged)}{place(at.arranged)} leaves the values in another order than Keras's reshape"
+        yield Candidate("arrangement", says, *at.end.edits())
 
 
-def _of_pair(keras: Event, torch: Event, source: np.ndarray | None) -> list[Candidate]:
-    """Two calls of one kind with different settings."""
+def _nothing(at: Situation, keras: Event, torch: Event) -> Iterator[Candidate]:
+    return iter(())
+
+
+def _activation(at: Situation, keras: Event, torch: Event) -> Iterator[Candidate]:
+    """One activation with other settings."""
     mine, theirs = keras.settings, torch.settings
-    at = torch.index
-    found: list[Candidate] = []
-    if keras.family == torch.family == "activation" and mine["name"] == theirs["name"]:
-        words = {
-            "approximate": ("gelu_approximate", "approximate"),
-            "slope": ("leaky_relu_slope", "negative_slope"),
-            "alpha": ("elu_alpha", "alpha"),
-            "axis": ("softmax_axis", "dim"),
-        }
-        for word, (cause, argument) in words.items():
-            if word in mine and (mine[word] != theirs.get(word) or word == "axis"):
-                value = ("tanh" if mine[word] else "none") if word == "approximate" else mine[word]
-                rank = source.ndim if source is not None else 2
-                own = "negative_slope" if word == "slope" else word
-                options = [value]
-                if word == "axis":  # channels are last in Keras and second in PyTorch
-                    options = [value % rank, 1, rank - 1, rank - 2]
-                own_axis = int(theirs.get("axis", -1))
-                for option in dict.fromkeys(options):
-                    if word == "axis" and option == own_axis % rank:
-                        continue
-                    edit = {"event": at, "do": "arguments", "arguments": {argument: option}}
-                    had = ("tanh" if theirs[word] else "none") if word == "approximate" else theirs[word]
-                    says = f"PyTorch has {argument}={had!r}, Keras {own}={mine[word]!r}"
-                    fix = {
-                        "torch": f"torch.nn.functional.{theirs['name']}(x, {argument}={option!r})",
-                        "keras": f"keras.ops.{mine['name']}(x, {own}={theirs[word]!r})",
-                    }
-                    found.append(Candidate(cause, says, fix, [edit]))
-    if keras.family == torch.family == "pool":
-        found += _of_pooling(keras, torch)
-    if keras.family == torch.family == "resize":
-        modes = {"bilinear": "bilinear", "nearest": "nearest", "bicubic": "bicubic"}
-        if mine["mode"] == theirs["mode"] and theirs["align_corners"]:
-            edit = {"event": at, "do": "arguments", "arguments": {"align_corners": False}}
-            fix = {"torch": "align_corners=False", "keras": "nothing in Keras aligns corners"}
-            says = "PyTorch aligns corners, Keras takes half-pixel centres"
-            found.append(Candidate("bilinear_resize", says, fix, [edit]))
-        elif mine["mode"] in modes and mine["mode"] != theirs["mode"]:
-            arguments = {"mode": modes[mine["mode"]]} | ({} if mine["mode"] == "nearest" else {"align_corners": False})
-            fix = {"torch": f"mode={mine['mode']!r}", "keras": f"interpolation={theirs['mode']!r}"}
-            says = f"PyTorch interpolates {theirs['mode']!r}, Keras {mine['mode']!r}"
-            found.append(
-                Candidate("resize_mode", says, fix, [{"event": at, "do": "arguments", "arguments": arguments}])
-            )
-    return found
+    if mine["name"] != theirs["name"]:
+        return
+    words = {
+        "approximate": ("gelu_approximate", "approximate", "approximate"),
+        "slope": ("leaky_relu_slope", "negative_slope", "negative_slope"),
+        "alpha": ("elu_alpha", "alpha", "alpha"),
+        "axis": ("softmax_axis", "axis", "dim"),
+    }
+    for word, (cause, own, argument) in words.items():
+        if word not in mine or (mine[word] == theirs.get(word) and word != "axis"):
+            continue
+        value, had = mine[word], theirs.get(word)
+        if word == "approximate":
+            value, had = ("tanh" if mine[word] else "none"), ("tanh" if theirs[word] else "none")
+        for option in _axes(value, had, at.source) if word == "axis" else [value]:
+            says = f"PyTorch has {argument}={had!r}, Keras {own}={mine[word]!r}"
+            edits: list[Edit] = [{"event": torch.index, "do": "arguments", "arguments": {argument: option}}]
+            fix = InTorch.of([changed("torch", torch, **{argument: option})], torch)
+            yield Candidate(cause, says, edits, torch=fix, keras=InKeras([in_keras(torch)]))
 
 
-def _of_pooling(keras: Event, torch: Event) -> list[Candidate]:
+def _axes(value: int, had: int | None, source: np.ndarray | None) -> list[int]:
+    """The axes that may be meant: channels are last in Keras and second in PyTorch."""
+    rank = source.ndim if source is not None else 2
+    options = dict.fromkeys([value % rank, 1, rank - 1, rank - 2])
+    return [option for option in options if option != int(had if had is not None else -1) % rank]
+
+
+def _resize(at: Situation, keras: Event, torch: Event) -> Iterator[Candidate]:
     mine, theirs = keras.settings, torch.settings
-    at, dims = torch.index, len(mine["window"])
-    order = [side for axis in reversed(mine["pads"]) for side in axis]
-    arguments = {"kernel_size": mine["window"], "stride": mine["strides"], "padding": [0] * dims, "ceil_mode": False}
-    even = all(before == after for before, after in mine["pads"])
-    padding = [] if not any(order) else [{"event": at, "do": "pad", "pad": order, "value": float("-inf")}]
-    words = written(keras), written(torch)
-    fix = {"torch": in_torch(keras), "keras": in_keras(torch)}
-    found = []
+    arguments: dict[str, Any] = {"align_corners": False}
+    cause, says = "bilinear_resize", "PyTorch aligns corners, Keras takes half-pixel centres"
+    if mine["mode"] != theirs["mode"]:
+        arguments = {"mode": mine["mode"], "align_corners": None if mine["mode"] == "nearest" else False}
+        cause, says = "resize_mode", f"PyTorch interpolates {theirs['mode']!r}, Keras {mine['mode']!r}"
+    elif not theirs["align_corners"]:
+        return
+    edits: list[Edit] = [{"event": torch.index, "do": "arguments", "arguments": arguments}]
+    fix = InTorch.of([changed("torch", torch, **arguments)], torch)
+    yield Candidate(cause, says, edits, torch=fix)
+
+
+def _pooling(at: Situation, keras: Event, torch: Event) -> Iterator[Candidate]:
+    mine, theirs = keras.settings, torch.settings
+    fix, other = InTorch.of([in_torch(keras)], torch), InKeras([in_keras(torch)])
     if mine["kind"] != theirs["kind"]:
-        names = {"max": f"max_pool{dims}d", "mean": f"avg_pool{dims}d"}
-        given = dict(arguments.items()) | ({"padding": [p[0] for p in mine["pads"]]} if even else {})
-        if mine["kind"] == "mean":
-            given["count_include_pad"] = False
-        edit = {"event": at, "do": "function", "name": names[mine["kind"]], "arguments": given}
-        found.append(
-            Candidate("pooling_kind", f"Keras pools by {mine['kind']}, PyTorch by {theirs['kind']}", fix, [edit])
-        )
-        return found
-    if mine["kind"] == "mean" and theirs.get("counts_pads") and mine["pads"] == theirs["pads"] and any(order):
-        edit = {"event": at, "do": "arguments", "arguments": {"count_include_pad": False}}
+        says = f"Keras pools by {mine['kind']}, PyTorch by {theirs['kind']}"
+        yield Candidate("pooling_kind", says, fix.edits, torch=fix, keras=other)
+        return
+    padded = any(side for axis in mine["pads"] for side in axis)
+    if mine["kind"] == "mean" and theirs.get("counts_pads") and mine["pads"] == theirs["pads"] and padded:
+        edits: list[Edit] = [{"event": torch.index, "do": "arguments", "arguments": {"count_include_pad": False}}]
+        how = InTorch.of([changed("torch", torch, count_include_pad=False)], torch)
         says = "Keras leaves the padding out of the mean, PyTorch counts it"
-        how = {
-            "torch": "count_include_pad=False",
-            "keras": "nothing in Keras counts it; pad with zeros before padding='valid'",
-        }
-        found.append(Candidate("average_pool_padding", says, how, [edit]))
-    if mine["kind"] == "max":
-        changed = [{"event": at, "do": "arguments", "arguments": arguments}, *padding]
-        cause = "pooling_window"
-        if mine["window"] == theirs["window"] and mine["strides"] == theirs["strides"]:
-            cause = "pooling_padding"
-        found.append(Candidate(cause, f"Keras pools with {words[0]}, PyTorch with {words[1]}", fix, changed))
-    elif even:
-        given = arguments | {"padding": [p[0] for p in mine["pads"]], "count_include_pad": False}
-        cause = (
-            "pooling_window"
-            if mine["window"] != theirs["window"] or mine["strides"] != theirs["strides"]
-            else "average_pool_padding"
-        )
-        says = f"Keras pools with {words[0]}, PyTorch with {words[1]}"
-        found.append(Candidate(cause, says, fix, [{"event": at, "do": "arguments", "arguments": given}]))
-    return found
+        yield Candidate("average_pool_padding", says, edits, torch=how)
+    same = mine["window"] == theirs["window"] and mine["strides"] == theirs["strides"]
+    cause = {"max": "pooling_padding", "mean": "average_pool_padding"}[mine["kind"]] if same else "pooling_window"
+    says = f"Keras pools with {written(keras)}, PyTorch with {written(torch)}"
+    yield Candidate(cause, says, fix.edits, torch=fix, keras=other)
+
+
+def _operation(at: Situation, keras: Event, torch: Event) -> Iterator[Candidate]:
+    """One function with another number in it, such as a clip's limits."""
+    if keras.settings.get("name") == torch.settings.get("name") and keras.settings.get("name") != "concatenate":
+        says = f"Keras computes {written(keras)}, PyTorch {written(torch)}{place(torch)}"
+        fix = InTorch.of([in_torch(keras)], torch)
+        yield Candidate("arguments", says, fix.edits, torch=fix, keras=InKeras([in_keras(torch)]))
+
+
+SETTINGS: dict[str, Callable[[Situation, Event, Event], Iterator[Candidate]]] = {
+    "activation": _activation, "pool": _pooling, "resize": _resize, "op": _operation,
+}  # fmt: skip
+FAMILIES = (_rearranged, _of_one_kind, _without, _missing, _of_two_kinds, _end)

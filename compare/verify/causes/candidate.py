@@ -10,22 +10,76 @@ from twin.trace import Edit, Event
 
 
 @dataclass(frozen=True)
+class InTorch:
+    """What to write in PyTorch, and the edits that carry out just that on its pass.
+
+    Args:
+        text: what is printed.
+        edits: what is run.
+        arrays: values that the edits need.
+    """
+
+    text: str
+    edits: Sequence[Edit]
+    arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    @staticmethod
+    def of(lines: Sequence[str], at: Event, without: Sequence[Event] = (), behind: bool = False) -> "InTorch":
+        """Lines of code in place of a call, or behind it; each takes what the one before gives as `x`.
+
+        Args:
+            lines: of code, which is run as it is printed.
+            at: the call.
+            without: calls that are left out.
+            behind: whether the lines come behind the call.
+        """
+        more = {"after": True} if behind else {}
+        skipped: list[Edit] = [{"event": event.index, "do": "skip"} for event in without]
+        verb = "after it, " if behind else ""
+        text = verb + ", then ".join(lines)
+        return InTorch(text, [*skipped, {"event": at.index, "do": "code", "code": list(lines), **more}])
+
+
+@dataclass(frozen=True)
+class InKeras:
+    """What to write in Keras: code that is run on Keras's values, which must give what PyTorch has.
+
+    Args:
+        lines: of code; each takes what the one before gives as `x`.
+        given: the values that enter; those that enter Keras's call where it is empty.
+        goal: what PyTorch has; what PyTorch's call gives where it is None.
+        words: what is printed in place of the lines.
+    """
+
+    lines: Sequence[str]
+    given: Sequence[np.ndarray] = ()
+    goal: np.ndarray | None = None
+    words: str = ""
+
+    @property
+    def text(self) -> str:
+        """What is printed."""
+        return self.words or ", then ".join(self.lines)
+
+
+@dataclass(frozen=True)
 class Candidate:
     """A possible cause.
 
     Args:
         cause: its name.
         says: in words, with both sides' values.
-        fix: what to write instead, for either side.
         edits: what makes PyTorch do as Keras does; none where that cannot be tried.
         arrays: values that the edits need.
+        torch, keras: what to write instead on either side; printed if it was run and both agree with it.
     """
 
     cause: str
     says: str
-    fix: Mapping[str, str]
     edits: Sequence[Edit] = ()
     arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
+    torch: InTorch | None = None
+    keras: InKeras | None = None
 
 
 def neutral(event: Event) -> bool:

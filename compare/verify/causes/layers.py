@@ -1,180 +1,210 @@
 """Causes within a layer that has weights, from equal inputs: settings that are not the same."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from compare.verify import axes as alignment
-from compare.verify.causes.candidate import Candidate, multiple
-from compare.verify.causes.words import place, short, sizes, tuples, written
-from twin.bridge import Leaf
+from compare.verify.causes.candidate import Candidate, InKeras, InTorch, multiple
+from compare.verify.causes.words import changed, place, short, tuples, written
 from twin.trace import Edit, Event
 
 
-def of_layer(
-    keras: Event,
-    torch: Event,
-    leaves: tuple[Leaf, Leaf],
-    wanted: np.ndarray,
-    got: np.ndarray | None,
-    pad: Event | None = None,
-) -> list[Candidate]:
-    """Causes within a layer that has weights, from equal inputs.
+@dataclass(frozen=True)
+class Layer:
+    """Two layers that get the same input and do not give the same.
 
     Args:
         keras: Keras's call.
         torch: PyTorch's.
-        leaves: both layers.
         wanted: Keras's output.
         got: PyTorch's output from the same input.
         pad: PyTorch's call that pads right before the layer, if there is one.
+        states: the arrays of initial state that Keras's layer gets.
     """
-    mine, theirs = keras.settings, torch.settings
-    names = f"keras.layers.{leaves[0].kind}", f"torch.nn.{leaves[1].kind}"
 
-    def one(cause: str, words: tuple[str, Any, str, Any], edits: Sequence[Edit]) -> Candidate:
-        keras_word, keras_value, torch_word, torch_value = words
-        says = f"PyTorch has {torch_word}={short(torch_value)}, Keras {keras_word}={short(keras_value)}"
-        arguments, before = sizes(leaves[1]), "..., " if leaves[0].kind.startswith("Conv") else ""
-        fix = {
-            "torch": f"{names[1]}({arguments}{torch_word}={short(keras_value)})",
-            "keras": f"{names[0]}({before}{keras_word}={short(torch_value)})",
-        }
-        return Candidate(cause, says, fix, edits)
+    keras: Event
+    torch: Event
+    wanted: np.ndarray
+    got: np.ndarray | None
+    pad: Event | None = None
+    states: Sequence[np.ndarray] = ()
 
-    at = torch.index
-    found: list[Candidate] = []
-    if keras.family == torch.family == "batch_norm":
-        if not math.isclose(mine["epsilon"], theirs["epsilon"], rel_tol=1e-3):
-            edit = {"event": at, "do": "arguments", "arguments": {"eps": mine["epsilon"]}}
-            found.append(one("batchnorm_epsilon", ("epsilon", mine["epsilon"], "eps", theirs["epsilon"]), [edit]))
-        if mine["training"] != theirs["training"]:
-            mode = {True: "the batch's statistics", False: "the running statistics"}
-            says = f"Keras normalizes with {mode[mine['training']]}, PyTorch with {mode[theirs['training']]}"
-            fix = {
-                "torch": "call .train() or .eval() so that the layer is in Keras's mode (a frozen layer needs .eval())",
-                "keras": "hand `training` on to the layer in `call`, or set its `trainable`",
-            }
-            edit = {"event": at, "do": "arguments", "arguments": {"training": mine["training"]}}
-            found.append(Candidate("batchnorm_mode", says, fix, [edit]))
-    if keras.family == torch.family and keras.family in ("layer_norm", "group_norm", "rms_norm"):
-        name = keras.family.replace("_", "")
-        if not math.isclose(mine["epsilon"], theirs["epsilon"], rel_tol=1e-3):
-            edit = {"event": at, "do": "arguments", "arguments": {"eps": mine["epsilon"]}}
-            found.append(one(f"{name}_epsilon", ("epsilon", mine["epsilon"], "eps", theirs["epsilon"]), [edit]))
-        if mine.get("groups") != theirs.get("groups"):
-            edit = {"event": at, "do": "arguments", "arguments": {"num_groups": mine["groups"]}}
-            found.append(one("groupnorm_groups", ("groups", mine["groups"], "num_groups", theirs["groups"]), [edit]))
-    if keras.family == torch.family == "conv":
-        found += _of_convolution(mine, theirs, at, one, pad)
-    if keras.family == torch.family == "conv_transpose" and mine["crop"] != theirs["crop"]:
-        zeros = {"padding": [0] * len(mine["crop"]), "output_padding": [0] * len(mine["crop"])}
-        edits = [
-            {"event": at, "do": "arguments", "arguments": zeros},
-            {"event": at, "do": "crop", "crop": mine["crop"]},
-        ]
-        own, other = tuples(mine["crop"]), tuples(theirs["crop"])
-        says = f"Keras cuts {own} off the full result, PyTorch {other} (before and after)"
-        fix = {
-            "torch": f"{names[1]}(..., padding=0, output_padding=0), then cut {own} off its rows and columns",
-            "keras": f"{names[0]}(..., padding='valid'), then cut {other} off",
-        }
-        found.append(Candidate("conv_transpose_same", says, fix, edits))
-    if keras.family == torch.family and keras.family in ("lstm", "gru", "rnn"):
-        if not theirs["batch_first"]:
-            says = "PyTorch takes the first axis for time (batch_first=False), Keras the second"
-            fix = {"torch": f"{names[1]}(..., batch_first=True)", "keras": "transpose the input"}
-            edits = [{"event": at, "do": "arguments", "arguments": {"batch_first": True}}]
-            found.append(Candidate("batch_first", says, fix, edits))
-        found += _of_recurrence(mine, theirs, torch, names)
-    if keras.family == torch.family == "attention" and mine.get("heads") != theirs.get("heads"):
-        edit = {"event": at, "do": "arguments", "arguments": {"num_heads": mine["heads"]}}
-        found.append(one("attention_heads", ("num_heads", mine["heads"], "num_heads", theirs["heads"]), [edit]))
-    return [*found, *_scaled(wanted, got, at)]
+    def argument(self, cause: str, keras: tuple[str, Any], torch: tuple[str, Any]) -> Candidate:
+        """The candidate of one argument: its name and value on either side."""
+        (keras_name, keras_value), (torch_name, torch_value) = keras, torch
+        says = f"PyTorch has {torch_name}={short(torch_value)}, Keras {keras_name}={short(keras_value)}"
+        edits: list[Edit] = [{"event": self.torch.index, "do": "arguments", "arguments": {torch_name: keras_value}}]
+        line = changed("torch", self.torch, **{torch_name: keras_value})
+        fix = InTorch.of([line], self.torch)
+        if not line.startswith("torch.nn.") or line.startswith("torch.nn.functional"):  # it takes arrays too
+            fix = InTorch(f"{torch_name}={short(keras_value)} in {self.torch.call}", edits)
+        other = InKeras([changed("keras", self.keras, **{keras_name: torch_value})])
+        return Candidate(cause, says, edits, torch=fix, keras=other)
 
 
-def of_state(torch: Event, states: Sequence[np.ndarray]) -> list[Candidate]:
-    """Keras's initial state, which PyTorch's recurrent layer does not get, or gets in another order."""
-    if not states or torch.settings.get("packed") or torch.settings.get("bidirectional"):
-        return []
-    names = ("h", "c")[: len(states)]
-    given = ", ".join(f"{name}.unsqueeze(0)" for name in names)
-    says = f"Keras starts with {len(states)} arrays of initial state ({', '.join(names)}), PyTorch with another state"
-    fix = {
-        "torch": f"self.rnn(x, {f'({given})' if len(names) > 1 else given}), the state of (1, B, units), h first",
-        "keras": "the same initial_state as PyTorch's layer",
-    }
-    arrays = {f"{torch.index}/state/{place}": state[None] for place, state in enumerate(states)}
-    return [Candidate("initial_state", says, fix, [{"event": torch.index, "do": "state"}], arrays)]
-
-
-def _of_convolution(
-    mine: Mapping[str, Any], theirs: Mapping[str, Any], at: int, one: Any, pad: Event | None
-) -> list[Candidate]:
-    """Padding, stride, dilation, each by itself and then together."""
+def of_layer(layer: Layer) -> list[Candidate]:
+    """Causes within a layer that has weights, from equal inputs."""
     found = []
-    edits: list[Edit] = []
-    if mine["pads"] != theirs["pads"]:
-        dims = len(mine["pads"])
-        order = [side for axis in reversed(mine["pads"]) for side in axis]
-        pads = [
-            {"event": at, "do": "arguments", "arguments": {"padding": [0] * dims}},
-            {"event": at, "do": "pad", "pad": order},
-        ]
-        if pad is not None:
-            pads.append({"event": pad.index, "do": "skip"})
-        uneven = any(before != after for before, after in mine["pads"])
-        cause = "same_padding_stride" if uneven and max(mine["strides"]) > 1 else "padding"
-        base = one(cause, ("pads", mine["pads"], "pads", theirs["pads"]), pads)
-        dims_word = f"torch.nn.functional.pad(x, {tuple(order)}) before a convolution with padding=0"
-        fix = {
-            "torch": dims_word,
-            "keras": f"keras.layers.ZeroPadding{dims}D({tuples(theirs['pads'])}) before padding='valid'",
-        }
-        words = "before and after each axis"
-        before = f" after {written(pad)}{place(pad)}" if pad is not None else ""
-        says = f"Keras pads {tuples(mine['pads'])}, PyTorch {tuples(theirs['pads'])}{before} ({words})"
-        found.append(Candidate(base.cause, says, fix, pads))
-        edits += pads
+    if layer.keras.family == layer.torch.family:
+        found = FAMILIES.get(layer.keras.family, lambda each: [])(layer)
+    return [*found, *_scaled(layer)]
+
+
+def _batch_norm(layer: Layer) -> list[Candidate]:
+    found = _norm(layer)
+    mine, theirs = layer.keras.settings["training"], layer.torch.settings["training"]
+    if mine != theirs:
+        mode = {True: "the batch's statistics", False: "the running statistics"}
+        says = f"Keras normalizes with {mode[mine]}, PyTorch with {mode[theirs]}"
+        edits: list[Edit] = [{"event": layer.torch.index, "do": "arguments", "arguments": {"training": mine}}]
+        text = f"call .{'train' if mine else 'eval'}() on {layer.torch.path or layer.torch.leaf} after model.train()"
+        found.append(Candidate("batchnorm_mode", says, edits, torch=InTorch(text, edits)))
+    return found
+
+
+def _norm(layer: Layer) -> list[Candidate]:
+    found = []
+    mine, theirs = layer.keras.settings, layer.torch.settings
+    if not math.isclose(mine["epsilon"], theirs["epsilon"], rel_tol=1e-3):
+        cause = f"{layer.keras.family.replace('_', '')}_epsilon"
+        found.append(layer.argument(cause, ("epsilon", mine["epsilon"]), ("eps", theirs["epsilon"])))
+    if mine.get("groups") != theirs.get("groups"):
+        found.append(
+            layer.argument("groupnorm_groups", ("groups", mine.get("groups")), ("num_groups", theirs.get("groups")))
+        )
+    return found
+
+
+def _convolution(layer: Layer) -> list[Candidate]:
+    """Padding, stride, dilation, each by itself and then together."""
+    mine, theirs = layer.keras.settings, layer.torch.settings
+    found = [_padding(layer)] if mine["pads"] != theirs["pads"] else []
     for word, keras_word, torch_word in (("strides", "strides", "stride"), ("dilation", "dilation_rate", "dilation")):
         if mine[word] != theirs[word]:
-            edit = {"event": at, "do": "arguments", "arguments": {torch_word: mine[word]}}
-            values = keras_word, tuple(mine[word]), torch_word, tuple(theirs[word])
-            found.append(one("stride" if word == "strides" else word, values, [edit]))
-            edits = [edit, *edits]
+            cause = "stride" if word == "strides" else word
+            found.append(layer.argument(cause, (keras_word, tuple(mine[word])), (torch_word, tuple(theirs[word]))))
     if len(found) > 1:
         says = "; ".join(candidate.says for candidate in found)
-        fix = {side: " and ".join(candidate.fix[side] for candidate in found) for side in ("torch", "keras")}
-        found.append(Candidate(found[-1].cause, says, fix, edits))
+        edits = [edit for candidate in reversed(found) for edit in candidate.edits]
+        words = {"padding": 0, "stride": tuple(mine["strides"]), "dilation": tuple(mine["dilation"])}
+        torch = _padded(layer, **words)
+        keras = InKeras([_zero_padding(layer), changed(
+            "keras", layer.keras, padding="valid", strides=tuple(theirs["strides"]),
+            dilation_rate=tuple(theirs["dilation"]),
+        )])  # fmt: skip
+        found.append(Candidate(found[-1].cause, says, edits, torch=torch, keras=keras))
     return found
 
 
-def _of_recurrence(
-    mine: Mapping[str, Any], theirs: Mapping[str, Any], torch: Event, names: tuple[str, str]
-) -> list[Candidate]:
+def _padding(layer: Layer) -> Candidate:
+    mine, theirs, pad = layer.keras.settings, layer.torch.settings, layer.pad
+    at = layer.torch.index
+    edits: list[Edit] = [
+        {"event": at, "do": "arguments", "arguments": {"padding": [0] * len(mine["pads"])}},
+        {"event": at, "do": "pad", "pad": _order(mine["pads"])},
+    ]
+    if pad is not None:
+        edits.append({"event": pad.index, "do": "skip"})
+    uneven = any(before != after for before, after in mine["pads"])
+    cause = "same_padding_stride" if uneven and max(mine["strides"]) > 1 else "padding"
+    before = f" after {written(pad)}{place(pad)}" if pad is not None else ""
+    says = f"Keras pads {tuples(mine['pads'])}, PyTorch {tuples(theirs['pads'])}{before} (before and after each axis)"
+    keras = InKeras([_zero_padding(layer), changed("keras", layer.keras, padding="valid")])
+    return Candidate(cause, says, edits, torch=_padded(layer, padding=0), keras=keras)
+
+
+def _padded(layer: Layer, **arguments: Any) -> InTorch:
+    """PyTorch's layer with Keras's padding before it."""
+    order = _order(layer.keras.settings["pads"])
+    lines = [f"torch.nn.functional.pad(x, {tuple(order)})"] if any(order) else []
+    if all(before == after for before, after in layer.keras.settings["pads"]):
+        lines, arguments = [], arguments | {"padding": tuple(before for before, _ in layer.keras.settings["pads"])}
+    lines = [*lines, changed("torch", layer.torch, **arguments)]
+    return InTorch.of(lines, layer.torch, [layer.pad] if layer.pad is not None else [])
+
+
+def _zero_padding(layer: Layer) -> str:
+    pads = layer.torch.settings["pads"]
+    given = tuples(pads)[0] if len(pads) == 1 else tuples(pads)
+    return f"keras.layers.ZeroPadding{len(pads)}D({given})"
+
+
+def _order(pads: Sequence[Sequence[int]]) -> list[int]:
+    """Padding in the order of torch.nn.functional.pad: the last axis first."""
+    return [side for axis in reversed(pads) for side in axis]
+
+
+def _conv_transpose(layer: Layer) -> list[Candidate]:
+    crop, other = layer.keras.settings["crop"], layer.torch.settings["crop"]
+    if crop == other:
+        return []
+    zeros = [0] * len(crop)
+    edits: list[Edit] = [
+        {"event": layer.torch.index, "do": "arguments", "arguments": {"padding": zeros, "output_padding": zeros}},
+        {"event": layer.torch.index, "do": "crop", "crop": crop},
+    ]
+    says = f"Keras cuts {tuples(crop)} off the full result, PyTorch {tuples(other)} (before and after)"
+    cut = tuple(-side for side in _order(crop))
+    lines = [changed("torch", layer.torch, padding=0, output_padding=0), f"torch.nn.functional.pad(x, {cut})"]
+    given = tuples(other)[0] if len(other) == 1 else tuples(other)
+    keras = InKeras([changed("keras", layer.keras, padding="valid"), f"keras.layers.Cropping{len(other)}D({given})"])
+    return [Candidate("conv_transpose_same", says, edits, torch=InTorch.of(lines, layer.torch), keras=keras)]
+
+
+def _recurrence(layer: Layer) -> list[Candidate]:
+    mine, theirs = layer.keras.settings, layer.torch.settings
     found = []
+    if not theirs["batch_first"]:
+        says = "PyTorch takes the first axis for time (batch_first=False), Keras the second"
+        edits: list[Edit] = [{"event": layer.torch.index, "do": "arguments", "arguments": {"batch_first": True}}]
+        fix = InTorch.of([changed("torch", layer.torch, batch_first=True)], layer.torch)
+        found.append(Candidate("rnn_batch_first", says, edits, torch=fix))
     if mine["reverse"]:
+        axis = 1 if theirs["batch_first"] else 0
         says = "Keras goes through the sequence backwards (go_backwards=True), PyTorch forwards"
-        fix = {"torch": "flip the input along the time axis first", "keras": "go_backwards=False"}
-        axis = 1 if "batch_first=True" in torch.text else 0
-        found.append(Candidate("direction", says, fix, [{"event": torch.index, "do": "reverse", "axis": axis}]))
+        edits = [{"event": layer.torch.index, "do": "reverse", "axis": axis}]
+        fix = InTorch.of([f"torch.flip(x, ({axis},))", changed("torch", layer.torch)], layer.torch)
+        keras = InKeras([changed("keras", layer.keras, go_backwards=False)])
+        found.append(Candidate("direction", says, edits, torch=fix, keras=keras))
     if mine["bidirectional"] != theirs["bidirectional"]:
-        says = "only one of the two goes in both directions"
-        found.append(
-            Candidate("direction", says, {"torch": "bidirectional=True", "keras": "keras.layers.Bidirectional"})
-        )
+        found.append(Candidate("direction", "Only one of the two goes in both directions"))
     usual = {"activation": "tanh", "recurrent_activation": "sigmoid"}
     for word, value in usual.items():
-        if word in mine and mine[word] != theirs.get(word, value):
-            says = f"Keras has {word}={mine[word]!r}; {names[1]} has {theirs.get(word, value)!r}"
-            fix = {"torch": f"no argument of {names[1]} does this; write the cell out", "keras": f"{word}={value!r}"}
-            found.append(Candidate("recurrent_activation", says, fix))
-    return found
+        value = theirs.get(word, value)
+        if word in mine and mine[word] != value:
+            says = f"Keras has {word}={mine[word]!r}, PyTorch's layer {value!r}"
+            keras = InKeras([changed("keras", layer.keras, **{word: value})])
+            found.append(Candidate("recurrent_activation", says, keras=keras))
+    return [*found, *_initial_state(layer)]
 
 
-def _scaled(wanted: np.ndarray, got: np.ndarray | None, at: int) -> list[Candidate]:
+def _initial_state(layer: Layer) -> list[Candidate]:
+    """Keras's initial state, which PyTorch's recurrent layer does not get, or gets in another order."""
+    settings = layer.torch.settings
+    if not layer.states or settings.get("packed") or settings.get("bidirectional"):
+        return []
+    names = ("h", "c")[: len(layer.states)]
+    given = ", ".join(f"{name}.unsqueeze(0)" for name in names)
+    says = f"Keras starts with the initial state {', '.join(names)} that enters its layer, PyTorch with another state"
+    arrays = {f"{layer.torch.index}/state/{place}": state[None] for place, state in enumerate(layer.states)}
+    edits: list[Edit] = [{"event": layer.torch.index, "do": "state"}]
+    text = f"self.{layer.torch.path}(x, {f'({given})' if len(names) > 1 else given}), h being Keras's first state"
+    return [Candidate("initial_state", says, edits, arrays, InTorch(text, edits, arrays))]
+
+
+def _attention(layer: Layer) -> list[Candidate]:
+    mine, theirs = layer.keras.settings.get("heads"), layer.torch.settings.get("heads")
+    if mine is None or theirs is None or mine == theirs:
+        return []
+    return [layer.argument("attention_heads", ("num_heads", mine), ("num_heads", theirs))]
+
+
+def _scaled(layer: Layer) -> list[Candidate]:
+    wanted, got = layer.wanted, layer.got
     if got is None or got.size != wanted.size:
         return []
     _far, order = alignment.distance(wanted, got)
@@ -184,5 +214,14 @@ def _scaled(wanted: np.ndarray, got: np.ndarray | None, at: int) -> list[Candida
     if factor is None:
         return []
     says = f"Keras's output is {factor:.6g} times PyTorch's"
-    fix = {"torch": f"multiply by {factor:.6g}", "keras": f"multiply by {1 / factor:.6g}"}
-    return [Candidate("scale", says, fix, [{"event": at, "do": "scale", "by": factor}])]
+    edits: list[Edit] = [{"event": layer.torch.index, "do": "scale", "by": factor}]
+    keras = InKeras([changed("keras", layer.keras), f"x * {1 / factor:.6g}"])
+    fix = InTorch.of([f"x * {factor:.6g}"], layer.torch, behind=True)
+    return [Candidate("scale", says, edits, torch=fix, keras=keras)]
+
+
+FAMILIES: dict[str, Callable[[Layer], list[Candidate]]] = {
+    "batch_norm": _batch_norm, "layer_norm": _norm, "group_norm": _norm, "rms_norm": _norm, "conv": _convolution,
+    "conv_transpose": _conv_transpose, "lstm": _recurrence, "gru": _recurrence, "rnn": _recurrence,
+    "attention": _attention,
+}  # fmt: skip

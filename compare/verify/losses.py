@@ -1,0 +1,226 @@
+"""Two losses on the same outputs: their values and gradients, and what would make them the same.
+
+A trial carries a cause out: it gives one side's loss other outputs or another setting, and measures again.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from compare.verify import axes as alignment
+from compare.verify.verdict import GRADIENT_LIMIT, LIMIT, Finding, Remedy
+
+
+class Loss(NamedTuple):
+    """A loss, its gradient by the outputs, and how it is written."""
+
+    value: float
+    gradient: np.ndarray
+    text: str
+
+
+class Side(Protocol):
+    """What computes one side's losses: compare.engines.opened.OpenedModel."""
+
+    def loss(
+        self, given: Mapping[str, np.ndarray], transform: str = "", changes: Mapping[str, Any] | None = None
+    ) -> tuple[float, np.ndarray, str]: ...
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A possible cause, carried out.
+
+    Args:
+        cause: its name.
+        says: in words.
+        after: how far both are apart with it.
+        fix: what was carried out, by the side on which it was.
+    """
+
+    cause: str
+    says: str
+    after: float
+    fix: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Losses:
+    """Both losses on one output of the model.
+
+    Args:
+        keras, torch: the sides.
+        given: `outputs`, their `target`, and `sample_weight` and `class_weight` where the user gives them.
+    """
+
+    keras: Side
+    torch: Side
+    given: Mapping[str, np.ndarray]
+
+    def compare(self, name: str) -> tuple[Finding | None, float]:
+        """A finding where both differ, and how far they are apart; `name` is the output's, where there are several."""
+        wanted, got = self.of_keras(), self.of_torch()
+        far = _apart(got, wanted)
+        if far <= GRADIENT_LIMIT:
+            return None, far
+        what = f"On equal outputs Keras's loss is {wanted.value:.6g}, PyTorch's {got.value:.6g}"
+        place = f"loss of {name}" if name else "loss"
+        finding = Finding("loss", place, place, what, None, far)
+        tried: list[str] = []
+        for trials in (_of_targets, _of_outputs, _of_arguments, _of_rows, _of_scale):
+            for trial in trials(self, wanted, got):
+                if trial.after <= GRADIENT_LIMIT:
+                    fix = {side: Remedy(text, trial.after) for side, text in trial.fix.items()}
+                    return replace(finding, cause=trial.cause, after=trial.after, says=trial.says, fix=fix), far
+                tried.append(trial.cause)
+        says = f"Keras computes {wanted.text}; PyTorch {got.text}"
+        return replace(finding, says=says, tried=tuple(dict.fromkeys(tried))), far
+
+    def of_keras(self, transform: str = "") -> Loss:
+        """Keras's loss, of outputs that pass a function first."""
+        return Loss(*self.keras.loss(self.given, transform))
+
+    def of_torch(self, transform: str = "", changes: Mapping[str, Any] | None = None) -> Loss:
+        """PyTorch's loss, with some settings changed."""
+        return Loss(*self.torch.loss(self.given, transform, changes))
+
+    def with_array(self, name: str, array: np.ndarray) -> "Losses":
+        """The same with another array."""
+        return Losses(self.keras, self.torch, {**self.given, name: array})
+
+
+def make_target(outputs: np.ndarray, name: str) -> np.ndarray:
+    """Targets for a stock loss: classes, zeros and ones, or numbers."""
+    rng = np.random.default_rng(0)
+    if name == "cross_entropy":
+        return rng.integers(0, outputs.shape[-1], outputs.shape[:-1]).astype(np.int32)
+    if name == "binary_cross_entropy":
+        return rng.integers(0, 2, outputs.shape).astype(np.float32)
+    return rng.standard_normal(outputs.shape).astype(np.float32)
+
+
+def _of_targets(losses: Losses, wanted: Loss, got: Loss) -> Iterator[Trial]:
+    """Targets of another shape than the outputs, which one side broadcasts; weights that one side leaves out."""
+    outputs, target = losses.given["outputs"], losses.given["target"]
+    if target.size == outputs.size and target.shape != outputs.shape:
+        shaped = losses.with_array("target", target.reshape(outputs.shape))
+        says = (
+            f"The outputs have shape {outputs.shape} and the targets {target.shape}: one side broadcasts them to each "
+            "other, and compares every row with every target"
+        )
+        rest = ", ".join(map(str, (-1, *outputs.shape[1:])))
+        fix = {"torch": f"loss(outputs, y.reshape({rest}))"}
+        yield Trial("broadcast_targets", says, _apart(shaped.of_torch(), wanted), fix)
+        fix = {"keras": f"y = keras.ops.reshape(y, ({rest}))"}
+        yield Trial("broadcast_targets", says, _apart(shaped.of_keras(), got), fix)
+    for word, cause in (("sample_weight", "sample_weights"), ("class_weight", "class_weights")):
+        if word in losses.given:
+            plain = losses.with_array(word, np.ones_like(losses.given[word]))
+            says = f"Keras multiplies each row's loss by {word}, PyTorch does not"
+            yield Trial(cause, says, _apart(plain.of_keras(), got))
+            says = f"PyTorch multiplies each row's loss by {word}, Keras does not"
+            yield Trial(cause, says, _apart(plain.of_torch(), wanted))
+
+
+TRANSFORMS = {
+    "softmax": ("probabilities", "torch.softmax(outputs, -1)"),
+    "log_softmax": ("logarithms of probabilities", "torch.log_softmax(outputs, -1)"),
+    "sigmoid": ("probabilities", "torch.sigmoid(outputs)"),
+    "log": ("logarithms", "torch.log(outputs)"),
+    "exp": ("exponentials", "torch.exp(outputs)"),
+}
+
+
+def _of_outputs(losses: Losses, wanted: Loss, got: Loss) -> Iterator[Trial]:
+    """Logits on one side and probabilities on the other."""
+    for transform, (words, line) in TRANSFORMS.items():
+        poisson = "poisson" in f"{wanted.text} {got.text}".lower()
+        cause = "poisson_log_input" if poisson else "cross_entropy_logits"
+        says = "{}'s loss takes the outputs for {}, the other does not: after {} both agree"
+        fix = {"torch": f"loss({line}, y)"}
+        after = _apart(losses.of_torch(transform), wanted)
+        yield Trial(cause, says.format("PyTorch", words, transform), after, fix)
+        fix = {"keras": f"loss(y, keras.ops.{transform}(outputs))"}
+        after = _apart(losses.of_keras(transform), got)
+        yield Trial(cause, says.format("Keras", words, transform), after, fix)
+
+
+ARGUMENTS = {  # Keras's argument, its default, PyTorch's names for it, the cause
+    "label_smoothing": (0.0, ("label_smoothing",), "label_smoothing"),
+    "delta": (1.0, ("delta", "beta"), "huber_delta"),
+    "ignore_class": (-100, ("ignore_index",), "ignored_labels"),
+}
+
+
+def _of_arguments(losses: Losses, wanted: Loss, got: Loss) -> Iterator[Trial]:
+    """An argument of PyTorch's loss that is not what Keras's has."""
+    own = dict(re.findall(r"(\w+)=(-?[\d.]+(?:e-?\d+)?)", wanted.text))
+    says = f"Keras computes {wanted.text}, PyTorch {got.text}"
+    for word, (default, natives, cause) in ARGUMENTS.items():
+        value = type(default)(float(own.get(word, default)))
+        for native in natives:
+            if f"{native}=" in got.text or word in own:
+                after = _apart(losses.of_torch(changes={native: value}), wanted)
+                yield Trial(cause, says, after, {"torch": f"{native}={value:g} in {got.text}"})
+    stock = got.text.startswith("torch.nn.")
+    for reduction in ("mean", "sum", "batchmean") if stock else ():
+        if reduction != "batchmean" or "KLDiv" in got.text:
+            after = _apart(losses.of_torch(changes={"reduction": reduction}), wanted)
+            yield Trial("loss_reduction", says, after, {"torch": f"reduction={reduction!r} in {got.text}"})
+    if "PoissonNLL" in got.text:
+        after = _apart(losses.of_torch(changes={"log_input": False}), wanted)
+        yield Trial("poisson_log_input", says, after, {"torch": f"log_input=False in {got.text}"})
+
+
+def _of_rows(losses: Losses, wanted: Loss, got: Loss) -> Iterator[Trial]:
+    """PyTorch divides each row's CTC loss by the number of its labels, Keras does not."""
+    if "ctc" in got.text.lower():
+        says = "PyTorch's reduction='mean' divides each row's loss by the number of its labels, Keras averages the rows"
+        after = _apart(losses.of_torch(changes={"rows": True}), wanted)
+        yield Trial(
+            "ctc_reduction", says, after, {"torch": "torch.nn.functional.ctc_loss(..., reduction='none').mean()"}
+        )
+
+
+def _of_scale(losses: Losses, wanted: Loss, got: Loss) -> Iterator[Trial]:
+    """One loss is a multiple of the other, or differs by a constant."""
+    factor = wanted.value / got.value if got.value else 0.0
+    if abs(factor - 1) < 1e-6 and np.linalg.norm(got.gradient) > 0:
+        factor = float(np.linalg.norm(wanted.gradient) / np.linalg.norm(got.gradient))
+    after = _apart(Loss(got.value * factor, got.gradient * factor, ""), wanted)
+    outputs, target = losses.given["outputs"], losses.given["target"]
+    fix = {"torch": f"{factor:.6g} * loss"}
+    counts = {
+        "rows": len(outputs), "values": outputs.size, "values per row": outputs.size // len(outputs),
+        "targets": target.size,
+    }  # fmt: skip
+    for word, count in counts.items():
+        if count > 1 and np.isclose(factor, count, rtol=1e-4):  # worth a trial, which decides
+            yield Trial("loss_reduction", f"PyTorch averages over the {word}, Keras adds up", after, fix)
+        if count > 1 and np.isclose(factor, 1 / count, rtol=1e-4):
+            yield Trial("loss_reduction", f"Keras averages over the {word}, PyTorch adds up", after, fix)
+    text = f"{wanted.text} {got.text}".lower()
+    if "weight=" in got.text:
+        says = "PyTorch divides the weighted sum by the sum of the weights, Keras by the number of rows"
+        yield Trial("class_weights", says, after, fix)
+    if "ignore" in text or "not_equal" in text or "mask" in text:
+        says = "One side averages over all targets, the other only over those that count"
+        yield Trial("ignored_labels", says, after, fix)
+    yield Trial("loss_scale", f"Keras's loss is {factor:.6g} times PyTorch's", after, fix)
+    shift = wanted.value - got.value
+    after = _apart(Loss(got.value + shift, got.gradient, ""), wanted)
+    cause = "cosine_loss_sign" if "cos" in text else "loss_constant"
+    says = f"Keras's loss is PyTorch's {shift:+.6g}, with the same gradient"
+    yield Trial(cause, says, after, {"torch": f"loss {shift:+.6g}"})
+    after = _apart(Loss(wanted.value, -got.gradient, ""), wanted)
+    yield Trial("loss_sign", "The gradients have opposite signs: one side descends where the other climbs", after)
+
+
+def _apart(got: Loss, wanted: Loss) -> float:
+    if not np.isfinite(got.value):
+        return float("inf")
+    value = abs(got.value - wanted.value) / max(abs(wanted.value), 1e-30)
+    return max(value if value > LIMIT else 0.0, alignment.relative(got.gradient, wanted.gradient))
