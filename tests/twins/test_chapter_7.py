@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tests.helpers.slides import outputs, run
-from torch_impl.exercises.detection import nms
+from torch_impl.exercises.detection import anchors, nms
 from twin import boxes
 from twin.catalogue import find
 
@@ -67,3 +67,63 @@ def test_soft_suppression_removes_nothing():
     assert sorted(out["soft_order"]) == list(range(12))
     assert (out["soft_scores"] > 0).all()
     assert (np.diff(out["soft_scores"]) <= 0).all()
+
+
+# Anchors
+
+
+def test_ssd300_has_torchvisions_default_boxes():
+    centres, sizes = (array.numpy() for array in anchors.centred(torch.from_numpy(outputs("anchors")["ssd300"])))
+    assert len(centres) == 8732
+    found = np.concatenate([centres, sizes], axis=1)
+    first = [(0.1, 0.1), (0.1414, 0.1414), (0.1414, 0.0707), (0.0707, 0.1414)]  # DefaultBoxGenerator, torchvision 0.28
+    np.testing.assert_allclose(found[:4], [(0.0132, 0.0132, *size) for size in first], atol=5e-5)
+    last = [(0.9, 0.9), (0.9836, 0.9836), (1.2728, 0.6364), (0.6364, 1.2728)]
+    np.testing.assert_allclose(found[-4:], [(0.5, 0.5, *size) for size in last], atol=5e-5)
+    np.testing.assert_allclose(found.sum(0), (4366.0, 4366.0, 1516.8484, 1516.8484), atol=1e-3)
+    np.testing.assert_allclose((found**2).sum(0), (2908.1667, 2908.1667, 409.7651, 409.7651), atol=1e-3)
+
+
+def test_the_nine_anchors_of_faster_rcnn_are_torchvisions():
+    expected = [  # AnchorGenerator.generate_anchors, torchvision 0.28, which rounds
+        (-91, -45, 91, 45), (-181, -91, 181, 91), (-362, -181, 362, 181), (-64, -64, 64, 64), (-128, -128, 128, 128),
+        (-256, -256, 256, 256), (-45, -91, 45, 91), (-91, -181, 91, 181), (-181, -362, 181, 362),
+    ]  # fmt: skip
+    np.testing.assert_array_equal(outputs("anchors")["scales_and_ratios"].round(), expected)
+
+
+def test_matching_and_offsets_are_those_of_the_data():
+    out = outputs("anchors")
+    true = np.array(find("anchors").literals["boxes"]) / 100
+    assert out["matched"].tolist() == boxes.match(out["anchors"], true).tolist()
+    there = out["matched"] >= 0
+    offsets = boxes.encode(true[out["matched"][there]], out["anchors"][there])
+    np.testing.assert_allclose(out["offsets"][there], offsets, rtol=1e-12)
+    np.testing.assert_allclose(out["decoded"][there], true[out["matched"][there]], rtol=1e-12)
+    assert not out["offsets"][~there].any()
+
+
+def test_kmeans_centres_fit_better_than_their_start_and_are_the_means_of_their_boxes():
+    out, sizes = outputs("anchors"), np.array(find("anchors").literals["sizes"], float)
+    assert out["kmeans_iou"] > out["start_iou"] + 0.15
+    shared = np.minimum(sizes[:, None], out["kmeans"]).prod(-1)
+    nearest = (shared / (sizes.prod(-1)[:, None] + out["kmeans"].prod(-1) - shared)).argmax(1)
+    for kind, centre in enumerate(out["kmeans"]):
+        np.testing.assert_allclose(sizes[nearest == kind].mean(0), centre, rtol=1e-12)
+
+
+def test_each_size_of_box_goes_to_a_stride_of_the_decks_configuration():
+    by_area = np.argsort(np.array(find("anchors").literals["sizes"]).prod(1), kind="stable")
+    strides = outputs("anchors")["stride"][by_area]
+    assert set(strides) == {8, 16, 32}
+    assert strides[0] == 8
+    assert strides[-1] == 32
+    assert np.corrcoef(np.arange(len(strides)), strides)[0, 1] > 0.8
+
+
+def test_erratum_a_each_true_box_has_its_default_box():
+    out, true = outputs("anchors"), np.array(find("anchors").literals["boxes"]) / 100
+    best = boxes.overlaps(out["anchors"], true).max(0)
+    assert best.min() < 0.5  # one of them overlaps none by half, and is matched all the same
+    assert set(out["matched"]) == {-1, 0, 1, 2, 3}
+    assert (out["matched"] == best.argmin()).sum() == 1
