@@ -58,6 +58,7 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install -qq --constraint constraints.txt --editable '.[all,dev]'
 	touch $@
+	@echo 'The command is $(BIN)/twin. To type only "twin": source $(BIN)/activate'
 
 clean:
 	rm -rf $(VENV) build *.egg-info runs

@@ -1,15 +1,75 @@
 """The commands, put together. It starts without a framework: those are only ever imported by worker processes."""
 
+from importlib.metadata import version as version_of
+from typing import Annotated, Any
+
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 from compare.cli import commands
+from twin.errors import TwinError
+
+
+class Command(TyperCommand):
+    """A command whose help ends with examples, and that refuses an option which is given twice."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        for each in self.params:
+            if each.param_type_name == "argument":  # whose name says enough; typer adds Python's type
+                setattr(each, "display_type_rich", lambda ctx: None)  # noqa: B010
+        super().format_options(ctx, formatter)
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        with formatter.section("Examples"):
+            for example in (self.epilog or "").splitlines():
+                formatter.write(f"  {example}\n")
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        given = args[: args.index("--")] if "--" in args else args
+        for option in self.params:
+            if option.param_type_name != "option" or getattr(option, "multiple", False):
+                continue
+            found = [each for each in given for name in option.opts if each == name or each.startswith(f"{name}=")]
+            if len(found) > 1 and not getattr(option, "is_flag", False):
+                raise TwinError(f"{option.opts[0]} is given {len(found)} times, and takes one value; give it once")
+        return super().parse_args(ctx, args)
+
+
+class Group(TyperGroup):
+    """The list of commands, under headings and in whole sentences."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        listed = list(commands.all_of())
+        for group in commands.GROUPS:
+            with formatter.section(group):
+                formatter.write_dl([(each.name, each.function.__doc__ or "") for each in listed if each.group == group])
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"twin {version_of('twin-suite')}")
+        raise typer.Exit
+
 
 app = typer.Typer(
+    cls=Group,
     help="The same models in Keras 3 and in PyTorch: do they agree, how fast is each, and how well does each learn?",
-    add_completion=False,
-    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+
+@app.callback(invoke_without_command=True)
+def _whole(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version, and end.")
+    ] = False,
+) -> None:
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
 for command in commands.all_of():
-    app.command(command.__name__.rstrip("_"))(command)
+    app.command(command.name, cls=Command, epilog="\n".join(command.examples))(command.function)

@@ -1,15 +1,16 @@
 """What several commands do alike: choose twins, carry out a plan, answer."""
 
 import os
+import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import typer
 
-from twin.errors import INTERRUPTED
+from twin.errors import INTERRUPTED, TwinError
 
 
 def measure(
@@ -73,25 +74,53 @@ def measure(
         )
         raise typer.Exit(INTERRUPTED)
     print(f"record: {path}", file=sys.stderr)
-    meaning = "" if explain else f"; what the columns mean: twin report {path} --explain"
-    print(f"next: twin report {path} --html report.html{meaning}", file=sys.stderr)
+    meaning = "" if explain else f"; what the columns mean: {typed()} report {path} --explain"
+    say_next(f"report {path} --html report.html{meaning}")
     raise typer.Exit(record.exit_code())
 
 
-def answer(content: Any, table: str, as_json: str | None, inputs: Sequence[Path] = ()) -> None:
-    """The table to stdout, or JSON to stdout or a file.
+def typed() -> str:
+    """How this program was called, so that a line which is copied is found again: 'twin' or '.venv/bin/twin'."""
+    program = sys.argv[0]
+    return program if Path(program).name == "twin" and shutil.which("twin") != str(Path(program).resolve()) else "twin"
+
+
+def say_next(arguments: str) -> None:
+    """What to type now, on stderr: a command of this program."""
+    print(f"next: {typed()} {arguments}", file=sys.stderr)
+
+
+def answer(
+    content: Any,
+    table: str,
+    as_json: str | None,
+    inputs: Sequence[Path] = (),
+    md: str | None = None,
+    markdown: Callable[[], str] = str,
+) -> None:
+    """The table to stdout, or JSON or Markdown there instead; either also to a file.
 
     Args:
         content: what JSON holds.
         table: what a person reads.
-        as_json: '-' for JSON to stdout, or the file.
+        as_json, md: '-' for stdout, or the file.
         inputs: files that must stay as they are.
-    """
-    from compare.record.files import json_text, write_json
+        markdown: makes the Markdown where it is wanted.
 
+    Raises:
+        TwinError: when stdout is to hold both, or a file cannot be written.
+    """
+    from compare.record.files import json_text, write_json, write_text
+
+    if as_json == md == "-":
+        raise TwinError("--json - and --md -: stdout takes one of them; give the other a file")
     if as_json == "-":
         print(json_text(content), end="")
-        return
-    print(table)
-    if as_json:
+    elif md == "-":
+        print(markdown(), end="")
+    else:
+        print(table)
+    if as_json and as_json != "-":
         write_json(Path(as_json), content, "--json", inputs)
+    if md and md != "-":
+        write_text(Path(md), markdown(), "--md", inputs)

@@ -77,15 +77,17 @@ def run() -> int:
     try:
         from compare.cli.app import app
 
-        return app(standalone_mode=False) or 0
+        return app(prog_name="twin", standalone_mode=False) or 0
     except TwinError as error:
-        print(f"twin: {' '.join(str(error).split())}", file=sys.stderr)
+        _complain(" ".join(str(error).split()))
         return INCOMPLETE if shortage(error) else error.exit_code
     except Exception as error:
         if isinstance(error.__cause__, KeyboardInterrupt):  # click has a name of its own for it
             raise error.__cause__ from None
         if hasattr(error, "format_message"):  # a complaint about the arguments
-            print(f"twin: {error.format_message()}; see twin --help", file=sys.stderr)
+            context = getattr(error, "ctx", None)
+            message = error.format_message().replace("Value error, ", "").rstrip(".")
+            _complain(f"{message}; see {context.command_path if context else 'twin'} --help")
             return USAGE
         if cause := shortage(error):
             print(f"twin: {cause}; what was measured until then is kept", file=sys.stderr)
@@ -93,6 +95,18 @@ def run() -> int:
         words = " ".join(str(error).split())[:200]
         print(f"twin: a fault of its own, {type(error).__name__}: {words}; {_kept(error)}", file=sys.stderr)
         return INTERNAL
+
+
+def _complain(message: str) -> None:
+    """One line on stderr, folded at words where a terminal is narrower."""
+    import shutil
+    import textwrap
+
+    width = shutil.get_terminal_size((0, 0)).columns  # 0 where there is no terminal: then a line stays a line
+    line = f"twin: {message}"
+    if width:
+        line = textwrap.fill(line, width, subsequent_indent="  ", break_on_hyphens=False)
+    print(line, file=sys.stderr)
 
 
 def _kept(error: Exception) -> str:

@@ -133,6 +133,15 @@ ENGINES = {
     )
 }
 REFERENCE = "torch"
+# What people also call them.
+OTHER_NAMES = {
+    "pytorch": "torch",
+    "jax": "keras-jax",
+    "tf": "keras-tensorflow",
+    "tensorflow": "keras-tensorflow",
+    "keras-tf": "keras-tensorflow",
+    "keras-pytorch": "keras-torch",
+}
 FRAMEWORKS = {"keras": "Keras", "torch": "PyTorch"}  # by side
 MODES = {"torch": ("compile", "channels-last"), "keras-torch": ("compile",), "keras-tensorflow": ("eager",)}
 
@@ -149,6 +158,7 @@ def choose(names: list[str], pythons: Mapping[str, str] | None = None) -> list[E
     """
     pythons = dict(pythons or {})
     every = everything()
+    names = [named(name) for name in names]
     for name in names:
         if name not in every:
             raise unknown("engine", name, every)
@@ -180,6 +190,12 @@ def everything() -> dict[str, Engine]:
     return out
 
 
+def named(name: str) -> str:
+    """An engine's own name for one of its names, with its mode: 'tf:eager' is 'keras-tensorflow:eager'."""
+    base, colon, mode = name.lower().partition(":")
+    return f"{OTHER_NAMES.get(base, base)}{colon}{mode}"
+
+
 def base_of(name: str) -> str:
     """The engine of a name that may carry a mode."""
     return name.partition(":")[0]
@@ -198,7 +214,7 @@ def parse_pythons(options: list[str]) -> dict[str, str]:
             raise TwinError(f"--python {option!r}: expected ENGINE=PATH, such as keras-jax=/opt/jax/bin/python")
         if not os.access(path, os.X_OK) or Path(path).is_dir():
             raise TwinError(f"--python {option!r}: {path} is no program that can be run")
-        out[name] = path
+        out[named(name)] = path
     return out
 
 

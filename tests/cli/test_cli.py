@@ -17,7 +17,7 @@ from twin.catalogue import TWINS
     ("arguments", "says"),
     [
         (["check", "lenett"], "unknown twin 'lenett'; did you mean lenet"),
-        (["check", "lenet", "--engine", "jax"], "unknown engine 'jax'; did you mean keras-jax"),
+        (["check", "lenet", "--engine", "kerasjax"], "unknown engine 'kerasjax'; did you mean keras-jax"),
         (["check"], "which twins?"),
         (["check", "lenet", "--all"], "which twins?"),
         (["check", "--chapter", "99"], "unknown chapter '99'"),

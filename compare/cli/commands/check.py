@@ -2,45 +2,36 @@
 
 from pathlib import Path
 
+from compare.cli import options
 from compare.cli.arguments import select, side_by_side
 from compare.cli.carry_out import measure
-from compare.cli.options import (
-    All,
-    Device,
-    Engines,
-    Explain,
-    InChapter,
-    Jobs,
-    Json,
-    Names,
-    On,
-    Out,
-    Pythons,
-    Resume,
-    Seed,
-    SizeName,
-    Timeout,
+from compare.cli.commands import COMPARE
+
+GROUP = COMPARE
+EXAMPLES = (
+    "twin check lenet resnet",
+    "twin check --chapter 3 --engine keras-jax",
 )
 
 
 def check(
-    names: Names = None,
-    everything: All = False,
-    chapter: InChapter = None,
-    engine: Engines = None,
-    python: Pythons = None,
-    device: Device = "cpu",
-    seed: Seed = 0,
-    size: SizeName = "small",
-    timeout: Timeout = 300,
-    jobs: Jobs = None,
-    as_json: Json = None,
-    explain: Explain = False,
-    out: Out = Path("runs"),
-    resume: Resume = None,
-    on: On = None,
+    names: options.Names = None,
+    everything: options.All = False,
+    chapter: options.InChapter = None,
+    engine: options.Engines = None,
+    python: options.Pythons = None,
+    device: options.Device = "cpu",
+    seed: options.Seed = 0,
+    size: options.SizeName = "small",
+    timeout: options.Timeout = 300,
+    jobs: options.Jobs = None,
+    as_json: options.Json = None,
+    explain: options.Explain = False,
+    out: options.Out = Path("runs"),
+    resume: options.Resume = None,
+    on: options.On = None,
 ) -> None:
-    """Take twins up the ladder: structure, weights, forward, gradients, optimizer, trajectory."""
+    """Check whether the engines compute the same: structure, weights, forward pass, gradients, training steps."""
     from compare.check import run as checking
     from compare.engines.pool import Settings
 

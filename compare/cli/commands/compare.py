@@ -3,68 +3,53 @@
 from pathlib import Path
 from typing import Any
 
+from compare.cli import options
 from compare.cli.arguments import seconds, select, share, side_by_side
 from compare.cli.arguments import seeds as chosen_seeds
 from compare.cli.carry_out import measure
-from compare.cli.options import (
-    All,
-    Budget,
-    Device,
-    Engines,
-    Epochs,
-    Explain,
-    FirstSeed,
-    InChapter,
-    Init,
-    Jobs,
-    Json,
-    Log,
-    Names,
-    On,
-    Out,
-    Precision,
-    Pythons,
-    Quick,
-    Reference,
-    Resume,
-    Seeds,
-    Threads,
-    Timeout,
+from compare.cli.commands import COMPARE
+
+GROUP = COMPARE
+EXAMPLES = (
+    "twin compare lenet --quick",
+    "twin compare unet --seeds 11",
 )
 
 
 def compare(
-    names: Names = None,
-    everything: All = False,
-    chapter: InChapter = None,
-    engine: Engines = None,
-    python: Pythons = None,
-    device: Device = "cpu",
-    seed: FirstSeed = None,
-    seeds: Seeds = "1",
-    epochs: Epochs = None,
-    init: Init = "shared",
-    reference: Reference = "torch",
-    quick: Quick = False,
-    precision: Precision = "2%",
-    budget: Budget = "10m",
-    log: Log = None,
-    threads: Threads = 1,
-    timeout: Timeout = 300,
-    jobs: Jobs = None,
-    as_json: Json = None,
-    explain: Explain = False,
-    out: Out = Path("runs"),
-    resume: Resume = None,
-    on: On = None,
+    names: options.Names = None,
+    everything: options.All = False,
+    chapter: options.InChapter = None,
+    engine: options.Engines = None,
+    python: options.Pythons = None,
+    device: options.Device = "cpu",
+    seed: options.FirstSeed = None,
+    seeds: options.Seeds = "1",
+    epochs: options.Epochs = None,
+    init: options.Init = "shared",
+    reference: options.Reference = "torch",
+    quick: options.Quick = False,
+    precision: options.Precision = "2%",
+    budget: options.Budget = "10m",
+    log: options.Log = None,
+    threads: options.Threads = 1,
+    timeout: options.Timeout = 300,
+    jobs: options.Jobs = None,
+    as_json: options.Json = None,
+    explain: options.Explain = False,
+    out: options.Out = Path("runs"),
+    resume: options.Resume = None,
+    on: options.On = None,
 ) -> None:
-    """Check, time and train twins, in one record and one report."""
+    """Check, time and train twins: do the engines agree, which is fastest, do they learn equally well?"""
     from compare.bench import run as bench
     from compare.check import run as checking
+    from compare.engines.engine import named
     from compare.engines.pool import Settings
     from compare.train import logs
     from compare.train import run as training
 
+    reference = named(reference)
     twins, chosen = select(names, everything, chapter, engine, python, device, on)
     jobs = side_by_side(jobs, on)
     planned = chosen_seeds(seed, seeds)
@@ -76,8 +61,8 @@ def compare(
     ]
     if log:
         logs.require(log)
-    options = {"epochs": epochs, "init": init, "threads": threads, "reference": reference}
-    options |= {"quick": quick, "precision": precision, "budget": budget}
+    recorded = {"epochs": epochs, "init": init, "threads": threads, "reference": reference}
+    recorded |= {"quick": quick, "precision": precision, "budget": budget}
 
     def all_three(record: Any, on_progress: Any) -> None:
         checking.run(record, chosen, Settings(device, 1, jobs, timeout), on_progress)
@@ -86,4 +71,4 @@ def compare(
         to = logs.Log(log, out / log / record.path.stem) if log else None
         training.run(record, chosen, one_by_one, training.Options(epochs, init, log=to), on_progress)
 
-    measure("compare", measurements, out, resume, options, as_json, all_three, on, explain)
+    measure("compare", measurements, out, resume, recorded, as_json, all_three, on, explain)

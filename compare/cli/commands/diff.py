@@ -5,19 +5,25 @@ from typing import Annotated
 
 import typer
 
+from compare.cli import options
 from compare.cli.carry_out import answer
-from compare.cli.options import Json
+from compare.cli.commands import COMPARE
+
+GROUP = COMPARE
+EXAMPLES = (
+    "twin diff old.json new.json",
+    "twin diff old.json new.json --all --md -",
+)
 
 
 def diff(
     old: Annotated[Path, typer.Argument(help="A record, as check, bench, train and compare write them.")],
     new: Annotated[Path, typer.Argument(help="A later one.")],
     everything: Annotated[bool, typer.Option("--all", help="Also what did not move.")] = False,
-    as_json: Json = None,
-    md: Annotated[Path | None, typer.Option("--md", metavar="FILE", help="Write the comparison as Markdown.")] = None,
+    as_json: options.Json = None,
+    md: options.Markdown = None,
 ) -> None:
-    """What changed between two records: figures that moved beyond noise, agreements lost; exit 1 on a regression."""
-    from compare.record.files import write_text
+    """Say what changed between two records beyond the noise; exit code 1 if something became worse."""
     from compare.record.record import read_record
     from compare.report import diff as comparing
     from compare.report import diff_text as reporting
@@ -26,7 +32,6 @@ def diff(
     records = [read_record(path) for path in paths]
     found = comparing.compare(*records)
     content = {"old": str(old), "new": str(new), **found.to_json()}
-    answer(content, reporting.text(found, paths, records, everything), as_json, paths)
-    if md:
-        write_text(md, reporting.markdown(found, paths, records, everything), "--md", paths)
+    page = lambda: reporting.markdown(found, paths, records, everything)
+    answer(content, reporting.text(found, paths, records, everything), as_json, paths, md, page)
     raise typer.Exit(found.exit_code())

@@ -1,30 +1,35 @@
 """`twin differences`."""
 
 import os
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from compare.cli.carry_out import answer
-from compare.cli.options import Engines, Jobs, Json, Pythons, Timeout
+from compare.cli import options
+from compare.cli.carry_out import answer, say_next
+from compare.cli.commands import LEARN
+
+GROUP = LEARN
+EXAMPLES = (
+    "twin differences gelu_approximate",
+    "twin differences batchnorm_epsilon --engine keras-torch",
+)
 
 
 def differences(
     names: Annotated[list[str] | None, typer.Argument(help="Differences to see in full; else a table.")] = None,
-    engine: Engines = None,
-    python: Pythons = None,
-    timeout: Timeout = 300,
-    jobs: Jobs = None,
-    as_json: Json = None,
-    md: Annotated[Path | None, typer.Option("--md", metavar="FILE", help="Write the findings as Markdown.")] = None,
+    engine: options.Engines = None,
+    python: options.Pythons = None,
+    timeout: options.Timeout = 300,
+    jobs: options.Jobs = None,
+    as_json: options.Json = None,
+    md: options.Markdown = None,
 ) -> None:
-    """Where same-looking lines of Keras and PyTorch part: run, with the way to write both so that they agree."""
+    """Show lines that look the same in Keras and PyTorch and compute something else, and how to write them equal."""
     from compare.engines import engine as engines
     from compare.engines.pool import Settings
     from compare.reading import differences as measuring
     from compare.reading import differences_text as reporting
-    from compare.record.files import write_text
     from twin.differences import ROWS
     from twin.differences import find as find_row
 
@@ -33,7 +38,8 @@ def differences(
     settings = Settings("cpu", 1, jobs or os.cpu_count() or 1, timeout)
     found, versions = measuring.measure(rows, chosen, settings)
     pages = "\n\n\n".join(reporting.page(name, found[name]) for name in dict.fromkeys(names or []))
-    answer(reporting.to_json(found), pages or reporting.table(found), as_json)
-    if md:
-        write_text(md, reporting.markdown(found, versions), "--md")
+    page = lambda: reporting.markdown(found, versions)
+    answer(reporting.to_json(found), pages or reporting.table(found), as_json, md=md, markdown=page)
+    if not names:
+        say_next(f"differences {next(iter(ROWS))}")
     raise typer.Exit(measuring.exit_code(found))

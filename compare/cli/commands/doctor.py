@@ -2,17 +2,25 @@
 
 import typer
 
-from compare.cli.carry_out import answer
-from compare.cli.options import Device, Json, Pythons
+from compare.cli import options
+from compare.cli.carry_out import answer, say_next
+from compare.cli.commands import SEE
 from twin.errors import INCOMPLETE
 
+GROUP = SEE
+EXAMPLES = (
+    "twin doctor",
+    "twin doctor --json -",
+)
 
-def doctor(python: Pythons = None, device: Device = "cpu", as_json: Json = None) -> None:
-    """What is installed, and which engines come up."""
+
+def doctor(python: options.Pythons = None, device: options.Device = "cpu", as_json: options.Json = None) -> None:
+    """Say what is installed, and which engines work."""
     from compare.engines import doctor as examining
     from compare.engines import engine as engines
 
     found = examining.examine(engines.parse_pythons(python or []), device)
     answer(found, examining.table(found), as_json)
+    say_next("compare lenet --quick")
     if not any(engine["works"] for engine in found["engines"].values()):
         raise typer.Exit(INCOMPLETE)

@@ -5,9 +5,16 @@ from typing import Annotated, Any
 
 import typer
 
+from compare.cli import options
 from compare.cli.arguments import check_device
 from compare.cli.carry_out import measure
-from compare.cli.options import Device, Epochs, Explain, Json, Out, Pythons, Resume, Seed, Threads, Timeout
+from compare.cli.commands import COMPARE
+
+GROUP = COMPARE
+EXAMPLES = (
+    "twin line",
+    "twin line --quick --engine torch",
+)
 
 
 def line(
@@ -17,20 +24,21 @@ def line(
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Two epochs on few pictures: a trial, with no goals.")] = False,
     engine: Annotated[
-        list[str] | None, typer.Option("--engine", help="Repeat for several. Default: torch and keras-jax.")
+        list[str] | None,
+        typer.Option("--engine", metavar="ENGINE", help="Repeat for several. Default: torch, keras-jax."),
     ] = None,
-    python: Pythons = None,
-    device: Device = "cpu",
-    seed: Seed = 0,
-    epochs: Epochs = None,
-    threads: Threads = 1,
-    timeout: Timeout = 300,
-    as_json: Json = None,
-    explain: Explain = False,
-    out: Out = Path("runs"),
-    resume: Resume = None,
+    python: options.Pythons = None,
+    device: options.Device = "cpu",
+    seed: options.Seed = 0,
+    epochs: options.Epochs = None,
+    threads: options.Threads = 1,
+    timeout: options.Timeout = 300,
+    as_json: options.Json = None,
+    explain: options.Explain = False,
+    out: options.Out = Path("runs"),
+    resume: options.Resume = None,
 ) -> None:
-    """LeNet, VGG, ResNet, MBConv, ViT: what each costs, how fast it learns, and how well, on the same pictures."""
+    """Train LeNet, VGG, ResNet, MBConv and ViT on the same pictures: what each costs, and how well it learns."""
     from compare.engines import engine as engines
     from compare.engines.pool import Settings
     from compare.train import line as progress_line

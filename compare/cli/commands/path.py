@@ -5,15 +5,22 @@ from typing import Annotated
 
 import typer
 
+from compare.cli import options
 from compare.cli.carry_out import answer
-from compare.cli.options import Json
+from compare.cli.commands import LEARN
+
+GROUP = LEARN
+EXAMPLES = (
+    "twin path",
+    "twin path --in port",
+)
 
 
 def path(
     folder: Annotated[Path, typer.Option("--in", help="Where your ports are.")] = Path("port"),
-    as_json: Json = None,
+    as_json: options.Json = None,
 ) -> None:
-    """The course in its order, Keras first: what you have ported, and the next step."""
+    """List the course in its order: what you have ported, and the next step."""
     from compare.port import text as port_report
 
     steps = port_report.steps(folder)

@@ -6,20 +6,27 @@ from typing import Annotated
 
 import typer
 
+from compare.cli import options
 from compare.cli.arguments import make_folder, select
-from compare.cli.options import Device, Engines, Jobs, Names, Pythons, Timeout
+from compare.cli.commands import LEARN
+
+GROUP = LEARN
+EXAMPLES = (
+    "twin pictures feature_maps",
+    "twin pictures feature_maps --engine torch --out pictures",
+)
 
 
 def pictures(
-    names: Names = None,
-    engine: Engines = None,
-    python: Pythons = None,
-    device: Device = "cpu",
-    timeout: Timeout = 300,
-    jobs: Jobs = None,
-    out: Annotated[Path, typer.Option("--out", help="Folder for the pictures.")] = Path("pictures"),
+    names: options.Names = None,
+    engine: options.Engines = None,
+    python: options.Pythons = None,
+    device: options.Device = "cpu",
+    timeout: options.Timeout = 300,
+    jobs: options.Jobs = None,
+    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Folder for the pictures.")] = Path("pictures"),
 ) -> None:
-    """Draw what exercises draw, the engines side by side: a PNG per picture."""
+    """Draw what exercises draw, the engines side by side: a PNG for each picture."""
     from compare.engines.pool import Settings
     from compare.reading import pictures as drawing
 

@@ -6,17 +6,26 @@ from typing import Annotated, Literal
 
 import typer
 
+from compare.cli import options
 from compare.cli.carry_out import answer
-from compare.cli.options import Json
+from compare.cli.commands import LEARN
 from twin.catalogue import find
 from twin.errors import TwinError
+
+GROUP = LEARN
+EXAMPLES = (
+    "twin port lenet --to torch",
+    "twin port lenet --check",
+)
 
 
 def port(
     name: Annotated[str, typer.Argument(help="A twin; see `twin path` for the order.")],
     where: Annotated[Path | None, typer.Argument(help="Your folder or file. Default: port/NAME-FRAMEWORK.")] = None,
     to: Annotated[Literal["torch", "keras"] | None, typer.Option("--to", help="The framework to write it in.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Folder to write to. Default: port/NAME-FRAMEWORK.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FOLDER", help="Where to write. Default: port/NAME-FRAMEWORK.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Begin again over what you wrote.")] = False,
     check: Annotated[bool, typer.Option("--check", help="Say what is right, and the first thing that is not.")] = False,
     hint: Annotated[bool, typer.Option("--hint", help="Help with the next method, one step at a time.")] = False,
@@ -24,9 +33,9 @@ def port(
         str | None, typer.Option("--solution", metavar="METHOD", help="The twin's own lines of a method.")
     ] = None,
     timeout: Annotated[float, typer.Option(min=1, help="Seconds that your code may take for one request.")] = 60,
-    as_json: Json = None,
+    as_json: options.Json = None,
 ) -> None:
-    """Learn by porting: one side of a twin finished, the other to write, checked method by method."""
+    """Learn by porting: get a twin with one side finished, write the other, and have it checked method by method."""
     from compare.port import check as port_check
     from compare.port import folder as porting
     from compare.port import hints

@@ -5,7 +5,15 @@ from typing import Annotated
 
 import typer
 
-from compare.cli.options import Explain
+from compare.cli import options
+from compare.cli.carry_out import say_next
+from compare.cli.commands import COMPARE
+
+GROUP = COMPARE
+EXAMPLES = (
+    "twin report runs/*.json",
+    "twin report runs/*.json --html report.html",
+)
 
 
 def report(
@@ -13,9 +21,10 @@ def report(
     md: Annotated[str | None, typer.Option("--md", metavar="FILE|-", help="Write Markdown; - for stdout.")] = None,
     csv: Annotated[str | None, typer.Option("--csv", metavar="FILE|-", help="A row per figure; - for stdout.")] = None,
     html: Annotated[str | None, typer.Option("--html", metavar="FILE", help="One page that opens offline.")] = None,
-    explain: Explain = False,
+    explain: options.Explain = False,
 ) -> None:
-    """What records hold: a table, or Markdown, CSV, and a page with pictures. Nothing is measured."""
+    """Show what records hold, as tables, Markdown, CSV or one page with pictures. Nothing is measured."""
+    import shlex
     import sys
 
     from compare.record.files import write_text
@@ -28,6 +37,7 @@ def report(
     sources = figures.read(records)
     if not (md or csv or html):
         print(tables.of_sources(sources, explain))
+        say_next(f"report {shlex.join(map(str, records))} --html report.html")
     makers = {
         "--md": (md, markdown.of_sources),
         "--csv": (csv, lambda sources: figures.to_csv(figures.figures(sources))),

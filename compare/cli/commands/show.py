@@ -8,9 +8,17 @@ from typing import Annotated
 
 import typer
 
+from compare.cli.carry_out import say_next
+from compare.cli.commands import LEARN
 from compare.cli.streams import unfiltered
 from twin.catalogue import TWINS, find
 from twin.errors import TwinError
+
+GROUP = LEARN
+EXAMPLES = (
+    "twin show lenet",
+    "twin show resnet --only call --torch",
+)
 
 
 def show(
@@ -21,7 +29,7 @@ def show(
     pager: Annotated[bool, typer.Option("--pager/--no-pager", help="Page by page, in a terminal.")] = True,
     measure: Annotated[bool, typer.Option("--measure", help="Measure the shapes anew; without a name, all.")] = False,
 ) -> None:
-    """A twin's two files side by side, Keras left, with the shapes and parameters of its layers."""
+    """Show the two files of a twin side by side, Keras left, with the measured shapes and parameters of its layers."""
     from compare.reading import shapes
     from compare.reading import show as showing
 
@@ -42,3 +50,4 @@ def show(
         pydoc.pager(page)
     else:
         print(page, end="", file=unfiltered(sys.stdout))
+    say_next(f"port {name} --to torch")

@@ -5,6 +5,14 @@ from typing import Annotated
 
 import typer
 
+from compare.cli.commands import LEARN
+
+GROUP = LEARN
+EXAMPLES = (
+    "twin site pages",
+    "twin site pages --record runs/check.json",
+)
+
 
 def site(
     out: Annotated[Path, typer.Argument(help="Folder for the pages.")],
@@ -12,7 +20,7 @@ def site(
         list[Path] | None, typer.Option("--record", help="A record whose results the pages show; repeat for several.")
     ] = None,
 ) -> None:
-    """The course as a static site: both files of every twin side by side, their calls, differences and results."""
+    """Write the course as pages that need no server: both files of every twin, their calls, differences and results."""
     from compare.reading import site as making
 
     files = making.build(out, record or [])

@@ -3,57 +3,43 @@
 from pathlib import Path
 from typing import Any
 
+from compare.cli import options
 from compare.cli.arguments import make_folder, select
 from compare.cli.arguments import seeds as chosen_seeds
 from compare.cli.carry_out import measure
-from compare.cli.options import (
-    All,
-    Device,
-    Engines,
-    Epochs,
-    Explain,
-    FirstSeed,
-    InChapter,
-    Init,
-    Json,
-    Log,
-    Names,
-    On,
-    Out,
-    Pythons,
-    Resume,
-    Save,
-    Seeds,
-    Threads,
-    Timeout,
-    Weights,
-)
+from compare.cli.commands import COMPARE
 from twin.errors import TwinError
+
+GROUP = COMPARE
+EXAMPLES = (
+    "twin train lenet --seeds 11",
+    "twin train mlp --engine torch --save weights",
+)
 
 
 def train(
-    names: Names = None,
-    everything: All = False,
-    chapter: InChapter = None,
-    engine: Engines = None,
-    python: Pythons = None,
-    device: Device = "cpu",
-    seed: FirstSeed = None,
-    seeds: Seeds = "1",
-    epochs: Epochs = None,
-    init: Init = "shared",
-    weights: Weights = None,
-    save: Save = None,
-    log: Log = None,
-    threads: Threads = 1,
-    timeout: Timeout = 300,
-    as_json: Json = None,
-    explain: Explain = False,
-    out: Out = Path("runs"),
-    resume: Resume = None,
-    on: On = None,
+    names: options.Names = None,
+    everything: options.All = False,
+    chapter: options.InChapter = None,
+    engine: options.Engines = None,
+    python: options.Pythons = None,
+    device: options.Device = "cpu",
+    seed: options.FirstSeed = None,
+    seeds: options.Seeds = "1",
+    epochs: options.Epochs = None,
+    init: options.Init = "shared",
+    weights: options.Weights = None,
+    save: options.Save = None,
+    log: options.Log = None,
+    threads: options.Threads = 1,
+    timeout: options.Timeout = 300,
+    as_json: options.Json = None,
+    explain: options.Explain = False,
+    out: options.Out = Path("runs"),
+    resume: options.Resume = None,
+    on: options.On = None,
 ) -> None:
-    """Train twins on every engine, from the same weights and on the same batches; 11 seeds or more give a verdict."""
+    """Train twins on every engine from the same weights and batches; 11 seeds or more show who learns better."""
     from compare.engines.pool import Settings
     from compare.train import logs
     from compare.train import run as training

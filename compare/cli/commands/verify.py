@@ -9,10 +9,17 @@ from typing import Annotated, Literal
 
 import typer
 
+from compare.cli import options
 from compare.cli.arguments import json_object, pair, shape
 from compare.cli.carry_out import answer
-from compare.cli.options import Json, Pythons, Seed, Timeout
+from compare.cli.commands import PORT
 from twin.errors import AGREE, DIFFER, INCOMPLETE, TwinError, unknown
+
+GROUP = PORT
+EXAMPLES = (
+    "twin verify mine.py:make theirs.py:Net --input 32,32,3",
+    "twin verify mine.py:make theirs.py:Net --data inputs.npz",
+)
 
 
 def verify(
@@ -54,13 +61,13 @@ def verify(
     training: Annotated[
         bool, typer.Option("--train-mode/--no-train-mode", help="Whether to examine training mode.")
     ] = True,
-    python: Pythons = None,
-    seed: Seed = 0,
-    timeout: Timeout = 300,
-    as_json: Json = None,
+    python: options.Pythons = None,
+    seed: options.Seed = 0,
+    timeout: options.Timeout = 300,
+    as_json: options.Json = None,
     html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write a page.")] = None,
 ) -> None:
-    """Your own pair of models: where do they first differ, and why?"""
+    """Say where a Keras model and a PyTorch model of your own first differ, and why."""
     from compare.engines import engine as engines
     from compare.engines.pool import Settings
     from compare.verify import page

@@ -6,11 +6,18 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from compare.cli import options
 from compare.cli.arguments import json_object, pair, shape
 from compare.cli.carry_out import answer
-from compare.cli.options import Json, Pythons, SizeName, Timeout
+from compare.cli.commands import PORT
 from twin.catalogue import find
 from twin.errors import AGREE, DIFFER, TwinError
+
+GROUP = PORT
+EXAMPLES = (
+    "twin weights resnet50 --from a.pt --to b.weights.h5",
+    "twin weights lenet --size small --from a.pt --to b.pt",
+)
 
 
 def weights(
@@ -20,7 +27,7 @@ def weights(
     layout: Annotated[
         Literal["twin", "applications", "torchvision"], typer.Option(help="Whose names the written file has.")
     ] = "twin",
-    size: SizeName = "paper",
+    size: options.SizeName = "paper",
     force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
     keras: Annotated[str | None, typer.Option(metavar="FILE.py:CALLABLE", help="Your own model, with --torch.")] = None,
     torch: Annotated[str | None, typer.Option(metavar="FILE.py:CALLABLE", help="The same in PyTorch.")] = None,
@@ -33,11 +40,11 @@ def weights(
         list[str] | None, typer.Option("--map", metavar="KERAS=TORCH", help="Two layers that belong together. Repeat.")
     ] = None,
     backend: Annotated[Literal["tensorflow", "jax", "torch"], typer.Option(help="What Keras runs on.")] = "torch",
-    python: Pythons = None,
-    timeout: Timeout = 300,
-    as_json: Json = None,
+    python: options.Pythons = None,
+    timeout: options.Timeout = 300,
+    as_json: options.Json = None,
 ) -> None:
-    """Weights between Keras and PyTorch, a twin's or your own: written, read back, and both files' models compared."""
+    """Convert weights between Keras and PyTorch, and prove that both models then compute the same."""
     from compare.engines import engine as engines
     from compare.engines.pool import Settings
     from compare.verify import run as examination
