@@ -76,7 +76,7 @@ def test_the_page_has_the_whole_example():
 def test_who_follows_the_page_literally_has_a_twin_that_agrees_and_learns(tmp_path):
     structure, check, train = follow(tmp_path)
     assert structure.returncode == 0, structure.stdout
-    assert re.search(r"^3 passed", structure.stdout, re.MULTILINE)
+    assert re.search(r"^4 passed", structure.stdout, re.MULTILINE)
     assert check.returncode == 0, check.stdout + check.stderr
     assert len(re.findall(r"^maxout .* agrees ", check.stdout, re.MULTILINE)) == 2
     assert train.returncode == 0, train.stdout + train.stderr

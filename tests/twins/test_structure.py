@@ -72,6 +72,13 @@ def test_tags_give_a_reason_and_stand_on_both_sides_of_a_definition(twin):
                 assert re.search(r"# differs: .{12,}", line), f"{side} line {number}: a tag without a reason"
 
 
+def test_a_keras_model_can_be_saved(twin):
+    """Keras saves a subclass of `keras.Model` only if the class says which arguments made it (keras_impl/saving.py)."""
+    if twin.kind == "model":
+        (model,) = [n for n in ast.parse(source("keras", twin)).body if getattr(n, "name", "") == twin.model]
+        assert "serializable" in map(ast.unparse, model.decorator_list)
+
+
 def test_a_file_is_one_page(twin):
     for side in ("keras", "torch"):
         assert len(source(side, twin).splitlines()) <= 300

@@ -15,9 +15,11 @@ Slides: deck D, the network for handwriting, in NumPy, with He initialization, A
 import keras
 from keras import layers
 
+from keras_impl.saving import serializable
 from twin.shapes import check_shapes
 
 
+@serializable  # differs: a .keras file holds the constructor's arguments beside the weights
 class DeepConvNet(keras.Model):
     """Three pairs of 3x3 convolutions with max pooling after each, a hidden dense layer and the output.
 

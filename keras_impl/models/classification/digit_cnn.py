@@ -16,9 +16,11 @@ cross-entropy.
 import keras
 from keras import layers
 
+from keras_impl.saving import serializable
 from twin.shapes import check_shapes
 
 
+@serializable  # differs: a .keras file holds the constructor's arguments beside the weights
 class DigitCNN(keras.Model):
     """Two 3x3 convolutions with max pooling after each, and two dense layers.
 

@@ -18,6 +18,7 @@ import keras
 from keras import layers
 
 from keras_impl.models.classification.mbconv import MBConv, batch_norm, padded
+from keras_impl.saving import serializable
 from twin.shapes import check_shapes
 
 STAGES = (  # table 1: channels, number of blocks, size of the filters, stride of the first block, expansion
@@ -37,6 +38,7 @@ def round_filters(channels, width_mult):
     return nearest if nearest >= 0.9 * width_mult * channels else nearest + 8
 
 
+@serializable  # differs: a .keras file holds the constructor's arguments beside the weights
 class EfficientNet(keras.Model):
     """A 3x3 convolution, seven stages of MBConv, a 1x1 convolution, global average pooling and a dense layer.
 

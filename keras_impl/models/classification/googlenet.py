@@ -16,6 +16,7 @@ import keras
 from keras import layers
 
 from keras_impl.models.classification.inception import Inception, convolution
+from keras_impl.saving import serializable
 from twin.shapes import check_shapes
 
 STAGE3 = ((192, 64, 96, 128, 16, 32, 32), (256, 128, 128, 192, 32, 96, 64))  # table 1: (3a) and (3b)
@@ -77,6 +78,7 @@ class InceptionAux(layers.Layer):
         return self.dense2(self.dropout(x))
 
 
+@serializable  # differs: a .keras file holds the constructor's arguments beside the weights
 class GoogLeNet(keras.Model):
     """Three convolutions, nine Inception modules in three stages, global average pooling and a dense layer.
 

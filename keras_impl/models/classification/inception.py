@@ -15,6 +15,7 @@ Slides: deck D, the basic module and the one with fewer dimensions.
 import keras
 from keras import layers
 
+from keras_impl.saving import serializable
 from twin.shapes import check_shapes
 
 
@@ -82,6 +83,7 @@ class Inception(layers.Layer):
         return keras.ops.concatenate([one, three, five, pooled], axis=-1)
 
 
+@serializable  # differs: a .keras file holds the constructor's arguments beside the weights
 class InceptionNet(keras.Model):
     """A convolution, a naive module, a reduced one, global average pooling and a dense layer.
 

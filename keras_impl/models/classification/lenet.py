@@ -14,9 +14,11 @@ Slides: deck B, the network of 1998; deck E, "LeNet style", which speaks of 7x7 
 import keras
 from keras import layers
 
+from keras_impl.saving import serializable
 from twin.shapes import check_shapes
 
 
+@serializable  # differs: a .keras file holds the constructor's arguments beside the weights
 class LeNet(keras.Model):
     """Three 5x5 convolutions with average pooling between them, and two dense layers.
 

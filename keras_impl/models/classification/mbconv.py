@@ -18,6 +18,7 @@ import keras
 from keras import layers
 
 from keras_impl.models.classification.squeeze_excite import SqueezeExcite
+from keras_impl.saving import serializable
 from twin.shapes import check_shapes
 
 
@@ -76,6 +77,7 @@ class MBConv(layers.Layer):
         return x + self.drop_path(residual) if self.use_residual else residual
 
 
+@serializable  # differs: a .keras file holds the constructor's arguments beside the weights
 class MBConvNet(keras.Model):
     """A 3x3 convolution, two blocks at each of three scales, global average pooling and a dense layer.
 

@@ -13,7 +13,10 @@ called deep once it has two hidden layers.
 import keras
 from keras import layers
 
+from keras_impl.saving import serializable
 
+
+@serializable  # differs: a .keras file holds the constructor's arguments beside the weights
 class MLP(keras.Model):
     """Two hidden layers of equal width, and a linear output.
 

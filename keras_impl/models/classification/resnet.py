@@ -17,6 +17,7 @@ import keras
 from keras import layers
 
 from keras_impl.models.classification.resnet_style import batch_norm, convolution
+from keras_impl.saving import serializable
 from twin.shapes import check_shapes
 
 EXPANSION = 4  # the last convolution of a block has four times the channels of the others (table 1)
@@ -60,6 +61,7 @@ class Bottleneck(layers.Layer):
         return self.bn3(self.conv3(x))
 
 
+@serializable  # differs: a .keras file holds the constructor's arguments beside the weights
 class ResNet(keras.Model):
     """A 7x7 convolution, stages of bottlenecks, global average pooling and a dense layer.
 

@@ -11,8 +11,10 @@ Slides: deck D, ResNet; deck B, among the models that come ready-made.
 """
 
 from keras_impl.models.classification.resnet import ResNet
+from keras_impl.saving import serializable
 
 
+@serializable  # differs: a .keras file holds the constructor's arguments beside the weights
 class ResNet50(ResNet):
     """ResNet, with the stride of a stage in its first 3x3 convolution."""
 

@@ -15,6 +15,7 @@ together are only another convolution: a residual block needs an activation betw
 import keras
 from keras import layers
 
+from keras_impl.saving import serializable
 from twin.shapes import check_shapes
 
 
@@ -64,6 +65,7 @@ class ResidualBlock(layers.Layer):
         return keras.ops.relu(residual + shortcut)
 
 
+@serializable  # differs: a .keras file holds the constructor's arguments beside the weights
 class ResNetStyle(keras.Model):
     """A 3x3 convolution, three stages of residual blocks, global average pooling and a dense layer.
 

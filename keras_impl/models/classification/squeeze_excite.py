@@ -16,6 +16,7 @@ import keras
 from keras import layers
 
 from keras_impl.models.classification.resnet import EXPANSION, Bottleneck, ResNet
+from keras_impl.saving import serializable
 
 REDUCTION = 16  # a gate's two dense layers are that much narrower in between (section 6.4)
 
@@ -63,6 +64,7 @@ class SEBottleneck(Bottleneck):
         return self.se(super().residual(x))
 
 
+@serializable  # differs: a .keras file holds the constructor's arguments beside the weights
 class SEResNet(ResNet):
     """ResNet, built of gated bottlenecks."""
 

@@ -17,6 +17,7 @@ Slides: deck D, "simple version", with the base width as its argument.
 import keras
 from keras import layers
 
+from keras_impl.saving import serializable
 from twin.shapes import check_shapes
 
 
@@ -55,6 +56,7 @@ def conv_blocks(in_channels, base_width):
     ]
 
 
+@serializable  # differs: a .keras file holds the constructor's arguments beside the weights
 class VGG(keras.Model):
     """Two blocks of two convolutions, three blocks of three, and three dense layers.
 

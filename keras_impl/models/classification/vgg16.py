@@ -15,9 +15,11 @@ import keras
 from keras import layers
 
 from keras_impl.models.classification.vgg import conv_blocks
+from keras_impl.saving import serializable
 from twin.shapes import check_shapes
 
 
+@serializable  # differs: a .keras file holds the constructor's arguments beside the weights
 class VGG16(keras.Model):
     """The five blocks of VGG, and three dense layers with dropout between them.
 

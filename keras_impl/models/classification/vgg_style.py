@@ -14,9 +14,11 @@ Slides: deck E, "VGG style", the step after LeNet.
 import keras
 from keras import layers
 
+from keras_impl.saving import serializable
 from twin.shapes import check_shapes
 
 
+@serializable  # differs: a .keras file holds the constructor's arguments beside the weights
 class VGGStyle(keras.Model):
     """Three pairs of 3x3 convolutions with average pooling between them, and two dense layers.
 

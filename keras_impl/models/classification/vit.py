@@ -16,6 +16,8 @@ one layer without bias.
 import keras
 from keras import layers
 
+from keras_impl.saving import serializable
+
 
 class Attention(layers.Layer):
     """Every token gathers from all tokens, weighted by how well its query fits their keys.
@@ -70,6 +72,7 @@ class EncoderBlock(layers.Layer):
         return x + self.dropout(self.dense2(self.dropout(hidden)))
 
 
+@serializable  # differs: a .keras file holds the constructor's arguments beside the weights
 class ViT(keras.Model):
     """Patches to tokens, encoder blocks, and a dense layer on the class token.
 

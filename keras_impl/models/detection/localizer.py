@@ -15,7 +15,10 @@ Slides: deck C, classification and localization, loss = alpha * softmax loss + (
 import keras
 from keras import layers
 
+from keras_impl.saving import serializable
 
+
+@serializable  # differs: a .keras file holds the constructor's arguments beside the weights
 class Localizer(keras.Model):
     """Three convolutions with max pooling, a dense layer, and two outputs on it.
 

@@ -14,7 +14,10 @@ codes drawn at random decode to pictures unlike the data.
 import keras
 from keras import layers, ops
 
+from keras_impl.saving import serializable
 
+
+@serializable  # differs: a .keras file holds the constructor's arguments beside the weights
 class Autoencoder(keras.Model):
     """A dense encoder and a dense decoder with the same widths in the opposite order.
 

@@ -19,10 +19,12 @@ from keras import layers, ops
 
 from keras_impl import train
 from keras_impl.models.generative.rbm import RBM, contrastive_divergence
+from keras_impl.saving import serializable
 from twin import data
 from twin.spec import Phase
 
 
+@serializable  # differs: a .keras file holds the constructor's arguments beside the weights
 class DBN(keras.Model):
     """Three machines and an output layer.
 

@@ -20,6 +20,7 @@ import keras
 from keras import layers, ops
 
 from keras_impl.models.classification.resnet_style import batch_norm
+from keras_impl.saving import serializable
 from twin.shapes import doublings_from
 from twin.spec import Phase
 
@@ -100,6 +101,7 @@ class Discriminator(keras.Model):
         return self.to_logit(x)[:, 0, 0, :]
 
 
+@serializable  # differs: a .keras file holds the constructor's arguments beside the weights
 class DCGAN(keras.Model):
     """The two players. Called by itself, it generates.
 

@@ -15,7 +15,10 @@ Slides: deck C, the denoising autoencoder with Gaussian noise and the one with d
 import keras
 from keras import layers
 
+from keras_impl.saving import serializable
 
+
+@serializable  # differs: a .keras file holds the constructor's arguments beside the weights
 class DenoisingAutoencoder(keras.Model):
     """Two noises, a dense encoder and a dense decoder.
 

@@ -17,6 +17,7 @@ Slides: deck C, "GAN", where the two players' formulas have each other's name.
 import keras
 from keras import layers, ops
 
+from keras_impl.saving import serializable
 from twin.spec import Phase
 
 
@@ -65,6 +66,7 @@ class Discriminator(keras.Model):
         return self.dense3(x)
 
 
+@serializable  # differs: a .keras file holds the constructor's arguments beside the weights
 class GAN(keras.Model):
     """The two players. Called by itself, it generates.
 

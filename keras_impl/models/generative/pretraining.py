@@ -16,6 +16,7 @@ import keras
 from keras import layers, ops
 
 from keras_impl.models.generative.stacked_autoencoder import reconstruct
+from keras_impl.saving import serializable
 from twin import data
 from twin.spec import Phase
 
@@ -69,6 +70,7 @@ class Features(keras.Model):
         return x
 
 
+@serializable  # differs: a .keras file holds the constructor's arguments beside the weights
 class PretrainedClassifier(keras.Model):
     """Pre-trained layers and a classifier on top.
 

@@ -16,9 +16,11 @@ are above zero; weights have either sign, and the energy falls where units that 
 import keras
 from keras import ops
 
+from keras_impl.saving import serializable
 from twin.spec import Phase
 
 
+@serializable  # differs: a .keras file holds the constructor's arguments beside the weights
 class RBM(keras.Model):
     """Units that are 0 or 1, with P(visible, hidden) proportional to exp(-energy).
 

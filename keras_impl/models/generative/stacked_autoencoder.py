@@ -15,6 +15,7 @@ Slides: deck C, "Stacked autoencoder" and "Training, one layer at a time".
 import keras
 from keras import layers, ops
 
+from keras_impl.saving import serializable
 from twin import data
 from twin.spec import Phase
 
@@ -46,6 +47,7 @@ class AutoencoderLayer(keras.Model):
         return ops.sigmoid(self.decoder(code))
 
 
+@serializable  # differs: a .keras file holds the constructor's arguments beside the weights
 class StackedAutoencoder(keras.Model):
     """Two autoencoders, the second within the first.
 

@@ -22,6 +22,7 @@ import keras
 from keras import layers, ops
 
 from keras_impl.models.classification.resnet_style import batch_norm
+from keras_impl.saving import serializable
 from twin.shapes import check_shapes
 
 
@@ -55,6 +56,7 @@ class Encoder(keras.Model):
         return self.dense(self.flatten(x))
 
 
+@serializable  # differs: a .keras file holds the constructor's arguments beside the weights
 class ImageCaption(keras.Model):
     """An encoder, a table of words, an LSTM, and a dense layer that gives the logits of the next word.
 

@@ -19,6 +19,7 @@ import numpy as np
 from keras import layers, ops
 
 from keras_impl import train
+from keras_impl.saving import serializable
 from twin.data.cartpole import Experience, explore, mean_length
 from twin.spec import Phase
 
@@ -46,6 +47,7 @@ class QNetwork(keras.Model):
         return self.dense3(x)
 
 
+@serializable  # differs: a .keras file holds the constructor's arguments beside the weights
 class DQN(keras.Model):
     """The online network, which learns and acts, and the target network, its earlier self.
 

@@ -19,10 +19,12 @@ import numpy as np
 from keras import layers, ops
 
 from keras_impl import train
+from keras_impl.saving import serializable
 from twin.data.cartpole import mean_length, play_episodes
 from twin.spec import Phase
 
 
+@serializable  # differs: a .keras file holds the constructor's arguments beside the weights
 class Policy(keras.Model):
     """States to the logits of the actions, by two dense layers.
 

@@ -17,6 +17,7 @@ from itertools import pairwise
 import keras
 from keras import layers
 
+from keras_impl.saving import serializable
 from twin.shapes import check_shapes
 
 
@@ -58,6 +59,7 @@ class Up(layers.Layer):
         return self.double_conv(x)
 
 
+@serializable  # differs: a .keras file holds the constructor's arguments beside the weights
 class UNet(keras.Model):
     """The way down, the bottom, the way up, and the classes.
 

@@ -17,9 +17,11 @@ Slides: deck E, "Conv + RNN", the step after stacked LSTMs in its history of tim
 import keras
 from keras import layers
 
+from keras_impl.saving import serializable
 from twin.shapes import check_sequence
 
 
+@serializable  # differs: a .keras file holds the constructor's arguments beside the weights
 class ConvLSTM(keras.Model):
     """Two convolutions over time, an LSTM on what they found, and a dense layer on its last output.
 

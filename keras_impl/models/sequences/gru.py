@@ -15,9 +15,11 @@ Slides: deck E, which names LSTM and GRU in one breath in the history of time se
 import keras
 from keras import layers
 
+from keras_impl.saving import serializable
 from twin.shapes import check_sequence
 
 
+@serializable  # differs: a .keras file holds the constructor's arguments beside the weights
 class GRUClassifier(keras.Model):
     """One GRU over the sequence, and one dense layer on its last state.
 

@@ -17,9 +17,11 @@ Slides: deck B, Conv1D and its example of accelerometer data, whose output is [b
 import keras
 from keras import layers
 
+from keras_impl.saving import serializable
 from twin.shapes import check_sequence
 
 
+@serializable  # differs: a .keras file holds the constructor's arguments beside the weights
 class HARConv1D(keras.Model):
     """Two pairs of convolutions over time with max pooling between, the mean over time, and a dense layer.
 

@@ -15,7 +15,10 @@ recorded by a telephone; the data that ships here is recorded by a watch and has
 import keras
 from keras import layers
 
+from keras_impl.saving import serializable
 
+
+@serializable  # differs: a .keras file holds the constructor's arguments beside the weights
 class HarLSTM(keras.Model):
     """One LSTM over the window, and one dense layer on its last output.
 

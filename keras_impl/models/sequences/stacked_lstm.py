@@ -18,9 +18,11 @@ Slides: deck E, "LSTM x2 + Dense", which says that two layers are stacked to get
 import keras
 from keras import layers
 
+from keras_impl.saving import serializable
 from twin.shapes import check_sequence
 
 
+@serializable  # differs: a .keras file holds the constructor's arguments beside the weights
 class StackedLSTM(keras.Model):
     """Two bidirectional LSTMs, the mean over time, and a dense layer.
 

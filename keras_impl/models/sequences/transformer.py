@@ -21,6 +21,7 @@ import keras
 from keras import layers
 
 from keras_impl.exercises.sequences.attention import sinusoid
+from keras_impl.saving import serializable
 
 
 class Attention(layers.Layer):
@@ -104,6 +105,7 @@ class DecoderLayer(layers.Layer):
         return self.norm3(x + self.dropout(self.dense2(hidden)))
 
 
+@serializable  # differs: a .keras file holds the constructor's arguments beside the weights
 class Transformer(keras.Model):
     """A table of tokens, encoder layers on the source, decoder layers on what was written so far.
 

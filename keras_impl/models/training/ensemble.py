@@ -19,10 +19,12 @@ from keras import ops
 
 from keras_impl import train
 from keras_impl.models.classification.digit_cnn import DigitCNN
+from keras_impl.saving import serializable
 from twin import data
 from twin.spec import Phase
 
 
+@serializable  # differs: a .keras file holds the constructor's arguments beside the weights
 class Ensemble(keras.Model):
     """A network that learns, and the networks that it was after earlier epochs.
 

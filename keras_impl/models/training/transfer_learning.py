@@ -18,6 +18,7 @@ Slides: deck B, "Transfer learning", "Pre-training" and "Fine-tuning"; deck C, V
 import keras
 from keras import layers
 
+from keras_impl.saving import serializable
 from twin import data
 from twin.data.textures import PICTURES
 from twin.spec import Phase
@@ -48,6 +49,7 @@ class Features(keras.Model):
         return keras.ops.mean(x, axis=(1, 2))
 
 
+@serializable  # differs: a .keras file holds the constructor's arguments beside the weights
 class TransferNet(keras.Model):
     """Features that may be frozen, and a head.
 

@@ -18,9 +18,11 @@ Slides: deck B, Conv3D, for video and volumes in medicine; deck E, the step afte
 import keras
 from keras import layers
 
+from keras_impl.saving import serializable
 from twin.shapes import check_clips
 
 
+@serializable  # differs: a .keras file holds the constructor's arguments beside the weights
 class C3D(keras.Model):
     """Eight 3x3x3 convolutions with five max poolings, two hidden dense layers and the output.
 

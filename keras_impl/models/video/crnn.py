@@ -20,9 +20,11 @@ elsewhere R-CNN means regions.
 import keras
 from keras import layers
 
+from keras_impl.saving import serializable
 from twin.shapes import check_text_line
 
 
+@serializable  # differs: a .keras file holds the constructor's arguments beside the weights
 class CRNN(keras.Model):
     """Seven convolutions, two bidirectional LSTMs with dense layers, and the loss of CTC.
 

@@ -15,9 +15,11 @@ Slides: deck E, "STMap", the step after three-dimensional convolution: fewer par
 import keras
 from keras import layers
 
+from keras_impl.saving import serializable
 from twin.shapes import check_map
 
 
+@serializable  # differs: a .keras file holds the constructor's arguments beside the weights
 class STMapNet(keras.Model):
     """Three convolutions that halve the time, the mean over the regions, a GRU over time, and a dense layer.
 

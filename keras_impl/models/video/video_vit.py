@@ -18,9 +18,11 @@ import keras
 from keras import layers
 
 from keras_impl.models.classification.vit import EncoderBlock
+from keras_impl.saving import serializable
 from twin.shapes import check_clips
 
 
+@serializable  # differs: a .keras file holds the constructor's arguments beside the weights
 class VideoViT(keras.Model):
     """Tubelets to tokens, encoder blocks, and a dense layer on the class token.
 
