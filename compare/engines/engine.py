@@ -13,6 +13,7 @@ from compare.record.machine import PRECISION
 from twin.errors import TwinError, unknown
 from twin.paths import ROOT
 
+ANSWER_SECONDS = 60.0  # that another interpreter has to say what it can import
 CACHES = ("TORCHINDUCTOR_CACHE_DIR", "JAX_COMPILATION_CACHE_DIR")  # where compilers would find what they made before
 
 
@@ -55,6 +56,7 @@ class Engine:
         path = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         settings = {
             "PYTHONPATH": os.pathsep.join(path),
+            "PYTHONSAFEPATH": "1",  # nothing of the working folder, whose json.py or torch.py would be run
             "PYTHONUNBUFFERED": "1",
             "OMP_NUM_THREADS": str(threads),
             "OMP_WAIT_POLICY": "PASSIVE",  # a thread that waits spinning takes the core from one that works
@@ -221,10 +223,24 @@ def parse_pythons(options: list[str]) -> dict[str, str]:
 @functools.cache
 def _missing_elsewhere(python: str, packages: tuple[str, ...]) -> tuple[str, ...]:
     """Ask another interpreter; find_spec imports nothing."""
-    code = "import sys, importlib.util as u; print(*[p for p in sys.argv[1:] if u.find_spec(p) is None], sep='\\n')"
-    answer = subprocess.run(
-        [python, "-c", code, *packages, "numpy", "safetensors"], capture_output=True, text=True, timeout=60
-    )
-    if answer.returncode != 0:
-        raise TwinError(f"{python} does not run Python: {answer.stderr.strip().splitlines()[-1:]}")
-    return tuple(answer.stdout.split())
+    code = "import sys, importlib.util as u; print('missing', *[p for p in sys.argv[1:] if u.find_spec(p) is None])"
+    try:
+        answer = subprocess.run(
+            [python, "-c", code, *packages, "numpy", "safetensors"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            env=os.environ | {"PYTHONSAFEPATH": "1"},
+            timeout=ANSWER_SECONDS,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        why = (
+            f"no answer within {ANSWER_SECONDS:g} s" if isinstance(error, subprocess.TimeoutExpired) else error.strerror
+        )
+        raise TwinError(f"{python} does not run Python: {why}") from error
+    says = answer.stdout.split()
+    if answer.returncode != 0 or says[:1] != ["missing"] or not set(says[1:]) <= {*packages, "numpy", "safetensors"}:
+        last = (answer.stderr.strip() or answer.stdout.strip() or f"exit code {answer.returncode}").splitlines()[-1]
+        raise TwinError(f"{python} does not run Python: {last[:200]}")
+    return tuple(says[1:])

@@ -135,17 +135,18 @@ def listed(named: Mapping[str, np.ndarray]) -> list[np.ndarray]:
 def _import(place: str) -> ModuleType:
     try:
         if not place.endswith(".py"):
-            sys.path.insert(0, str(Path.cwd()))
+            _find_last(Path.cwd())
             return importlib.import_module(place)
         path = Path(place)
         if not path.is_file():
             raise TwinError(f"no file {place}; expected file.py:callable")
-        sys.path.insert(0, str(path.parent.resolve()))
-        spec = importlib.util.spec_from_file_location(path.stem, path)
+        _find_last(path.parent.resolve())
+        name = f"verified_{path.stem}"  # a file keras.py is no framework
+        spec = importlib.util.spec_from_file_location(name, path)
         assert spec is not None
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
-        sys.modules.setdefault(path.stem, module)
+        sys.modules[name] = module
         spec.loader.exec_module(module)
         return module
     except TwinError:
@@ -158,6 +159,12 @@ def _import(place: str) -> ModuleType:
         if isinstance(error, KeyboardInterrupt):
             raise
         raise TwinError(f"{place} does not import: {_told(error, place)}") from error
+
+
+def _find_last(folder: Path) -> None:
+    """Let modules of the user's folder be found, but none in the place of Python's or a framework's own."""
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))
 
 
 def _told(error: BaseException, reference: str) -> str:

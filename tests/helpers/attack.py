@@ -15,7 +15,7 @@ import pytest
 
 from tests.helpers.command import environment
 
-FAKE = [sys.executable, "-m", "tests.helpers.fake_twin"]
+FAKE = [sys.executable, "-P", "-m", "tests.helpers.fake_twin"]
 CHECK = ["check", "tensors", "pooling", "conv_shapes", "--engine", "torch"]  # the second goes wrong as TWIN_FAULT says
 
 

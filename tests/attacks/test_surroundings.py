@@ -1,0 +1,101 @@
+"""What lies in the working folder or is named as an interpreter breaks no command, and is not run."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.helpers.attack import CHECK, fake, mostly_long
+from tests.helpers.command import environment
+
+NAMES = (
+    *(
+        "json",
+        "numpy",
+        "random",
+        "signal",
+        "typing",
+        "types",
+        "dataclasses",
+        "tempfile",
+        "pathlib",
+        "subprocess",
+        "errno",
+    ),
+    *("twin", "compare", "torch", "keras", "safetensors", "pydantic", "typer", "rich", "scipy", "psutil", "jinja2"),
+    *("sitecustomize", "usercustomize", "sqlite3", "xml", "PIL", "h5py", "tabulate", "einops"),
+)
+
+
+@pytest.fixture
+def hostile(tmp_path):
+    for name in NAMES:
+        (tmp_path / f"{name}.py").write_text("open('was-run', 'w').close()\nraise SystemExit('the folder was run')\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize("command", mostly_long(["check", "list", "report", "show"]))
+def test_modules_in_the_working_folder_are_not_imported(command, hostile):
+    if command == "check":
+        answer = fake(hostile, *CHECK)
+    elif command == "report":
+        fake(hostile, *CHECK)
+        (record,) = (hostile / "runs").glob("*.json")
+        answer = fake(hostile, "report", record, "--html", "page.html")
+    else:
+        answer = fake(hostile, command, *(["lenet"] if command == "show" else []))
+    assert answer.returncode == 0, answer.stderr
+    assert not (hostile / "was-run").exists()
+
+
+PAIR = {
+    "keras.py": "import neighbour\nimport keras\n\ndef make():\n"
+    "    return keras.Sequential([keras.Input((3,)), keras.layers.Dense(neighbour.WIDTH)])\n",
+    "torch.py": "import neighbour\nimport torch\n\ndef make():\n    return torch.nn.Linear(3, neighbour.WIDTH)\n",
+    "neighbour.py": "WIDTH = 2\n",
+}
+
+
+@pytest.mark.framework
+def test_models_in_files_that_are_called_as_frameworks_are_verified(hostile):
+    for name, text in PAIR.items():
+        (hostile / name).write_text(text)
+    command = [sys.executable, "-P", "-m", "compare.cli", "verify", "keras.py:make", "torch.py:make", "--input", "3"]
+    answer = subprocess.run(command, cwd=hostile, env=environment(), capture_output=True, text=True, timeout=240)
+    assert answer.returncode == 0, answer.stderr
+    assert not (hostile / "was-run").exists()
+
+
+INTERPRETERS = {
+    "sleeps": ("#!/bin/sh\nexec sleep 600\n", "does not run Python"),
+    "prints bytes": ("#!/bin/sh\nprintf '\\377\\376\\000'\n", "does not run Python"),
+    "prints words": ("#!/bin/sh\necho missing everything\n", "does not run Python: missing everything"),
+    "says nothing": ("#!/bin/sh\n", "does not run Python: exit code 0"),
+    "fails": ("#!/bin/sh\necho no such thing >&2; exit 3\n", "does not run Python: no such thing"),
+    "no program": ("\x00\x01\x02", "does not run Python: Exec format error"),
+}
+
+
+@pytest.mark.parametrize("kind", mostly_long([each for each in INTERPRETERS if each != "sleeps"]))
+@pytest.mark.parametrize("command", ["check", "doctor"])
+def test_an_interpreter_that_is_none_is_one_line(kind, command, tmp_path):
+    text, says = INTERPRETERS[kind]
+    program = tmp_path / "python"
+    program.write_text(text)
+    program.chmod(0o755)
+    answer = fake(tmp_path, command, *(CHECK[1:] if command == "check" else []), "--python", f"torch={program}")
+    assert answer.returncode == 2, answer.stdout
+    assert says in answer.stderr
+    assert len(answer.stderr.strip().splitlines()) == 1
+
+
+def test_an_interpreter_that_does_not_answer_is_one_line(tmp_path, monkeypatch):
+    from compare.engines import engine
+    from twin.errors import TwinError
+
+    monkeypatch.setattr(engine, "ANSWER_SECONDS", 0.3)
+    program = tmp_path / "python"
+    program.write_text(INTERPRETERS["sleeps"][0])
+    program.chmod(0o755)
+    with pytest.raises(TwinError, match=r"does not run Python: no answer within 0\.3 s"):
+        engine.choose(["torch"], {"torch": str(program)})
