@@ -4,7 +4,8 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,20 @@ def measure(
     meaning = "" if explain else f"; what the columns mean: {typed()} report {path} --explain"
     say_next(f"report {path} --html report.html{meaning}")
     raise typer.Exit(record.exit_code())
+
+
+@contextmanager
+def watched(record: Any) -> Iterator[None]:
+    """Say what disturbs a timing before it begins, and keep in its record what disturbed it."""
+    from compare.bench.load import Watch
+
+    watch = Watch()
+    for line in watch.before():
+        print(f"note: {line}", file=sys.stderr)
+    try:
+        yield
+    finally:
+        record.disturbances += [line for line in watch.after() if line not in record.disturbances]
 
 
 def typed() -> str:

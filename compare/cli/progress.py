@@ -1,31 +1,123 @@
-"""Progress on stderr: a live line where a person watches, nothing where none does."""
+"""Progress on stderr: a live line where a person watches, elsewhere a line now and then; nothing is silent for long."""
 
 import sys
+import threading
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from compare.cli.streams import unfiltered
 from compare.record.measurement import Measurement
 from compare.record.record import RunRecord
 
+FIRST, THEN = 8.0, 30.0  # seconds until the first line, and between lines, where nobody watches
+PHASES = {"check": "checking", "bench": "timing", "train": "training"}  # in the order in which they run
+
+
+@dataclass
+class Run:
+    """How far a run is, in words.
+
+    Args:
+        todo: measurements that are planned, by what they measure.
+    """
+
+    todo: Counter[str]
+    done: Counter[str] = field(default_factory=Counter)
+    began: dict[str, float] = field(default_factory=dict)  # when each phase was first heard of
+    phase: str = ""
+    place: str = "starting"
+
+    def told(self, measurement: Measurement, word: str) -> None:
+        """Something happened to a measurement; its own status says that it is over."""
+        self.phase = measurement.measure
+        self.began.setdefault(self.phase, time.monotonic())
+        self.place = f"{measurement.twin} on {measurement.engine}: {word}"
+        if measurement.status != "not_run" and word == measurement.status:
+            self.done[self.phase] += 1
+
+    def text(self) -> str:
+        """Phase, place and time left."""
+        if not self.phase:
+            return self.place
+        done, todo = self.done[self.phase], self.todo[self.phase]
+        where = f"{PHASES[self.phase]}, {min(done + 1, todo)} of {todo}"
+        phases = [phase for phase in PHASES if self.todo[phase]]
+        if len(phases) > 1:
+            where = f"part {phases.index(self.phase) + 1} of {len(phases)}, {where}"
+        left = ""
+        if done and done < todo and "left" not in self.place:
+            left = f", about {length((time.monotonic() - self.began[self.phase]) / done * (todo - done))} left"
+        return f"{where}: {self.place}{left}"
+
 
 @contextmanager
 def showing(record: RunRecord) -> Iterator[Callable[[Measurement, str], None]]:
     """A function to call with a measurement and a word on what happens to it."""
-    if not sys.stderr.isatty():
-        yield lambda measurement, word: None
+    run = Run(Counter(each.measure for each in record.measurements if each.status == "not_run"))
+    with live(run.text):
+        yield run.told
+
+
+@contextmanager
+def working(what: str) -> Iterator[Callable[[str], None]]:
+    """A function to call with what is done now; it need not be called.
+
+    Args:
+        what: is done at first.
+    """
+    words = [what]
+    with live(lambda: words[0]):
+        yield lambda word: words.__setitem__(0, word)
+
+
+@contextmanager
+def live(text: Callable[[], str], first: float = FIRST, then: float = THEN) -> Iterator[None]:
+    """Show what `text` says, and for how long this goes on, until the block ends.
+
+    Args:
+        text: is asked again and again.
+        first, then: seconds until the first line, and between lines, where stderr is no terminal.
+    """
+    began = time.monotonic()
+
+    def line() -> str:
+        return f"{text()} ({length(time.monotonic() - began)} so far)"
+
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.live import Live
+        from rich.text import Text
+
+        def rendered() -> Text:
+            return Text(line(), no_wrap=True, overflow="ellipsis")
+
+        console = Console(file=unfiltered(sys.stderr))
+        with Live(get_renderable=rendered, console=console, transient=True, refresh_per_second=2):
+            yield
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    over = threading.Event()
 
-    todo = sum(measurement.status == "not_run" for measurement in record.measurements)
-    columns = TextColumn("{task.description}"), BarColumn(24), MofNCompleteColumn(), TimeElapsedColumn()
-    with Progress(*columns, console=Console(file=unfiltered(sys.stderr)), transient=True) as bar:
-        task = bar.add_task("starting", total=todo)
+    def now_and_then() -> None:
+        wait = first
+        while not over.wait(wait):
+            print(line(), file=sys.stderr)
+            wait = then
 
-        def on_progress(measurement: Measurement, word: str) -> None:
-            bar.update(task, description=f"{measurement.twin} on {measurement.engine}: {word}"[:60])
-            if measurement.status != "not_run" and word == measurement.status:
-                bar.advance(task)
+    thread = threading.Thread(target=now_and_then, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
-        yield on_progress
+
+def length(seconds: float) -> str:
+    """A length of time: '40 s', '3 min', '2 h 10 min'."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"

@@ -1,6 +1,7 @@
 """`twin doctor`: what is installed, and which engines really come up."""
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -12,19 +13,23 @@ from compare.record.schema import to_plain
 from compare.record.table import table as as_table
 
 
-def examine(pythons: dict[str, str], device: str, timeout: float = 120.0) -> dict[str, Any]:
+def examine(
+    pythons: dict[str, str], device: str, timeout: float = 120.0, on_engine: Callable[[str], object] = str
+) -> dict[str, Any]:
     """Start every engine, and let it compute something.
 
     Args:
         pythons: engine name -> interpreter.
         device: 'cpu' or 'cuda'.
         timeout: seconds per engine.
+        on_engine: called with what is done next, in words.
     """
     engines = [replace(e, python=pythons.get(e.name, e.python)) for e in ENGINES.values()]
-    return {
-        "machine": to_plain(Machine.here()),
-        "engines": {engine.name: _examine(engine, device, timeout) for engine in engines},
-    }
+    found = {}
+    for number, engine in enumerate(engines, 1):
+        on_engine(f"engine {number} of {len(engines)}: starting {engine.name}")
+        found[engine.name] = _examine(engine, device, timeout)
+    return {"machine": to_plain(Machine.here()), "engines": found}
 
 
 def _examine(engine: Engine, device: str, timeout: float) -> dict[str, Any]:

@@ -2,18 +2,45 @@
 
 import math
 import textwrap
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
-from compare.engines.engine import FRAMEWORKS
+from compare.engines.engine import ENGINES, FRAMEWORKS
 from compare.reading.differences import Finding, Findings, Gap, Versions, functions
-from compare.record.table import table as columns_table
+from compare.record.table import columns, fitted
 from twin.differences import ROWS, TOPICS, Drawn, Row, topic_of
+
+BACKENDS = tuple(engine.backend for engine in ENGINES.values() if engine.backend)
+
+
+def recorded_table(rows: Iterable[Row]) -> str:
+    """One row each, with the gaps that the catalogue holds; tests measure them again."""
+    backends = list(BACKENDS)
+    lines = [
+        [
+            row.name,
+            "bug" if row.kind == "bug" else "",
+            *(f"{row.gap_on(backend):.3g}" if row.is_about(backend) else "" for backend in backends),
+        ]
+        for row in rows
+    ]
+    heads = ["difference", "", *backends]
+    return "\n\n".join(
+        [
+            fitted(lines, heads, ("left", "left") + ("right",) * len(backends)),
+            _filled(
+                "Largest absolute difference between Keras's usual line and PyTorch's, by Keras backend, as it was "
+                "measured (blank where it has no such difference to show); `twin differences --run` measures it here. "
+                "`twin differences NAME` shows a row in full: both lines, remedy, source."
+            ),
+        ]
+    )
 
 
 def table(findings: Findings) -> str:
-    """One row each, for a terminal of eighty columns."""
+    """One row each, for a terminal."""
     backends = list(dict.fromkeys(finding.backend for found in findings.values() for finding in found))
     rows = []
     for name, found in findings.items():
@@ -26,31 +53,41 @@ def table(findings: Findings) -> str:
     heads = ["difference", "", *backends, "equal lines"]
     align = ("left", "left") + ("right",) * (len(heads) - 2)
     parts = [
-        columns_table(rows, heads, align),
-        "Largest absolute difference between Keras's usual line and PyTorch's, by Keras\n"
-        "backend (blank where it has no such difference to show); then what is left\n"
-        "when one side is written as its remedy says.\n"
-        "twin differences NAME shows a row in full: both lines, remedy, source.",
+        fitted(rows, heads, align),
+        _filled(
+            "Largest absolute difference between Keras's usual line and PyTorch's, by Keras backend (blank where it "
+            "has no such difference to show); then what is left when one side is written as its remedy says. "
+            "`twin differences NAME` shows a row in full: both lines, remedy, source."
+        ),
     ]
     parts += [f"not measured: {trouble}" for trouble in _troubles(findings)]
     return "\n\n".join(parts)
 
 
-def page(name: str, found: list[Finding]) -> str:
-    """One row in full, for a terminal."""
-    row = ROWS[name]
+def page(row: Row, found: list[Finding] | None) -> str:
+    """One row in full, for a terminal.
+
+    Args:
+        row: of the catalogue.
+        found: what was measured just now; None to show what the catalogue holds.
+    """
+    name = row.name
     parts = [f"{name}: {row.title}" + (" (a bug)" if row.kind == "bug" else "")]
     for side, says in (("keras", row.keras), ("torch", row.torch)):
         parts += [_filled(f"{FRAMEWORKS[side]}: {says}"), textwrap.indent(_code(name, side), "    ")]
     if row.inputs:
         parts.append(_filled(f"Inputs: {_inputs(row)}"))
-    parts.append("\n".join(_figures(row, finding) for finding in found))
+    if found is None:
+        known = [f"Keras on {backend}: gap {row.gap_on(backend):.3g}" for backend in BACKENDS if row.is_about(backend)]
+        parts.append("\n".join([*known, _filled(f"(measured before; here: `twin differences {name} --run`)")]))
+    else:
+        parts.append("\n".join(_filled(_figures(row, finding)) for finding in found))
     if row.kind != "none":
         words = {"Remedy": row.remedy, "Hidden by": row.hides, "Source": row.source}
         parts.append("\n".join(_filled(f"{label}: {text}") for label, text in words.items()))
-    if not found:
+    if found == []:
         parts.append(f"not measured: this row is about Keras on {' and '.join(row.gap)}")  # type: ignore[arg-type]
-    parts += [f"not measured: {trouble}" for trouble in _troubles({name: found})]
+    parts += [_filled(f"not measured: {trouble}") for trouble in _troubles({name: found or []})]
     return "\n\n".join(parts)
 
 
@@ -77,29 +114,30 @@ def markdown(findings: Findings, versions: Versions) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def to_json(findings: Findings) -> list[dict[str, Any]]:
-    """The findings for `--json`."""
+def to_json(rows: Iterable[Row], findings: Findings) -> list[dict[str, Any]]:
+    """The rows for `--json`, with what was measured of them."""
     return [
         {
-            "name": name,
-            "topic": topic_of(name),
-            "title": ROWS[name].title,
-            "kind": ROWS[name].kind,
-            "source": ROWS[name].source,
-            "remedy": ROWS[name].remedy,
-            "code": {side: functions(name, side) for side in FRAMEWORKS},
+            "name": row.name,
+            "topic": topic_of(row.name),
+            "title": row.title,
+            "kind": row.kind,
+            "source": row.source,
+            "remedy": row.remedy,
+            "code": {side: functions(row.name, side) for side in FRAMEWORKS},
+            "recorded": {backend: row.gap_on(backend) for backend in BACKENDS if row.is_about(backend)},
             "backends": {
                 finding.backend: {
                     "gap": _json(finding.gap),
                     "equal": {side: _json(gap) for side, gap in finding.equal.items()},
                     "hidden": _json(finding.hidden),
-                    "agrees": finding.agrees(ROWS[name]),
+                    "agrees": finding.agrees(row),
                     "trouble": finding.trouble,
                 }
-                for finding in found
+                for finding in findings.get(row.name, [])
             },
         }
-        for name, found in findings.items()
+        for row in rows
     ]
 
 
@@ -160,7 +198,7 @@ def _json(gap: Gap | None) -> dict[str, float | None] | None:
 
 
 def _filled(text: str) -> str:
-    return textwrap.fill(text, 80, break_long_words=False, break_on_hyphens=False)
+    return textwrap.fill(text, min(columns(), 80), break_long_words=False, break_on_hyphens=False)
 
 
 def _troubles(findings: Findings) -> list[str]:

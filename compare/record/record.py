@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -32,6 +32,7 @@ class Record:
         settings: of the command; the threads of each engine are one unless they say otherwise.
         code: a digest of the suite's own source files.
         measurements: what was planned, and what became of it.
+        disturbances: what else the machine did while speeds were measured, a sentence each.
     """
 
     schema: Literal[3]
@@ -43,6 +44,7 @@ class Record:
     settings: dict[str, Any]
     code: str
     measurements: list[AnyMeasurement]
+    disturbances: list[str] = field(default_factory=list)
 
     def to_text(self) -> str:
         """The record as a file holds it: JSON with a line per measurement."""

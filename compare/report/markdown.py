@@ -46,6 +46,7 @@ def _of_source(source: Source) -> str:
             f"- **{each.question}** {_with_commands(f'{each.short}: {each.text}')}"
             for each in answers(record.measurements, compared, record.settings)
         ),
+        "\n".join(f"- {_text(each)}" for each in record.disturbances),
         _section("Agreement", _checks(record.measurements)),
         _section("Speed", _benches(record.measurements)),
         _section("Learning", _trainings(record.measurements, compared)),

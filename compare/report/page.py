@@ -96,6 +96,7 @@ def _part(part: Part, prefix: str) -> dict[str, Any]:
         "dtypes": sorted({each.dtype for each in measurements}),
         "provenances": _by_provenance(measurements),
         "answers": answers(measurements, compared, _settings(part)),
+        "disturbances": [each for source in part.sources for each in source.record.disturbances],
         "open": page_overview.unfinished(measurements),
         "engines": [page_overview.engine_row(engine, measurements, compared) for engine in engines],
         "heads": engines,

@@ -42,6 +42,7 @@ def of_record(record: Record, explain: bool = False) -> str:
         return "\n\n".join([line_table(trainings), line_summary(trainings), *map(hanging, troubles(measurements))])
     compared = comparisons(measurements)
     parts = ["\n".join(hanging(str(each)) for each in answers(measurements, compared, record.settings))]
+    parts.append("\n".join(map(hanging, record.disturbances)))
     if checks:
         parts += [check_table(checks), *([check_summary()] if explain else [])]
     if benches:

@@ -1,24 +1,7 @@
-"""The verdict for a terminal, and what goes on meanwhile."""
-
-import contextlib
-from collections.abc import Callable, Iterator
+"""The verdict for a terminal."""
 
 from compare.record.table import table
 from compare.verify.verdict import Verdict
-
-
-@contextlib.contextmanager
-def stage() -> Iterator[Callable[[str], None]]:
-    """Says on a terminal's stderr what is going on."""
-    import sys
-
-    if not sys.stderr.isatty():
-        yield lambda word: None
-        return
-    from rich.console import Console
-
-    with Console(file=getattr(sys.stderr, "unfiltered", sys.stderr)).status("starting") as status:
-        yield lambda word: status.update(word)
 
 
 def text(verdict: Verdict) -> str:

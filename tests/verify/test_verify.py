@@ -354,9 +354,10 @@ def test_a_random_model_is_called_random(verify):
 def test_a_wrong_command_ends_with_2_and_one_line(files, options, expected):
     answer = run(files, **options)
     assert answer.returncode == 2
-    assert answer.stderr.startswith("twin: ")
-    assert len(answer.stderr.strip().splitlines()) == 1
-    assert expected in answer.stderr
+    line, *others = answer.stderr.strip().splitlines()[::-1]
+    assert line.startswith("twin: ")
+    assert expected in line
+    assert all("so far)" in each for each in others)  # progress, where the machine is slow
 
 
 def test_a_pickle_that_runs_code_is_refused(verify, tmp_path):

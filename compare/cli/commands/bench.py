@@ -5,7 +5,7 @@ from typing import Any
 
 from compare.cli import options
 from compare.cli.arguments import seconds, select, share, side_by_side
-from compare.cli.carry_out import measure
+from compare.cli.carry_out import measure, watched
 from compare.cli.commands import COMPARE
 
 GROUP = COMPARE
@@ -51,7 +51,8 @@ def bench(
 
     def run(record: Any, on_progress: Any) -> None:
         checking.run(record, chosen, Settings(device, 1, jobs, timeout), on_progress)
-        timing.run(record, chosen, Settings(device, threads, 1, timeout), how, on_progress)
+        with watched(record):
+            timing.run(record, chosen, Settings(device, threads, 1, timeout), how, on_progress)
 
     recorded = {"quick": quick, "precision": precision, "budget": budget, "threads": threads, "reference": reference}
     measure("bench", measurements, out, resume, recorded, as_json, run, on, explain)

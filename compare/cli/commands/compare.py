@@ -6,7 +6,7 @@ from typing import Any
 from compare.cli import options
 from compare.cli.arguments import seconds, select, share, side_by_side
 from compare.cli.arguments import seeds as chosen_seeds
-from compare.cli.carry_out import measure
+from compare.cli.carry_out import measure, watched
 from compare.cli.commands import COMPARE
 
 GROUP = COMPARE
@@ -67,7 +67,8 @@ def compare(
     def all_three(record: Any, on_progress: Any) -> None:
         checking.run(record, chosen, Settings(device, 1, jobs, timeout), on_progress)
         one_by_one = Settings(device, threads, 1, timeout)
-        bench.run(record, chosen, one_by_one, timing, on_progress)
+        with watched(record):
+            bench.run(record, chosen, one_by_one, timing, on_progress)
         to = logs.Log(log, out / log / record.path.stem) if log else None
         training.run(record, chosen, one_by_one, training.Options(epochs, init, log=to), on_progress)
 

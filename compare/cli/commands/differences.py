@@ -8,16 +8,21 @@ import typer
 from compare.cli import options
 from compare.cli.carry_out import answer, say_next
 from compare.cli.commands import LEARN
+from compare.cli.progress import working
+from twin.errors import AGREE
 
 GROUP = LEARN
 EXAMPLES = (
     "twin differences gelu_approximate",
-    "twin differences batchnorm_epsilon --engine keras-torch",
+    "twin differences batchnorm_epsilon --run",
 )
 
 
 def differences(
     names: Annotated[list[str] | None, typer.Argument(help="Differences to see in full; else a table.")] = None,
+    run: Annotated[
+        bool, typer.Option("--run", help="Run the lines here, instead of showing what was measured before.")
+    ] = False,
     engine: options.Engines = None,
     python: options.Pythons = None,
     timeout: options.Timeout = 300,
@@ -34,12 +39,16 @@ def differences(
     from twin.differences import find as find_row
 
     rows = [find_row(name) for name in dict.fromkeys(names or ROWS)]
-    chosen = engines.choose(engine or [], engines.parse_pythons(python or []))
-    settings = Settings("cpu", 1, jobs or os.cpu_count() or 1, timeout)
-    found, versions = measuring.measure(rows, chosen, settings)
-    pages = "\n\n\n".join(reporting.page(name, found[name]) for name in dict.fromkeys(names or []))
-    page = lambda: reporting.markdown(found, versions)
-    answer(reporting.to_json(found), pages or reporting.table(found), as_json, md=md, markdown=page)
-    if not names:
-        say_next(f"differences {next(iter(ROWS))}")
-    raise typer.Exit(measuring.exit_code(found))
+    found: measuring.Findings = {}
+    versions: measuring.Versions = {}
+    if run or engine or md:
+        chosen = engines.choose(engine or [], engines.parse_pythons(python or []))
+        settings = Settings("cpu", 1, jobs or os.cpu_count() or 1, timeout)
+        with working(f"{len(rows)} differences on {', '.join(each.name for each in chosen)}"):
+            found, versions = measuring.measure(rows, chosen, settings)
+    pages = [reporting.page(row, found.get(row.name)) for row in rows] if names else []
+    told = "\n\n\n".join(pages) or (reporting.table(found) if found else reporting.recorded_table(rows))
+    answer(reporting.to_json(rows, found), told, as_json, md=md, markdown=lambda: reporting.markdown(found, versions))
+    if not found:
+        say_next(f"differences {rows[0].name}{' --run' if names else ''}")
+    raise typer.Exit(measuring.exit_code(found) if found else AGREE)

@@ -5,6 +5,7 @@ import typer
 from compare.cli import options
 from compare.cli.carry_out import answer, say_next
 from compare.cli.commands import SEE
+from compare.cli.progress import working
 from twin.errors import INCOMPLETE
 
 GROUP = SEE
@@ -19,7 +20,8 @@ def doctor(python: options.Pythons = None, device: options.Device = "cpu", as_js
     from compare.engines import doctor as examining
     from compare.engines import engine as engines
 
-    found = examining.examine(engines.parse_pythons(python or []), device)
+    with working("starting every engine, one after the other") as tell:
+        found = examining.examine(engines.parse_pythons(python or []), device, on_engine=tell)
     answer(found, examining.table(found), as_json)
     say_next("compare lenet --quick")
     if not any(engine["works"] for engine in found["engines"].values()):

@@ -9,6 +9,7 @@ import typer
 from compare.cli import options
 from compare.cli.arguments import make_folder, select
 from compare.cli.commands import LEARN
+from compare.cli.progress import working
 
 GROUP = LEARN
 EXAMPLES = (
@@ -32,6 +33,7 @@ def pictures(
 
     twins, chosen = select(names, False, None, engine, python, device)
     make_folder(out, "--out")
-    files = drawing.write(twins, chosen, Settings(device, 1, jobs or os.cpu_count() or 1, timeout), out)
+    with working(f"drawing {', '.join(twin.name for twin in twins)} on {', '.join(each.name for each in chosen)}"):
+        files = drawing.write(twins, chosen, Settings(device, 1, jobs or os.cpu_count() or 1, timeout), out)
     print(*files, sep="\n")
     print(f"{len(files)} pictures in {out}")

@@ -9,6 +9,7 @@ import typer
 from compare.cli import options
 from compare.cli.carry_out import answer
 from compare.cli.commands import LEARN
+from compare.cli.progress import working
 from twin.catalogue import find
 from twin.errors import TwinError
 
@@ -46,10 +47,8 @@ def port(
     twin = find(name)
     if check:
         path, side = porting.locate(twin, where, to)
-        tell = (
-            (lambda word: print(f"checking {word} ...", file=sys.stderr)) if sys.stderr.isatty() else lambda word: None
-        )
-        verdicts = port_check.check_file(twin, path, side, timeout, tell)
+        with working("starting PyTorch and Keras") as tell:
+            verdicts = port_check.check_file(twin, path, side, timeout, lambda word: tell(f"checking {word}"))
         answer(
             port_report.to_json(twin, side, path, verdicts), port_report.checked(twin, side, path, verdicts), as_json
         )

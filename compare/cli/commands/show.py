@@ -10,6 +10,7 @@ import typer
 
 from compare.cli.carry_out import say_next
 from compare.cli.commands import LEARN
+from compare.cli.progress import working
 from compare.cli.streams import unfiltered
 from twin.catalogue import TWINS, find
 from twin.errors import TwinError
@@ -34,7 +35,8 @@ def show(
     from compare.reading import show as showing
 
     if measure:
-        shapes.measure([find(name)] if name else TWINS.values())
+        with working("building the models and measuring their shapes"):
+            shapes.measure([find(name)] if name else TWINS.values())
         return
     if not name:
         raise TwinError("which twin? give its name, such as lenet; see `twin list`")

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from compare.cli.commands import LEARN
+from compare.cli.progress import working
 
 GROUP = LEARN
 EXAMPLES = (
@@ -23,5 +24,6 @@ def site(
     """Write the course as pages that need no server: both files of every twin, their calls, differences and results."""
     from compare.reading import site as making
 
-    files = making.build(out, record or [])
+    with working("writing the pages"):
+        files = making.build(out, record or [])
     print(f"{len(files)} files; open {out / 'index.html'}")

@@ -13,6 +13,7 @@ from compare.cli import options
 from compare.cli.arguments import json_object, pair, shape
 from compare.cli.carry_out import answer
 from compare.cli.commands import PORT
+from compare.cli.progress import working
 from twin.errors import AGREE, DIFFER, INCOMPLETE, TwinError, unknown
 
 GROUP = PORT
@@ -103,7 +104,7 @@ def verify(
     settings = Settings("cpu", os.cpu_count() or 1, 1, timeout)
     failure: TwinError | None = None
     try:
-        with words.stage() as tell:
+        with working("starting the engines") as tell:
             verdict = examination.verify(request, engine, native, settings, tell)
     except TwinError as error:
         failure = error

@@ -10,6 +10,7 @@ from compare.cli import options
 from compare.cli.arguments import json_object, pair, shape
 from compare.cli.carry_out import answer
 from compare.cli.commands import PORT
+from compare.cli.progress import working
 from twin.catalogue import find
 from twin.errors import AGREE, DIFFER, TwinError
 
@@ -59,14 +60,16 @@ def weights(
     chosen = engines.choose([f"keras-{backend}", "torch"], engines.parse_pythons(python or []))
     settings = Settings("cpu", os.cpu_count() or 1, 1, timeout)
     if name is not None:
-        found: Any = crossing.of_twin(find(name), size, source, target, layout, chosen, settings)
+        with working(f"converting and comparing the weights of {name}"):
+            found: Any = crossing.of_twin(find(name), size, source, target, layout, chosen, settings)
     else:
         if not shapes:
             raise TwinError("which inputs? give --input SHAPE, such as --input 32,32,3")
         both, inputs = json_object("--kwargs", kwargs), [shape("--input", each) for each in shapes]
         pairs = dict(pair(each) for each in mapping or [])
         request = examination.Request(keras or "", torch or "", both, both, inputs, kinds or [], pairs=pairs)
-        found = crossing.of_pair(request, source, target, chosen, settings)
+        with working("converting and comparing the weights"):
+            found = crossing.of_pair(request, source, target, chosen, settings)
     agrees = isinstance(found, crossing.Crossing) and found.agrees
     answer(found.to_json(), found.text() if isinstance(found, crossing.Crossing) else text.text(found), as_json)
     raise typer.Exit(AGREE if agrees else DIFFER)
