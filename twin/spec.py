@@ -24,6 +24,14 @@ def torch_shape(shape: Sequence[int], layout: Layout) -> tuple[int, ...]:
     return tuple(shape[before.index(axis)] for axis in after)
 
 
+def data_shape(shape: Sequence[int], layout: Layout) -> tuple[int, ...]:
+    """The shape of an array in data and in Keras; `shape` is that in PyTorch."""
+    if layout == "as is":
+        return tuple(shape)
+    before, after = AXES[layout]
+    return tuple(shape[after.index(axis)] for axis in before)
+
+
 @dataclass(frozen=True)
 class Chapter:
     """A chapter of the course; `slug` is its folder under models/ and exercises/."""

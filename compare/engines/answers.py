@@ -111,6 +111,20 @@ class LayerShapes:
 
 
 @dataclass(frozen=True)
+class Calls:
+    """The calls of a forward pass.
+
+    Args:
+        calls: the layer's path, whether the layer is this very call, what it does (`twin.trace`), a function's name,
+            the shape of what comes out, the numbers of the values that go in, and of those that come out.
+        stopped: the error that ended the pass early; "" when it went through.
+    """
+
+    calls: list[tuple[str, bool, str, str, list[int], list[int], list[int]]]
+    stopped: str
+
+
+@dataclass(frozen=True)
 class PhaseLosses:
     """The loss of every phase of a step."""
 

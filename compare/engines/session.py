@@ -255,6 +255,10 @@ class BuiltTwin:
         """Every layer's type, parameters and shapes."""
         return self._own().ask(answers.LayerShapes, "layers", {"batch": batch})
 
+    def calls(self, batch: Named) -> answers.Calls:
+        """Every call of a forward pass."""
+        return self._own().ask(answers.Calls, "calls", {"batch": batch})
+
     def gradients(self, batch: Named) -> Gradients:
         """Losses, and the gradient of every parameter that a phase trains."""
         session = self._own()

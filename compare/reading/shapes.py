@@ -1,4 +1,4 @@
-"""Shapes and parameters of every twin's layers, measured on the built models and kept in shapes.json.
+"""Shapes, parameters and data flow of every twin, measured on the built models and kept in shapes.json and flows.json.
 
 A page or a terminal that shows a twin's code cannot wait for a framework. So what the models say is written down once,
 with a digest of the code it was measured on: `twin show NAME --measure` writes it anew.
@@ -15,13 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from compare.engines.engine import ENGINES, Engine
+from compare.reading import dataflow
 from compare.reading.aligned import SIDES
+from compare.reading.dataflow import Box
 from compare.record.files import write_text
 from twin.errors import TwinError
 from twin.paths import ROOT, path_of
 from twin.spec import Twin
 
-FILE = Path(__file__).parent / "shapes.json"
+FILE, FLOWS = (Path(__file__).parent / name for name in ("shapes.json", "flows.json"))
 BORROWED = re.compile(r"^from ((?:keras|torch)_impl\.(?:models|exercises)\.[\w.]+) import", re.MULTILINE)
 Shape = tuple[int | str, ...]  # the batch as "B"
 
@@ -71,10 +73,16 @@ class Measured:
 
 def of(twin: Twin) -> dict[str, Measured] | None:
     """What was measured of a twin, by side; None where its code has changed since, or it is new."""
-    found = _kept().get(twin.name)
+    found = _kept(FILE).get(twin.name)
     if not found or found["digest"] != digest(twin):
         return None
     return {side: _from_json(found[side]) for side in SIDES}
+
+
+def boxes(twin: Twin) -> list[Box]:
+    """The data flow of a model as it was measured, with places; empty where it was not, or the code has changed."""
+    found = _kept(FLOWS).get(twin.name)
+    return dataflow.read(found["boxes"]) if found and found["digest"] == digest(twin) else []
 
 
 def digest(twin: Twin) -> str:
@@ -94,6 +102,7 @@ def measure(twins: Iterable[Twin], timeout: float = 300) -> None:
 
     twins = list(twins)
     found: dict[str, dict[str, Any]] = {twin.name: {"digest": digest(twin)} for twin in twins}
+    flows: dict[str, dict[str, Any]] = {}
     pool = Pool(Settings(timeout=timeout))
     try:
         for side in SIDES:
@@ -101,13 +110,18 @@ def measure(twins: Iterable[Twin], timeout: float = 300) -> None:
             session = pool.start(engine, "cpu")
             for twin in twins:
                 found[twin.name][side] = _measured(session, twin)
+                if side == "torch" and twin.kind == "model":
+                    flows[twin.name] = {"digest": digest(twin), "boxes": _flow(session, twin)}
             session.close()
     except WorkerFailed as error:
         raise TwinError(f"{engine.name} cannot measure {twin.name}: {error}") from error
     finally:
         pool.close()
-    lines = [f"{json.dumps(name)}: {json.dumps(kept)}" for name, kept in sorted({**_kept(), **found}.items())]
-    write_text(FILE, "{\n" + ",\n".join(lines) + "\n}\n", "a copy of the project that you can write")
+    for file, measured in ((FILE, found), (FLOWS, flows)):
+        lines = [
+            f"{json.dumps(name)}: {json.dumps(kept)}" for name, kept in sorted({**_kept(file), **measured}.items())
+        ]
+        write_text(file, "{\n" + ",\n".join(lines) + "\n}\n", "a copy of the project that you can write")
     _kept.cache_clear()
 
 
@@ -117,8 +131,8 @@ def short(shape: Iterable[int | str]) -> str:
 
 
 @functools.cache
-def _kept() -> dict[str, Any]:
-    return json.loads(FILE.read_text()) if FILE.exists() else {}
+def _kept(file: Path) -> dict[str, Any]:
+    return json.loads(file.read_text()) if file.exists() else {}
 
 
 @functools.cache
@@ -139,16 +153,12 @@ def _engine(side: str) -> Engine:
 
 def _measured(session: Any, twin: Twin) -> dict[str, Any]:
     """One side of a twin, as shapes.json has it."""
-    import numpy as np
-
-    from twin.batches import exercise_inputs, make_batches
+    from twin.batches import exercise_inputs
 
     if twin.kind == "exercise":
         results = session.exercise(twin.name, exercise_inputs(twin))
         return {"layers": [], "outputs": {name: list(a.shape) for name, a in results.items()}, "parameters": 0}
-    arguments = twin.ladder_arguments("small")
-    batches = make_batches(twin, arguments, "small", np.random.default_rng(0))
-    batch = {name.removeprefix("1/"): array for name, array in batches.items() if name.startswith("1/")}
+    arguments, batch = _first_batch(twin)
     answer = session.build(twin.name, arguments).layers(batch)
     rows = len(next(iter(batch.values())))
     sizes = answer.sizes
@@ -159,6 +169,31 @@ def _measured(session: Any, twin: Twin) -> dict[str, Any]:
     layers = [[path, *sizes[path], *shapes, _owner(path, sizes)] for path, shapes in {**ran, **idle}.items()]
     outputs = {name: _batch(shape, rows) for name, shape in answer.outputs.items()}
     return {"layers": layers, "outputs": outputs, "parameters": sizes[""][1]}
+
+
+def _flow(session: Any, twin: Twin) -> list[dict[str, Any]]:
+    """The data flow of the model that was built last, as shapes.json has it."""
+    _, batch = _first_batch(twin)
+    answer = session.model.calls(batch)
+    if answer.stopped:
+        raise TwinError(f"the forward pass of {twin.name} was not seen to its end: {answer.stopped}")
+    rows = len(next(iter(batch.values())))
+    calls = [
+        dataflow.Call(path, own, family, name, tuple(_batch(shape, rows)), tuple(inputs), tuple(outputs))
+        for path, own, family, name, shape, inputs, outputs in answer.calls
+    ]
+    return dataflow.kept(dataflow.placed(dataflow.boxes(calls, len(twin.inputs))))
+
+
+def _first_batch(twin: Twin) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The arguments of the small size, and the ladder's first batch."""
+    import numpy as np
+
+    from twin.batches import make_batches
+
+    arguments = twin.ladder_arguments("small")
+    batches = make_batches(twin, arguments, "small", np.random.default_rng(0))
+    return arguments, {name.removeprefix("1/"): array for name, array in batches.items() if name.startswith("1/")}
 
 
 def _owner(path: str, sizes: Mapping[str, Any]) -> str:

@@ -12,8 +12,9 @@ from typing import Any
 
 from compare.engines.engine import FRAMEWORKS
 from compare.engines.look import style_sheet
-from compare.reading import counterparts, glossary, shapes, syntax
+from compare.reading import counterparts, dataflow, glossary, shapes, syntax
 from compare.reading.aligned import SIDES, Reading, Row, read
+from compare.reading.dataflow import label
 from compare.reading.shapes import Layer, Measured
 from compare.reading.show import chosen, document, note
 from compare.record.files import write_text
@@ -31,7 +32,6 @@ ASSETS = ("site.css", "site.js")
 PAGES = (("index.html", "Course"), ("differences.html", "Differences"), ("glossary.html", "Glossary"))
 CODE = re.compile(r"`([^`]+)`")
 LEAD = re.compile(r"^(Departures[^:.]{0,30}|Slides):")
-BOXES = 24  # more would not be a picture
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def content(twin: Twin, measurements: Sequence[Measurement]) -> dict[str, Any]:
         "differences": [ROWS[name] for name in linked],
         "measured": measured,
         "layers": layer_table(measured) if measured else [],
-        "flow": Markup(flow(twin, measured)) if measured and measured["keras"].leaves() else "",
+        "flow": Markup(flow(twin, measured)) if measured else "",
         "checks": checks_of(measurements),
         "speeds": speeds(measurements),
         "trained": trained(measurements),
@@ -191,63 +191,24 @@ def layer_table(measured: Mapping[str, Measured]) -> list[tuple[Layer, Layer | N
 
 
 def flow(twin: Twin, measured: Mapping[str, Measured]) -> str:
-    """The network as a picture: boxes from top to bottom in the order of execution, shapes between them.
-
-    An arrow is dashed where what enters a layer has another shape than what left the one above: a function stands
-    between, or the flow branches.
-    """
-    boxes, torch = _boxes(measured["keras"]), {layer.path: layer for layer in measured["torch"].layers}
-    width, height, gap, left = 360, 44, 26, 10
-    parts = []
-    y = gap + 16
-    last: tuple[int | str, ...] = boxes[0].input
-    parts.append(_label(left + width / 2, 14, shapes.short(last), "shape"))
-    for box in boxes:
-        dashed = ' class="dashed"' if box.input != last else ""
-        parts.append(f'<path d="M{left + width / 2} {y - gap + 4}V{y - 3}" marker-end="url(#head)"{dashed}/>')
-        if dashed:
-            parts.append(_label(left + width / 2 + 8, y - 8, shapes.short(box.input), "shape start"))
-        other = torch.get(box.path)
-        kinds = box.type if not other or other.type == box.type else f"{box.type} | {other.type}"
-        parts.append(f'<rect x="{left}" y="{y}" width="{width}" height="{height}" rx="5"/>')
-        parts.append(_label(left + 10, y + 18, box.path, "path start"))
-        parts.append(_label(left + 10, y + 35, kinds, "start"))
-        if box.parameters:
-            parts.append(_label(left + width - 10, y + 18, f"{box.parameters:,}", "end"))
-        parts.append(_label(left + width - 10, y + 35, shapes.short(box.output), "shape end"))
-        last = box.output
-        y += height + gap
-    label = f"{twin.title}: {len(boxes)} steps from {shapes.short(boxes[0].input)} to {shapes.short(boxes[-1].output)}"
-    arrow = '<path d="M0 0L8 4L0 8z"/>'
-    return (
-        f'<svg viewBox="0 0 {width + 2 * left} {y - gap + 6}" width="{width + 2 * left}" role="img" '
-        f'aria-label="{html.escape(label)}" class="flow"><defs><marker id="head" viewBox="0 0 8 8" refX="7" refY="4" '
-        f'markerWidth="7" markerHeight="7" orient="auto">{arrow}</marker></defs>{"".join(parts)}</svg>'
-    )
-
-
-def _boxes(measured: Measured) -> list[Layer]:
-    """The layers of the picture: as deep into the model as there is room for."""
-    ran = [layer for layer in measured.layers if layer.output]
-
-    def depth(layer: Layer) -> int:
-        return sum(not part.isdigit() for part in layer.path.split("."))
-
-    leaves = measured.leaves()
-    for deepest in range(max(map(depth, ran)), 0, -1):
-        boxes = [a for a in ran if depth(a) == deepest or (depth(a) < deepest and a in leaves)]
-        if len(boxes) <= BOXES:
-            return boxes
-    return boxes
+    """The data flow of a model as a picture; "" where none was measured."""
+    boxes = shapes.boxes(twin)
+    if not boxes:
+        return ""
+    torch = {layer.path: layer.type for layer in measured["torch"].layers}
+    types = {
+        layer.path: layer.type
+        if torch.get(layer.path, layer.type) == layer.type
+        else f"{layer.type} | {torch[layer.path]}"
+        for layer in measured["keras"].layers
+    }
+    inputs = list(twin.inputs) if len(twin.inputs) > 1 else ["input"]
+    return dataflow.drawn(boxes, types, inputs, f"{twin.title}: its data flow in {len(boxes)} boxes")
 
 
 def _ticks(text: str) -> str:
     """A sentence as HTML, with code where it has backticks."""
     return CODE.sub(r"<code>\1</code>", html.escape(text, quote=False))
-
-
-def _label(x: float, y: float, text: str, kind: str) -> str:
-    return f'<text x="{x:g}" y="{y:g}" class="{kind}">{html.escape(text)}</text>'
 
 
 def newest(records: Iterable[Path]) -> list[Measurement]:
@@ -309,10 +270,10 @@ def curves(measurements: Iterable[Measurement]) -> str:
         points = " ".join(map(place, range(epochs), values))
         parts.append(f'<polyline class="{html.escape(engine.partition(":")[0])}" points="{points}"/>')
     parts += [
-        _label(left - 6, 16, f"{max(every):.3g}", "end"),
-        _label(left - 6, height - 26, f"{min(every):.3g}", "end"),
-        _label(left, height - 6, "epoch 1", "start"),
-        _label(width - 10, height - 6, f"epoch {epochs}", "end"),
+        label(left - 6, 16, f"{max(every):.3g}", "end"),
+        label(left - 6, height - 26, f"{min(every):.3g}", "end"),
+        label(left, height - 6, "epoch 1", "start"),
+        label(width - 10, height - 6, f"epoch {epochs}", "end"),
     ]
     engines = ", ".join(dict.fromkeys(engine for engine, _ in drawn))
     return (

@@ -8,7 +8,7 @@ import numpy as np
 from compare.worker import weight_files
 from compare.worker.context import Context
 from twin import arrays, catalogue, seam
-from twin.spec import Layout, Optimizer, torch_shape
+from twin.spec import Layout, Optimizer, data_shape, torch_shape
 
 
 @dataclass
@@ -75,6 +75,30 @@ class Model:
         ]
         outputs = {n: shape(a, twin.output_layout(n)) for n, a in train.forward(run, given).items()}
         return {"sizes": sizes, "ran": ran, "outputs": outputs}
+
+    def calls(self, batch: str) -> dict[str, Any]:
+        """Every call of a forward pass: the layer, what it does, the shape of what comes out, values in and out."""
+        train, run = self.context.train, self.context.run
+        twin, native = run.twin, self.context.side == "torch"
+        given = {name: array for name, array in arrays.read(batch).items() if name in twin.inputs}
+        laid_out = train.to_arrays(replace(twin, outputs={}), train.to_tensors(run, given))
+        inputs = [laid_out[name] for name in twin.inputs]
+        tracing: seam.Tracing = self.context.side_module("tracing")
+        trace = tracing.Subject(run.model, inputs).trace(inputs)
+
+        def shape(outputs: tuple[int, ...]) -> list[int]:
+            array = trace.values.get(outputs[0]) if outputs else None
+            if array is None:
+                return []
+            return list(data_shape(array.shape, twin.inner_layout(array.ndim)) if native else array.shape)
+
+        return {
+            "calls": [
+                [e.path, e.own, e.family, str(e.settings.get("name", "")), shape(e.outputs), e.inputs, e.outputs]
+                for e in trace.events
+            ],
+            "stopped": trace.stopped,
+        }
 
     def gradients(self, batch: str, out: str) -> dict[str, Any]:
         """Losses, and every parameter's gradient."""

@@ -10,6 +10,7 @@ from twin.catalogue import TWINS, find
 @pytest.mark.docs
 def test_shapes_belong_to_the_code_that_is_here(twin):
     assert shapes.of(twin), f"measure them anew: twin show {twin.name} --measure"
+    assert twin.kind == "exercise" or shapes.boxes(twin), f"measure them anew: twin show {twin.name} --measure"
 
 
 def second_biases(measured):
@@ -36,13 +37,14 @@ def test_both_sides_ran_the_same_layers_with_as_many_parameters(twin):
 @pytest.mark.framework
 def test_measuring_finds_what_is_kept(tmp_path, monkeypatch):
     twins = [find(name) for name in ("mlp", "pooling")]
-    kept = [shapes.of(twin) for twin in twins]
+    kept = [(shapes.of(twin), shapes.boxes(twin)) for twin in twins]
     monkeypatch.setattr(shapes, "FILE", tmp_path / "shapes.json")
+    monkeypatch.setattr(shapes, "FLOWS", tmp_path / "flows.json")
     shapes._kept.cache_clear()
     try:
         assert shapes.of(twins[0]) is None
         shapes.measure(twins)
-        assert [shapes.of(twin) for twin in twins] == kept
+        assert [(shapes.of(twin), shapes.boxes(twin)) for twin in twins] == kept
     finally:
         shapes._kept.cache_clear()
 

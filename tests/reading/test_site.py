@@ -126,10 +126,8 @@ def test_a_site_of_two_twins_leads_nowhere_else(tmp_path):
 
 def test_the_picture_has_the_measured_shapes(folder):
     picture = re.search(r"<svg[^>]*class=\"flow\".*?</svg>", (folder / "lenet.html").read_text(), re.DOTALL)[0]
-    for said in ("(B, 28, 28, 6)", "Conv2D | Conv2d", "48,120", "dense2"):
+    for said in ("(B, 28, 28, 6)", "Conv2D | Conv2d", "dense2", "+ tanh"):
         assert said in picture
-    assert "stroke-dasharray" not in picture
-    assert 'class="dashed"' in (folder / "resnet.html").read_text()
 
 
 def test_the_command_refuses_what_is_no_record(tmp_path):
