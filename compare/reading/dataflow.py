@@ -16,8 +16,8 @@ BOXES = 26  # more would not be a picture
 FOLLOWERS = {"activation", "batch_norm", "dropout", "shape"}  # families of calls that join the box before them
 UNARY = {"getitem", "negative", "softmax", "mean", "max", "norm"}  # names of functions that do
 CASTS = {"to", "type_as"}  # names of functions that keep the shape
-WIDTH, LINE, GAP, ACROSS = 216, 16, 34, 26  # pixels: of a box, of a line in it, between boxes above and beside
-ROOM = 34  # letters in a line
+WIDTH, LINE, GAP, ACROSS = 232, 16, 34, 26  # pixels: of a box, of a line in it, between boxes above and beside
+ROOM = 36  # letters in a line
 MARGIN, ABOVE, BEND = 8, 42, 18  # pixels: around the picture, above it for its inputs, and of a bend
 
 
@@ -230,8 +230,9 @@ def _as_u(found: Sequence[Box]) -> list[Box]:
                 y += height(found[number]) + GAP
             heights.append(y - top)
         shift = top + max(heights)
-        for number in stacks[2]:  # rests on the level's bottom, so that the way down and the way up meet
-            out[number].top += max(heights) - heights[2]
+        for column in (0, 2):  # both rest on the level's bottom, where a skip leaves the one and reaches the other
+            for number in stacks[column]:
+                out[number].top += max(heights) - heights[column]
         top = shift
     return out
 

@@ -71,12 +71,12 @@ def test_what_the_model_makes_up_itself_is_left_out():
     assert found[1].sources == [0]
 
 
-@pytest.mark.parametrize("twin", MODELS, ids=lambda twin: twin.name)
-def test_no_box_stands_on_another_and_each_takes_from_one_before_it(twin):
-    found = shapes.boxes(twin)
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
+def test_no_box_stands_on_another_and_each_takes_from_one_before_it(model):
+    found = shapes.boxes(model)
     assert 1 <= len(found) <= 2 * dataflow.BOXES
     assert {number for box in found for number in box.sources if number < 0} <= {
-        -1 - n for n in range(len(twin.inputs))
+        -1 - n for n in range(len(model.inputs))
     }
     for number, box in enumerate(found):
         assert box.sources
@@ -87,11 +87,11 @@ def test_no_box_stands_on_another_and_each_takes_from_one_before_it(twin):
             assert beside or above, f"{box.path} stands on {other.path}"
 
 
-@pytest.mark.parametrize("twin", MODELS, ids=lambda twin: twin.name)
-def test_the_picture_of_a_twin_has_its_boxes_and_arrows_and_no_text_beyond_them(twin):
-    found = shapes.boxes(twin)
-    inputs = list(twin.inputs)
-    picture = dataflow.drawn(found, {}, inputs, twin.title)
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
+def test_the_picture_of_a_twin_has_its_boxes_and_arrows_and_no_text_beyond_them(model):
+    found = shapes.boxes(model)
+    inputs = list(model.inputs)
+    picture = dataflow.drawn(found, {}, inputs, model.title)
     assert picture.count("<rect") == len(found)
     assert picture.count("marker-end") == sum(len(box.sources) for box in found)
     assert all(len(text) <= dataflow.ROOM for text in re.findall(r">([^<]+)</text>", picture))
