@@ -1,11 +1,11 @@
 """What the commands' arguments mean: twins, engines, seeds, shapes, shares, lengths of time."""
 
-import json
 import math
 import os
 from pathlib import Path
 from typing import Any
 
+from twin import untrusted
 from twin.catalogue import CHAPTERS, TWINS, find
 from twin.errors import TwinError, unknown
 from twin.spec import Twin
@@ -90,8 +90,8 @@ def seeds(first: int | None, text: str) -> list[int]:
 def json_object(option: str, text: str) -> dict[str, Any]:
     """An option that is a JSON object, such as the arguments of a callable."""
     try:
-        found = json.loads(text)
-    except ValueError as error:
+        found = untrusted.json_of(text)
+    except untrusted.NoJson as error:
         raise TwinError(f"{option} {text}: {error}; expected a JSON object, such as '{{\"width\": 64}}'") from error
     if not isinstance(found, dict):
         raise TwinError(f"{option} {text}: expected a JSON object, such as '{{\"width\": 64}}'")

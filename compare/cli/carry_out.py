@@ -38,18 +38,38 @@ def measure(
         on: 'ray' to spread the twins over a Ray cluster.
         explain: whether to say what the columns of the tables mean.
     """
-    from compare.cli.progress import showing
+    from compare.record.lock import writing
     from compare.record.record import Record, RunRecord
     from compare.record.schema import to_plain
     from compare.report import tables as report
 
     path = resume or out / f"{command}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.json"
     record = RunRecord(command, measurements, None, options)
-    if resume:
-        kept = record.resume_from(resume)
-        print(f"{kept} of {len(measurements)} measurements taken over from {resume}", file=sys.stderr)
-    record.path = path
-    record.save()
+    with writing(path, "--resume" if resume else "--out"):
+        if resume:
+            kept = record.resume_from(resume)
+            print(f"{kept} of {len(measurements)} measurements taken over from {resume}", file=sys.stderr)
+        record.path = path
+        record.save()
+        interrupted = _run(record, run, on)
+    answer(to_plain(record, Record), report.of_record(record, explain), as_json, [path])
+    done = sum(measurement.status != "not_run" for measurement in record.measurements)
+    if interrupted:
+        print(
+            f"twin: interrupted; {done} of {len(measurements)} measurements are in {path}; go on with --resume {path}",
+            file=sys.stderr,
+        )
+        raise typer.Exit(INTERRUPTED)
+    print(f"record: {path}", file=sys.stderr)
+    meaning = "" if explain else f"; what the columns mean: {typed()} report {path} --explain"
+    say_next(f"report {path} --html report.html{meaning}")
+    raise typer.Exit(record.exit_code())
+
+
+def _run(record: Any, run: Any, on: str | None) -> bool:
+    """Carry out a record's plan; return whether it was interrupted."""
+    from compare.cli.progress import showing
+
     interrupted = False
     try:
         with showing(record) as on_progress:
@@ -65,19 +85,8 @@ def measure(
     if record.unwritten:
         record.save()  # there may be room again
     if record.unwritten:
-        print(f"twin: {path} lacks the newest results of the table: {record.unwritten}", file=sys.stderr)
-    answer(to_plain(record, Record), report.of_record(record, explain), as_json, [path])
-    done = sum(measurement.status != "not_run" for measurement in record.measurements)
-    if interrupted:
-        print(
-            f"twin: interrupted; {done} of {len(measurements)} measurements are in {path}; go on with --resume {path}",
-            file=sys.stderr,
-        )
-        raise typer.Exit(INTERRUPTED)
-    print(f"record: {path}", file=sys.stderr)
-    meaning = "" if explain else f"; what the columns mean: {typed()} report {path} --explain"
-    say_next(f"report {path} --html report.html{meaning}")
-    raise typer.Exit(record.exit_code())
+        print(f"twin: {record.path} lacks the newest results of the table: {record.unwritten}", file=sys.stderr)
+    return interrupted
 
 
 @contextmanager

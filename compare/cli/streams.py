@@ -12,16 +12,7 @@ import sys
 from typing import TextIO
 
 from twin.errors import INCOMPLETE
-
-# C0 without tab and line feed, DEL, C1, and what turns the direction of text.
-CONTROLS = dict.fromkeys(
-    [
-        n
-        for n in (*range(32), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A))
-        if chr(n) not in "\t\n"
-    ],
-    "\N{REPLACEMENT CHARACTER}",
-)
+from twin.untrusted import printable
 
 
 class Raw(io.RawIOBase):
@@ -57,7 +48,7 @@ class Printed(io.TextIOWrapper):
     unfiltered: TextIO
 
     def write(self, text: str) -> int:
-        return super().write(text.translate(CONTROLS))
+        return super().write(printable(text))
 
 
 def install() -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 from compare.engines.engine import FRAMEWORKS
 from compare.port import skeleton
 from compare.record.files import write_json, write_text
+from compare.record.schema import load
+from twin import untrusted
 from twin.errors import TwinError
 from twin.paths import source
 from twin.spec import Twin
@@ -97,14 +99,13 @@ def read_progress(folder: Path) -> Progress | None:
         TwinError: when its file is spoilt.
     """
     path = folder / "progress.json"
+    if not path.exists():
+        return None
     try:
-        return Progress(**json.loads(path.read_text()))
-    except FileNotFoundError:
-        return None
-    except NotADirectoryError:
-        return None
-    except (OSError, ValueError, TypeError) as error:
+        progress = load(Progress, json.dumps(untrusted.json_of(untrusted.text(path, "what `twin port` wrote"))))
+    except ValueError as error:
         raise TwinError(f"cannot read {path}: {error}; delete it and check again") from error
+    return progress
 
 
 def save_progress(folder: Path, progress: Progress) -> None:

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from compare.record import schema
+from compare.record.consistency import contradiction
 from compare.record.files import write_text
 from compare.record.machine import PRECISION, Gpu, Machine, code_version, gpu_driver
 from compare.record.measurement import AnyMeasurement, BenchMeasurement, Measurement, exit_code
 from compare.record.upgrade import upgraded
+from twin import untrusted
 from twin.errors import INCOMPLETE, TwinError
 
 SCHEMA: Literal[3] = 3  # upgrade.py says what the older ones lack
@@ -187,26 +189,31 @@ def read_record(path: Path) -> Record:
     Raises:
         TwinError: when it is missing, cut off, no record, without measurements, damaged, or of a newer schema.
     """
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise TwinError(f"cannot read {path}: {why}; expected a record written by twin") from error
+    text = untrusted.text(path, "a record written by twin")
     if not text.strip():
         raise TwinError(f"{path} is empty: it was cut off, or is no record")
     try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        content = untrusted.json_of(text, infinite=True)
+        if not _is_old(content):
+            content = untrusted.json_of(text)
+    except untrusted.NoJson as error:
         raise TwinError(f"{path} is no record, or was cut off: {error}") from error
     version = content.get("schema") if isinstance(content, dict) else None
-    if not isinstance(version, int) or not content.keys() & {"cells", "measurements"}:
+    if not isinstance(version, int) or isinstance(version, bool) or not content.keys() & {"cells", "measurements"}:
         raise TwinError(f"{path} is no record: it has no schema and measurements")
     if version > SCHEMA:
         raise TwinError(f"{path} has schema {version}; this version reads up to {SCHEMA}: upgrade twin-suite")
     try:
-        record = schema.load(Record, text if version == SCHEMA else json.dumps(upgraded(content)))
-    except ValueError as error:
+        record = schema.load(Record, json.dumps(content if version == SCHEMA else upgraded(content)))
+    except (ValueError, RecursionError) as error:
         raise TwinError(f"{path} is no record of twin, or damaged: {error}") from error
     if not record.measurements:
         raise TwinError(f"{path} has no measurements: nothing was planned in that run, so there is nothing to report")
+    if wrong := contradiction(record.measurements):
+        raise TwinError(f"{path} contradicts itself: {wrong}; a record is read as a run of twin wrote it")
     return record
+
+
+def _is_old(content: Any) -> bool:
+    """Whether it is of a schema in which numbers were infinite."""
+    return isinstance(content, dict) and content.get("schema") in (1, 2)

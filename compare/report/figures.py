@@ -102,12 +102,20 @@ def figures(sources: Iterable[Source]) -> list[Figure]:
 
 
 def to_csv(figures: Iterable[Figure]) -> str:
-    """The figures as CSV with a head; what there is not is empty."""
+    """The figures as CSV with a head; what there is not is empty.
+
+    A text that begins as a formula gets an apostrophe: a spreadsheet would compute it.
+    """
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(field.name for field in fields(Figure))
-    writer.writerows(map(astuple, figures))
+    for figure in figures:
+        writer.writerow(_as_text(value) if isinstance(value, str) else value for value in astuple(figure))
     return file.getvalue()
+
+
+def _as_text(words: str) -> str:
+    return f"'{words}" if words.startswith(("=", "+", "-", "@", "\t")) else words
 
 
 def _figure(record: str, measurement: Measurement, quantity: str, value: float | None, **more: Any) -> Figure:

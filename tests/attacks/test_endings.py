@@ -111,7 +111,8 @@ def test_a_reader_that_has_gone_leaves_no_traceback(command, tmp_path):
     answer = subprocess.run(
         ["sh", "-c", line], cwd=tmp_path, env=surroundings(tmp_path), capture_output=True, text=True, timeout=60
     )
-    assert answer.stderr == ""
+    assert "Traceback" not in answer.stderr
+    assert "Exception ignored" not in answer.stderr
 
 
 PLANTED = """

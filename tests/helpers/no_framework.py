@@ -31,7 +31,7 @@ def pytest_configure(config) -> None:
     start = process.Worker.__init__
 
     def guarded(self, engine, *arguments, **options):
-        if engine.module == "compare.worker":
+        if "compare.worker" in engine.command():
             guard.GUARD.refuse(f"starts a worker of {engine.name}")
         start(self, engine, *arguments, **options)
 

@@ -18,12 +18,13 @@ from compare.record.files import write_json
 from compare.record.machine import PRECISION
 from compare.record.measurement import CheckMeasurement, exit_code
 from compare.record.record import SCHEMA, RunRecord, read_record
-from compare.record.results import BenchResult, CheckResult, ProcessRun, TrainResult
+from compare.record.results import BenchResult, CheckResult, ProcessRun, RungResult, TrainResult
 from compare.record.schema import from_plain, to_plain
 from twin.errors import TwinError
 from twin.paths import ROOT
 
 OLD = Path(__file__).parent
+AGREED = CheckResult([RungResult("forward", "ok")])
 
 
 def planned(*engines):
@@ -195,7 +196,7 @@ def test_a_continued_run_keeps_its_beginning_and_refuses_other_versions_or_anoth
     first = RunRecord("check", planned("torch", "keras-jax"), tmp_path / "r.json")
     first.started = "2026-01-01T00:00:00+00:00"
     first.register_engine("torch", *gpu)
-    first.measurements[0].status = "ok"
+    first.measurements[0].status, first.measurements[0].result = "ok", AGREED
     first.save()
     again = RunRecord("check", planned("torch", "keras-jax"), None)
     assert again.resume_from(tmp_path / "r.json") == 1
@@ -266,7 +267,7 @@ def test_what_was_measured_is_printed_though_the_disk_filled(room_again, tmp_pat
     def run(record, tell):
         disk.full = True
         for each in record.measurements:
-            each.status, each.result = "ok", CheckResult()
+            each.status, each.result = "ok", AGREED
             record.save()
         disk.full = not room_again
 
@@ -307,7 +308,7 @@ def test_exit_code(statuses, code):
 def test_resume_takes_over_what_is_finished_and_refuses_another_run(tmp_path):
     measurements = planned("torch", "keras-jax")
     first = RunRecord("check", measurements, tmp_path / "record.json")
-    measurements[0].status, measurements[0].result = "ok", CheckResult()
+    measurements[0].status, measurements[0].result = "ok", AGREED
     measurements[1].status = "crashed"
     first.save()
     fresh = planned("torch", "keras-jax")

@@ -1,0 +1,37 @@
+"""What a record may not say, whoever edited it: that measurements agree of which nothing was measured."""
+
+import math
+from collections.abc import Sequence
+
+from compare.record.measurement import BenchMeasurement, CheckMeasurement, Measurement, TrainMeasurement
+
+
+def contradiction(measurements: Sequence[Measurement]) -> str:
+    """The first thing that cannot be, in words; "" where there is none."""
+    seen: dict[tuple[str, ...], Measurement] = {}
+    for each in measurements:
+        name = f"{each.measure} of {each.twin} on {each.engine} ({each.dtype}, seed {each.seed})"
+        if each.key in seen:
+            before = seen[each.key].status
+            return f"{name} is in it twice" + (f", as {before} and as {each.status}" if before != each.status else "")
+        seen[each.key] = each
+        if each.status == "ok" and (lacks := _lacks(each)):
+            return f"{name} is 'ok', but {lacks}"
+    return ""
+
+
+def _lacks(measurement: Measurement) -> str:
+    """What a measurement that is 'ok' has not."""
+    match measurement:
+        case CheckMeasurement(result=result):
+            if result is None or not result.rungs:
+                return "no rung was measured"
+            failed = next((rung.rung for rung in result.rungs if rung.status != "ok"), None)
+            return f"its rung {failed} failed" if failed else ""
+        case BenchMeasurement(result=result):
+            if result is None or not result.process_runs:
+                return "no process run was timed"
+            return "" if result.agrees else "its pair was not found to agree"
+        case TrainMeasurement(result=result):
+            return "" if result is not None and math.isfinite(result.value) else "it has no value"
+    return ""

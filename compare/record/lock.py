@@ -1,0 +1,67 @@
+"""One process writes a record at a time: a lock file beside it names the process, and the kernel holds the lock."""
+
+import contextlib
+import os
+import platform
+from collections.abc import Iterator
+from pathlib import Path
+
+from twin.errors import TwinError
+
+try:
+    import fcntl
+except ImportError:  # not on Windows
+    fcntl = None  # type: ignore[assignment]
+
+
+@contextlib.contextmanager
+def writing(path: Path, option: str) -> Iterator[None]:
+    """Hold the lock of a record.
+
+    A lock whose process was killed holds nobody up: the kernel has let go of it.
+
+    Args:
+        path: the record.
+        option: what the user gave it with.
+
+    Raises:
+        TwinError: when another process writes it.
+    """
+    if fcntl is None:
+        yield
+        return
+    path = Path(os.path.realpath(path))
+    file = path.with_name(f".{path.name}.lock")
+    handle = _take(file, path, option)
+    try:
+        yield
+    finally:
+        if handle is not None:
+            with contextlib.suppress(OSError):
+                file.unlink()
+            os.close(handle)
+
+
+def _take(file: Path, path: Path, option: str) -> int | None:
+    """The locked file; None where the folder or the file system has no locks, and writing will say what is wrong."""
+    while True:
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError:
+            return None
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(handle).st_nlink:  # else the process that held it has just removed it
+                with contextlib.suppress(OSError):
+                    os.ftruncate(handle, 0)
+                    os.write(handle, f"process {os.getpid()} on {platform.node()}\n".encode())
+                return handle
+        except BlockingIOError:
+            who = os.read(handle, 200).decode(errors="replace").strip() or "another process"
+            os.close(handle)
+            raise TwinError(f"{option} {path}: {who} still writes it; wait until that ends, or end it") from None
+        except OSError:
+            os.close(handle)
+            return None
+        os.close(handle)

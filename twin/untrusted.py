@@ -1,0 +1,90 @@
+"""Files that anybody may have written: read within limits, and whatever is wrong with them in one line."""
+
+import json
+import math
+import re
+from pathlib import Path
+from typing import Any, NoReturn
+
+from twin.errors import TwinError, shortage
+
+MOST = 256 * 2**20  # bytes of a text; a record of every twin, engine and seed has a few MiB
+# C0 without tab and line feed, DEL, C1, and what turns the direction of text: on a terminal, they are commands.
+CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_ESCAPED = re.compile(r"\\u(?:00[0189]|007[fF]|20[26]|[dD][89a-fA-F])|\\[bfr]")  # where JSON may have one
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+
+
+class NoJson(ValueError):
+    """A text is no JSON of ours; the message says why, in one line."""
+
+
+def text(path: Path, expected: str) -> str:
+    """A file's text, without the byte-order mark that some editors write.
+
+    Args:
+        path: of any kind of file.
+        expected: what the message says was expected.
+
+    Raises:
+        TwinError: when it cannot be read, is too large, or is no UTF-8.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            content = file.read(MOST + 1)
+        if len(content) > MOST:
+            raise TwinError(f"cannot read {path}: it is larger than {MOST >> 20} MiB; expected {expected}")
+        return content.decode("utf-8-sig")
+    except (OSError, ValueError) as error:  # a ValueError for a path with a null character too
+        why = "it is no text in UTF-8" if isinstance(error, UnicodeError) else _why(error)
+        raise TwinError(f"cannot read {path}: {why}; expected {expected}") from error
+
+
+def json_of(content: str, infinite: bool = False) -> Any:
+    """The value of a JSON text; control characters in strings are replaced.
+
+    Args:
+        content: the text.
+        infinite: whether numbers may be infinite, as Python writes them and the standard does not.
+
+    Raises:
+        NoJson: for other texts, numbers that no float holds, and nesting that no file of ours has.
+    """
+
+    def refuse(number: str) -> NoReturn:
+        raise NoJson(f"{number[:20]} is no number that can be measured")
+
+    def finite(number: str) -> float:
+        value = float(number)
+        return value if math.isfinite(value) else refuse(number)
+
+    options: dict[str, Any] = {} if infinite else {"parse_constant": refuse, "parse_float": finite}
+    try:
+        value = json.loads(content, **options)
+    except NoJson:
+        raise
+    except RecursionError:
+        raise NoJson("it is nested too deep") from None
+    except ValueError as error:
+        words = "a number has too many digits" if "integer string" in str(error) else str(error)
+        raise NoJson(words) from error
+    return _printable(value) if CONTROLS.search(content) or _ESCAPED.search(content) else value
+
+
+def printable(words: str) -> str:
+    """A string whose control characters are replaced."""
+    return CONTROLS.sub(REPLACEMENT, words)
+
+
+def _printable(value: Any) -> Any:
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, list):
+        return [_printable(each) for each in value]
+    if isinstance(value, dict):
+        return {printable(name): _printable(each) for name, each in value.items()}
+    return value
+
+
+def _why(error: Exception) -> str:
+    return shortage(error) or getattr(error, "strerror", None) or str(error)
