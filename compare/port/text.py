@@ -1,6 +1,5 @@
 """What `twin port` and `twin path` print."""
 
-import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,11 +8,10 @@ from compare.engines.engine import FRAMEWORKS
 from compare.port.check import Verdict
 from compare.port.folder import default_folder, has_bodies, other, read_progress
 from compare.port.hints import LEVELS
-from compare.record.table import table
+from compare.record.table import filled, fitted, table
 from twin.catalogue import CHAPTERS
 from twin.spec import Twin
 
-WIDTH = 79
 WORDS = {
     "right": "right",
     "differs": "differs",
@@ -30,13 +28,14 @@ class Step:
     Args:
         chapter: its number.
         title: of the chapter.
-        twin: its name.
+        twin: its name; `about` its title.
         torch, keras: 'done', 'RIGHT of ALL' methods, or '' where it is not begun; by the framework it is written in.
     """
 
     chapter: int
     title: str
     twin: str
+    about: str
     torch: str
     keras: str
 
@@ -45,25 +44,25 @@ def checked(twin: Twin, side: str, path: Path, verdicts: list[Verdict]) -> str:
     """The methods with their states, and the first thing that is not right."""
     rows = [(each.unit, WORDS[each.state]) for each in verdicts if each.unit]
     parts = [
-        f"{twin.name} in {FRAMEWORKS[side]}: {path}",
+        filled(f"{twin.name} in {FRAMEWORKS[side]}: {path}"),
         table(rows, ("method", "state")),
     ]
     wrong = next((each for each in verdicts if each.state in ("differs", "no answer")), None)
     empty = [each for each in verdicts if each.state == "empty"]
     if wrong:
-        parts.append(_filled(f"{wrong.unit or path.name}: {wrong.message}"))
-        parts += [_filled(note) for note in wrong.notes]
-    parts += [_filled(f"{each.unit}: {note}") for each in verdicts if each.state == "right" for note in each.notes]
+        parts.append(filled(f"{wrong.unit or path.name}: {wrong.message}"))
+        parts += [filled(note) for note in wrong.notes]
+    parts += [filled(f"{each.unit}: {note}") for each in verdicts if each.state == "right" for note in each.notes]
     unseen = [each.unit for each in verdicts if each.state == "not run"]
     if unseen:
-        parts.append(_filled(f"Nothing that the check does calls {', '.join(unseen)}: compare with --solution."))
+        parts.append(filled(f"Nothing that the check does calls {', '.join(unseen)}: compare with --solution."))
     right = sum(each.state == "right" for each in verdicts)
     if wrong:
         parts.append(f"For help: twin port {twin.name} --hint {path.parent}")
     elif empty:
-        parts.append(_filled(f"{empty[0].message}; {right} of {len(rows)} are right, and none is wrong."))
+        parts.append(filled(f"{empty[0].message}; {right} of {len(rows)} are right, and none is wrong."))
     else:
-        parts.append(_filled(f"All is right: {twin.name} in {FRAMEWORKS[side]} agrees with {FRAMEWORKS[other(side)]}."))
+        parts.append(filled(f"All is right: {twin.name} in {FRAMEWORKS[side]} agrees with {FRAMEWORKS[other(side)]}."))
     return "\n\n".join(parts)
 
 
@@ -74,7 +73,7 @@ def to_json(twin: Twin, side: str, path: Path, verdicts: list[Verdict]) -> dict[
 
 def hinted(unit: str, level: int, lines: list[str], name: str) -> str:
     """One hint."""
-    parts = [f"{unit}, hint {level} of {LEVELS}", *(_filled(line, "  ") for line in lines)]
+    parts = [f"{unit}, hint {level} of {LEVELS}", *(filled(line, "  ") for line in lines)]
     if level == LEVELS:
         parts.append(f"There are no more. The twin's own lines: twin port {name} --solution {unit}")
     return "\n".join(parts)
@@ -86,7 +85,7 @@ def steps(folder: Path) -> list[Step]:
     for chapter, twins in CHAPTERS.items():
         for twin in filter(has_bodies, twins):
             states = {side: _state(folder / default_folder(twin, side).name) for side in FRAMEWORKS}
-            found.append(Step(chapter.number, chapter.title, twin.name, states["torch"], states["keras"]))
+            found.append(Step(chapter.number, chapter.title, twin.name, twin.title, states["torch"], states["keras"]))
     return found
 
 
@@ -94,13 +93,13 @@ def path(course: list[Step], folder: Path) -> str:
     """The course as a table, and the next step."""
     rows: list[tuple[str, ...]] = []
     for number, title in dict.fromkeys((step.chapter, step.title) for step in course):
-        rows.append((f"{number}", title, "", ""))
+        rows.append((f"{number}", "", title.upper(), "", ""))
         own = [step for step in course if step.chapter == number]
-        rows += [("", f"  {step.twin}", step.torch or "-", step.keras or "-") for step in own]
-    headers = ("", "twin", "to PyTorch", "to Keras")
-    listed = table(rows, headers, preserve_whitespace=True)
+        rows += [("", step.twin, step.about, step.torch or "-", step.keras or "-") for step in own]
+    listed = fitted(rows, ("", "twin", "what it is", "to PyTorch", "to Keras"), ("left",) * 5)
     done = sum("done" in (step.torch, step.keras) for step in course)
-    return f"{listed}\n\n{done} of {len(course)} twins ported. {_next(course, folder)}"
+    said, *command = _next(course, folder).split("\n")
+    return "\n".join([listed, "", filled(f"{done} of {len(course)} twins ported. {said}"), *command])
 
 
 def _next(course: list[Step], folder: Path) -> str:
@@ -122,9 +121,3 @@ def _state(folder: Path) -> str:
     if progress is None:
         return ""
     return "done" if progress.done else f"{progress.right} of {len(progress.states)}"
-
-
-def _filled(text: str, indent: str = "") -> str:
-    return textwrap.fill(
-        text, WIDTH, initial_indent=indent, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
-    )

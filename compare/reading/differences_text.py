@@ -1,7 +1,6 @@
 """What `twin differences` found, for people and for programs: nothing here measures."""
 
 import math
-import textwrap
 from collections.abc import Iterable
 from typing import Any
 
@@ -9,7 +8,7 @@ import numpy as np
 
 from compare.engines.engine import ENGINES, FRAMEWORKS
 from compare.reading.differences import Finding, Findings, Gap, Versions, functions
-from compare.record.table import columns, fitted
+from compare.record.table import code, filled, fitted
 from twin.differences import ROWS, TOPICS, Drawn, Row, topic_of
 
 BACKENDS = tuple(engine.backend for engine in ENGINES.values() if engine.backend)
@@ -30,7 +29,7 @@ def recorded_table(rows: Iterable[Row]) -> str:
     return "\n\n".join(
         [
             fitted(lines, heads, ("left", "left") + ("right",) * len(backends)),
-            _filled(
+            filled(
                 "Largest absolute difference between Keras's usual line and PyTorch's, by Keras backend, as it was "
                 "measured (blank where it has no such difference to show); `twin differences --run` measures it here. "
                 "`twin differences NAME` shows a row in full: both lines, remedy, source."
@@ -54,7 +53,7 @@ def table(findings: Findings) -> str:
     align = ("left", "left") + ("right",) * (len(heads) - 2)
     parts = [
         fitted(rows, heads, align),
-        _filled(
+        filled(
             "Largest absolute difference between Keras's usual line and PyTorch's, by Keras backend (blank where it "
             "has no such difference to show); then what is left when one side is written as its remedy says. "
             "`twin differences NAME` shows a row in full: both lines, remedy, source."
@@ -74,20 +73,20 @@ def page(row: Row, found: list[Finding] | None) -> str:
     name = row.name
     parts = [f"{name}: {row.title}" + (" (a bug)" if row.kind == "bug" else "")]
     for side, says in (("keras", row.keras), ("torch", row.torch)):
-        parts += [_filled(f"{FRAMEWORKS[side]}: {says}"), textwrap.indent(_code(name, side), "    ")]
+        parts += [filled(f"{FRAMEWORKS[side]}: {says}"), code(_code(name, side))]
     if row.inputs:
-        parts.append(_filled(f"Inputs: {_inputs(row)}"))
+        parts.append(filled(f"Inputs: {_inputs(row)}"))
     if found is None:
         known = [f"Keras on {backend}: gap {row.gap_on(backend):.3g}" for backend in BACKENDS if row.is_about(backend)]
-        parts.append("\n".join([*known, _filled(f"(measured before; here: `twin differences {name} --run`)")]))
+        parts.append("\n".join([*known, filled(f"(measured before; here: `twin differences {name} --run`)")]))
     else:
-        parts.append("\n".join(_filled(_figures(row, finding)) for finding in found))
+        parts.append("\n".join(filled(_figures(row, finding)) for finding in found))
     if row.kind != "none":
         words = {"Remedy": row.remedy, "Hidden by": row.hides, "Source": row.source}
-        parts.append("\n".join(_filled(f"{label}: {text}") for label, text in words.items()))
+        parts.append("\n".join(filled(f"{label}: {text}") for label, text in words.items()))
     if found == []:
         parts.append(f"not measured: this row is about Keras on {' and '.join(row.gap)}")  # type: ignore[arg-type]
-    parts += [_filled(f"not measured: {trouble}") for trouble in _troubles({name: found or []})]
+    parts += [filled(f"not measured: {trouble}") for trouble in _troubles({name: found or []})]
     return "\n\n".join(parts)
 
 
@@ -195,10 +194,6 @@ def _json(gap: Gap | None) -> dict[str, float | None] | None:
     if gap is None:
         return None
     return {name: value if math.isfinite(value) else None for name, value in vars(gap).items()}
-
-
-def _filled(text: str) -> str:
-    return textwrap.fill(text, min(columns(), 80), break_long_words=False, break_on_hyphens=False)
 
 
 def _troubles(findings: Findings) -> list[str]:

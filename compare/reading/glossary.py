@@ -6,30 +6,30 @@ files: no framework is needed to show them. Tests run them.
 
 import ast
 import functools
-import textwrap
 from typing import Any
 
 from compare.engines.engine import FRAMEWORKS
+from compare.record.table import code, filled, fitted
 from compare.record.table import table as columns_table
 from twin.glossary import ENTRIES, TOPICS, Entry
 from twin.paths import ROOT
 
 
 def table() -> str:
-    """One row each, for a terminal of eighty columns; Korean stands last, because it is twice as wide."""
+    """One row each, for a terminal; Korean stands last, because it is twice as wide."""
     rows = [[entry.name, entry.keras, entry.torch, entry.korean] for entry in ENTRIES.values()]
-    text = columns_table(rows, ["term", "Keras", "PyTorch", "Korean"])
+    text = fitted(rows, ["term", "Keras", "PyTorch", "Korean"], ("left",) * 4)
     lines = "\n".join(line.rstrip() for line in text.splitlines())
-    return f"{lines}\n\ntwin glossary TERM shows a term in full: what changes, and both lines."
+    return f"{lines}\n\n{filled('`twin glossary TERM` shows a term in full: what changes, and both lines.')}"
 
 
 def page(entry: Entry) -> str:
     """An entry in full, for a terminal."""
-    parts = [f"{entry.name}: {entry.keras} - {entry.torch} - {_korean(entry)}", _filled(entry.changes)]
+    parts = [filled(f"{entry.name}: {entry.keras} - {entry.torch} - {_korean(entry)}"), filled(entry.changes)]
     for side, title in FRAMEWORKS.items():
-        parts += [f"{title}{_only_on(entry, side)}:", textwrap.indent(lines(entry.name, side), "    ")]
+        parts += [f"{title}{_only_on(entry, side)}:", code(lines(entry.name, side))]
     if entry.see:
-        parts.append(_filled(f"Where they do not mean the same: twin differences {' '.join(entry.see)}"))
+        parts.append(filled(f"Where they do not mean the same: twin differences {' '.join(entry.see)}"))
     return "\n\n".join(parts)
 
 
@@ -94,7 +94,3 @@ def _korean(entry: Entry) -> str:
 
 def _only_on(entry: Entry, side: str) -> str:
     return f" on {' and '.join(entry.backends)}" if side == "keras" and entry.backends else ""
-
-
-def _filled(text: str) -> str:
-    return textwrap.fill(text, 80, break_long_words=False, break_on_hyphens=False)

@@ -3,7 +3,7 @@
 import shutil
 from typing import Any
 
-from compare.record.table import table
+from compare.record.table import fitted
 from twin.catalogue import CHAPTERS
 from twin.spec import Twin
 
@@ -20,8 +20,8 @@ def catalogue_table() -> str:
         names.insert(2, "title")
     rows = [{**row, "small": _count(row, "small"), "paper": _count(row, "paper")} for row in catalogue_rows()]
     align = ["right" if name in ("chapter", "small", "paper") else "left" for name in names]
-    cells = [[row[name] for name in names] for row in rows]
-    return table(cells, ["ch" if name == "chapter" else name for name in names], align)
+    cells = [[str(row[name]) for name in names] for row in rows]
+    return fitted(cells, ["ch" if name == "chapter" else name for name in names], align)
 
 
 def _row(chapter: int, twin: Twin) -> dict[str, Any]:

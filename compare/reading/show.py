@@ -138,9 +138,10 @@ class _Writer:
                 f"-> what leaves a layer, and its parameters, measured at {size}: {count:,} parameters.", self.columns
             )
         if len(sides) == 2 and self.columns >= WIDE:
-            yield "| beside each other, < Keras only, > PyTorch only, ! a difference that had to be"
+            yield "| beside each other, < Keras only, > PyTorch only, ! a difference that the frameworks force"
         elif len(sides) == 2:
-            yield "K Keras, T PyTorch, neither: the same in both; ! a difference that had to be"
+            marks = "K Keras, T PyTorch, neither: the same in both; ! a difference that the frameworks force"
+            yield from textwrap.wrap(marks, self.columns)
 
     def one(self, rows: Iterable[Row], side: str) -> Iterator[str]:
         """One file."""

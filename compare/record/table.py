@@ -1,8 +1,9 @@
-"""How every table is printed: as narrow as its words, and folded where the terminal is narrower."""
+"""How tables, sentences and code are printed: as narrow as their words, and folded where the terminal is narrower."""
 
 import re
 import shutil
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import tabulate
@@ -10,14 +11,71 @@ import tabulate
 NARROWEST, WIDEST = 60, 120
 ROOMY = 72  # columns; tables leave out what can be read elsewhere where there are fewer
 INDENT = "  "
+READABLE = 80  # columns of a paragraph, however wide the terminal
 BREAKS = re.compile(
-    r"(?<=[^,] )|(?<=, )(?=[A-Za-z])|(?<=[_:/])(?=\w)|(?<=[a-z]-)(?=[a-z])"
+    r"(?<=[^,] )|(?<=, )(?=[^\W\d])|(?<=[_:/])(?=\w)|(?<=[a-z]-)(?=[a-z])|(?<=[a-z)]\.)(?=[A-Za-z])|(?<=\()(?=[a-z])"
 )  # where a cell may go on in a new line
 
 
 def columns() -> int:
     """How wide a table may be: the terminal, within 60 and 120 columns; 80 where there is none."""
     return min(max(shutil.get_terminal_size().columns, NARROWEST), WIDEST)
+
+
+def length(line: str) -> int:
+    """How many columns a line takes: Korean letters take two."""
+    return len(line) + sum(unicodedata.east_asian_width(letter) in "WF" for letter in line)
+
+
+def filled(text: str, indent: str = "", further: str | None = None, most: int = READABLE) -> str:
+    """A sentence in lines that fit, broken at spaces only: a path or a name stays whole, and so do `commands` that fit.
+
+    Args:
+        text: without line breaks.
+        indent: before the first line; `further` before the others, where it is another.
+        most: columns.
+    """
+    width = min(columns(), most)
+    further = indent if further is None else further
+    lines = [indent]
+    for word in _words(text, width - 5):
+        if lines[-1].strip() and length(f"{lines[-1]}{word}") > width:
+            lines[-1] = lines[-1].rstrip()
+            lines.append(further)
+        lines[-1] += f"{word} "
+    return "\n".join(lines).rstrip()
+
+
+def _words(text: str, room: int) -> Iterator[str]:
+    """The words between spaces; a command between backticks, with what touches it, is one where there is room."""
+    word = ""
+    for each in text.split():
+        word = f"{word} {each}" if word else each
+        if word.count("`") % 2 == 0:
+            yield from [word] if length(word) <= room else word.split()
+            word = ""
+    yield from word.split()
+
+
+def hanging(sentence: str) -> str:
+    """A sentence in lines of the terminal's width, those that follow indented."""
+    return filled(sentence, further=INDENT, most=WIDEST)
+
+
+def code(text: str, indent: str = "    ") -> str:
+    """Code that is indented; a line that does not fit goes on, further in, after a space or a bracket."""
+    out = []
+    for line in text.splitlines():
+        start, room = indent, columns() - len(indent)
+        inner = " " * (len(line) - len(line.lstrip()) + 4)
+        while len(line) > room:
+            at = max(line.rfind(" ", len(inner) + 1, room + 1), line.rfind("(", len(inner) + 1, room) + 1)
+            if at <= 0:
+                break
+            out.append(start + line[:at].rstrip())
+            line = inner + line[at:].lstrip()
+        out.append((start + line).rstrip())
+    return "\n".join(out)
 
 
 def table(
@@ -91,7 +149,7 @@ def _width(cells: Sequence[Sequence[str]]) -> int:
 
 
 def _longest(texts: Sequence[str]) -> int:
-    return max(len(line) for text in texts for line in text.split("\n"))
+    return max(map(length, "\n".join(texts).split("\n")))
 
 
 def _folded(text: str, width: int) -> str:
@@ -99,7 +157,7 @@ def _folded(text: str, width: int) -> str:
     indent = text[: len(text) - len(text.lstrip())]
     lines = [indent]
     for piece in BREAKS.split(text.strip()):
-        if len((lines[-1] + piece).rstrip()) > width and lines[-1].strip():
+        if length((lines[-1] + piece).rstrip()) > width and lines[-1].strip():
             lines.append(indent)
         lines[-1] += piece
     return "\n".join(line.rstrip() for line in lines)

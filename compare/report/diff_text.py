@@ -1,13 +1,12 @@
 """What `twin diff` prints and writes, from a finished comparison only."""
 
 import math
-import textwrap
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from compare.record.record import Record
-from compare.record.table import table
+from compare.record.table import filled, fitted, table
 from compare.report.diff import Diff, Surrounding
 from compare.report.diff_figure import FigureChange, Outcome
 
@@ -20,35 +19,36 @@ TITLES: dict[Outcome, str] = {
     "same": "Did not move",
 }
 MOVED: tuple[Outcome, ...] = ("regression", "improvement", "moved")
-WIDTH = 80
 LISTED = 8  # lines of one kind in the terminal
 FOOT = (
-    "change: new / old for times, memory and errors; new - old for what was learned,\n"
-    "with the 95% interval. A ratio is the time over the reference's, in the same\n"
-    "process runs."
+    "change: new / old for times, memory and errors; new - old for what was learned, with the 95% interval. A ratio is "
+    "the time over the reference's, in the same process runs."
 )
 
 
 def text(diff: Diff, paths: Sequence[Any], records: Sequence[Record], everything: bool) -> str:
-    """For a terminal of 80 columns.
+    """For a terminal.
 
     Args:
         diff: the comparison.
         paths, records: the old and the new.
         everything: also what did not move.
     """
-    parts = ["\n".join(_heads(paths, records)), _surroundings(diff.changed, "simple")]
+    parts = [
+        "\n".join(filled(line, further="  ") for line in _heads(paths, records)),
+        _surroundings(diff.changed, "simple"),
+    ]
     for title, lines in _notes(diff):
         more = [f"... and {len(lines) - LISTED} more"] if len(lines) > LISTED and not everything else []
         shown = [*(lines if everything else lines[:LISTED]), *more]
-        parts.append("\n".join([title, *(_wrapped(line, "  ") for line in shown)]))
+        parts.append("\n".join([title, *(filled(line, "  ", "    ") for line in shown)]))
     for outcome, figures in _sections(diff, everything):
-        parts.append(f"{TITLES[outcome]} ({len(figures)})\n\n{_table(figures)}")
+        parts += [filled(f"{TITLES[outcome]} ({len(figures)})"), _table(figures)]
         if whys := [f"{_subject(f)}, {f.name}: {f.why}" for f in figures if f.why]:
-            parts.append("\n".join(_wrapped(line) for line in whys))
+            parts.append("\n".join(filled(line, further="  ") for line in whys))
     if any(figure.change is not None for _, figures in _sections(diff, everything) for figure in figures):
-        parts.append(FOOT)
-    return "\n\n".join(part for part in [*parts, _wrapped(summary(diff))] if part)
+        parts.append(filled(FOOT))
+    return "\n\n".join(part for part in [*parts, filled(summary(diff))] if part)
 
 
 def markdown(diff: Diff, paths: Sequence[Any], records: Sequence[Record], everything: bool) -> str:
@@ -104,12 +104,7 @@ def _surroundings(changes: Sequence[Surrounding], style: str) -> str:
         return "Same versions, machine, settings and code."
     rows = [[each.what, each.old, each.new, ", ".join(each.engines)] for each in changes]
     heads = ["changed", "old", "new", "on"]
-    widths = [24, 18, 18, 18] if style == "simple" and _widest(rows) > WIDTH - 6 else None
-    return table(rows, heads, style=style, maxcolwidths=widths)
-
-
-def _widest(rows: Sequence[Sequence[str]]) -> int:
-    return sum(max(map(len, column)) for column in zip(*rows, strict=True))
+    return fitted(rows, heads, ("left",) * 4) if style == "simple" else table(rows, heads, style=style)
 
 
 def _notes(diff: Diff) -> list[tuple[str, list[str]]]:
@@ -130,14 +125,9 @@ def _sections(diff: Diff, everything: bool) -> list[tuple[Outcome, list[FigureCh
 
 
 def _table(figures: Sequence[FigureChange]) -> str:
-    """A row per figure below one per twin: with a column for the twin it would not fit 80 columns."""
-    rows: list[list[str]] = []
-    for twin in dict.fromkeys(figure.twin for figure in figures):
-        rows.append([twin, "", "", "", ""])
-        rows += [[f" {_engine(f)}", *_row(f)] for f in figures if f.twin == twin]
-    heads = ["twin, engine", "figure", "old", "new", "change"]
-    align = ("left", "left", "right", "right", "left")
-    return table(rows, heads, align, maxcolwidths=[None, 16, None, None, None], preserve_whitespace=True)
+    rows = [[f.twin, _engine(f), *_row(f)] for f in sorted(figures, key=lambda f: f.twin)]
+    heads = ["twin", "engine", "figure", "old", "new", "change"]
+    return fitted(rows, heads, ("left", "left", "left", "right", "right", "left"), nest=True)
 
 
 def _row(figure: FigureChange) -> list[str]:
@@ -183,7 +173,3 @@ def _change(figure: FigureChange) -> str:
 
 def _times(ratio: float) -> str:
     return f"{ratio:.2f}" if ratio < 10 else f"{ratio:.0f}"
-
-
-def _wrapped(line: str, indent: str = "") -> str:
-    return textwrap.fill(line, WIDTH, initial_indent=indent, subsequent_indent=indent + "  ")

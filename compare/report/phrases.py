@@ -1,17 +1,14 @@
 """What reports say alike: of a speed, of what is missing, of numbers and lists."""
 
-import textwrap
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from compare.engines.engine import everything
 from compare.record.measurement import UNMEASURED, BenchMeasurement, Measurement, trainings_of
 from compare.record.results import Quantity, SpeedRatio
-from compare.record.table import columns
 
 PRECISION = "TF32 off: no engine rounds its matrix products more coarsely than it says"
 WITHHELD = "does not agree"
-JOINT = "\0"  # stands for a space at which no line ends
 
 
 def speed_word(measurement: BenchMeasurement) -> str:
@@ -101,16 +98,3 @@ def joined(names: Sequence[str]) -> str:
 def plural(count: int, what: str) -> str:
     """'1 seed', '2 seeds'."""
     return f"{count} {what}{'s' * (count != 1)}"
-
-
-def filled(line: str) -> str:
-    """A sentence in lines of the terminal's width, at most 80."""
-    return textwrap.fill(line, min(columns(), 80), break_on_hyphens=False)
-
-
-def hanging(sentence: str) -> str:
-    """A sentence in lines of the terminal's width, hanging; its `commands` stay whole where they fit."""
-    width = columns()
-    pieces = sentence.split("`")
-    pieces[1::2] = [each.replace(" ", JOINT) if len(each) < width - 5 else each for each in pieces[1::2]]
-    return textwrap.fill("`".join(pieces), width, subsequent_indent="  ", break_on_hyphens=False).replace(JOINT, " ")

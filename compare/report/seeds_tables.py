@@ -4,9 +4,9 @@ import math
 from collections.abc import Iterable, Sequence
 
 from compare.record.measurement import TrainMeasurement
-from compare.record.table import fitted
+from compare.record.table import filled, fitted
 from compare.report.learned import learned
-from compare.report.phrases import filled, joined, plural
+from compare.report.phrases import joined, plural
 from compare.stats import seeds
 
 

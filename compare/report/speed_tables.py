@@ -5,12 +5,11 @@ from collections.abc import Iterable, Sequence
 
 from compare.record.measurement import BenchMeasurement
 from compare.record.results import ProcessRun, Quantity
-from compare.record.table import ROOMY, columns, fitted
+from compare.record.table import ROOMY, columns, filled, fitted
 from compare.report.phrases import (
     PRECISION,
     beside_reference,
     by_pair,
-    filled,
     joined,
     mode,
     plural,

@@ -12,11 +12,11 @@ from compare.record.measurement import (
 )
 from compare.record.record import Record
 from compare.record.results import RungName, WorstError
-from compare.record.table import ROOMY, columns, fitted
+from compare.record.table import ROOMY, WIDEST, columns, filled, fitted, hanging
 from compare.report.answers import answers
 from compare.report.figures import Source
 from compare.report.learned import comparisons
-from compare.report.phrases import filled, hanging, not_measured, provenances, troubles
+from compare.report.phrases import not_measured, provenances, troubles
 from compare.report.speed_tables import bench_summary, bench_tables
 
 MEASURED_RUNGS: tuple[RungName, ...] = ("forward", "gradients", "optimizer")
@@ -162,8 +162,10 @@ def line_summary(measurements: Iterable[TrainMeasurement]) -> str:
 
 def _heading(source: Source) -> str:
     machine, date = source.record.machine, source.record.started or "date not recorded"
-    title = f"{source.name}: {source.record.command}, {date}"
-    return f"{title}\n{'=' * len(title)}\n{machine.processor or 'unknown processor'}, {machine.cores} cores"
+    title = filled(f"{source.name}: {source.record.command}, {date}", most=WIDEST)
+    line = "=" * max(map(len, title.splitlines()))
+    where = filled(f"{machine.processor or 'unknown processor'}, {machine.cores} cores")
+    return f"{title}\n{line}\n{where}"
 
 
 def _error(worst: WorstError | None) -> str:

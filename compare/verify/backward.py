@@ -31,7 +31,7 @@ def statistics(whole: Whole, pairing: Pairing, trace: Trace) -> tuple[tuple[Find
     found = []
     for path, distance in unlike.items():
         other, name = pairing.layers[path], means[path]
-        what = f"Running mean after one batch: {distance:.2g} of its move away"
+        what = f"Running mean after one batch: PyTorch's change is {distance:.2g} times Keras's change away from it"
         finding = Finding("statistics", path, other, what, None, distance, tried=("batchnorm_momentum",))
         after = _moved_apart(name, old, mine, changed)
         if after <= 1e-3:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from compare.cli import options
-from compare.cli.carry_out import answer
+from compare.cli.carry_out import answer, say_next
 from compare.cli.commands import LEARN
 from compare.cli.progress import working
 from twin.catalogue import find
@@ -41,6 +41,7 @@ def port(
     from compare.port import folder as porting
     from compare.port import hints
     from compare.port import text as port_report
+    from compare.record.table import code
 
     if sum([check, hint, solution is not None]) > 1:
         raise TwinError("one at a time: --check, --hint or --solution")
@@ -58,7 +59,7 @@ def port(
         print(port_report.hinted(*hints.give_hint(twin, path, side), twin.name))
     elif solution is not None:
         side = to or porting.locate(twin, where, None)[1]
-        print(hints.solution(twin, side, solution))
+        print(code(hints.solution(twin, side, solution), ""))
     else:
         if to is None:
             raise TwinError(
@@ -68,4 +69,5 @@ def port(
             raise TwinError(f"{where}: to write a folder say --out {where}; to check it say --check")
         folder = out or porting.default_folder(twin, to)
         print(*porting.write(twin, to, folder, force), sep="\n")
-        print(f"Read {folder}/START.md, write, then: twin port {name} --check {folder}", file=sys.stderr)
+        print(f"Read {folder}/START.md, write, then check what you wrote.", file=sys.stderr)
+        say_next(f"port {name} --check {folder}")
