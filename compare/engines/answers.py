@@ -162,6 +162,14 @@ class Seconds:
 
 
 @dataclass(frozen=True)
+class Wrote:
+    """What writing or loading an exported file took, and the versions of what did it."""
+
+    seconds: Positive
+    tools: dict[str, str]
+
+
+@dataclass(frozen=True)
 class PeakMemory:
     """MiB: the device's, on a CPU the process's."""
 

@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from compare.record.machine import Machine
-from compare.record.results import BenchResult, CheckResult, TrainResult
+from compare.record.results import BenchResult, CheckResult, ExportResult, TrainResult
 from twin.errors import AGREE, DIFFER, INCOMPLETE
 
-Measure = Literal["check", "bench", "train"]
+Measure = Literal["check", "bench", "train", "export"]
 Status = Literal[
     "not_run", "ok", "failed", "skipped", "unsupported", "timeout", "crashed", "oom_host", "oom_device", "unstable"
 ]
@@ -65,7 +65,12 @@ class Measurement:
     @property
     def key(self) -> tuple[str, ...]:
         """What identifies the measurement in a record."""
-        return (self.measure, self.twin, self.engine, self.device, self.dtype, str(self.seed), self.size)
+        return (self.measure, self.twin, self.subject, self.device, self.dtype, str(self.seed), self.size)
+
+    @property
+    def subject(self) -> str:
+        """The engine, and what else tells measurements of one twin apart."""
+        return self.engine
 
 
 @dataclass
@@ -92,7 +97,26 @@ class TrainMeasurement(Measurement):
     result: TrainResult | None = None
 
 
-AnyMeasurement = Annotated[CheckMeasurement | BenchMeasurement | TrainMeasurement, Field(discriminator="measure")]
+@dataclass
+class ExportMeasurement(Measurement):
+    """What a twin on an engine is worth as a file of another format.
+
+    Args:
+        format: a module of export/formats.
+    """
+
+    measure: Literal["export"] = field(default="export", kw_only=True)
+    result: ExportResult | None = None
+    format: str = ""
+
+    @property
+    def subject(self) -> str:
+        return f"{self.engine}, {self.format}"
+
+
+AnyMeasurement = Annotated[
+    CheckMeasurement | BenchMeasurement | TrainMeasurement | ExportMeasurement, Field(discriminator="measure")
+]
 
 
 def checks_of(measurements: Iterable[Measurement]) -> list[CheckMeasurement]:
@@ -107,9 +131,13 @@ def trainings_of(measurements: Iterable[Measurement]) -> list[TrainMeasurement]:
     return [each for each in measurements if isinstance(each, TrainMeasurement)]
 
 
+def exports_of(measurements: Iterable[Measurement]) -> list[ExportMeasurement]:
+    return [each for each in measurements if isinstance(each, ExportMeasurement)]
+
+
 def exit_code(measurements: Iterable[Measurement]) -> int:
     """The command line's answer to these measurements."""
     statuses = {each.status for each in measurements}
     if "failed" in statuses:
         return DIFFER
-    return AGREE if "ok" in statuses and statuses <= {"ok", "skipped"} else INCOMPLETE
+    return AGREE if "ok" in statuses and statuses <= {"ok", "skipped", "unsupported"} else INCOMPLETE

@@ -1,4 +1,4 @@
-"""What a check, a bench and a training find: the one declaration of a record's results.
+"""What a check, a bench, a training and an export find: the one declaration of a record's results.
 
 schema.py derives from these dataclasses what a record's file must hold, so a new field is declared here and nowhere
 else. Times are seconds. A `Number` that is not finite is null in the file, and NaN in Python.
@@ -290,3 +290,52 @@ class TrainResult:
         """In the median epoch; None where only the first was trained, in which compilers compile."""
         later = self.epoch_seconds[1:]
         return self.rows / statistics.median(later) if later and self.rows else None
+
+
+@dataclass
+class ExportError:
+    """How far the outputs of an exported file are, over a batch of so many rows.
+
+    Args:
+        rows: of the batch.
+        from_model: the largest relative L2 distance of an output from the model that was exported.
+        from_reference: from native PyTorch in float64, which the model's own rounding is part of.
+        limit: how large the first may be.
+    """
+
+    rows: int
+    from_model: Number
+    from_reference: Number
+    limit: float
+
+
+@dataclass
+class ExportResult:
+    """What an exported file is worth.
+
+    Args:
+        batch: 'any' where one file takes batches of any size, 'fixed' where there is a file for each size.
+        errors: over a batch of one row, and over a larger one.
+        fault: what is wrong with the file, in the words of export/faults.py; "" where it agrees.
+        bytes: of the file, or of the folder's files.
+        export_seconds: until the exporter had written it.
+        load_seconds: until the runtime, imported already, could run it.
+        latency_seconds: of one row in the runtime, the median of several.
+        own_latency_seconds: of one row in the framework that the model comes from.
+        tools: version by package, of the exporter and the runtime.
+    """
+
+    batch: Literal["any", "fixed"]
+    errors: list[ExportError] = field(default_factory=list)
+    fault: str = ""
+    bytes: int | None = None
+    export_seconds: float | None = None
+    load_seconds: float | None = None
+    latency_seconds: float | None = None
+    own_latency_seconds: float | None = None
+    tools: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def worst(self) -> float | None:
+        """The largest distance from the model."""
+        return max((error.from_model for error in self.errors), default=None)

@@ -2,7 +2,7 @@
 
 Pure arithmetic on what the records hold. A figure is matched by what it is of: measure, twin, engine, device, dtype and
 size; seeds are pooled. Speed is compared between runs on the same machine only (docs/method.md). The figures of each
-measure have a module of their own: diff_check.py, diff_speed.py and diff_training.py.
+measure have a module of their own: diff_check.py, diff_speed.py, diff_training.py and diff_export.py.
 """
 
 from collections import Counter
@@ -13,7 +13,7 @@ from typing import Any
 from compare.record.files import finite
 from compare.record.measurement import Measurement
 from compare.record.record import Record
-from compare.report import diff_check, diff_speed, diff_training
+from compare.report import diff_check, diff_export, diff_speed, diff_training
 from compare.report.diff_figure import FigureChange, Group, Key, key_words
 from twin.errors import AGREE, DIFFER, INCOMPLETE
 
@@ -68,6 +68,8 @@ def compare(old: Record, new: Record) -> Diff:
             out.figures += diff_check.figures(group)
         elif group.measure == "train":
             out.figures += diff_training.figures(group)
+        elif group.measure == "export":
+            out.figures += diff_export.figures(group)
         else:
             timing = diff_speed.Timing(group, old.machine, new.machine)
             out.figures += timing.figures()
@@ -109,7 +111,7 @@ def surroundings(old: Record, new: Record) -> list[Surrounding]:
 def _groups(record: Record) -> dict[Key, list[Measurement]]:
     out: dict[Key, list[Measurement]] = {}
     for each in record.measurements:
-        out.setdefault((each.measure, each.twin, each.engine, each.device, each.dtype, each.size), []).append(each)
+        out.setdefault((each.measure, each.twin, each.subject, each.device, each.dtype, each.size), []).append(each)
     return out
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from compare.record.measurement import BenchMeasurement, Measurement
 
 Outcome = Literal["regression", "improvement", "moved", "same", "inconclusive", "no verdict"]
-Key = tuple[str, str, str, str, str, str]  # measure, twin, engine, device, dtype, size
+Key = tuple[str, str, str, str, str, str]  # measure, twin, engine (and format), device, dtype, size
 MEASURED = ("ok", "failed", "unstable", "timeout", "crashed", "oom_host", "oom_device")
 
 
@@ -96,5 +96,7 @@ def better_or_worse(was: float, now: float) -> Outcome:
 
 
 def _is_measured(measurement: Measurement) -> bool:
+    if measurement.measure == "export" and measurement.status == "unsupported":
+        return True  # an exporter that refuses has given its answer
     begun = isinstance(measurement, BenchMeasurement) and measurement.result and measurement.result.process_runs
     return measurement.status in MEASURED or bool(begun)

@@ -7,7 +7,13 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from compare.record.measurement import BenchMeasurement, CheckMeasurement, Measurement, TrainMeasurement
+from compare.record.measurement import (
+    BenchMeasurement,
+    CheckMeasurement,
+    ExportMeasurement,
+    Measurement,
+    TrainMeasurement,
+)
 from compare.record.record import Record, read_record
 from compare.record.results import QUANTITIES
 from compare.report.learned import comparisons
@@ -74,7 +80,7 @@ def figures(sources: Iterable[Source]) -> list[Figure]:
     for source in sources:
         measurements = source.record.measurements
         for each in measurements:
-            out += _of_measurement(source.name, each) or [_figure(source.name, each, "", None)]
+            out += _of_measurement(source.name, each) or [_figure(source.name, each, getattr(each, "format", ""), None)]
         for found in comparisons(measurements):
             first = next(
                 m for m in measurements if (m.measure, m.twin, m.engine) == ("train", found.twin, found.engine)
@@ -131,6 +137,8 @@ def _of_measurement(record: str, measurement: Measurement) -> list[Figure]:
         return _of_check(record, measurement)
     if isinstance(measurement, BenchMeasurement):
         return _of_bench(record, measurement)
+    if isinstance(measurement, ExportMeasurement):
+        return _of_export(record, measurement)
     assert isinstance(measurement, TrainMeasurement)
     return _of_training(record, measurement)
 
@@ -165,6 +173,28 @@ def _of_bench(record: str, measurement: BenchMeasurement) -> list[Figure]:
             out.append(_figure(record, measurement, f"{name}: time", seconds, unit="s"))
     if costs.peak_memory_mib is not None:
         out.append(_figure(record, measurement, "peak memory", costs.peak_memory_mib, unit="MiB"))
+    return out
+
+
+def _of_export(record: str, measurement: ExportMeasurement) -> list[Figure]:
+    if not (result := measurement.result):
+        return []
+    out = [
+        _figure(record, measurement, f"{measurement.format}, {error.rows} rows: relative L2 {what}", value)
+        for error in result.errors
+        for what, value in (("from the model", error.from_model), ("from the reference", error.from_reference))
+    ]
+    if result.bytes is not None:
+        out.append(_figure(record, measurement, f"{measurement.format}: size", result.bytes / 2**20, unit="MiB"))
+    times = {
+        "export": result.export_seconds,
+        "load": result.load_seconds,
+        "one row": result.latency_seconds,
+        "one row in the framework": result.own_latency_seconds,
+    }
+    for name, seconds in times.items():
+        if seconds is not None:
+            out.append(_figure(record, measurement, f"{measurement.format}, {name}: time", seconds, unit="s"))
     return out
 
 

@@ -4,9 +4,10 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from compare.record.measurement import Measurement, benches_of, checks_of
+from compare.record.measurement import Measurement, benches_of, checks_of, exports_of
 from compare.record.results import QUANTITIES, QUANTITY_NAMES
 from compare.record.table import table
+from compare.report import exports
 from compare.report.answers import answers
 from compare.report.figures import Source
 from compare.report.learned import Learned, comparisons, learned
@@ -50,6 +51,7 @@ def _of_source(source: Source) -> str:
         _section("Agreement", _checks(record.measurements)),
         _section("Speed", _benches(record.measurements)),
         _section("Learning", _trainings(record.measurements, compared)),
+        _section("Exported files", _exports(record.measurements)),
         _section("What was not measured, or failed", _rest(record.measurements)),
     ]
     if record.versions:
@@ -61,6 +63,16 @@ def _of_source(source: Source) -> str:
 
 def _section(title: str, text: str) -> str:
     return f"### {title}\n\n{text}" if text else ""
+
+
+def _exports(measurements: Iterable[Measurement]) -> str:
+    files = exports_of(measurements)
+    if not files:
+        return ""
+    heads, rows = exports.matrix(files)
+    cost_heads, cost_rows = exports.costs(files)
+    parts = [exports.counted(files), _table(rows, heads, len(heads)), _table(cost_rows, cost_heads, 3)]
+    return "\n\n".join([*parts, "\n".join(f"- {_text(line)}" for line in exports.reasons(files))])
 
 
 def _checks(measurements: Iterable[Measurement]) -> str:
@@ -131,7 +143,7 @@ def _over_seeds(each: Learned) -> list[str]:
 
 
 def _rest(measurements: Iterable[Measurement]) -> str:
-    measurements = list(measurements)
+    measurements = [each for each in measurements if each.measure != "export"]  # they have said so above
     return "\n".join(f"- {_text(line)}" for line in [*not_measured(measurements), *troubles(measurements)])
 
 

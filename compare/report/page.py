@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from compare.engines.look import style_sheet
-from compare.record.measurement import Measurement, benches_of, checks_of, trainings_of
-from compare.report import charts, page_ladder, page_learning, page_overview, page_speed
+from compare.record.measurement import ExportMeasurement, Measurement, benches_of, checks_of, exports_of, trainings_of
+from compare.report import charts, exports, page_ladder, page_learning, page_overview, page_speed
 from compare.report.answers import answers
 from compare.report.figures import Source
 from compare.report.learned import comparisons, learned
@@ -79,7 +79,8 @@ def together(sources: Iterable[Source]) -> list[Part]:
 
 
 def _part(part: Part, prefix: str) -> dict[str, Any]:
-    measurements = part.measurements
+    files = exports_of(part.measurements)
+    measurements = [each for each in part.measurements if each not in files]
     compared = comparisons(measurements)
     engines = keras_first(dict.fromkeys(each.engine for each in measurements))
     by_twin: dict[str, list[Measurement]] = {each.twin: [] for each in measurements}
@@ -108,12 +109,22 @@ def _part(part: Part, prefix: str) -> dict[str, Any]:
             }
             for twin, of_twin in by_twin.items()
         ],
+        "exports": _exports(files) if files else None,
         "missing": not_measured(measurements),
         "troubles": troubles(measurements),
         "skipped": list(Counter(each.reason for each in measurements if each.status == "skipped").items()),
         "twins": [
             _twin(twin, f"{prefix}{twin}", part, [each for each in compared if each.twin == twin]) for twin in by_twin
         ],
+    }
+
+
+def _exports(files: list[ExportMeasurement]) -> dict[str, Any]:
+    return {
+        "counted": exports.counted(files),
+        "matrix": exports.matrix(files),
+        "costs": exports.costs(files),
+        "reasons": exports.reasons(files),
     }
 
 

@@ -8,11 +8,13 @@ from compare.record.measurement import (
     TrainMeasurement,
     benches_of,
     checks_of,
+    exports_of,
     trainings_of,
 )
 from compare.record.record import Record
 from compare.record.results import RungName, WorstError
 from compare.record.table import ROOMY, WIDEST, columns, filled, fitted, hanging
+from compare.report import exports
 from compare.report.answers import answers
 from compare.report.figures import Source
 from compare.report.learned import comparisons
@@ -40,6 +42,8 @@ def of_record(record: Record, explain: bool = False) -> str:
     checks, benches, trainings = checks_of(measurements), benches_of(measurements), trainings_of(measurements)
     if record.command == "line":
         return "\n\n".join([line_table(trainings), line_summary(trainings), *map(hanging, troubles(measurements))])
+    if files := exports_of(measurements):
+        return exports.text(files, explain)
     compared = comparisons(measurements)
     parts = ["\n".join(hanging(str(each)) for each in answers(measurements, compared, record.settings))]
     parts.append("\n".join(map(hanging, record.disturbances)))

@@ -15,6 +15,7 @@ from typing import Any
 
 from compare.worker import stand_in
 from compare.worker.context import Context
+from compare.worker.exporting import Exporting
 from compare.worker.foreign import Foreign
 from compare.worker.framework import Framework
 from compare.worker.learner import Learner
@@ -23,7 +24,7 @@ from compare.worker.timing import Timing
 from compare.worker.training import Training
 from twin.errors import TwinError, shortage
 
-GROUPS: tuple[type, ...] = (Framework, Model, Training, Timing, Learner, Foreign)
+GROUPS: tuple[type, ...] = (Framework, Model, Training, Timing, Learner, Foreign, Exporting)
 
 
 def operation(groups: Sequence[Any], op: str) -> Any:

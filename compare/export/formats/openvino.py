@@ -1,0 +1,44 @@
+"""OpenVINO's intermediate representation (`.xml` and `.bin`), run on the CPU in float32."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from compare.export.model import Model, ordered
+
+TITLE = "OpenVINO"
+SUFFIX = ".xml"
+RUNTIME = {"openvino": "openvino"}
+
+
+def needs(engine: str) -> Mapping[str, str] | str:
+    return {"openvino": "openvino"} | ({"tensorflow": "tensorflow"} if engine == "keras-jax" else {})
+
+
+def write(model: Model, file: Path) -> None:
+    if model.side == "keras":
+        if model.backend == "torch" and model.rows is None:
+            raise ValueError("Keras on PyTorch traces OpenVINO's file with one row, which it then keeps")
+        model.module.export(str(file), format="openvino", verbose=False, input_signature=model.input_signature())
+        return
+    import openvino
+
+    # A save_model without this argument halves the precision of every weight.
+    openvino.save_model(openvino.convert_model(model.program()), file, compress_to_fp16=False)
+
+
+def load(file: Path, twin: str):
+    import openvino
+
+    threads = int(os.environ["OMP_NUM_THREADS"])
+    exact = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads}  # else bfloat16 where the CPU has it
+    compiled = openvino.Core().compile_model(file, "CPU", exact)
+    names = [each.get_any_name() for each in compiled.inputs]
+
+    def run(given: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+        found = compiled(ordered(given, names))
+        return [found[output] for output in compiled.outputs]
+
+    return run

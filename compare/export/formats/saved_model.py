@@ -1,0 +1,37 @@
+"""TensorFlow's SavedModel, run by TensorFlow."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from compare.export.model import Model, ordered
+
+TITLE = "SavedModel"
+SUFFIX = ""
+RUNTIME = {"tensorflow": "tensorflow"}
+
+
+def needs(engine: str) -> Mapping[str, str] | str:
+    if engine == "torch":
+        return "PyTorch has no exporter to SavedModel; TensorFlow reads none of PyTorch's files"
+    return {"tensorflow": "tensorflow"}
+
+
+def write(model: Model, file: Path) -> None:
+    model.module.export(str(file), format="tf_saved_model", verbose=False, input_signature=model.input_signature())
+
+
+def load(file: Path, twin: str):
+    import tensorflow as tf
+
+    loaded = tf.saved_model.load(str(file))
+    serve = loaded.signatures["serving_default"]
+    names = list(serve.structured_input_signature[1])
+
+    def run(given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        assert loaded is not None  # held: its variables end with it
+        tensors = {name: tf.constant(array) for name, array in ordered(given, names).items()}
+        return {name: tensor.numpy() for name, tensor in serve(**tensors).items()}
+
+    return run

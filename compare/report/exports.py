@@ -1,0 +1,118 @@
+"""Exported files in tables: which cells of twin, engine and format work, what the files cost, and why others do not."""
+
+from collections.abc import Iterable, Sequence
+
+from compare.record.measurement import ExportMeasurement
+from compare.record.table import columns, filled, fitted, hanging
+
+WORDS = {"unsupported": "no", "skipped": "-", "failed": "WRONG", "not_run": ""}
+NAMES, CELL = 20, 12  # columns of a terminal that an engine and a format take
+SHOWN = 6  # twins that a reason names; it counts the rest
+
+
+def formats_of(measurements: Iterable[ExportMeasurement]) -> list[str]:
+    """The formats, in the order of the record."""
+    return list(dict.fromkeys(each.format for each in measurements))
+
+
+def word(measurement: ExportMeasurement | None) -> str:
+    """What a cell of the matrix says: the distance from the model of a file that agrees, else why there is none."""
+    if measurement is None:
+        return ""
+    result = measurement.result
+    if measurement.status != "ok" or result is None or result.worst is None:
+        return WORDS.get(measurement.status, measurement.status_word)
+    fixed = " fixed" if result.batch == "fixed" else ""
+    return ("exact" if result.worst == 0 else f"{result.worst:.0e}") + fixed
+
+
+def matrix(measurements: Sequence[ExportMeasurement]) -> tuple[list[str], list[list[str]]]:
+    """Heads and rows: a row for each twin and engine, a column for each format."""
+    formats = formats_of(measurements)
+    cells = {(each.twin, each.engine, each.format): each for each in measurements}
+    pairs = dict.fromkeys((each.twin, each.engine) for each in measurements)
+    rows = [[twin, engine, *(word(cells.get((twin, engine, f))) for f in formats)] for twin, engine in pairs]
+    return ["twin", "engine", *formats], rows
+
+
+def costs(measurements: Iterable[ExportMeasurement]) -> tuple[list[str], list[list[str]]]:
+    """Heads and rows: size, time to load and latency of each file that agrees, beside the framework's own latency."""
+    rows = []
+    for each in measurements:
+        if each.status == "ok" and (result := each.result):
+            size = "" if result.bytes is None else f"{result.bytes / 1024:,.0f}"
+            times = (result.load_seconds, result.latency_seconds, result.own_latency_seconds)
+            rows.append(
+                [
+                    each.twin,
+                    each.engine,
+                    each.format,
+                    size,
+                    *("" if seconds is None else f"{seconds * 1000:.3g}" for seconds in times),
+                ]
+            )
+    return ["twin", "engine", "format", "KiB", "load, ms", "one row, ms", "framework, ms"], rows
+
+
+def reasons(measurements: Iterable[ExportMeasurement]) -> list[str]:
+    """A line for each reason why files are missing or wrong, with the twins that have it."""
+    alike: dict[tuple[str, str, str, str], list[str]] = {}
+    for each in measurements:
+        if each.status not in ("ok", "not_run"):
+            alike.setdefault((each.format, each.engine, each.status, each.reason), []).append(each.twin)
+    lines = []
+    for (format, engine, status, reason), twins in alike.items():
+        more = f" and {len(twins) - SHOWN} more" if len(twins) > SHOWN else ""
+        said = "" if status in ("skipped", "unsupported") else f"{status.replace('_', ' ')}. "
+        lines.append(f"{format} from {engine} ({', '.join(twins[:SHOWN])}{more}): {said}{reason}")
+    return lines
+
+
+def counted(measurements: Iterable[ExportMeasurement]) -> str:
+    """How many cells of how many work."""
+    measurements = list(measurements)
+    statuses: list[str] = [each.status for each in measurements]
+    counts = {
+        "cannot be exported": statuses.count("unsupported"),
+        "left out": statuses.count("skipped"),
+        "wrong": statuses.count("failed"),
+        "not run": statuses.count("not_run"),
+    }
+    works = statuses.count("ok")
+    counts["without an answer"] = len(statuses) - works - sum(counts.values())
+    rest = "".join(f"; {words}: {number}" for words, number in counts.items() if number)
+    return f"Cells that work: {works} of {len(statuses)}{rest}."
+
+
+def explained() -> str:
+    """What the figures of both tables are."""
+    return "\n".join(
+        map(
+            filled,
+            [
+                "Of a file that agrees: the largest relative L2 distance of its outputs from those of the model that "
+                "was exported, over one row and over a batch of 16; fixed: one file for each size of a batch. "
+                "no: the exporter refuses; -: left out; WRONG: the file's outputs are not the model's.",
+                "load: until the runtime, imported already, can run the file. one row: the median time of one row in "
+                "the runtime; framework: the same row in the framework, as its user runs it.",
+            ],
+        )
+    )
+
+
+def text(measurements: Sequence[ExportMeasurement], explain: bool) -> str:
+    """The matrix, what its files cost, and the reasons, for a terminal."""
+    heads, rows = matrix(measurements)
+    at_once = max((columns() - NAMES) // CELL, 1)
+    parts = []
+    for first in range(2, len(heads), at_once):
+        part = slice(first, first + at_once)
+        shown = [[*row[:2], *row[part]] for row in rows]
+        parts.append(fitted(shown, [*heads[:2], *heads[part]], ["left"] * (2 + len(heads[part])), nest=True))
+    parts.append(filled(counted(measurements)))
+    heads, rows = costs(measurements)
+    if rows:
+        parts.append(fitted(rows, heads, ["left"] * 3 + ["right"] * 4, nest=True))
+    if explain:
+        parts.append(explained())
+    return "\n\n".join([*parts, *map(hanging, reasons(measurements))])

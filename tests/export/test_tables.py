@@ -1,0 +1,109 @@
+"""Exports in tables, pages and comparisons; the records are made here."""
+
+import pytest
+
+from compare.record.machine import Machine
+from compare.record.measurement import ExportMeasurement
+from compare.record.record import SCHEMA, Record
+from compare.record.results import ExportError, ExportResult
+from compare.record.schema import from_plain, to_plain
+from compare.report import diff, exports, figures, markdown, page, tables
+from compare.report.figures import Source
+
+ENGINES = ("torch", "keras-tensorflow", "keras-jax", "keras-torch")
+FORMATS = ("executorch", "jax_export", "keras_file", "litert", "onnx", "openvino", "saved_model", "torch_export")
+
+
+def cell(twin, engine, format, status="ok", reason="", batch="any", worst=3e-7, size=250_000):
+    result = None
+    if status == "ok":
+        errors = [ExportError(1, worst / 2, 1e-6, 1e-5), ExportError(16, worst, 1e-6, 1e-5)]
+        result = ExportResult(batch, errors, "", size, 2.0, 0.01, 1e-4, 2e-4, {"onnx": "1.23.2"})
+    return ExportMeasurement(twin, engine, "cpu", "float32", 0, "small", status, reason, result=result, format=format)
+
+
+def record(*cells, twins=("lenet", "transfer_learning")):
+    measurements = list(cells) or [
+        cell(
+            twin, engine, format, *(("unsupported", "nobody writes it") if (len(engine) + len(format)) % 3 == 0 else ())
+        )
+        for twin in twins
+        for engine in ENGINES
+        for format in FORMATS
+    ]
+    return Record(SCHEMA, "export", None, Machine.here(), {}, {}, {}, "code", measurements)
+
+
+def test_a_record_is_read_as_it_was_written():
+    assert from_plain(Record, to_plain(record(), Record)) == record()
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_no_line_is_wider_than_the_terminal(columns, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    lines = tables.of_record(record(), explain=True).splitlines()
+    assert max(map(len, lines)) <= columns
+
+
+def test_a_cell_says_how_far_its_file_is_or_why_there_is_none():
+    assert exports.word(cell("lenet", "torch", "onnx")) == "3e-07"
+    assert exports.word(cell("lenet", "torch", "onnx", worst=0.0)) == "exact"
+    assert exports.word(cell("lenet", "torch", "onnx", batch="fixed")) == "3e-07 fixed"
+    assert [
+        exports.word(cell("lenet", "torch", "onnx", s)) for s in ("unsupported", "skipped", "failed", "timeout")
+    ] == [
+        "no",
+        "-",
+        "WRONG",
+        "timeout",
+    ]
+
+
+def test_the_same_reason_is_said_once_with_its_twins():
+    cells = [cell(twin, "torch", "onnx", "unsupported", "no such operator") for twin in ("lenet", "vit")]
+    assert exports.reasons(cells) == ["onnx from torch (lenet, vit): no such operator"]
+    assert exports.counted([*cells, cell("gru", "torch", "onnx")]) == "Cells that work: 1 of 3; cannot be exported: 2."
+
+
+def test_every_report_has_the_cells():
+    sources = [Source("run", record())]
+    assert "| lenet" in markdown.of_sources(sources)
+    html = page.of_sources(sources)
+    assert "Exported files" in html
+    assert html.count("<td>3e-07</td>") >= 8
+    assert "All twins" not in html
+    rows = figures.figures(sources)
+    assert any(row.quantity == "onnx, 16 rows: relative L2 from the model" and row.value == 3e-7 for row in rows)
+    assert any(row.status == "unsupported" and row.value is None for row in rows)
+
+
+CHANGES = {
+    "a file that no longer works": ({"status": "unsupported", "reason": "no such operator"}, "export", "regression"),
+    "a file that has become wrong": ({"status": "failed", "reason": "lost activation"}, "export", "regression"),
+    "a batch that has become fixed": ({"batch": "fixed"}, "export", "regression"),
+    "a precision that was halved": ({"worst": 3e-3}, "distance from the model", "moved"),
+    "a file twice as large": ({"size": 500_000}, "size", "moved"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_comparison_says_what_an_upgrade_broke(change):
+    fields, name, outcome = CHANGES[change]
+    others = [cell("lenet", "torch", "litert"), cell("vit", "torch", "onnx")]
+    before, after = (
+        record(cell("lenet", "torch", "onnx"), *others),
+        record(cell("lenet", "torch", "onnx", **fields), *others),
+    )
+    found = diff.compare(before, after)
+    (moved,) = [figure for figure in found.figures if figure.outcome != "same"]
+    assert (moved.twin, moved.engine, moved.name, moved.outcome) == ("lenet", "torch, onnx", name, outcome)
+    assert moved.why == fields.get("reason", "") or outcome != "regression"
+    assert found.exit_code() == (outcome == "regression")
+    back = diff.compare(after, before)
+    assert not any(figure.outcome == "regression" for figure in back.figures)
+
+
+def test_what_was_not_installed_in_one_record_is_not_compared():
+    before = record(cell("lenet", "torch", "onnx"), cell("lenet", "torch", "litert"))
+    after = record(cell("lenet", "torch", "onnx", "skipped", "not installed"), cell("lenet", "torch", "litert"))
+    assert "skipped in NEW" in diff.compare(before, after).not_compared[0]
