@@ -66,6 +66,13 @@ def checked(twin: Twin, side: str, path: Path, verdicts: list[Verdict]) -> str:
     return "\n\n".join(parts)
 
 
+def following(twin: Twin) -> Twin | None:
+    """The twin that comes next in the course, and has something to write."""
+    course = [each for twins in CHAPTERS.values() for each in twins if has_bodies(each)]
+    after = course[course.index(twin) + 1 :] if twin in course else course
+    return after[0] if after else None
+
+
 def to_json(twin: Twin, side: str, path: Path, verdicts: list[Verdict]) -> dict[str, Any]:
     """The same for a program."""
     return {"twin": twin.name, "to": side, "file": str(path), "methods": [vars(each) for each in verdicts]}

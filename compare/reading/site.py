@@ -1,7 +1,6 @@
 """The twins as a static site: a map of the course, a page per twin, differences, glossary. Nothing here measures."""
 
 import html
-import json
 import math
 import re
 import statistics
@@ -12,7 +11,7 @@ from typing import Any
 
 from compare.engines.engine import FRAMEWORKS
 from compare.engines.look import style_sheet
-from compare.reading import counterparts, dataflow, glossary, shapes, syntax
+from compare.reading import counterparts, dataflow, glossary, search, shapes, syntax
 from compare.reading.aligned import SIDES, Reading, Row, read
 from compare.reading.dataflow import label
 from compare.reading.shapes import Layer, Measured
@@ -27,7 +26,7 @@ from twin.glossary import TOPICS as WORDS
 from twin.paths import ROOT, path_of
 from twin.spec import Twin
 
-ASSETS = ("site.css", "site.js")
+ASSETS = ("site.css", "site.js", "minisearch.js")
 # What every page's head leads to.
 PAGES = (("index.html", "Course"), ("differences.html", "Differences"), ("glossary.html", "Glossary"))
 CODE = re.compile(r"`([^`]+)`")
@@ -78,7 +77,7 @@ def build(out: Path, records: Sequence[Path] = (), twins: Sequence[Twin] | None 
     chapters = {c: [t for t in inside if t.name in chosen] for c, inside in CHAPTERS.items()}
     chapters = {chapter: inside for chapter, inside in chapters.items() if inside}
     files = {"style.css": style_sheet()} | {name: (folder / name).read_text() for name in ASSETS}
-    files["search.js"] = f"const INDEX = {json.dumps(index(twins), separators=(',', ':'))};\n"
+    files["search.js"] = search.script(twins)
     files["index.html"] = environment.get_template("site_index.html").render(
         here="index.html",
         chapters=chapters,
@@ -121,6 +120,7 @@ def content(twin: Twin, measurements: Sequence[Measurement]) -> dict[str, Any]:
         "paragraphs": [" ".join(paragraph.split()) for paragraph in words[1:]],
         "lines": list(lines(reading, measured)),
         "calls": calls,
+        "writable": any(line.lstrip().startswith("def ") for line in reading.torch),
         "alike": counterparts.spelled_alike(reading),
         "tags": tags(reading),
         "differences": [ROWS[name] for name in linked],
@@ -280,30 +280,6 @@ def curves(measurements: Iterable[Measurement]) -> str:
         f'<svg viewBox="0 0 {width} {height}" width="{width}" role="img" class="curves" '
         f'aria-label="Training loss by epoch of {html.escape(engines)}">{"".join(parts)}</svg>'
     )
-
-
-def index(twins: Iterable[Twin]) -> list[list[str]]:
-    """What the search knows: title, address, and the words to find it by."""
-    found = []
-    for twin in twins:
-        reading = read(twin)
-        names = dict.fromkeys(row.where.split(".")[0] for row in reading.rows if row.where)
-        calls = [each for use in counterparts.uses(reading) for each in (use.counterpart.keras, use.counterpart.torch)]
-        words = [
-            twin.name,
-            twin.topic,
-            chapter_of(twin.name).title,
-            twin.paper,
-            *names,
-            *(c.split("(")[0] for c in calls),
-        ]
-        found.append([twin.title, f"{twin.name}.html", " ".join(words)])
-    for topic, rows in TOPICS.items():
-        found += [[row.title, f"differences.html#{row.name}", f"{row.name} {topic} difference"] for row in rows]
-    for entry in (entry for entries in WORDS.values() for entry in entries):
-        title = f"{entry.keras}: {entry.torch}, {entry.korean}"
-        found.append([title, f"glossary.html#{entry.name}", f"{entry.name} word glossary"])
-    return found
 
 
 def _used_by(twins: Iterable[Twin]) -> dict[str, list[Twin]]:

@@ -5,31 +5,63 @@ const found = document.getElementById("found");
 const count = document.getElementById("count");
 const rows = [...document.querySelectorAll("table.code tbody tr:not(.blank)")];
 
-function matches(query) {
-  const words = query.toLowerCase().split(/\s+/).filter(Boolean);
-  if (!words.length) return [];
-  const ranked = [];
-  for (const [title, address, text] of INDEX) {
-    const all = (title + " " + text).toLowerCase();
-    if (!words.every((word) => all.includes(word))) continue;
-    const first = (title + " " + text.split(" ")[0]).toLowerCase();
-    ranked.push([words.filter((word) => first.includes(word)).length, title, address, text.split(" ")[0]]);
-  }
-  return ranked.sort((a, b) => b[0] - a[0]).slice(0, 12);
+const split = (text) => text.split(/[^\p{L}\p{N}_]+/u).filter(Boolean);
+// A name is found whole and by its parts: BatchNormalization, batch, normalization.
+const parts = (word) => [word, ...word.split(/_+|(?<=[a-z])(?=[A-Z])/).filter((part) => part && part !== word)];
+let index = null;
+
+function prepared() {
+  if (index) return index;
+  index = new MiniSearch({
+    fields: ["title", "names", "words"],
+    storeFields: ["title", "kind"],
+    tokenize: (text) => split(text).flatMap(parts),
+    searchOptions: {
+      tokenize: split,
+      boost: { title: 6, names: 4 },
+      prefix: (word) => word.length > 1,
+      fuzzy: (word) => (word.length > 4 ? 0.25 : word.length > 3 ? 1 : false),
+      weights: { prefix: 0.6, fuzzy: 0.3 },
+    },
+  });
+  index.addAll(DOCUMENTS);
+  return index;
 }
 
+function matches(query) {
+  if (!split(query).length) return [];
+  const lower = query.toLowerCase();
+  const also = Object.entries(SYNONYMS)
+    .filter(([said]) => ` ${split(lower).join(" ")} `.includes(` ${said} `))
+    .map(([, words]) => ({ queries: [words], combineWith: "OR", boostDocument: () => 2 }));
+  const all = prepared().search({ combineWith: "OR", queries: [{ queries: [query], combineWith: "AND" }, ...also] });
+  const loose = { combineWith: "OR", tokenize: (text) => split(text).flatMap(parts) };
+  return (all.length ? all : prepared().search(query, loose)).slice(0, 12);
+}
+
+search.addEventListener("focus", prepared);
 search.addEventListener("input", () => {
   const list = matches(search.value);
-  found.replaceChildren(...list.map(([, title, address, name]) => {
+  found.replaceChildren(...list.map(({ id, title, kind }) => {
     const item = document.createElement("li"), link = document.createElement("a"), small = document.createElement("small");
-    link.href = address;
+    link.href = id;
     link.textContent = title;
-    small.textContent = address.startsWith("differences") ? "difference: " + name : name;
+    small.textContent = `${kind}: ${id.replace(/^.*#|[.]html$/g, "")}`;
     link.append(small);
     item.append(link);
     return item;
   }));
-  found.hidden = !list.length;
+  const nothing = search.value.trim() && !list.length;
+  if (nothing) {
+    const item = document.createElement("li");
+    item.textContent = `Nothing is called so, or nearly so. The glossary has the words of both frameworks.`;
+    const link = document.createElement("a");
+    link.href = "glossary.html";
+    link.textContent = "Glossary";
+    item.append(link);
+    found.append(item);
+  }
+  found.hidden = !search.value.trim();
   count.textContent = search.value ? list.length + " found" : "";
 });
 search.addEventListener("keydown", (event) => {
@@ -47,6 +79,41 @@ found.addEventListener("keydown", (event) => {
 document.addEventListener("click", (event) => {
   if (!event.target.closest(".search")) found.hidden = true;
 });
+
+// Trying first: PyTorch's lines are hidden until somebody asks for one.
+const hide = document.getElementById("hide");
+if (hide) {
+  const table = document.querySelector("table.code"), hint = document.getElementById("hint");
+  hide.hidden = false;
+  hide.addEventListener("click", () => {
+    const hidden = table.classList.toggle("try");
+    hide.setAttribute("aria-pressed", hidden);
+    hide.textContent = hidden ? "Show PyTorch" : "Hide PyTorch, to try it first";
+    hint.hidden = !hidden;
+    for (const cell of table.querySelectorAll(".shown")) cell.classList.remove("shown");
+  });
+  table.addEventListener("click", (event) => {
+    const cell = event.target.closest("td.t");
+    if (cell && table.classList.contains("try")) cell.classList.add("shown");
+  });
+}
+
+// What a reader has written is kept by the browser, if that keeps anything of a page.
+function remembered(twin, value) {
+  try {
+    if (value !== undefined) localStorage.setItem("written:" + twin, value ? "1" : "");
+    return Boolean(localStorage.getItem("written:" + twin));
+  } catch {
+    return false;
+  }
+}
+const done = document.getElementById("done");
+if (done) {
+  done.disabled = false;
+  done.checked = remembered(done.dataset.twin);
+  done.addEventListener("change", () => remembered(done.dataset.twin, done.checked));
+}
+for (const card of document.querySelectorAll(".card[data-twin]")) card.classList.toggle("written", remembered(card.dataset.twin));
 
 function light(row) {
   for (const each of rows) each.classList.toggle("lit", Boolean(row) && each.dataset.p === row.dataset.p);

@@ -29,7 +29,8 @@ def test_a_run_on_ray_gives_what_a_run_here_gives(tmp_path):
     env = os.environ | {"PYTHONPATH": str(ROOT), "RAY_ADDRESS": "local"}
     answer = subprocess.run(command, capture_output=True, text=True, timeout=240, cwd=tmp_path, env=env)
     assert answer.returncode == 0, answer.stderr
-    assert len(answer.stderr.splitlines()) == 1, answer.stderr  # where the record is, and nothing of Ray's
+    said = [line.partition(":")[0] for line in answer.stderr.splitlines() if "so far)" not in line]
+    assert said == ["record", "next"], answer.stderr  # and nothing of Ray's
     found = json.loads(answer.stdout)
     assert [(c["twin"], c["engine"], c["status"]) for c in found["measurements"]] == [(t, "torch", "ok") for t in TWINS]
     for each in found["measurements"]:
@@ -140,5 +141,5 @@ def test_a_cluster_that_is_not_there_is_one_line(tmp_path):
     env = os.environ | {"PYTHONPATH": str(ROOT), "RAY_ADDRESS": "127.0.0.1:1"}
     answer = subprocess.run(command, capture_output=True, text=True, timeout=100, cwd=tmp_path, env=env)
     assert answer.returncode == 2
-    assert answer.stderr.startswith("twin: --on ray: no connection (RAY_ADDRESS=127.0.0.1:1): ")
-    assert len(answer.stderr.splitlines()) == 1
+    (line,) = [line for line in answer.stderr.splitlines() if "so far)" not in line]  # progress, on a slow machine
+    assert line.startswith("twin: --on ray: no connection (RAY_ADDRESS=127.0.0.1:1): ")

@@ -5,7 +5,7 @@ import os
 from compare.record.machine import Machine
 from compare.record.measurement import BenchMeasurement, CheckMeasurement, TrainMeasurement
 from compare.record.record import SCHEMA, Record
-from compare.record.results import BenchResult, CheckResult, RungResult, SpeedRatio, TrainResult, WorstError
+from compare.record.results import BenchResult, CheckResult, ProcessRun, RungResult, SpeedRatio, TrainResult, WorstError
 
 
 def record(path, value=0.97, seconds=0):
@@ -15,7 +15,8 @@ def record(path, value=0.97, seconds=0):
     learned = TrainResult(
         "accuracy", value, 0.95, 0.1, 1.0, {"loss": [2.0, 0.5, 0.1]}, provenance="real, <made> for this test"
     )
-    timed = BenchResult(True, ratios={"step": SpeedRatio(1.34, 1.2, 1.5, 12, 0.05, "slower")})
+    runs = [ProcessRun({"step": [1.34e-3]}) for _ in range(12)]
+    timed = BenchResult(True, process_runs=runs, ratios={"step": SpeedRatio(1.34, 1.2, 1.5, 12, 0.05, "slower")})
     failed = CheckMeasurement("lenet", "torch", *of, reason="forward: conv1 differs", result=checked)
     failed.status = "failed"
     measurements = [

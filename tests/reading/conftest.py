@@ -11,6 +11,6 @@ def folder(tmp_path_factory):
     """The whole site, with a record, as the command writes it."""
     place = tmp_path_factory.mktemp("site")
     answer = twin("site", "out", "--record", record(place / "run.json"), cwd=place)
-    assert (answer.returncode, answer.stderr) == (0, "")
+    assert answer.returncode == 0, answer.stderr
     assert "open out/index.html" in answer.stdout
     return place / "out"

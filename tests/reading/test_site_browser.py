@@ -91,6 +91,71 @@ def test_keys_go_through_the_lines_and_pages(light, folder):
     assert light.current_url.endswith("lenet.html")
 
 
+# What people type -> a part of an address that has to be among the first answers.
+WORDS = {
+    # of PyTorch
+    "zero_grad": "glossary.html#fit",
+    "nn.Linear": "glossary.html#dense",
+    "Conv2d": "glossary.html#convolution",
+    "BatchNorm2d": "#batchnorm_momentum",
+    "state_dict": "glossary.html#weights",
+    "DataLoader": "glossary.html#loader",
+    "torch.no_grad": "glossary.html#predict",
+    "requires_grad": "glossary.html#trainable",
+    "backward": "glossary.html#gradient",
+    "cuda": "glossary.html#device",
+    "ConvTranspose2d": "unet.html",
+    "MaxPool2d": "glossary.html#pooling",
+    "cross_entropy": "glossary.html#loss",
+    "nn.LSTM": "lstm",
+    "nn.Embedding": "glossary.html#embedding",
+    "MultiheadAttention": "#attention_",
+    "clip_grad_norm_": "glossary.html#clipping",
+    "optim.Adam": "#adam_epsilon",
+    "nn.ModuleList": "glossary.html#",
+    "register_forward_hook": "glossary.html#hook",
+    # of Keras
+    "BatchNormalization": "#batchnorm_epsilon",
+    "GlobalAveragePooling2D": "lenet.html",
+    "Dense": "glossary.html#dense",
+    "model.fit": "glossary.html#fit",
+    "compile": "glossary.html#compile",
+    "GradientTape": "glossary.html#gradient",
+    "PyDataset": "custom_dataset.html",
+    "Conv2DTranspose": "unet.html",
+    "LayerNormalization": "#layernorm_epsilon",
+    "return_sequences": "glossary.html#recurrent",
+    # Korean
+    "합성곱": "glossary.html#convolution",
+    "드롭아웃": "glossary.html#dropout",
+    "역전파": "glossary.html#gradient",
+    "임베딩": "glossary.html#embedding",
+    "가중치를": "glossary.html#weights",  # with a particle
+    # with a typing mistake
+    "Conv2dd": "conv",
+    "droput": "glossary.html#dropout",
+    "resnt": "resnet.html",
+    "batchnormalisation": "#batchnorm_epsilon",
+    "atention": "attention.html",
+    # what people also say
+    "skip connection": "resnet.html",
+    "learning rate": "schedules.html",
+}
+
+
+@needs_chromium
+def test_search_answers_what_people_type(light, folder):
+    go(light, folder, "index.html")
+    found = light.execute_script(
+        "return arguments[0].map(word => matches(word).slice(0, 10).map(each => each.id))", [*WORDS]
+    )
+    lost = {
+        word: some for (word, address), some in zip(WORDS.items(), found, strict=True) if address not in " ".join(some)
+    }
+    assert lost == {}
+    assert len(WORDS) >= 40
+
+
 @needs_chromium
 def test_search_finds_twins_calls_and_differences(light, folder):
     from selenium.webdriver.common.by import By
@@ -106,15 +171,41 @@ def test_search_finds_twins_calls_and_differences(light, folder):
         assert field.get_attribute("id") == "search"
         field.clear()
         field.send_keys(words)
-        assert any(
-            link.get_attribute("href").endswith(address) for link in light.find_elements(By.CSS_SELECTOR, "#found a")
-        )
+        links = light.find_elements(By.CSS_SELECTOR, "#found a")
+        assert any(link.get_attribute("href").endswith(address) for link in links)
     press(light, "\ue007")
     assert "differences.html#" in light.current_url
     go(light, folder, "index.html")
-    press(light, "/", "nothing of the kind")
-    assert light.find_element(By.ID, "found").get_attribute("hidden")
+    press(light, "/", "qqqzzzxxx")
+    assert "Nothing is called so" in light.find_element(By.ID, "found").text
     assert light.find_element(By.ID, "count").get_attribute("textContent") == "0 found"
+
+
+@needs_chromium
+def test_pytorch_is_hidden_for_who_wants_to_try_first(light, folder):
+    from selenium.webdriver.common.by import By
+
+    go(light, folder, "lenet.html")
+    seen = "return getComputedStyle(document.querySelector('#t40 > *')).visibility"
+    assert light.execute_script(seen) == "visible"
+    light.find_element(By.ID, "hide").click()
+    assert light.execute_script(seen) == "hidden"
+    cell = light.find_element(By.ID, "t40")
+    light.execute_script("arguments[0].click()", cell)
+    assert light.execute_script(seen) == "visible"
+    light.find_element(By.ID, "hide").click()
+    assert "try" not in light.find_element(By.CSS_SELECTOR, "table.code").get_attribute("class")
+
+
+@needs_chromium
+def test_what_a_reader_has_written_is_kept(light, folder):
+    from selenium.webdriver.common.by import By
+
+    go(light, folder, "lenet.html")
+    light.execute_script("document.getElementById('done').click()")
+    go(light, folder, "index.html")
+    written = [each.get_attribute("data-twin") for each in light.find_elements(By.CSS_SELECTOR, ".card.written")]
+    assert written == ["lenet"]
 
 
 @needs_chromium
@@ -148,4 +239,8 @@ def test_on_a_phone_keras_stands_above_pytorch_and_nothing_is_too_wide(folder):
         assert bottom <= top + 1
         same = "return getComputedStyle(document.querySelector('tr.same td.t')).display"
         assert driver.execute_script(same) == "none"  # a line that both have is read once
+        cells = (
+            "return [...document.querySelector('.calls tbody tr').cells].map(cell => cell.getBoundingClientRect().left)"
+        )
+        assert len(set(driver.execute_script(cells))) == 1  # the cells of a call stand below each other
         assert complaints(driver) == []

@@ -11,7 +11,7 @@ from compare.cli.carry_out import answer, say_next
 from compare.cli.commands import LEARN
 from compare.cli.progress import working
 from twin.catalogue import find
-from twin.errors import TwinError
+from twin.errors import AGREE, TwinError
 
 GROUP = LEARN
 EXAMPLES = (
@@ -53,7 +53,9 @@ def port(
         answer(
             port_report.to_json(twin, side, path, verdicts), port_report.checked(twin, side, path, verdicts), as_json
         )
-        raise typer.Exit(port_check.exit_code(verdicts))
+        if (state := port_check.exit_code(verdicts)) == AGREE and (after := port_report.following(twin)):
+            say_next(f"port {after.name} --to {side}")
+        raise typer.Exit(state)
     if hint:
         path, side = porting.locate(twin, where, to)
         print(port_report.hinted(*hints.give_hint(twin, path, side), twin.name))
