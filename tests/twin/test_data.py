@@ -5,7 +5,7 @@ import pytest
 
 from twin import arrays, data
 from twin.catalogue import TWINS, find
-from twin.data import motions, pronunciations, vowels
+from twin.data import connectome, motions, pronunciations, vowels
 from twin.errors import TwinError
 
 
@@ -34,7 +34,7 @@ def test_a_damaged_array_file_is_one_clear_line(tmp_path):
         arrays.write(tmp_path / "no" / "where", {})
 
 
-@pytest.mark.parametrize("module", [motions, pronunciations, vowels])
+@pytest.mark.parametrize("module", [connectome, motions, pronunciations, vowels])
 @pytest.mark.parametrize("damage", [lambda content: content[:1000], lambda content: content[:-1] + b"!", None])
 def test_a_damaged_data_file_is_one_clear_line(damage, module, tmp_path):
     copy = tmp_path / module.FILE.name

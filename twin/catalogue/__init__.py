@@ -4,6 +4,7 @@ from twin.catalogue import (
     classification,
     convolution,
     detection,
+    driving,
     generative,
     language,
     reinforcement,
@@ -28,6 +29,7 @@ CHAPTERS: dict[Chapter, tuple[Twin, ...]] = {
     Chapter(9, "generative", "Unsupervised and generative models"): generative.TWINS,
     Chapter(10, "language", "Language and vision"): language.TWINS,
     Chapter(11, "reinforcement", "Reinforcement learning"): reinforcement.TWINS,
+    Chapter(12, "driving", "Relational biases and driving"): driving.TWINS,
 }
 TWINS: dict[str, Twin] = {twin.name: twin for twins in CHAPTERS.values() for twin in twins}
 
