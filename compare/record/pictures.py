@@ -66,7 +66,7 @@ def of_predictions(
 
 def _answers(metric: str, test: Rows, outputs: Rows, spelled: Callable[[Sequence[int]], str]) -> dict[str, Any]:
     """What stands under the pictures or is drawn on them, true and predicted: classes, words and boxes."""
-    if metric == "accuracy":
+    if metric == "accuracy" and test["y"].ndim == 1:  # one class for each row
         return {"labels": _both(test["y"], outputs["y"].argmax(-1))}
     if metric in ("character_error_rate", "bleu"):
         # What a model writes word by word is in the last outputs that the metric asked for.
@@ -84,6 +84,20 @@ def _answers(metric: str, test: Rows, outputs: Rows, spelled: Callable[[Sequence
 def _inputs(twin: Twin, test: Rows, _: Rows) -> list[Strip]:
     captions = {name: "input" if len(twin.inputs) == 1 else f"input {name}" for name in twin.inputs}
     return [(captions[name], "data", _pictures(test[name], layout)) for name, layout in twin.inputs.items()]
+
+
+def _classified(twin: Twin, test: Rows, outputs: Rows) -> list[Strip]:
+    """What was classified: rows, or the nodes of graphs, sorted by their classes, with a colour for each class."""
+    if test["y"].ndim == 1:
+        return _inputs(twin, test, outputs)
+    order = test["y"].argsort(axis=1, kind="stable")
+    true, predicted = (np.take_along_axis(y, order, axis=1) for y in (test["y"], outputs["y"].argmax(-1)))
+    matrix = np.take_along_axis(np.take_along_axis(test["x"], order[:, :, None], axis=1), order[:, None], axis=2)
+    return [
+        ("graphs, a row and a column for each node", "data", list(matrix[..., None] / max(float(matrix.max()), 1e-12))),
+        ("true classes of the nodes", "data", _coloured(true[:, None].repeat(8, 1))),
+        ("predicted classes of the nodes", "model", _coloured(predicted[:, None].repeat(8, 1))),
+    ]
 
 
 def _masks(twin: Twin, test: Rows, outputs: Rows) -> list[Strip]:
@@ -124,7 +138,7 @@ def _detected(twin: Twin, test: Rows, outputs: Rows) -> list[Strip]:
 
 # Metric -> the strips of a model that it measures.
 STRIPS: dict[str, Callable[[Twin, Rows, Rows], list[Strip]]] = {
-    "accuracy": _inputs,
+    "accuracy": _classified,
     "bleu": _inputs,
     "character_error_rate": _inputs,
     "frechet_distance": _generated,

@@ -117,6 +117,19 @@ def test_pictures_of_what_was_learned_come_from_the_metric():
     assert strips("mean_return", {}, {}) == {}
 
 
+def test_a_graph_is_shown_with_its_nodes_sorted_by_class():
+    classes = np.array([[1, 0, 1, 0]] * 9)
+    graphs = np.zeros((9, 4, 4), np.float32)
+    graphs[:, 0, 2] = 1.0  # between the two nodes of class 1, which are the last two when sorted
+    found = shown.of_predictions(find("graph_network"), {"x": graphs, "y": classes}, {"y": np.eye(2)[classes]})
+    assert "labels" not in found
+    pictures = [np.array(Image.open(io.BytesIO(base64.b64decode(p["png"]))).convert("L")) for p in found["pictures"]]
+    side = found["tile"][0] // 4
+    assert pictures[0][2 * side, 3 * side] == 255
+    assert pictures[0][0, 2 * side] == 0
+    assert found["pictures"][1]["png"] == found["pictures"][2]["png"]
+
+
 def test_a_policy_is_shown_by_where_it_pushes():
     found = shown.policy(lambda states: {"y": states["x"][:, 2:]})  # right where the pole turns faster than it leans
     pixels = np.array(Image.open(io.BytesIO(base64.b64decode(found["pictures"][0]["png"]))).convert("L"))
