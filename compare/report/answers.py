@@ -34,6 +34,7 @@ DIFFERENT: dict[RungName, str] = {
     "trajectory": "its trainings",
 }
 NAMED = 3  # so many are named; more are counted
+LONGEST = 7 * 24 * 3600.0  # seconds; a record that says more was not written by a run
 START_SECONDS = 2.0  # of a timed process, beyond what its record says: building, warm-up, end
 
 
@@ -208,13 +209,21 @@ def _too_few(group: Sequence[BenchMeasurement], settings: Mapping[str, Any], sev
         why = f"{ended}, and a verdict takes {PROCESS_RUNS}"
     if several:
         return f"{why}; `twin bench NAME` gives one."
-    minutes = math.ceil(sum(map(_seconds_of_a_run, group)) * PROCESS_RUNS / 60)
-    first = group[0]
+    first, seconds = group[0], sum(map(_seconds_of_a_run, group)) * PROCESS_RUNS
+    minutes, duration = _duration(seconds)
     command = f"twin bench {first.twin}{_engines([each.engine for each in group])}"
     command += f" --size {first.size}" if first.size != "small" else ""
     command += f" --device {first.device}" if first.device != "cpu" else ""
     command += f" --budget {minutes + 5}m" if minutes > 9 else ""
-    return f"{why}; `{command}` gives one in about {plural(minutes, 'minute')}."
+    return f"{why}; `{command}` gives one{duration}."
+
+
+def _duration(seconds: float) -> tuple[int, str]:
+    """Minutes, and how a sentence ends with them; 0 and nothing where no run can have taken so long."""
+    if not seconds < LONGEST:
+        return 0, ""
+    minutes = max(1, math.ceil(seconds / 60))
+    return minutes, f" in about {plural(minutes, 'minute')}"
 
 
 def _seconds_of_a_run(bench: BenchMeasurement) -> float:
@@ -291,9 +300,9 @@ def _too_few_seeds(finished: Sequence[TrainMeasurement], compared: "Sequence[Com
     if len(twins) > 1:
         return f"{why}; `twin train NAME --seeds {ENOUGH}` gives one."
     each_seed = sum(each.result.seconds or 0.0 for each in finished if each.result) / done
-    minutes = max(1, math.ceil(each_seed * ENOUGH / 60))
+    _, duration = _duration(each_seed * ENOUGH)
     engines = _engines(list(dict.fromkeys(each.engine for each in finished)))
-    return f"{why}; `twin train {twins[0]}{engines} --seeds {ENOUGH}` gives one in about {plural(minutes, 'minute')}."
+    return f"{why}; `twin train {twins[0]}{engines} --seeds {ENOUGH}` gives one{duration}."
 
 
 def _engines(names: Iterable[str]) -> str:

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from compare.record.measurement import benches_of, checks_of
-from compare.record.results import SpeedRatio
+from compare.record.results import BenchResult, SpeedRatio, TrainResult
 from compare.report import markdown, page, tables
 from compare.report.answers import answers
 from compare.report.figures import Source
@@ -153,3 +153,16 @@ def test_columns_are_explained_where_somebody_asks():
     for words in ("relative L2 distance", "above 1 is slower", "paired by seed"):
         assert words not in " ".join(short.split())
         assert words in " ".join(long.split())
+
+
+@pytest.mark.parametrize("seconds", [1e30, 1e308])
+def test_times_that_no_run_can_have_taken_are_not_promised_to_the_reader(seconds):
+    record = one(process_runs=2)
+    for each in record.measurements:
+        if isinstance(each.result, BenchResult):
+            each.result.process_runs[-1].import_seconds = seconds
+        if isinstance(each.result, TrainResult):
+            each.result.seconds = seconds
+    answers = said(record)
+    assert answers["Which is fastest?"].endswith("`twin bench mlp` gives one.")
+    assert not any(re.search(r"\d{9}|inf", text) for text in answers.values())
