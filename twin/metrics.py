@@ -143,6 +143,19 @@ def character_error_rate(predict: Predict, test: Arrays) -> float:
     return edits / sum(map(len, true))
 
 
+def word_error_rate(predict: Predict, test: Arrays) -> float:
+    """Edits of words that turn the best paths into the sentences, for each word of the sentences; lower is better.
+
+    The sentences are `y` (N, S), letters from 1 with 27 between words and 0 behind the end; the model's output is
+    logits (N, T, classes).
+    """
+    from twin.data.lips import spelled
+
+    found, true = ([spelled(row).split() for row in rows] for rows in (best_path(predict(test)["y"]), test["y"]))
+    edits = sum(edit_distance(ours, theirs) for ours, theirs in zip(found, true, strict=True))
+    return edits / sum(map(len, true))
+
+
 def phone_error_rate(predict: Predict, test: Arrays) -> float:
     """Edits that turn what a model writes by itself into the phones `y` (N, T), for each of them; lower is better.
 

@@ -50,13 +50,16 @@ def check_sequence(window_shape: Sequence[int], num_classes: int, shortest: int 
         raise ValueError(f"expected at least two classes. Received: num_classes={num_classes}")
 
 
-def check_clips(clip_shape: Sequence[int], num_classes: int, multiples: Sequence[int] = (1, 1, 1)) -> None:
+def check_clips(
+    clip_shape: Sequence[int], num_classes: int, multiples: Sequence[int] = (1, 1, 1), smallest: int = 1
+) -> None:
     """Let a constructor refuse clips that its network cannot take.
 
     Args:
         clip_shape: frames, height, width and channels.
         num_classes: width of the output.
         multiples: what frames, height and width must be divisible by.
+        smallest: the least height and width of which something is left.
 
     Raises:
         ValueError: one line that says what was expected and what came.
@@ -68,6 +71,8 @@ def check_clips(clip_shape: Sequence[int], num_classes: int, multiples: Sequence
         raise ValueError(
             f"expected frames, height and width in multiples of {wanted}. Received: clip_shape={clip_shape}"
         )
+    if min(clip_shape[1:3]) < smallest:
+        raise ValueError(f"expected a height and width of at least {smallest}. Received: clip_shape={clip_shape}")
     if num_classes < 2:
         raise ValueError(f"expected at least two classes. Received: num_classes={num_classes}")
 

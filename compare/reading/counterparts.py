@@ -93,7 +93,7 @@ COUNTERPARTS = (
     Counterpart("keras.layers.MaxPooling1D(pool_size)", "torch.nn.MaxPool1d(kernel_size)", "As in two dimensions."),
     Counterpart(
         "keras.layers.MaxPooling3D(pool_size)",
-        "torch.nn.MaxPool3d(kernel_size), torch.nn.functional.max_pool3d",
+        "torch.nn.MaxPool3d(kernel_size)",
         '"same" with the window\'s size as stride is `ceil_mode=True`: both round up and pad behind only.',
         ("max_pool_same", "max_pool3d_ties"),
     ),
@@ -107,6 +107,12 @@ COUNTERPARTS = (
         "keras.layers.BatchNormalization(momentum, epsilon)",
         "torch.nn.BatchNorm2d(num_features, eps, momentum)",
         "Keras's momentum is the share kept, PyTorch's the share replaced; the default epsilons differ.",
+        ("batchnorm_momentum", "batchnorm_epsilon", "batchnorm_variance"),
+    ),
+    Counterpart(
+        "keras.layers.BatchNormalization(momentum, epsilon)",
+        "torch.nn.BatchNorm3d(num_features, eps, momentum)",
+        "Keras has one layer for any number of axes, PyTorch one for each; else as in two dimensions.",
         ("batchnorm_momentum", "batchnorm_epsilon", "batchnorm_variance"),
     ),
     Counterpart(
@@ -238,6 +244,12 @@ COUNTERPARTS = (
         "torch.nn.functional.max_pool2d(x, kernel_size)",
         '"same" pads unevenly in Keras; PyTorch has `ceil_mode`.',
         ("max_pool_same",),
+    ),
+    Counterpart(
+        "keras.ops.max_pool(x, pool_size, strides)",
+        "torch.nn.functional.max_pool3d(x, kernel_size)",
+        "Keras's is for any number of axes. Left out, `strides` is the window's size; on JAX it has to be given.",
+        ("max_pool3d_ties",),
     ),
     Counterpart(
         "keras.ops.average_pool(x, pool_size)",

@@ -41,7 +41,7 @@ def of_predictions(
     Args:
         twin: its metric says what the outputs are, its layouts which arrays are pictures.
         test: the test part, as the metric takes it.
-        outputs: the model's, for all its rows.
+        outputs: the model's, for all its rows; with `attention` (N, T, S) where a decoder wrote phones.
         spelled: what a row of classes reads as, where the outputs are sequences.
 
     Returns:
@@ -68,9 +68,10 @@ def _answers(metric: str, test: Rows, outputs: Rows, spelled: Callable[[Sequence
     """What stands under the pictures or is drawn on them, true and predicted: classes, words and boxes."""
     if metric == "accuracy" and test["y"].ndim == 1:  # one class for each row
         return {"labels": _both(test["y"], outputs["y"].argmax(-1))}
-    if metric in ("character_error_rate", "bleu"):
+    if metric in ("character_error_rate", "word_error_rate", "phone_error_rate", "bleu"):
         # What a model writes word by word is in the last outputs that the metric asked for.
-        predicted = best_path(outputs["y"]) if metric == "character_error_rate" else outputs["y"].argmax(-1)
+        aligned = metric in ("character_error_rate", "word_error_rate")
+        predicted = best_path(outputs["y"]) if aligned else outputs["y"].argmax(-1)
         both: dict[str, Any] = {"true": test["y"], "predicted": predicted}
         return {"labels": {name: [spelled(each) for each in sequences] for name, sequences in both.items()}}
     if metric == "localization_accuracy":
@@ -136,6 +137,13 @@ def _detected(twin: Twin, test: Rows, outputs: Rows) -> list[Strip]:
     return [("true boxes", "data", true), (f"boxes found with a score from {CONFIDENT} on", "model", predicted)]
 
 
+def _attended(_: Twin, test: Rows, outputs: Rows) -> list[Strip]:
+    """Where a decoder looked when it wrote: a row for each token of the answer, a column for each of the source."""
+    shares = outputs["attention"] * (test["y"] != 0)[..., None]  # behind the end nothing is written
+    caption = "where the decoder looks in its last layer: a phone a row, a letter a column, brightest where most"
+    return [(caption, "model", [each[..., None] / each.max() for each in shares])]
+
+
 # Metric -> the strips of a model that it measures.
 STRIPS: dict[str, Callable[[Twin, Rows, Rows], list[Strip]]] = {
     "accuracy": _classified,
@@ -147,7 +155,9 @@ STRIPS: dict[str, Callable[[Twin, Rows, Rows], list[Strip]]] = {
     "mean_average_precision": _detected,
     "mean_mask_average_precision": _detected,
     "mean_mask_iou": _masks,
+    "phone_error_rate": _attended,
     "reconstruction_error": _reconstructions,
+    "word_error_rate": _inputs,
 }
 
 
@@ -203,6 +213,23 @@ def attention(
     brightest = maps.max((1, 2, 3), keepdims=True)
     caption = "where the class token looks in the last block, brightest where most"
     return {"caption": caption, "of": "model", "png": _strip(list(maps / brightest), **APART)}
+
+
+def cross_attention(values: Arrays, heads: int, mask: np.ndarray) -> np.ndarray:
+    """How a decoder's last layer shares its attention among the source's tokens, its heads averaged: (N, T, S).
+
+    Args:
+        values: what left each layer, as `PATH/out`: queries (N, T, D) and keys (N, S, D).
+        heads: that the channels of the queries and keys are divided among.
+        mask: which of the source's tokens are no padding, (N, S).
+    """
+    from scipy.special import softmax
+
+    path = [name for name in values if name.endswith("cross_attention.query/out")][-1].removesuffix("query/out")
+    found = (values[f"{path}{name}/out"] for name in ("query", "key"))
+    query, key = (array.reshape(*array.shape[:2], heads, -1) for array in found)
+    scores = np.einsum("nthd,nshd->nhts", query, key) / query.shape[-1] ** 0.5
+    return softmax(np.where(mask[:, None, None], scores, -np.inf), axis=-1).mean(1)
 
 
 def policy(predict: Callable[[Arrays], Arrays]) -> dict[str, Any]:

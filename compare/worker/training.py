@@ -116,17 +116,19 @@ class Progress:
 
 
 def shown(context: Context, dataset: Dataset, outputs: dict[str, np.ndarray]) -> dict[str, Any]:
-    """Pictures of what was learned: predictions on test rows, where a vision transformer looks, what a policy does."""
+    """Pictures of what was learned: predictions on test rows, where a transformer looks, what a policy does."""
     twin = context.run.twin
     if twin.metric.name == "mean_return":
         return pictures.policy(lambda states: context.train.predict(context.run, states))
     spelled = getattr(data.module(twin.data), "spelled", str)
+    heads, inputs = twin.small.arguments.get("heads"), twin.inputs_of(dataset.test)
+    seen = {name: array[: pictures.ROWS] for name, array in inputs.items()}
+    values = context.train.activations(context.run, seen)[1] if heads else {}
+    if twin.metric.name == "phone_error_rate":
+        outputs = {**outputs, "attention": pictures.cross_attention(values, heads, seen["source"] != 0)}
     found = pictures.of_predictions(twin, dataset.test, outputs, spelled)
-    arguments, inputs = twin.small.arguments, twin.inputs_of(dataset.test)
-    if found and "heads" in arguments and list(twin.inputs.values()) in (["images"], ["clips"]):
-        seen = {name: array[: pictures.ROWS] for name, array in inputs.items()}
-        _, values = context.train.activations(context.run, seen)
+    if found and heads and list(twin.inputs.values()) in (["images"], ["clips"]):
         shape = next(iter(seen.values())).shape[1:]
-        if weights := pictures.attention(values, arguments["heads"], shape, arguments.get("tubelet_size")):
+        if weights := pictures.attention(values, heads, shape, twin.small.arguments.get("tubelet_size")):
             found["pictures"].append(weights)
     return found

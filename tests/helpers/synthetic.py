@@ -36,6 +36,7 @@ METRICS = {  # name -> target, chance, margin
     "frechet_distance": (5.0, 44.0, 0.5),
     "mean_return": (300.0, 22.0, 30.0),
     "character_error_rate": (0.2, 1.0, 0.02),
+    "word_error_rate": (0.5, 1.0, 0.05),
     "heart_rate_error": (5.0, 26.0, 0.5),
     "phone_error_rate": (0.3, 1.04, 0.03),
     "bleu": (0.55, 0.217, 0.055),
@@ -252,8 +253,15 @@ def _shown(metric: str, side: str, variant: int) -> dict[str, Any]:
         "reconstruction_error": ({"x": flat, "y": flat}, {"y": flat.round(0) * 0.8 + nudge}),
         "frechet_distance": ({"x": flat, "real": flat}, {"y": np.roll(flat, variant, axis=1)}),
         "mean_return": ({}, {}),
-        "phone_error_rate": ({}, {}),
+        "phone_error_rate": (
+            {"y": labels[:, None] + 1},
+            {"y": np.eye(10)[np.roll(labels, variant)[:, None] + 1], "attention": rng.dirichlet(np.ones(7), (8, 1))},
+        ),
         "bleu": (
+            {"x": pictures, "y": labels[:, None] + 1},
+            {"y": np.eye(10)[np.roll(labels, variant)[:, None] + 1]},
+        ),
+        "word_error_rate": (
             {"x": pictures, "y": labels[:, None] + 1},
             {"y": np.eye(10)[np.roll(labels, variant)[:, None] + 1]},
         ),

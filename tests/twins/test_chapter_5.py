@@ -4,6 +4,8 @@ PyTorch's side is held against independent referees: NumPy, SciPy, the framework
 Keras gives the same.
 """
 
+import base64
+import io
 import os
 from functools import cache
 
@@ -13,10 +15,12 @@ import keras
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from scipy.signal import correlate
 from scipy.special import expit, log_softmax, softmax
 from torch import nn
 
+from compare.record import pictures
 from keras_impl import train as keras_train
 from torch_impl import train
 from torch_impl.exercises.sequences import attention
@@ -345,3 +349,28 @@ def test_a_phone_error_rate_is_that_of_the_models_own_answers():
     assert metrics.phone_error_rate(knows, test) == 0
     silent = np.eye(68)[np.full((6, 9), pronunciations.END)]
     assert metrics.phone_error_rate(lambda inputs: {"y": silent[: len(inputs["source"])]}, test) == 1
+
+
+def test_a_report_shows_where_the_decoder_looks():
+    twin, test = find("transformer"), {name: rows[:8] for name, rows in data.load("pronunciations").test.items()}
+    run = train.build(twin, dict(twin.small.arguments))
+    given = []
+    layer = run.model.eval().decoder[-1]
+    layer.cross_attention.register_forward_pre_hook(lambda _, inputs: given.append(inputs))
+    _, values = train.activations(run, twin.inputs_of(test))
+    shares = pictures.cross_attention(values, twin.small.arguments["heads"], test["source"] != 0)
+
+    x, memory, seen = given[-1]
+    theirs = copied(layer, nn.TransformerDecoderLayer(64, 4, 128), {"multihead_attn": "cross_attention"}).multihead_attn
+    theirs.batch_first = True
+    _, expected = theirs(x, memory, memory, key_padding_mask=~seen[:, 0, 0])
+    np.testing.assert_allclose(shares, expected.detach(), atol=1e-6)
+
+    answers = {"y": np.eye(68)[test["y"]], "attention": shares}
+    made = pictures.of_predictions(twin, test, answers, pronunciations.spelled)
+    assert made["labels"]["predicted"] == made["labels"]["true"] == [pronunciations.spelled(row) for row in test["y"]]
+    picture = Image.open(io.BytesIO(base64.b64decode(made["pictures"][0]["png"])))
+    looks = np.asarray(picture.convert("L"))[: 9 * 3, : 7 * 3][1::3, 1::3] / 255  # enlarged three times
+    written = int((test["y"][0] != 0).sum())
+    np.testing.assert_allclose(looks[:written], shares[0, :written] / shares[0, :written].max(), atol=0.05)
+    assert looks[written:].max() < 0.05

@@ -27,14 +27,15 @@ from torch_impl.models.classification import vit
 from torch_impl.models.video import conv3d as torch_conv3d
 from twin import data, metrics
 from twin.catalogue import find
-from twin.data import clips, digit_strings, pulses
+from twin.data import clips, digit_strings, lips, pronunciations, pulses
 from twin.errors import TwinError
 
-SMALL = {name: find(name).small.arguments for name in ("crnn", "conv3d", "stmap", "video_vit")}
+SMALL = {name: find(name).small.arguments for name in ("crnn", "conv3d", "stmap", "video_vit", "lip_reading")}
 WRONG = {  # what each network refuses
     "crnn": [{"image_shape": (31, 64, 1)}, {"image_shape": (32, 7, 1)}, {"image_shape": (32, 64)}, {"num_classes": 1}],
     "conv3d": [{"clip_shape": (20, 20, 1)}, {"clip_shape": (0, 20, 20, 1)}, {"num_classes": 1}],
     "stmap": [{"map_shape": (8, 7, 3)}, {"map_shape": (8, 128)}, {"map_shape": (0, 128, 3)}],
+    "lip_reading": [{"clip_shape": (24, 14, 24, 1)}, {"clip_shape": (24, 16, 24)}, {"num_classes": 1}],
     "video_vit": [{"clip_shape": (7, 20, 20, 1)}, {"clip_shape": (8, 20, 21, 1)}, {"num_classes": 1}],
 }
 
@@ -265,6 +266,59 @@ def test_tubelets_are_flattened_as_numpy_would():
 
 def test_the_blocks_are_vits():
     assert all(type(block) is vit.EncoderBlock for block in built("video_vit").blocks)
+
+
+# Lips
+
+
+def test_every_sentence_has_a_path_and_is_of_digits():
+    part = lips.load(train_count=200, test_count=8).train
+    assert part["x"].shape == (200, 24, 16, 24, 1)
+    letters = part["y"]
+    repeats = ((letters[:, 1:] == letters[:, :-1]) & (letters[:, 1:] > 0)).sum(1)
+    assert ((letters > 0).sum(1) + repeats).max() <= 24
+    said = {word for row in letters for word in lips.spelled(row).split()}
+    assert said == set(lips.WORDS)
+
+
+def test_the_puppets_phones_are_those_of_the_dictionary():
+    arrays, names = pronunciations.read(), ["", *pronunciations.PHONES]
+    shipped = {
+        pronunciations.spelled(letters): " ".join(names[phone] for phone in phones if phone)
+        for letters, phones in zip(arrays["letters"], arrays["phones"], strict=True)
+    }
+    known = {word: phones for word, phones in lips.WORDS.items() if word in shipped}
+    assert known == {word: shipped[word] for word in known}
+    assert {phone for phones in lips.WORDS.values() for phone in phones.split()} <= set(pronunciations.PHONES)
+    assert set(lips.VISEMES) == {"rest", *lips.GLIDES.values()} | {p for w in lips.WORDS.values() for p in w.split()}
+
+
+def test_a_mouth_that_opens_is_darker_in_the_middle():
+    rng = np.random.default_rng(0)
+    shut, wide_open = (lips._drawn(np.array([lips.VISEMES[phone]]), 16, 24, rng)[0] for phone in ("rest", "AO"))
+    assert wide_open[7:9, 11:13].mean() < 0.2 < shut[6:10, 11:13].max()
+
+
+def test_a_word_error_rate_counts_words():
+    letters = {word: [ord(letter) - 96 for letter in word] for word in lips.WORDS}
+    one_two = [*letters["one"], lips.SPACE, *letters["two"]]
+    test = {"y": np.array([[*one_two, 0, 0, 0, 0]])}
+    read = np.eye(28)[[[*letters["one"], lips.SPACE, *letters["six"], 0]]]
+    assert metrics.word_error_rate(lambda inputs: {"y": read}, test) == 0.5
+    assert metrics.word_error_rate(lambda inputs: {"y": np.eye(28)[[one_two]]}, test) == 0
+
+
+def test_lipnet_keeps_every_frame():
+    model = built("lip_reading")
+    assert model(torch.zeros(1, 1, 24, 16, 24)).shape == (1, 24, 28)
+
+
+def test_the_papers_clips_leave_three_rows_of_six_columns_for_the_gru():
+    twin = find("lip_reading")
+    with torch.device("meta"):
+        model = train.load_module(twin).LipNet(**twin.paper_size.arguments)
+        assert model.gru1.input_size == 3 * 6 * 96
+        assert model(torch.zeros(1, 3, 75, 50, 100)).shape == (1, 75, 28)
 
 
 # Pictures in a report

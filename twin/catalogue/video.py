@@ -122,4 +122,32 @@ TWINS = (
             )
         },
     ),
+    Twin(
+        name="lip_reading",
+        title="Lip reading: 3D convolution, recurrence, CTC",
+        kind="model",
+        deck="E",
+        topic="Lip reading model",
+        paper="Assael et al., LipNet: end-to-end sentence-level lipreading, 2016, section 4 and table 3",
+        model="LipNet",
+        small=Size(
+            {"clip_shape": (24, 16, 24, 1), "width": 8, "hidden_size": 32, "dropout": 0.0, "num_classes": 28},
+            parameters=52_436,
+        ),
+        # Counted here, with batch normalization; the paper prints none.
+        paper_size=Size(
+            {"clip_shape": (75, 50, 100, 3), "width": 32, "hidden_size": 256, "dropout": 0.5, "num_classes": 28},
+            parameters=4_574_652,
+        ),
+        ladder={"dropout": 0.0},
+        inputs={"x": "clips"},
+        data="lips",
+        loss="own",
+        optimizer=Optimizer("adam", learning_rate=5e-3, schedule="cosine"),
+        metric=Metric("word_error_rate", goal=0.5, chance=1.0, margin=0.05),  # a tenth of the goal
+        epochs=12,
+        batch_size=16,
+        tolerances={"float64": Tolerance("TensorFlow computes CTC's loss in float32", rel_l2=1e-6)},
+        differences=(GRU_START,),
+    ),
 )
