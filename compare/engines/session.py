@@ -190,40 +190,6 @@ class Session:
         return self.worker.folder / f"arrays-{name}"
 
 
-class ExportedFile:
-    """An exported file in a process of its own, which holds its runtime and no framework that it does not need.
-
-    Args:
-        worker: freshly started; it is ended by `close`.
-        timeout: seconds without an answer until it is killed.
-    """
-
-    def __init__(self, worker: Worker, timeout: float):
-        self.session = Session(worker, timeout)
-
-    def close(self) -> None:
-        """End the process."""
-        self.session.close()
-
-    def open(self, format: str, file: Path, twin: str) -> answers.Wrote:
-        """Load the file of a twin.
-
-        Raises:
-            WorkerFailed: when the runtime refuses it.
-        """
-        return self.session.ask(answers.Wrote, "open_export", format=format, file=str(file.resolve()), twin=twin)
-
-    def run(self, inputs: Named) -> Arrays:
-        """The outputs for a batch in the model's own layout, in the file's order and under its names."""
-        order, found = self.session.ask_for_both(answers.Order, "run_export", {"inputs": inputs})
-        self.session.checked(found, dict.fromkeys(order.order))
-        return {name: found[name] for name in order.order}
-
-    def latency(self, inputs: Named) -> float:
-        """Seconds of one run."""
-        return self.session.ask(answers.Seconds, "time_export", {"inputs": inputs}).seconds
-
-
 @dataclass(frozen=True)
 class Gradients:
     """The loss of every phase, and every parameter's gradient."""

@@ -13,9 +13,10 @@ import numpy as np
 from compare.check import reference
 from compare.check.reference import Reference
 from compare.engines.engine import ENGINES, REFERENCE, Engine, base_of
+from compare.engines.exported import ExportedFile
 from compare.engines.pool import Pool, Progress, Settings
 from compare.engines.process import Worker, WorkerFailed, one_measurement
-from compare.engines.session import BuiltTwin, ExportedFile, Session
+from compare.engines.session import BuiltTwin, Session
 from compare.export import faults, formats
 from compare.record.measurement import ExportMeasurement, exports_of
 from compare.record.record import RunRecord
