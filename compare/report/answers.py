@@ -175,27 +175,45 @@ def _speed_of_one(group: Sequence[BenchMeasurement], settings: Mapping[str, Any]
 
 def _speed_of_many(groups: Sequence[Sequence[BenchMeasurement]], settings: Mapping[str, Any]) -> Answer:
     question = "Which is fastest?"
-    words: dict[str, Counter] = {}
+    firsts: Counter[str] = Counter()  # engine -> twins on which it is the fastest; "" where none was shown to be
+    verdicts: set[str] = set()
+    factors: dict[str, list[float]] = {}  # of an engine, where it is the fastest: how many times as fast as torch
+    references = set()
     for group in groups:
-        for each in group:
-            step = ratio_of(each, "step")
-            if step and step.verdict != "reference":
-                words.setdefault(each.engine, Counter())[step.verdict] += 1
-    if not words:
+        steps = {each.engine: step for each in group if (step := ratio_of(each, "step"))}
+        others = {engine: step for engine, step in steps.items() if step.verdict != "reference"}
+        if not others or len(others) == len(steps):
+            continue
+        (reference,) = set(steps) - set(others)
+        references.add(reference)
+        verdicts |= {step.verdict for step in others.values()}
+        faster = {engine: step.estimate for engine, step in others.items() if step.verdict == "faster"}
+        if faster:
+            first = min(faster, key=faster.__getitem__)
+            factors.setdefault(first, []).append(1 / faster[first])
+        else:
+            first = reference if all(step.verdict == "slower" for step in others.values()) else ""
+        firsts[first] += 1
+    if not firsts:
         return Answer(question, "Not known", "one engine was timed; there is nothing to compare with.")
-    if all(set(counted) == {"none"} for counted in words.values()):
+    if verdicts == {"none"}:
         return Answer(question, "No verdict", _too_few(groups[0], settings, several=True))
-    best = max(words, key=lambda engine: words[engine]["faster"] - words[engine]["slower"])
-    counted, total = words[best], words[best].total()
-    reference = next(each.result.reference for each in groups[0] if each.result)
-    said = [f"{word} than {reference} on {counted[word]}" for word in ("faster", "slower") if counted[word]]
-    said += [f"equal on {counted['equal']}"] if counted["equal"] else []
-    undecided = total - sum(counted[word] for word in ("faster", "slower", "equal"))
-    said += [f"without a verdict on {undecided}"] if undecided else []
-    short = best if counted["faster"] > total / 2 else "It depends on the twin"
-    return Answer(
-        question, short, f"of {total} twins, {best} is {joined(said)}.", "good" if short == best else "unsure"
-    )
+    total, undecided = firsts.total(), firsts.pop("", 0)
+    rest = f"; on {undecided} none was shown to be" if undecided else ""
+    said = [f"{engine} on {count}" for engine, count in firsts.most_common()]
+    if not firsts:
+        return Answer(question, "Not shown", f"on none of {total} twins was an engine shown to be the fastest.")
+    best, count = firsts.most_common(1)[0]
+    if count <= total / 2:
+        return Answer(question, "It depends on the twin", f"of {total} twins, {joined(said)}{rest}.")
+    span = sorted(factors.get(best, []))
+    by = f", {_span(span)} times as fast as {joined(sorted(references))}" if span else ""
+    others_too = f"; {joined(said[1:])}" if said[1:] else ""
+    return Answer(question, best, f"on {count} of {total} twins{by}{others_too}{rest}.", "good")
+
+
+def _span(values: Sequence[float]) -> str:
+    return " to ".join(dict.fromkeys(three(value) for value in (values[0], values[-1])))
 
 
 def _too_few(group: Sequence[BenchMeasurement], settings: Mapping[str, Any], several: bool = False) -> str:

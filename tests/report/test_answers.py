@@ -104,6 +104,41 @@ def test_too_few_process_runs_give_no_verdict_and_the_command_that_gives_one(pro
         assert not re.search(r"\binf\b|\bunknown\b|\bnan\b", text)
 
 
+def fastest_of(*twins):
+    """The answer over several twins, each given by its engines' verdicts and estimates of the step ratio."""
+    record = synthetic.record(len(twins), ("torch", "keras-jax", "keras-torch"), 1, 10, measures=("bench",), troubles=False)
+    by_name = {}
+    for bench in benches_of(record.measurements):
+        by_name.setdefault(bench.twin, []).append(bench)
+    for benches, ratios in zip(by_name.values(), twins, strict=True):
+        for bench in benches:
+            if bench.engine in ratios:
+                estimate, verdict = ratios[bench.engine]
+                bench.result.ratios["step"] = SpeedRatio(estimate, estimate, estimate, 10, 0.03, verdict)
+    return said(record)["Which is fastest?"]
+
+
+FAST, FASTER = {"keras-jax": (0.8, "faster")}, {"keras-torch": (0.5, "faster")}
+SLOW = {"keras-jax": (2.0, "slower"), "keras-torch": (3.0, "slower")}
+UNSURE = {"keras-jax": (0.9, "inconclusive"), "keras-torch": (3.0, "slower")}
+
+
+@pytest.mark.parametrize(
+    ("twins", "says"),
+    [
+        (
+            (FAST | FASTER, FAST | FASTER, SLOW),
+            "keras-torch: on 2 of 3 twins, 2.00 times as fast as torch; torch on 1.",
+        ),
+        ((SLOW, SLOW, UNSURE), "torch: on 2 of 3 twins; on 1 none was shown to be."),
+        ((SLOW, FAST | FASTER), "It depends on the twin: of 2 twins, torch on 1 and keras-torch on 1."),
+        ((UNSURE, UNSURE), "Not shown: on none of 2 twins was an engine shown to be the fastest."),
+    ],
+)
+def test_of_several_twins_the_fastest_engine_is_the_fastest_and_not_only_faster_than_the_reference(twins, says):
+    assert fastest_of(*twins) == says
+
+
 def test_a_time_limit_that_ended_the_runs_is_named():
     record = one(process_runs=1)
     record.settings |= {"quick": False, "budget": "2m"}
