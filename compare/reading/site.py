@@ -11,7 +11,7 @@ from typing import Any
 
 from compare.engines.engine import FRAMEWORKS
 from compare.engines.look import style_sheet
-from compare.reading import counterparts, dataflow, glossary, search, shapes, syntax
+from compare.reading import counterparts, dataflow, glossary, prose, search, shapes, syntax
 from compare.reading.aligned import SIDES, Reading, Row, read
 from compare.reading.dataflow import label
 from compare.reading.shapes import Layer, Measured
@@ -117,6 +117,7 @@ def content(twin: Twin, measurements: Sequence[Measurement]) -> dict[str, Any]:
         "chapter": chapter_of(twin.name),
         "paths": {side: path_of(side, twin) for side in SIDES},
         "title": words[0],
+        "prose": [Markup(prose.as_html(each)) for each in prose.paragraphs(twin.name)],
         "paragraphs": [" ".join(paragraph.split()) for paragraph in words[1:]],
         "lines": list(lines(reading, measured)),
         "calls": calls,

@@ -94,6 +94,8 @@ def test_what_people_call_an_engine_is_understood():
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_every_example_runs(example, tmp_path, monkeypatch):
     """From its words to its answer, but for the workers: these end as soon as they are started."""
+    if "notebook" in example:
+        pytest.importorskip("nbformat")
     monkeypatch.setattr(Engine, "command", lambda self: [sys.executable, "-c", "raise SystemExit(7)"])
     monkeypatch.chdir(tmp_path)
     (tmp_path / "runs").mkdir()

@@ -9,6 +9,7 @@ from tests.helpers.site import record
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory):
     """The whole site, with a record, as the command writes it."""
+    pytest.importorskip("latex2mathml")
     place = tmp_path_factory.mktemp("site")
     answer = twin("site", "out", "--record", record(place / "run.json"), cwd=place)
     assert answer.returncode == 0, answer.stderr

@@ -1,0 +1,37 @@
+"""`twin notebook`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from compare.cli.carry_out import say_next
+from compare.cli.commands import LEARN
+
+GROUP = LEARN
+EXAMPLES = (
+    "twin notebook lenet",
+    "twin notebook lenet --out notebooks/lenet.ipynb",
+)
+
+
+def notebook(
+    name: Annotated[str, typer.Argument(help="A twin; see `twin list`.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Where to write. Default: NAME.ipynb.")
+    ] = None,
+    repository: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Where pip gets the suite from where it is missing, as on Colab.")
+    ] = "",
+) -> None:
+    """Write a notebook of a twin: the idea, both files, the same weights, outputs, gradients, and a short training."""
+    from compare.reading import notebook as making
+    from compare.record.files import write_text
+    from twin.catalogue import find
+
+    file = out or Path(f"{name}.ipynb")
+    write_text(file, making.text(find(name), repository), "--out")
+    print(file)
+    print("open it with Jupyter, VS Code or Colab", file=sys.stderr)
+    say_next(f"port {name} --to torch")
