@@ -106,7 +106,8 @@ def test_too_few_process_runs_give_no_verdict_and_the_command_that_gives_one(pro
 
 def fastest_of(*twins):
     """The answer over several twins, each given by its engines' verdicts and estimates of the step ratio."""
-    record = synthetic.record(len(twins), ("torch", "keras-jax", "keras-torch"), 1, 10, measures=("bench",), troubles=False)
+    engines = ("torch", "keras-jax", "keras-torch")
+    record = synthetic.record(len(twins), engines, 1, 10, measures=("bench",), troubles=False)
     by_name = {}
     for bench in benches_of(record.measurements):
         by_name.setdefault(bench.twin, []).append(bench)
