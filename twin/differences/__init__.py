@@ -5,6 +5,7 @@ from twin.differences import (
     arithmetic,
     attention,
     convolution,
+    deployment,
     initialization,
     losses,
     metrics,
@@ -37,6 +38,7 @@ TOPICS: dict[str, tuple[Row, ...]] = {
     "arithmetic": arithmetic.ROWS,
     "randomness": randomness.ROWS,
     "models": models.ROWS,
+    "deployment": deployment.ROWS,
     "no_difference": no_difference.ROWS,
 }
 ROWS: dict[str, Row] = {row.name: row for rows in TOPICS.values() for row in rows}

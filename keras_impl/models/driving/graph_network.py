@@ -17,6 +17,8 @@ Slides: deck E, table 1 (twice), the relational inductive biases of dense, convo
 import keras
 from keras import layers, ops
 
+from keras_impl.saving import serializable
+
 
 class GraphBlock(layers.Layer):
     """A graph network block: edges, nodes and global attributes to new ones.
@@ -55,6 +57,7 @@ class GraphBlock(layers.Layer):
         return edges, nodes, globals_
 
 
+@serializable  # differs: a .keras file holds the constructor's arguments beside the weights
 class GraphNetwork(keras.Model):
     """Two blocks, and the class of every node.
 
