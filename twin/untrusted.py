@@ -3,12 +3,16 @@
 import json
 import math
 import re
+import zipfile
 from pathlib import Path
 from typing import Any, NoReturn
+
+import numpy as np
 
 from twin.errors import TwinError, shortage
 
 MOST = 256 * 2**20  # bytes of a text; a record of every twin, engine and seed has a few MiB
+MOST_ARRAYS = 4 * 2**30  # bytes of the arrays of one file, unpacked
 # C0 without tab and line feed, DEL, C1, and what turns the direction of text: on a terminal, they are commands.
 CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _ESCAPED = re.compile(r"\\u(?:00[0189]|007[fF]|20[26]|[dD][89a-fA-F])|\\[bfr]")  # where JSON may have one
@@ -69,6 +73,49 @@ def json_of(content: str, infinite: bool = False) -> Any:
         words = "a number has too many digits" if "integer string" in str(error) else str(error)
         raise NoJson(words) from error
     return _printable(value) if CONTROLS.search(content) or _ESCAPED.search(content) else value
+
+
+def npz(path: Path, expected: str = "a .npz file of plain arrays") -> dict[str, np.ndarray]:
+    """The named arrays of a file that `numpy.savez` wrote; their sizes are known before one is unpacked.
+
+    Raises:
+        TwinError: for anything else, for arrays of objects, and for more than 4 GiB.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [each for each in archive.infolist() if each.filename.endswith(".npy")]
+            size = sum(each.file_size for each in members)
+            if size > MOST_ARRAYS:
+                raise ValueError(f"{size:,} bytes of arrays are more than {MOST_ARRAYS:,}")
+            for member in members:
+                with archive.open(member) as file:
+                    _check_header(file, member)
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in (each.filename.removesuffix(".npy") for each in members)}
+    except Exception as error:  # zip files and arrays that are damaged on purpose raise a dozen kinds
+        if isinstance(error, zipfile.BadZipFile) and _is_one_array(path):
+            words = "it is one array without a name, as numpy.save writes it"
+        elif isinstance(error, KeyError | RuntimeError):
+            words = "it is encrypted or damaged"
+        else:
+            words = " ".join(_why(error).split())[:200]
+        raise TwinError(f"cannot read {path}: {words}; expected {expected}") from error
+
+
+def _check_header(file: Any, member: zipfile.ZipInfo) -> None:
+    """See that an array has the size that its file has, before numpy makes room for it."""
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(file)
+    if dtype.hasobject:
+        raise ValueError(f"{member.filename.removesuffix('.npy')} holds objects, which are never unpickled")
+    if math.prod(shape) * dtype.itemsize != member.file_size - file.tell():
+        raise ValueError(f"{member.filename} is not as large as its shape {shape} says")
+
+
+def _is_one_array(path: Path) -> bool:
+    with Path(path).open("rb") as file:
+        return file.read(6) == b"\x93NUMPY"
 
 
 def printable(words: str) -> str:

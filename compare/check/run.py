@@ -176,7 +176,7 @@ class EngineChecks:
         rungs, repeated = self._climb(measurement), None
         if diverged_late(rungs):
             # A ReLU that flips by rounding makes one run in many diverge; a defect makes the next one diverge too.
-            again_as = replace(measurement, seed=measurement.seed + SECOND_TRY)
+            again_as = replace(measurement, seed=(measurement.seed + SECOND_TRY) % 2**32)
             again = self._climb(again_as)
             if not any(rung.status == "failed" for rung in again):
                 rungs, repeated = again, again_as.seed

@@ -2,6 +2,7 @@
 
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ from twin.errors import TwinError, unknown
 from twin.spec import Twin
 
 MOST_SEEDS = 1000
+MOST_SEED = 2**32 - 1  # that Keras takes
+MOST_SECONDS = 1e7  # four months; the system's calls take no length of time without end
+MOST_VALUES, MOST_AXES = 2**28, 8  # of a made input: a GiB in float32
 
 
 def select(
@@ -82,7 +86,7 @@ def seeds(first: int | None, text: str) -> list[int]:
     twice = next((number for number in numbers if numbers.count(number) > 1), None)
     if twice is not None:
         raise TwinError(f"--seeds {text}: {twice} is named twice; each seed is one pair, name it once")
-    if max(numbers) >= 2**32:
+    if max(numbers) > MOST_SEED:
         raise TwinError(f"seed {max(numbers)} is too large: Keras takes seeds below 2**32 = {2**32}")
     return numbers
 
@@ -100,10 +104,12 @@ def json_object(option: str, text: str) -> dict[str, Any]:
 
 def shape(option: str, text: str) -> tuple[int, ...]:
     """An option that is a shape without the batch, such as 32,32,3."""
-    parts = text.strip("()[] ").split(",")
-    if not all(part.strip().isdigit() and int(part) > 0 for part in parts if part.strip()) or not any(parts):
+    parts = [part.strip() for part in text.strip("()[] ").split(",") if part.strip()]
+    if not parts or not all(part.isascii() and part.isdigit() and part.strip("0") for part in parts):
         raise TwinError(f"{option} {text!r}: expected a shape without the batch, such as 32,32,3")
-    return tuple(int(part) for part in parts if part.strip())
+    if len(parts) > MOST_AXES or max(map(len, parts)) > 12 or math.prod(map(int, parts)) > MOST_VALUES:
+        raise TwinError(f"{option} {text[:60]}: expected at most {MOST_AXES} axes and {MOST_VALUES:,} values in a row")
+    return tuple(map(int, parts))
 
 
 def share(option: str, text: str) -> float:
@@ -125,17 +131,29 @@ def seconds(option: str, text: str) -> float:
         found = float(text.strip()[:-1]) * unit if unit else float(text)
     except ValueError:
         found = math.nan
-    if not 0 < found < math.inf:
-        raise TwinError(f"{option} {text}: expected a length of time above 0, such as 90s, 10m or 1h")
+    if not 0 < found <= MOST_SECONDS:
+        raise TwinError(
+            f"{option} {text}: expected a length of time above 0 and up to {MOST_SECONDS:.0f} s, such as 90s, 10m or 1h"
+        )
     return found
 
 
-def pair(text: str) -> tuple[str, str]:
-    """An option that names a layer on either side: KERAS=TORCH."""
-    keras, equals, torch = text.partition("=")
-    if not equals or not keras or not torch:
-        raise TwinError(f"--map {text!r}: expected KERAS_LAYER=TORCH_LAYER")
-    return keras, torch
+def pairs(texts: Sequence[str]) -> dict[str, str]:
+    """Options that name a layer on either side: KERAS=TORCH.
+
+    Raises:
+        TwinError: for another form, or a layer that is named twice.
+    """
+    out: dict[str, str] = {}
+    for text in texts:
+        keras, equals, torch = text.partition("=")
+        if not equals or not keras or not torch:
+            raise TwinError(f"--map {text!r}: expected KERAS_LAYER=TORCH_LAYER")
+        if keras in out or torch in out.values():
+            twice = keras if keras in out else torch
+            raise TwinError(f"--map {text}: {twice} is named twice; a layer has one counterpart")
+        out[keras] = torch
+    return out
 
 
 def make_folder(folder: Path, option: str) -> None:

@@ -5,6 +5,10 @@ from typing import Annotated, Literal
 
 import typer
 
+from compare.cli.arguments import MOST_SECONDS, MOST_SEED
+
+MOST_AT_ONCE, MOST_EPOCHS = 4096, 1_000_000
+
 # What
 Names = Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Names of twins; see `twin list`.")]
 All = Annotated[bool, typer.Option("--all", help="Every twin.")]
@@ -29,11 +33,18 @@ Reference = Annotated[
     str, typer.Option("--reference", metavar="ENGINE", help="The engine that the others are compared with.")
 ]
 Device = Annotated[Literal["cpu", "cuda"], typer.Option(help="Where the engines compute.")]
-Threads = Annotated[int, typer.Option(min=1, metavar="N", help="Threads of each engine while it trains.")]
-Jobs = Annotated[
-    int | None, typer.Option(min=1, metavar="N", help="Engines that compute at the same time. Default: the cores.")
+Threads = Annotated[
+    int, typer.Option(min=1, max=MOST_AT_ONCE, metavar="N", help="Threads of each engine while it trains.")
 ]
-Timeout = Annotated[float, typer.Option(min=1, metavar="SECONDS", help="How long an engine may take for one request.")]
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        min=1, max=MOST_AT_ONCE, metavar="N", help="Engines that compute at the same time. Default: the cores."
+    ),
+]
+Timeout = Annotated[
+    float, typer.Option(min=1, max=MOST_SECONDS, metavar="SECONDS", help="How long an engine may take for one request.")
+]
 On = Annotated[Literal["ray"] | None, typer.Option("--on", help="Spread the twins over a Ray cluster.")]
 
 # How it is timed
@@ -47,12 +58,16 @@ Budget = Annotated[
 ]
 
 # How it is trained
-Seed = Annotated[int, typer.Option(min=0, metavar="N", help="Of the weights, the batches and the noise.")]
+Seed = Annotated[
+    int, typer.Option(min=0, max=MOST_SEED, metavar="N", help="Of the weights, the batches and the noise.")
+]
 FirstSeed = Annotated[
-    int | None, typer.Option("--seed", min=0, metavar="N", help="The first, or only, seed. Default: 0.")
+    int | None, typer.Option("--seed", min=0, max=MOST_SEED, metavar="N", help="The first, or only, seed. Default: 0.")
 ]
 Seeds = Annotated[str, typer.Option("--seeds", metavar="N|LIST", help="How many seeds to train from, or which: 3,5,8.")]
-Epochs = Annotated[int | None, typer.Option(min=1, metavar="N", help="Instead of the twin's own number.")]
+Epochs = Annotated[
+    int | None, typer.Option(min=1, max=MOST_EPOCHS, metavar="N", help="Instead of the twin's own number.")
+]
 Init = Annotated[Literal["shared", "own"], typer.Option(help="Initial weights: the same, or each engine's own.")]
 Weights = Annotated[
     Path | None, typer.Option("--weights", metavar="FILE", help="Initial weights of one twin, as --save writes them.")

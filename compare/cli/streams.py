@@ -8,11 +8,14 @@ shown as such, and none reaches the terminal.
 import io
 import os
 import select
+import shutil
 import sys
 from typing import TextIO
 
 from twin.errors import INCOMPLETE
 from twin.untrusted import printable
+
+NARROWEST, WIDEST = 40, 1000  # columns of a terminal
 
 
 class Raw(io.RawIOBase):
@@ -58,6 +61,9 @@ def install() -> None:
             os.fstat(descriptor)
         except OSError:  # closed: the next file that is opened would take its number, and what is printed
             os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+    columns = shutil.get_terminal_size().columns
+    if not NARROWEST <= columns <= WIDEST:  # nothing can be laid out in one column
+        os.environ["COLUMNS"] = str(min(max(columns, NARROWEST), WIDEST))
     sys.stdout, sys.stderr = _printed(1, sys.stdout, "replace"), _printed(2, sys.stderr, "backslashreplace")
 
 

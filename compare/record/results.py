@@ -9,7 +9,7 @@ import statistics
 from dataclasses import dataclass, field
 from typing import Annotated, Literal, get_args
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
 RungName = Literal["structure", "weights", "forward", "gradients", "optimizer", "trajectory"]
 Quantity = Literal["step", "loop", "batch_inference", "latency"]
@@ -25,6 +25,10 @@ QUANTITY_NAMES: dict[Quantity, str] = {
 QUANTITIES: tuple[Quantity, ...] = get_args(Quantity)
 
 
+# What was measured lies in a range; what a file says beyond it, nobody measured, and no arithmetic need survive it.
+Seconds = Annotated[float, Field(ge=0, le=1e9)]
+Ratio = Annotated[float, Field(ge=0, le=1e15)]
+Count = Annotated[int, Field(ge=0, le=2**53)]
 Number = Annotated[float, BeforeValidator(lambda value: math.nan if value is None else value)]
 
 
@@ -76,7 +80,7 @@ class RungResult:
     status: Literal["ok", "failed"]
     worst: WorstError | None = None
     message: str = ""
-    measured: int = 0
+    measured: Count = 0
     tensors: list[TensorError] = field(default_factory=list)
 
 
@@ -126,13 +130,13 @@ class ProcessRun:
         gpu: None on a CPU.
     """
 
-    times: dict[Quantity, list[float]] = field(default_factory=dict)
-    import_seconds: float | None = None
-    first_step: float | None = None
-    second_step: float | None = None
-    peak_memory_mib: float | None = None
+    times: dict[Quantity, list[Seconds]] = field(default_factory=dict)
+    import_seconds: Seconds | None = None
+    first_step: Seconds | None = None
+    second_step: Seconds | None = None
+    peak_memory_mib: Ratio | None = None
     unsteady: list[Quantity] = field(default_factory=list)
-    repetitions: dict[Quantity, int] = field(default_factory=dict)
+    repetitions: dict[Quantity, Count] = field(default_factory=dict)
     gpu: GpuState | None = None
 
 
@@ -148,11 +152,11 @@ class SpeedRatio:
         verdict: 'none' for too few process runs.
     """
 
-    estimate: float
-    low: float | None
-    high: float | None
-    process_runs: int
-    noise_band: float | None
+    estimate: Ratio
+    low: Ratio | None
+    high: Ratio | None
+    process_runs: Count
+    noise_band: Ratio | None
     verdict: SpeedVerdict
 
 
@@ -171,9 +175,9 @@ class BenchResult:
     """
 
     agrees: bool | None = None
-    batch_size: int | None = None
+    batch_size: Count | None = None
     reference: str = ""
-    threads: int | None = None
+    threads: Count | None = None
     compiled: bool | None = None
     process_runs: list[ProcessRun] = field(default_factory=list)
     aa_runs: list[ProcessRun] = field(default_factory=list)
@@ -260,16 +264,16 @@ class TrainResult:
     value: Number
     target: float
     chance: float
-    seconds: float
+    seconds: Seconds
     loss: dict[str, list[Number]]
     margin: float | None = None
-    epochs: int | None = None
+    epochs: Count | None = None
     init: str = ""
     provenance: str = ""
-    rows: int | None = None
-    epoch_seconds: list[float] = field(default_factory=list)
-    parameters: int | None = None
-    multiply_adds: int | None = None
+    rows: Count | None = None
+    epoch_seconds: list[Seconds] = field(default_factory=list)
+    parameters: Count | None = None
+    multiply_adds: Count | None = None
     predictions: Predictions | None = None
 
     @property

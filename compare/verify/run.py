@@ -17,7 +17,7 @@ from compare.verify.inputs import layouts, make_inputs
 from compare.verify.losses import Losses, make_target
 from compare.verify.optimizers import compare_optimizers
 from compare.verify.verdict import Verdict
-from twin import arrays
+from twin import arrays, untrusted
 from twin.errors import TwinError
 
 STOCK_LOSSES = ("cross_entropy", "binary_cross_entropy", "mean_squared_error")
@@ -199,25 +199,35 @@ def _both(option: str, given: Sequence[str], stock: Sequence[str]) -> tuple[str,
 def _target(request: Request, outputs: np.ndarray) -> np.ndarray:
     """The targets: `y` of the data, or made ones that suit a stock loss."""
     if request.data:
-        with np.load(request.data, allow_pickle=False) as file:
-            if "y" in file.files:
-                target = file["y"][: len(outputs)]
-                return target.astype(np.int32 if target.dtype.kind in "iu" else np.float32)
+        named = _data(request)
+        if "y" in named:
+            target = named["y"]
+            if target.dtype.kind not in "iufb" or target.ndim == 0 or len(target) < len(outputs):
+                got = f"{target.dtype} of shape {target.shape}"
+                raise TwinError(f"--data {request.data}: y is {got}; expected numbers, a row for each of the inputs'")
+            target = target[: len(outputs)]
+            return target.astype(np.int32 if target.dtype.kind in "iu" else np.float32)
     stock = _stock(request.loss)
     if not stock:
         raise TwinError(f"--loss {request.loss[0]}: which targets? give --data FILE.npz with the inputs and an array y")
     return make_target(outputs, stock)
 
 
+def _data(request: Request) -> dict[str, np.ndarray]:
+    """The arrays of the file of inputs and targets."""
+    assert request.data is not None
+    try:
+        return untrusted.npz(request.data)
+    except TwinError as error:
+        raise TwinError(f"--data {error}") from error
+
+
 def _inputs(request: Request) -> list[np.ndarray]:
     if not request.data:
         return make_inputs(request.shapes, request.kinds, request.seed)
-    try:
-        with np.load(request.data, allow_pickle=False) as file:
-            names = [name for name in file.files if name != "y"]
-            found = [file[name] for name in names]
-    except (OSError, ValueError) as error:
-        raise TwinError(f"--data {request.data}: {error}; expected a .npz file of plain arrays") from error
+    named = _data(request)
+    named.pop("y", None)
+    names, found = list(named), list(named.values())
     if not found:
         raise TwinError(f"--data {request.data}: no arrays; expected one per input, such as x")
     if any(array.ndim == 0 or len(array) == 0 for array in found):

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from compare.cli import options
+from compare.cli.arguments import MOST_SECONDS
 from compare.cli.carry_out import answer, say_next
 from compare.cli.commands import LEARN
 from compare.cli.progress import working
@@ -33,7 +34,9 @@ def port(
     solution: Annotated[
         str | None, typer.Option("--solution", metavar="METHOD", help="The twin's own lines of a method.")
     ] = None,
-    timeout: Annotated[float, typer.Option(min=1, help="Seconds that your code may take for one request.")] = 60,
+    timeout: Annotated[
+        float, typer.Option(min=1, max=MOST_SECONDS, help="Seconds that your code may take for one request.")
+    ] = 60,
     as_json: options.Json = None,
 ) -> None:
     """Learn by porting: get a twin with one side finished, write the other, and have it checked method by method."""

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import typer
 
 from compare.cli import options
-from compare.cli.arguments import json_object, pair, shape
+from compare.cli.arguments import json_object, pairs, shape
 from compare.cli.carry_out import answer
 from compare.cli.commands import PORT
 from compare.cli.progress import working
@@ -93,7 +93,7 @@ def verify(
         [shape("--torch-input", each) for each in torch_input or []],
         data,
         weights or [],
-        dict(pair(each) for each in mapping or []),
+        pairs(mapping or []),
         training,
         seed,
         loss or [],

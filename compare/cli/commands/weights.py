@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from compare.cli import options
-from compare.cli.arguments import json_object, pair, shape
+from compare.cli.arguments import json_object, pairs, shape
 from compare.cli.carry_out import answer
 from compare.cli.commands import PORT
 from compare.cli.progress import working
@@ -66,8 +66,8 @@ def weights(
         if not shapes:
             raise TwinError("which inputs? give --input SHAPE, such as --input 32,32,3")
         both, inputs = json_object("--kwargs", kwargs), [shape("--input", each) for each in shapes]
-        pairs = dict(pair(each) for each in mapping or [])
-        request = examination.Request(keras or "", torch or "", both, both, inputs, kinds or [], pairs=pairs)
+        given = pairs(mapping or [])
+        request = examination.Request(keras or "", torch or "", both, both, inputs, kinds or [], pairs=given)
         with working("converting and comparing the weights"):
             found = crossing.of_pair(request, source, target, chosen, settings)
     agrees = isinstance(found, crossing.Crossing) and found.agrees
