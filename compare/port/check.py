@@ -16,7 +16,7 @@ from compare.engines.engine import FRAMEWORKS
 from compare.engines.pool import Pool, Settings
 from compare.engines.process import WorkerFailed
 from compare.engines.session import Session
-from compare.port import skeleton
+from compare.port import advice, skeleton
 from compare.port.folder import Progress, read, read_progress, save_progress
 from compare.port.trial import Outcome, Trials
 from compare.port.workers import GRACE, OWN, Workers
@@ -122,7 +122,11 @@ class Checker:
         found = self.outcome(text, [name])
         if not found.ok:
             state: State = "no answer" if found.fatal else "differs"
-            return Verdict(name, state, found.message, self._omitted(name, mine[name]))
+            told = (
+                *self._omitted(name, mine[name]),
+                *advice.notes(self.own[name], mine[name], self.side, found.message),
+            )
+            return Verdict(name, state, found.message, told)
         if name not in found.ran:
             return Verdict(name, "not run", "nothing that the check does calls it; compare it with --solution")
         return Verdict(name, "right", notes=self._unused(name, mine))

@@ -1,0 +1,101 @@
+"""What a learner's method most likely has wrong, read from its lines and from the framework's own complaint.
+
+A note says nothing about right or wrong: that is the ladder's. It is added where a method differs or raises.
+"""
+
+import ast
+import re
+from collections.abc import Iterator
+
+from compare.engines.engine import FRAMEWORKS
+from compare.port import skeleton
+from compare.port.folder import other
+
+# Keras's word for an argument -> PyTorch's.
+ARGUMENTS = {
+    "axis": "dim",
+    "epsilon": "eps",
+    "filters": "out_channels",
+    "keepdims": "keepdim",
+    "kernel_initializer": "torch.nn.init on the weight",
+    "learning_rate": "lr",
+    "rate": "p",
+    "return_sequences": "the first of its two outputs",
+    "strides": "stride",
+    "units": "out_features",
+    "use_bias": "bias",
+}
+FRAMEWORK_NAMES = ("F", "functional", "keras", "layers", "nn", "ops", "optimizers", "torch")
+MOVES = ("permute", "transpose", "movedim", "moveaxis", "swapaxes")
+MULTIPLIED = re.compile(r"mat1 and mat2 shapes cannot be multiplied \(\d+x(\d+) and (\d+)x\d+\)")
+CHANNELS = re.compile(r"expected input\[[\d, ]+\] to have (\d+) channels, but got (\d+) channels")
+INCOMPATIBLE = re.compile(
+    r"expected axis -1 of input shape to have value (\d+), but received input with shape (\(.*?\))"
+)
+
+
+def notes(own: ast.FunctionDef, mine: ast.FunctionDef, side: str, message: str = "") -> tuple[str, ...]:
+    """What to look at first.
+
+    Args:
+        own: the twin's method; `mine` the learner's.
+        side: the framework that it is written in.
+        message: what is known of its failure.
+    """
+    return tuple(
+        dict.fromkeys([*_returns(own, mine), *_arguments(own, mine, side), *_moves(own, mine), *_shapes(message)])
+    )
+
+
+def _returns(own: ast.FunctionDef, mine: ast.FunctionDef) -> Iterator[str]:
+    def gives(node: ast.FunctionDef) -> bool:
+        return any(isinstance(each, ast.Return) and each.value is not None for each in ast.walk(node))
+
+    if gives(own) and not gives(mine):
+        yield f"{mine.name} returns nothing: its last line needs `return`"
+
+
+def _arguments(own: ast.FunctionDef, mine: ast.FunctionDef, side: str) -> Iterator[str]:
+    """Arguments of the framework's calls that have another name in it; what the twin itself writes is right."""
+    known = ARGUMENTS
+    if side == "keras":
+        known = {torch: keras for keras, torch in ARGUMENTS.items() if torch.isidentifier()}
+    right = {keyword.arg for call in skeleton.calls(own) for keyword in call.keywords}
+    for call in skeleton.calls(mine):
+        if ast.unparse(call.func).split(".")[0] not in FRAMEWORK_NAMES:
+            continue
+        for keyword in call.keywords:
+            if keyword.arg in known and keyword.arg not in right:
+                yield (
+                    f"line {call.lineno}: {keyword.arg}= is {FRAMEWORKS[other(side)]}'s word; "
+                    f"{FRAMEWORKS[side]} says {known[keyword.arg]}"
+                )
+            if side == "torch" and keyword.arg == "activation" and "activation" not in right:
+                yield f"line {call.lineno}: PyTorch's layers take no activation; call it in forward"
+
+
+def _moves(own: ast.FunctionDef, mine: ast.FunctionDef) -> Iterator[str]:
+    """Axes that are moved where the twin moves none."""
+
+    def lines(node: ast.FunctionDef) -> list[int]:
+        named = [(call.lineno, ast.unparse(call.func).rpartition(".")[2]) for call in skeleton.calls(node)]
+        return [line for line, name in named if name in MOVES]
+
+    if lines(mine) and not lines(own):
+        yield (
+            f"line {lines(mine)[0]} moves axes, and the twin moves none: the data comes in this framework's own order, "
+            "channels last in Keras and second in PyTorch"
+        )
+
+
+def _shapes(message: str) -> Iterator[str]:
+    """The framework's complaint about a shape, with what the layer got and what it takes."""
+    if found := MULTIPLIED.search(message):
+        got, takes = found.groups()
+        yield f"a dense layer that takes {takes} numbers got {got}: count what the line before it leaves"
+    if found := CHANNELS.search(message):
+        takes, got = found.groups()
+        yield f"a convolution that takes {takes} channels got {got}: look at the layer before it and the order of axes"
+    if found := INCOMPATIBLE.search(message):
+        takes, shape = found.groups()
+        yield f"a dense layer that was made for {takes} numbers got the shape {shape}"

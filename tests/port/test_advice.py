@@ -1,0 +1,70 @@
+"""What is said of a learner's lines beside the verdict."""
+
+import ast
+
+import pytest
+
+from compare.port import advice, skeleton
+from twin.catalogue import find
+from twin.paths import source
+
+OWN = """
+def forward(self, x):
+    x = torch.relu(self.dense1(x))
+    return self.dense2(x)
+"""
+
+
+def notes(mine, side="torch", own=OWN, message=""):
+    functions = [ast.parse(text.strip()).body[0] for text in (own, mine)]
+    return advice.notes(*functions, side, message)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (("return self", "self"), "forward returns nothing: its last line needs `return`"),
+        (("self.dense1(x)", "torch.sum(x, axis=1)"), "line 2: axis= is Keras's word; PyTorch says dim"),
+        (("self.dense1(x)", "nn.Linear(4, units=3)(x)"), "line 2: units= is Keras's word; PyTorch says out_features"),
+        (("self.dense1(x)", "nn.Linear(4, 3, activation='relu')(x)"), "line 2: PyTorch's layers take no activation"),
+        (("self.dense1(x)", "x.permute(0, 3, 1, 2)"), "line 2 moves axes, and the twin moves none"),
+    ],
+)
+def test_a_usual_mistake_is_said_as_such(change, says):
+    (note,) = notes(OWN.replace(*change))
+    assert note.startswith(says)
+
+
+def test_the_words_of_pytorch_are_named_in_keras():
+    own = OWN.replace("forward", "call").replace("torch.", "keras.ops.")
+    (note,) = notes(own.replace("self.dense1(x)", "keras.ops.sum(x, dim=1)"), "keras", own)
+    assert note == "line 2: dim= is PyTorch's word; Keras says axis"
+
+
+@pytest.mark.parametrize(
+    ("message", "says"),
+    [
+        (
+            "line 9: RuntimeError: mat1 and mat2 shapes cannot be multiplied (32x400 and 120x84)",
+            "a dense layer that takes 120 numbers got 400: count what the line before it leaves",
+        ),
+        (
+            "Given groups=1, weight of size [6, 3, 5, 5], expected input[2, 1, 32, 32] to have 3 channels, but got 1 "
+            "channels instead",
+            "a convolution that takes 3 channels got 1: look at the layer before it and the order of axes",
+        ),
+        (
+            "Input 0 of layer 'dense' is incompatible with the layer: expected axis -1 of input shape to have "
+            "value 64, but received input with shape (2, 63)",
+            "a dense layer that was made for 64 numbers got the shape (2, 63)",
+        ),
+    ],
+)
+def test_a_complaint_about_shapes_says_what_the_layer_got(message, says):
+    assert notes(OWN, message=message) == (says,)
+
+
+@pytest.mark.parametrize("side", ["keras", "torch"])
+def test_the_twins_own_methods_get_no_advice(twin, side):
+    for name, method in skeleton.units(ast.parse(source(side, find(twin.name)))).items():
+        assert advice.notes(method, method, side) == (), name
