@@ -75,7 +75,7 @@ def of_refusal(run: Run, inputs: Mapping[str, np.ndarray], wanted: Arrays, reaso
         resized = {name: np.resize(array, (other, *array.shape[1:])) for name, array in inputs.items()}
         if _runs(run, resized):
             return f"frozen batch: the file takes {other} row{'s' * (other != 1)} and no {rows}"
-    return f"refuses the model's inputs, so it is of another model or damaged: {reason}"
+    return f"the runtime does not run it: it is of another model, damaged, or has an operation too many: {reason}"
 
 
 def of_outputs(

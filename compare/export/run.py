@@ -188,7 +188,7 @@ class Exports:
                             source = self.source(twin, self.engines[name], ref, first.seed)
                         self.measure(each, source)
                 except WorkerFailed as failure:
-                    each.status, each.reason = failure.status, failure.reason
+                    each.status, each.reason, each.result = failure.status, failure.reason, None
                 self.record.save()
                 self.progress(each, each.status)
 

@@ -1,4 +1,4 @@
-"""A worker whose exporter has one fault: the environment's variable EXPORT_FAULT names it."""
+"""A worker of PyTorch whose exporter has one fault, which the mode of its engine names: `torch:half`."""
 
 import os
 import sys
@@ -6,41 +6,38 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from compare.export import formats
 from compare.worker.exporting import Exporting
 from compare.worker.serve import serve
-
-FAULT = os.environ["EXPORT_FAULT"]
 
 
 class FaultyExporting(Exporting):
     def write_export(self, format, file, inputs, rows):
         import torch
 
-        model = self.context.run.model
-        if FAULT == "hang":
+        fault, model = self.context.mode, self.context.run.model
+        if fault == "hang":
             time.sleep(600)
-        if FAULT == "kill":
+        if fault == "kill":
             os._exit(3)
         whole = self.context.run
-        if FAULT == "half":
+        if fault == "half":
             self.context.run = replace(whole, model=model.half().float())
-        elif FAULT == "layout":
-            self.context.run = replace(whole, model=Changed(model, lambda x: x.movedim(-1, 1)))
-        elif FAULT == "activation":
-            self.context.run = replace(whole, model=Changed(model, after=torch.tanh))
-        elif FAULT == "batch":
+        elif fault == "layout":
+            self.context.run = replace(whole, model=changed(model, lambda x: x.movedim(-1, 1)))
+        elif fault == "activation":
+            self.context.run = replace(whole, model=changed(model, after=torch.tanh))
+        elif fault == "batch":
             rows = rows or 1
-        elif FAULT == "other":
+        elif fault == "other":
             for parameter in model.parameters():
                 torch.nn.init.normal_(parameter)
         answer = super().write_export(format, file, inputs, rows)
-        if FAULT == "damaged":
+        if fault == "damaged":
             Path(file).write_bytes(Path(file).read_bytes()[:1000])
         return answer
 
 
-def Changed(model, before=lambda x: x, after=lambda x: x):
+def changed(model, before=lambda x: x, after=lambda x: x):
     """The model with something before and behind it."""
     import torch
 
@@ -56,5 +53,4 @@ def Changed(model, before=lambda x: x, after=lambda x: x):
 
 
 if __name__ == "__main__":
-    assert formats
     serve(sys.argv[1], FaultyExporting)

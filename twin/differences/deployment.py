@@ -39,7 +39,7 @@ ROWS = (
         keras='`model.export("m.xml", format="openvino")` keeps them in float32.',
         torch="`openvino.save_model(model, ...)` rounds them to float16 unless told not to. (Without OpenVINO this row "
         "rounds them itself.)",
-        source="keras/src/export/openvino.py, ov.serialize; openvino.save_model of OpenVINO 2026.4, compress_to_fp16=True",
+        source="keras/src/export/openvino.py, ov.serialize; openvino.save_model of OpenVINO 2026.4, compress_to_fp16",
         remedy="`openvino.save_model(model, path, compress_to_fp16=False)`.",
         hides="Weights that float16 holds exactly.",
         gap={"tensorflow": 0.0015},
