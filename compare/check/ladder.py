@@ -5,6 +5,7 @@ how far was allowed, and what to look at next. docs/method.md has the limits, on
 stands in the twin's catalogue entry with its reason.
 """
 
+import math
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -98,10 +99,20 @@ def judge(rung: RungName, distances: Sequence[Distance], note: str = "") -> Rung
         allowed = "" if far.noise_ratio is None else f" and {far.noise_limit:g} times"
         place = f"{list(far.index)} " if far.index else ""
         message = (
-            f"{far.name}: relative L2 {far.rel_l2:.2e}{ratio}, allowed {far.limit:.0e}{allowed}; "
+            f"{_not_finite(far)}{far.name}: relative L2 {far.rel_l2:.2e}{ratio}, allowed {far.limit:.0e}{allowed}; "
             f"largest at {place}({far.got:.6g}, reference {far.wanted:.6g}). Next: {NEXT[rung]}"
         )
     return Rung(rung, "ok" if far.ok else "failed", far, message, tuple(distances))
+
+
+def _not_finite(far: Distance) -> str:
+    """Which side has no finite value, where one has not."""
+    ours, reference = math.isfinite(far.got), math.isfinite(far.wanted)
+    if ours and reference:
+        return ""
+    if ours or reference:
+        return f"{'the reference' if ours else 'this engine'} alone has a value that is not finite. "
+    return "both sides have values that are not finite, so nothing can be compared. "
 
 
 def broken(rung: RungName, message: str) -> Rung:
@@ -134,6 +145,8 @@ def forward(got: Arrays, ref: Reference, limits: Limits) -> Rung:
         apart = sorted(name for name in shapes.keys() | wanted.keys() if shapes.get(name) != wanted.get(name))
         told = ", ".join(f"{name} is {shapes.get(name)}, the reference {wanted.get(name)}" for name in apart)
         return broken("forward", f"outputs of other names or shapes: {told}; layouts are declared in the catalogue")
+    if not any(array.size for array in ref.values["forward"].values()):
+        return broken("forward", "every output is empty, so nothing can be compared")
     found = _distances("forward", "forward", got, ref.values["forward"], ref.noise["forward"], limits)
     return judge("forward", found)
 
@@ -197,6 +210,8 @@ def trajectory(curve: Sequence[Mapping[str, float]], ref: Reference, limits: Lim
             label = f"{name} at step {number + 1}"
             got = np.array(curve[number][name])
             found.append(distance(label, got, np.array(value), limit, noise, noise_limit=limits.noise("trajectory")))
+    if not found:
+        return broken("trajectory", "no loss was compared: native PyTorch's own runs differ from the first step on")
     steps = len(found) // len(spread)
     return judge("trajectory", found, f"{steps} steps compared")
 

@@ -34,4 +34,4 @@ def _lacks(measurement: Measurement) -> str:
             return "" if result.agrees else "its pair was not found to agree"
         case TrainMeasurement(result=result):
             return "" if result is not None and math.isfinite(result.value) else "it has no value"
-    return ""
+    return "nothing was measured" if measurement.result is None else ""

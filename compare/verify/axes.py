@@ -32,7 +32,7 @@ def relative(got: np.ndarray, wanted: np.ndarray) -> float:
         return float("inf")
     got, wanted = got.astype(np.float64), wanted.astype(np.float64)
     apart, own = float(np.linalg.norm(got - wanted)), float(np.linalg.norm(wanted))
-    if np.isnan(apart):
+    if not np.isfinite(apart):  # an infinite value over an infinite norm would be NaN, which no limit catches
         return float("inf")
     return 0.0 if apart == 0 else apart / own if own > 0 else float("inf")
 

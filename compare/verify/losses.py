@@ -220,7 +220,7 @@ def _of_scale(losses: Losses, wanted: Loss, got: Loss) -> Iterator[Trial]:
 
 
 def _apart(got: Loss, wanted: Loss) -> float:
-    if not np.isfinite(got.value):
+    if not np.isfinite(got.value) or not np.isfinite(wanted.value):
         return float("inf")
     value = abs(got.value - wanted.value) / max(abs(wanted.value), 1e-30)
     return max(value if value > LIMIT else 0.0, alignment.relative(got.gradient, wanted.gradient))

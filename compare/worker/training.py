@@ -88,6 +88,7 @@ class Progress:
     losses: dict[str, list[float]] = field(default_factory=dict)  # by name, one each epoch
     marks: list[float] = field(default_factory=list)  # the clock at the end of each epoch
     outputs: dict[str, np.ndarray] = field(default_factory=dict)  # on the test rows, as last measured
+    has_nan: bool = False  # of the outputs
 
     def report(self, epoch: int, values: dict[str, float]) -> None:
         """Note an epoch's losses and tell the parent.
@@ -107,11 +108,14 @@ class Progress:
             raise Reached
 
     def learned(self) -> float:
-        """The twin's metric on the test rows."""
-        return getattr(metrics, self.context.run.twin.metric.name)(self._predict, self.dataset.test)
+        """The twin's metric on the test rows; NaN where the model gives NaN, of which argmax makes a class."""
+        self.has_nan = False
+        value = getattr(metrics, self.context.run.twin.metric.name)(self._predict, self.dataset.test)
+        return math.nan if self.has_nan else value
 
     def _predict(self, given: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         self.outputs.update(self.context.train.predict(self.context.run, given))
+        self.has_nan |= any(bool(np.isnan(array).any()) for array in self.outputs.values() if array.dtype.kind == "f")
         return self.outputs
 
 
