@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from compare.worker.unpacked import refuse_larger
 from twin import arrays
 from twin.bridge import check_names
 from twin.errors import TwinError, unknown
@@ -83,6 +84,7 @@ def load_weights(side: str, subject: Any, file: str) -> None:
     """
     if not Path(file).is_file():
         raise TwinError(f"--weights {file}: no such file")
+    refuse_larger(file, subject.dump(), "--weights ")
     if file.endswith(".safetensors"):
         found = arrays.read(file)
     elif side == "keras":

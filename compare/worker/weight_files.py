@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from compare.worker import user_code
+from compare.worker.unpacked import refuse_larger
 from twin import arrays as named
 from twin.bridge import Arrays, check_names
 from twin.errors import TwinError
@@ -26,6 +27,7 @@ def read(train: Any, run: Any, arguments: Mapping[str, Any], file: str) -> Array
     Raises:
         TwinError: when it is damaged, of another model, or wants to run code.
     """
+    refuse_larger(file, train.dump_weights(run))
     if file.endswith((".pt", ".pth")):
         return user_code.state_dict(file)
     model = applications(run.twin.name, arguments) if _is_functional(file) else run.model

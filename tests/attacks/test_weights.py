@@ -1,0 +1,55 @@
+"""Files of weights that are small and unpack to more than any machine has: refused before they are unpacked."""
+
+import io
+import zipfile
+
+import numpy as np
+import pytest
+
+from compare.worker.unpacked import refuse_larger
+from twin.errors import TwinError
+
+MODEL = {"kernel": np.zeros((30, 20), np.float32), "bias": np.zeros(20, np.float32)}
+h5py = pytest.importorskip("h5py")
+
+
+def sets(rows, **options):
+    """An HDF5 file whose only data set has so many rows, nearly none of which are written."""
+    file = io.BytesIO()
+    with h5py.File(file, "w") as group:
+        group.create_dataset("layers/dense/vars/0", (rows, 1024), "f4", chunks=(1, 1024), **options)
+    return file.getvalue()
+
+
+def archived(name, content, method=zipfile.ZIP_DEFLATED):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", method) as archive:
+        archive.writestr(name, content)
+    return file.getvalue()
+
+
+BOMBS = {
+    "x.weights.h5": lambda: sets(2**22, compression="gzip"),
+    "x.h5": lambda: sets(2**22),
+    "x.keras": lambda: archived("model.weights.h5", sets(2**22, compression="gzip"), zipfile.ZIP_STORED),
+    "deflated.keras": lambda: archived("model.weights.h5", bytes(100 * 2**20)),
+    "twice.keras": lambda: archived("model.weights.h5", sets(2**22, compression="gzip")),
+    "x.pt": lambda: archived("archive/data/0", bytes(100 * 2**20)),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_what_unpacks_to_far_more_than_the_model_is_refused(name, tmp_path):
+    file = tmp_path / name
+    file.write_bytes(BOMBS[name]())
+    assert file.stat().st_size < 200_000
+    with pytest.raises(TwinError, match=r"--weights .*unpacks to .* bytes, and the model's arrays have 2,480"):
+        refuse_larger(str(file), MODEL, "--weights ")
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"no archive", archived("data", b"x")[:-10], sets(1), archived("d", bytes(9999))]
+)
+def test_what_is_no_larger_is_left_to_its_reader(content, tmp_path):
+    (tmp_path / "x.pt").write_bytes(content)
+    refuse_larger(str(tmp_path / "x.pt"), MODEL)
