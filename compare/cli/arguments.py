@@ -91,6 +91,22 @@ def seeds(first: int | None, text: str) -> list[int]:
     return numbers
 
 
+def keras_engine(text: str) -> str:
+    """The engine that runs the Keras side of a pair: by its name, or only its backend's.
+
+    Raises:
+        TwinError: for one that does not run Keras.
+    """
+    from compare.engines.engine import ENGINES, named
+
+    name = named(text)
+    name = "keras-torch" if name == "torch" else name
+    known = [engine.name for engine in ENGINES.values() if engine.side == "keras"]
+    if name not in known:
+        raise unknown("Keras engine", text, known)
+    return name
+
+
 def json_object(option: str, text: str) -> dict[str, Any]:
     """An option that is a JSON object, such as the arguments of a callable."""
     try:

@@ -47,6 +47,11 @@ Timeout = Annotated[
 ]
 On = Annotated[Literal["ray"] | None, typer.Option("--on", help="Spread the twins over a Ray cluster.")]
 
+KerasEngine = Annotated[
+    str | None,
+    typer.Option("--engine", "--backend", metavar="ENGINE", help="What Keras runs on: tensorflow, jax or torch."),
+]
+
 # How it is timed
 Quick = Annotated[bool, typer.Option("--quick", help="Three process runs, and no verdict on speed.")]
 Precision = Annotated[

@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from compare.cli.streams import unfiltered
-from compare.record.measurement import Measurement
+from compare.record.measurement import Measure, Measurement
 from compare.record.record import RunRecord
 
 FIRST, THEN = 8.0, 30.0  # seconds until the first line, and between lines, where nobody watches
-PHASES = {"check": "checking", "bench": "timing", "train": "training"}  # in the order in which they run
+# In the order in which they run.
+PHASES: dict[Measure, str] = {"check": "checking", "bench": "timing", "train": "training", "export": "exporting"}
 
 
 @dataclass
@@ -24,10 +25,10 @@ class Run:
         todo: measurements that are planned, by what they measure.
     """
 
-    todo: Counter[str]
-    done: Counter[str] = field(default_factory=Counter)
-    began: dict[str, float] = field(default_factory=dict)  # when each phase was first heard of
-    phase: str = ""
+    todo: Counter[Measure]
+    done: Counter[Measure] = field(default_factory=Counter)
+    began: dict[Measure, float] = field(default_factory=dict)  # when each phase was first heard of
+    phase: Measure | None = None
     place: str = "starting"
 
     def told(self, measurement: Measurement, word: str) -> None:

@@ -8,11 +8,12 @@ import subprocess
 import sys
 import threading
 from collections import Counter
+from typing import get_args
 
 import pytest
 
 from compare.cli import progress
-from compare.record.measurement import BenchMeasurement, CheckMeasurement
+from compare.record.measurement import BenchMeasurement, CheckMeasurement, Measure
 from tests.helpers.command import environment
 
 
@@ -36,6 +37,10 @@ def test_the_bench_tells_its_own_time_left():
     run = progress.Run(Counter(bench=2))
     run.told(of(BenchMeasurement, "torch"), "process run 2, training step, about 4 min left")
     assert run.text() == "timing, 1 of 2: lenet on torch: process run 2, training step, about 4 min left"
+
+
+def test_every_kind_of_measurement_has_its_word():
+    assert set(progress.PHASES) == set(get_args(Measure))
 
 
 def test_where_nobody_watches_a_line_comes_now_and_then(monkeypatch):

@@ -172,7 +172,7 @@ def files(tmp_path_factory):
 
 def run(folder, *arguments, keras="mine.py:make", torch_="theirs.py:Net", shape=("--input", "8,8,3")):
     """The command line in a process of its own."""
-    command = [*TWIN, "verify", keras, torch_, *shape, "--backend", "torch", *arguments]
+    command = [*TWIN, "verify", keras, torch_, *shape, "--engine", "torch", *arguments]
     env = os.environ | {"PYTHONPATH": str(ROOT)}
     return subprocess.run(command, capture_output=True, text=True, cwd=folder, env=env, timeout=300)
 

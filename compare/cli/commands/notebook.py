@@ -12,15 +12,13 @@ from compare.cli.commands import LEARN
 GROUP = LEARN
 EXAMPLES = (
     "twin notebook lenet",
-    "twin notebook lenet --out notebooks/lenet.ipynb",
+    "twin notebook lenet --out notebooks",
 )
 
 
 def notebook(
     name: Annotated[str, typer.Argument(help="A twin; see `twin list`.")],
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Where to write. Default: NAME.ipynb.")
-    ] = None,
+    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Folder for the notebook.")] = Path(),
     repository: Annotated[
         str, typer.Option(metavar="ADDRESS", help="Where pip gets the suite from where it is missing, as on Colab.")
     ] = "",
@@ -30,7 +28,7 @@ def notebook(
     from compare.record.files import write_text
     from twin.catalogue import find
 
-    file = out or Path(f"{name}.ipynb")
+    file = out / f"{name}.ipynb"
     write_text(file, making.text(find(name), repository), "--out")
     print(file)
     print("open it with Jupyter, VS Code or Colab", file=sys.stderr)

@@ -5,12 +5,12 @@ import os
 import re
 import traceback
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from compare.cli import options
-from compare.cli.arguments import json_object, pairs, shape
+from compare.cli.arguments import json_object, keras_engine, pairs, shape
 from compare.cli.carry_out import answer
 from compare.cli.commands import PORT
 from compare.cli.progress import working
@@ -30,12 +30,7 @@ def verify(
         list[str] | None,
         typer.Option("--input", metavar="SHAPE", help="As Keras takes it, without batch: 32,32,3. Repeat."),
     ] = None,
-    backend: Annotated[
-        Literal["tensorflow", "jax", "torch"] | None,
-        typer.Option(
-            help="What Keras runs on; else what KERAS_BACKEND, keras.json or the model's file says, else torch."
-        ),
-    ] = None,
+    backend: options.KerasEngine = None,
     kinds: Annotated[list[str] | None, typer.Option("--input-dtype", metavar="float|int", help="Per input.")] = None,
     torch_input: Annotated[
         list[str] | None,
@@ -99,7 +94,7 @@ def verify(
         loss or [],
         optimizer or [],
     )
-    chosen = engines.choose([f"keras-{backend or _backend(keras)}", "torch"], engines.parse_pythons(python or []))
+    chosen = engines.choose([keras_engine(backend or _backend(keras)), "torch"], engines.parse_pythons(python or []))
     engine, native = sorted(chosen, key=lambda each: each.side)
     settings = Settings("cpu", os.cpu_count() or 1, 1, timeout)
     failure: TwinError | None = None

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from compare.cli import options
-from compare.cli.arguments import json_object, pairs, shape
+from compare.cli.arguments import json_object, keras_engine, pairs, shape
 from compare.cli.carry_out import answer
 from compare.cli.commands import PORT
 from compare.cli.progress import working
@@ -40,7 +40,7 @@ def weights(
     mapping: Annotated[
         list[str] | None, typer.Option("--map", metavar="KERAS=TORCH", help="Two layers that belong together. Repeat.")
     ] = None,
-    backend: Annotated[Literal["tensorflow", "jax", "torch"], typer.Option(help="What Keras runs on.")] = "torch",
+    backend: options.KerasEngine = "torch",
     python: options.Pythons = None,
     timeout: options.Timeout = 300,
     as_json: options.Json = None,
@@ -57,7 +57,7 @@ def weights(
     if source == Path() or target == Path():
         raise TwinError("from where to where? give --from FILE and --to FILE")
     crossing.check_paths(source, target, force)
-    chosen = engines.choose([f"keras-{backend}", "torch"], engines.parse_pythons(python or []))
+    chosen = engines.choose([keras_engine(backend or "torch"), "torch"], engines.parse_pythons(python or []))
     settings = Settings("cpu", os.cpu_count() or 1, 1, timeout)
     if name is not None:
         with working(f"converting and comparing the weights of {name}"):
