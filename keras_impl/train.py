@@ -22,6 +22,7 @@ from keras_impl.describe import every_layer, leaves, record
 from twin.bridge import Leaf
 from twin.errors import TwinError
 from twin.paths import module_of
+from twin.rows import check_inputs
 from twin.spec import Optimizer, Phase, Twin
 
 LOSSES = {  # made when used, because a loss computes in the floatx of the moment it is made
@@ -192,11 +193,14 @@ def fit(run: Run, data: dict[str, np.ndarray], orders: list[np.ndarray], report:
     """Train over the data once per order of its rows, calling `report(epoch, losses)` after each.
 
     Raises:
+        TwinError: when a row is not what the model was built for.
         Whatever `report` raises, which stops the training.
     """
     if hasattr(run.module, "fit"):
         run.module.fit(run, len(orders), report)
-    elif run.compiled:
+        return
+    check_inputs(run.twin, run.arguments, run.twin.inputs_of(data))
+    if run.compiled:
         _fit_phases(run, data, enumerate(orders), report)
     else:
         pairs = run.twin.packed_inputs(data), run.twin.targets_of(data)
@@ -221,12 +225,13 @@ def fit_phase(
 
 def predict(run: Run, data: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The outputs in inference mode, batch by batch; of `data` the inputs count."""
+    inputs = run.twin.inputs_of(data)
+    check_inputs(run.twin, run.arguments, inputs)
     if run.compiled:
         run.compiled.flush()
-    inputs = run.twin.inputs_of(data)
     starts = range(0, len(next(iter(inputs.values()))), 256)
-    rows = ({name: array[start : start + 256] for name, array in inputs.items()} for start in starts)
-    parts = [to_arrays(run.twin, run.model.predict_on_batch(run.twin.packed_inputs(part))) for part in rows]
+    batches = ({name: array[start : start + 256] for name, array in inputs.items()} for start in starts)
+    parts = [to_arrays(run.twin, run.model.predict_on_batch(run.twin.packed_inputs(part))) for part in batches]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 

@@ -20,6 +20,7 @@ from torch_impl.describe import leaves, recorder, to_array
 from twin.bridge import Leaf
 from twin.errors import TwinError
 from twin.paths import module_of
+from twin.rows import check_inputs
 from twin.spec import AXES, Layout, Optimizer, Phase, Twin, torch_shape
 
 LOSSES = {
@@ -181,11 +182,13 @@ def fit(run: Run, data: dict[str, np.ndarray], orders: list[np.ndarray], report:
     """Train over the data once per order of its rows, calling `report(epoch, losses)` after each.
 
     Raises:
+        TwinError: when a row is not what the model was built for.
         Whatever `report` raises, which stops the training.
     """
     if hasattr(run.module, "fit"):
         run.module.fit(run, len(orders), report)
     else:
+        check_inputs(run.twin, run.arguments, run.twin.inputs_of(data))
         _fit(run, data, enumerate(orders), report)
 
 
@@ -200,12 +203,14 @@ def fit_phase(
 
 def predict(run: Run, data: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The outputs in inference mode, batch by batch; of `data` the inputs count."""
+    inputs = run.twin.inputs_of(data)
+    check_inputs(run.twin, run.arguments, inputs)
     run.model.eval()
-    tensors = to_tensors(run, run.twin.inputs_of(data))
-    rows = zip(*(tensor.split(256) for tensor in tensors.values()), strict=True)
+    tensors = to_tensors(run, inputs)
+    batches = zip(*(tensor.split(256) for tensor in tensors.values()), strict=True)
     with torch.inference_mode():
         parts = [
-            to_arrays(run.twin, _call(run.twin, run.model, dict(zip(tensors, part, strict=True)))) for part in rows
+            to_arrays(run.twin, _call(run.twin, run.model, dict(zip(tensors, part, strict=True)))) for part in batches
         ]
     run.model.train()
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

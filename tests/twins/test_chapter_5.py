@@ -28,6 +28,7 @@ from twin import data, metrics
 from twin.batches import exercise_inputs
 from twin.catalogue import find
 from twin.data import pronunciations, vowels
+from twin.errors import TwinError
 
 SHORTEST = {"har_conv1d": 19, "stacked_lstm": 1, "gru": 1, "conv_lstm": 1}  # steps of which something is left
 
@@ -349,6 +350,23 @@ def test_a_phone_error_rate_is_that_of_the_models_own_answers():
     assert metrics.phone_error_rate(knows, test) == 0
     silent = np.eye(68)[np.full((6, 9), pronunciations.END)]
     assert metrics.phone_error_rate(lambda inputs: {"y": silent[: len(inputs["source"])]}, test) == 1
+
+
+def test_both_sides_refuse_a_token_out_of_range_in_the_same_line():
+    twin = find("transformer")
+    part = {name: rows[:4].copy() for name, rows in data.load("pronunciations").test.items()}
+    part["source"][2, 0] = 68
+    texts = []
+    for side in (keras_train, train):
+        run = side.build(twin, dict(twin.small.arguments))
+        side.prepare(run, steps=1)
+        for call in (side.predict, lambda run, part, fit=side.fit: fit(run, part, [np.arange(4)], print)):
+            with pytest.raises(
+                TwinError, match="source, row 2 has token 68 at place 0; tokens are from 0 to 67"
+            ) as error:
+                call(run, part)
+            texts.append(str(error.value))
+    assert len(set(texts)) == 1
 
 
 def test_a_report_shows_where_the_decoder_looks():

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.ndimage import zoom
 
+from twin import rows
 from twin.data import Arrays, Dataset, digits
 from twin.errors import TwinError
 
@@ -62,6 +63,7 @@ def _strings(
             np.maximum(place, ink, out=place)
             left += ink.shape[1] - overlap
     grain = 0.1 * rng.standard_normal(x.shape)
+    rows.check_ctc(y, width // 4 - 1)  # of twin crnn, a step for four columns
     return {"x": np.clip(x + grain, 0, 1).astype(np.float32)[..., None], "y": y}
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from twin import rows
 from twin.data import Arrays, Dataset
 from twin.errors import TwinError
 
@@ -88,6 +89,7 @@ def _clips(frames: int, height: int, width: int, count: int, rng: np.random.Gene
         row[: len(text)] = [SPACE if letter == " " else ord(letter) - ord("a") + 1 for letter in text]
         clip[:] = _drawn(_movement(words, frames, rng), height, width, rng)
     grain = 0.03 * rng.standard_normal(x.shape)
+    rows.check_ctc(y, frames)
     return {"x": np.clip(x + grain, 0, 1).astype(np.float32)[..., None], "y": y}
 
 
