@@ -10,6 +10,8 @@ from typing import Any
 import keras
 import numpy as np
 from keras import ops
+from keras.src import backend
+from keras.src.losses.losses import LossFunctionWrapper
 
 from keras_impl.backend import value_and_gradients
 from keras_impl.train import LOSSES, make_optimizer
@@ -44,9 +46,15 @@ def loss(found: Any, given: Mapping[str, np.ndarray], transform: str = "") -> tu
     variable = keras.Variable(given["outputs"])
     goal = ops.convert_to_tensor(given["target"])
     weight = _weights(given)
+    mask = ops.convert_to_tensor(given["mask"].astype(bool)) if "mask" in given else None
 
     def value() -> Any:
         outputs = getattr(ops, transform)(variable.value) if transform else variable.value
+        if mask is not None:  # `compile` leaves masked steps out, and wraps a plain function for that
+            own = isinstance(function, keras.losses.Loss)
+            return keras.losses.Loss.__call__(
+                function if own else LossFunctionWrapper(function), goal, _masked(outputs, mask), weight
+            )
         if weight is None:
             return ops.mean(function(goal, outputs))  # one value a row is averaged, as `compile` does
         if isinstance(function, keras.losses.Loss):
@@ -56,6 +64,13 @@ def loss(found: Any, given: Mapping[str, np.ndarray], transform: str = "") -> tu
 
     total, (gradient,) = value_and_gradients(value, [variable])
     return float(ops.convert_to_numpy(total)), ops.convert_to_numpy(gradient), written(function)
+
+
+def _masked(outputs: Any, mask: Any) -> Any:
+    """A tensor with the mask that a model's output has."""
+    marked = outputs + 0.0
+    backend.set_keras_mask(marked, mask)
+    return marked
 
 
 def _weights(given: Mapping[str, np.ndarray]) -> Any:
@@ -85,13 +100,16 @@ def written(function: Any) -> str:
 
 
 def updates(
-    found: Any, weights: Sequence[np.ndarray], gradients: Sequence[Sequence[np.ndarray]], changes: Mapping[str, Any]
-) -> tuple[dict[str, Any], list[np.ndarray]]:
+    found: Any,
+    weights: Mapping[str, np.ndarray],
+    gradients: Sequence[Mapping[str, np.ndarray]],
+    changes: Mapping[str, Any],
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """What an optimizer makes of given gradients: its settings, and the weights after each step.
 
     Args:
         found: a stock name, an optimizer, or what returns one.
-        weights: where each array starts.
+        weights: where each array starts, by its path, such as `dense.kernel`.
         gradients: for each step one array for each of the weights.
         changes: `regularizers` has for each of the weights the factors of an L1 and of an L2 penalty.
 
@@ -106,28 +124,66 @@ def updates(
     optimizer = found if isinstance(found, keras.optimizers.Optimizer) else found()
     if not isinstance(optimizer, keras.optimizers.Optimizer):
         raise TwinError(f"expected a keras.optimizers.Optimizer; received a {type(optimizer).__name__}")
-    names = ["kernel" if array.ndim > 1 else "bias" for array in weights]
-    variables = [keras.Variable(array, name=name) for array, name in zip(weights, names, strict=True)]
-    after: list[list[np.ndarray]] = [[] for _ in weights]
+    variables = {path: _variable(path, array) for path, array in weights.items()}
+    after: dict[str, list[np.ndarray]] = {path: [] for path in weights}
     rates = []
-    penalties = changes.get("regularizers") or [(0.0, 0.0)] * len(weights)
+    penalties = changes.get("regularizers") or {}
     for step in gradients:
         rates.append(float(ops.convert_to_numpy(optimizer.learning_rate)))
         whole = []
-        for gradient, variable, (l1, l2) in zip(step, variables, penalties, strict=True):
+        for path, variable in variables.items():
+            l1, l2 = penalties.get(path, (0.0, 0.0))
             now = ops.convert_to_numpy(variable.value)
-            whole.append(ops.convert_to_tensor((gradient + l1 * np.sign(now) + 2 * l2 * now).astype(np.float32)))
-        optimizer.apply(whole, variables)
-        for kept, variable in zip(after, variables, strict=True):
-            kept.append(np.array(ops.convert_to_numpy(variable.value)))
+            total = step[path] + l1 * np.sign(now) + 2 * l2 * now
+            whole.append(ops.convert_to_tensor(total.astype(np.float32)))
+        optimizer.apply(whole, list(variables.values()))
+        for path, variable in variables.items():
+            after[path].append(np.array(ops.convert_to_numpy(variable.value)))
+    told = {"kind": type(optimizer).__name__, "settings": _settings(optimizer, rates[0]), "rates": rates}
+    undecayed = [path for path, variable in variables.items() if not optimizer._use_weight_decay(variable)]
+    told |= {"schedule": _schedule(optimizer), "undecayed": undecayed if optimizer.weight_decay else []}
+    return told, {path: np.stack(kept) for path, kept in after.items()}
+
+
+def _variable(path: str, array: np.ndarray) -> keras.Variable:
+    """A variable as a model names it: its layer's scope, and its own name, by which an optimizer may leave it out."""
+    scope, _, name = path.rpartition(".")
+    with keras.name_scope(scope.replace(".", "_") or "model"):
+        return keras.Variable(array, name=name)
+
+
+def _settings(optimizer: Any, rate: float) -> dict[str, Any]:
+    """An optimizer's settings in PyTorch's words."""
     own: dict[str, Any] = {name: getattr(optimizer, name, None) for name in (*WORDS, *FLAGS)}
-    told: dict[str, Any] = {"lr": rates[0]}
+    told: dict[str, Any] = {"lr": rate}
     told |= {
         word: float(own[name])
         for name, word in WORDS.items()
         if name != "learning_rate" and isinstance(own[name], int | float) and not isinstance(own[name], bool)
     }
+    if type(optimizer).__name__ == "Adadelta" and "alpha" in told:
+        told["rho"] = told.pop("alpha")
     if hasattr(optimizer, "beta_1"):
         told["betas"] = [float(optimizer.beta_1), float(optimizer.beta_2)]
-    told |= {name: bool(own[name]) for name in FLAGS if own[name] is not None}
-    return {"kind": type(optimizer).__name__, "settings": told, "rates": rates}, [np.stack(kept) for kept in after]
+    return told | {name: bool(own[name]) for name in FLAGS if own[name] is not None}
+
+
+def _schedule(optimizer: Any) -> dict[str, Any]:
+    """The learning rate at some steps, up to the schedule's own end; what a schedule does then is nobody's business."""
+    schedule = optimizer._learning_rate
+    if not isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
+        steps = [0, 1, 10, 100, 1000]
+        return {
+            "kind": "",
+            "steps": steps,
+            "rates": [float(ops.convert_to_numpy(optimizer.learning_rate))] * len(steps),
+        }
+    numbers = [int(value) for value in vars(schedule).values() if isinstance(value, int | float) and 1 < value < 1e6]
+    numbers += [int(value) for value in getattr(schedule, "boundaries", ())]
+    ends = [int(getattr(schedule, name, 0) or 0) for name in ("decay_steps", "warmup_steps")]
+    last = sum(ends) if "Cosine" in type(schedule).__name__ or hasattr(schedule, "end_learning_rate") else 0
+    last = min(last or 2 * max([*numbers, 50]), 5000)
+    near = {number + more for number in numbers for more in (-1, 0, 1) if 0 <= number + more <= last}
+    ordered = sorted({*range(min(6, last + 1)), *(round(last * share / 16) for share in range(17)), *near})
+    rates = [float(ops.convert_to_numpy(schedule(step))) for step in ordered]
+    return {"kind": type(schedule).__name__, "steps": ordered, "rates": rates}

@@ -18,6 +18,7 @@ from typing import Any
 import keras
 import numpy as np
 from keras import ops
+from keras.src import backend
 
 from keras_impl.backend import value_and_gradients
 from keras_impl.draws import fixed
@@ -186,6 +187,26 @@ class Subject:
                 found[name] = factors
         return found
 
+    def penalties(self, inputs: Sequence[np.ndarray]) -> list[tuple[str, float]]:
+        """What `fit` adds to the loss beside it: penalties on weights, and what layers add by `add_loss`."""
+        own = {}
+        for name, variable in self._state().items():
+            penalty = getattr(variable, "regularizer", None)
+            if penalty is not None:
+                own[f"{type(penalty).__name__} of {name}"] = float(ops.convert_to_numpy(penalty(variable)))
+        with self._unchanged(), fixed():
+            _call(self.model, self._tensors(inputs), training=True)
+            whole = sum(float(ops.convert_to_numpy(each)) for each in self.model.losses)
+        added = whole - sum(own.values())
+        return [*own.items(), *([("add_loss", added)] if abs(added) > 1e-6 * max(abs(whole), 1e-6) else [])]
+
+    def masks(self, inputs: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+        """The masks that outputs carry, by the output's name: `compile` leaves masked steps out of the loss."""
+        with self._unchanged(), fixed():
+            returned = by_name(_call(self.model, self._tensors(inputs), training=False))
+        found = {name: backend.get_keras_mask(tensor) for name, tensor in returned.items()}
+        return {name: _array(mask) for name, mask in found.items() if mask is not None}
+
     def input_kinds(self) -> list[str]:
         """'int' or 'float' for each input, where the model says it; else nothing."""
         try:
@@ -226,6 +247,7 @@ class _Recorder:
         self.numbers: dict[int, int] = {}
         self.alive: list[Any] = []
         self.count = 0
+        self.pieces: dict[int, Any] = {}  # tensors that are cut out of a variable
         self.places = [("", None)]  # enclosing layers of the user's own: path, training
         self.quiet = 0  # inside a layer of Keras's own
         self.symbols = list(symbols)
@@ -249,6 +271,15 @@ class _Recorder:
             return out
 
         keras.Layer.__call__, keras.Operation.symbolic_call = layer_call, operation_call
+        piece = keras.Variable.__getitem__
+
+        def getitem(variable: Any, index: Any) -> Any:
+            out = piece(variable, index)
+            self.pieces[id(out)] = variable
+            self.alive.append(out)
+            return out
+
+        keras.Variable.__getitem__ = getitem
         operators = {name: getattr(keras.Variable, name) for name in OPERATORS}
         for name, own in operators.items():
             setattr(keras.Variable, name, _symbolic(own, getattr(ops, OPERATORS[name])))
@@ -256,6 +287,7 @@ class _Recorder:
             yield
         finally:
             keras.Layer.__call__, keras.Operation.symbolic_call = call, symbolic
+            keras.Variable.__getitem__ = piece
             for name, own in operators.items():
                 setattr(keras.Variable, name, own)
 
@@ -296,7 +328,8 @@ class _Recorder:
         """Write one call down; a layer's own activation becomes a second one."""
         symbols = _symbols((args, kwargs))
         inputs = tuple(self.numbers[id(symbol)] for symbol in symbols if id(symbol) in self.numbers)
-        owners = [self.subject.owners[id(v)] for v in _variables_in((args, kwargs)) if id(v) in self.subject.owners]
+        variables = _variables_in((args, kwargs), self.pieces)
+        owners = [self.subject.owners[id(v)] for v in variables if id(v) in self.subject.owners]
         path = self.subject.paths.get(id(operation), "")
         leaf = path if path in self.subject.named else owners[0] if owners else self.subject.inside(path)
         family, settings, text = describe(operation, symbols[0] if symbols else None, training)
@@ -545,8 +578,9 @@ def _symbols(values: Any) -> list[Any]:
     return [each for each in keras.tree.flatten(values) if isinstance(each, keras.KerasTensor)]
 
 
-def _variables_in(values: Any) -> list[Any]:
-    return [each for each in keras.tree.flatten(values) if isinstance(each, keras.Variable)]
+def _variables_in(values: Any, pieces: Mapping[int, Any]) -> list[Any]:
+    found = [pieces.get(id(each), each) for each in keras.tree.flatten(values)]
+    return [each for each in found if isinstance(each, keras.Variable)]
 
 
 def _variables(model: keras.Model) -> list[Any]:

@@ -5,8 +5,9 @@ keras_impl/criteria.py has the same functions for Keras.
 
 import copy
 import inspect
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from twin.spec import Optimizer
 
 SCALARS = (
     "lr", "eps", "weight_decay", "momentum", "alpha", "betas", "amsgrad", "nesterov", "centered", "lr_decay",
-    "initial_accumulator_value", "dampening",
+    "initial_accumulator_value", "dampening", "rho", "momentum_decay",
 )  # fmt: skip
 
 
@@ -104,7 +105,7 @@ def _loss(
     else:
         rows = function(given, goal)
         rows = rows.flatten(weight.ndim).mean(-1) if rows.ndim > weight.ndim else rows
-        total = (rows * weight).mean()
+        total = (rows * weight).mean() if rows.ndim else rows  # a function that has averaged takes no weights
     total.backward()
     gradient = torch.zeros_like(variable) if variable.grad is None else variable.grad
     return float(total), gradient.numpy(), written(function)
@@ -128,18 +129,24 @@ def written(function: Any) -> str:
 
 
 def updates(
-    found: Any, weights: Sequence[np.ndarray], gradients: Sequence[Sequence[np.ndarray]], changes: Mapping[str, Any]
-) -> tuple[dict[str, Any], list[np.ndarray]]:
+    found: Any,
+    weights: Mapping[str, np.ndarray],
+    gradients: Sequence[Mapping[str, np.ndarray]],
+    changes: Mapping[str, Any],
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """What an optimizer makes of given gradients: its settings, and the weights after each step.
 
     Args:
-        found: a stock name, or what returns an optimizer for a list of parameters, alone or with its scheduler.
-        weights: where each array starts.
+        found: a stock name, or what returns an optimizer, alone or with its scheduler: for a list of parameters, for
+            pairs of name and parameter, or for a model, as its argument's name or its code asks.
+        weights: where each array starts, by its name in the model.
         gradients: for each step one array for each of the weights.
-        changes: settings to carry out differently; `epsilon_hat` divides epsilon as Keras's Adam does, `decoupled`
-            takes weight decay out of the gradient, `one_group` gives every group the first one's settings, `rates`
-            are the learning rates of the steps, `initial_accumulator_value` is where Adagrad starts, `ema` averages
-            the weights with that momentum.
+        changes: settings to carry out differently; `undecayed` are names of arrays without weight decay,
+            `epsilon_hat` divides epsilon as Keras's Adam does, `inside` has it under the root, `decoupled` takes weight
+            decay out of the gradient, `one_group` gives every group the first one's settings, `rates` are the learning
+            rates of the steps, `initial_accumulator_value` is where Adagrad starts, `ema` averages the weights with
+            that momentum; `unclipped` leaves out what the user's own step clips; `steps` asks for the scheduler's rates
+            at these steps.
 
     Returns:
         (kind and settings, for each of the weights an array with one more axis in front: the steps).
@@ -147,17 +154,16 @@ def updates(
     Raises:
         TwinError: when there is no PyTorch optimizer.
     """
-    parameters = [nn.Parameter(torch.from_numpy(np.array(array))) for array in weights]
+    parameters = {name: nn.Parameter(torch.from_numpy(np.array(array))) for name, array in weights.items()}
     made, scheduler = _made(found, parameters)
-    kind = type(made).__name__
-    told = {name: made.param_groups[0][name] for name in SCALARS if name in made.param_groups[0]}
-    told["betas"] = list(told["betas"]) if "betas" in told else None
-    groups = [{n: g[n] for n in told if n in g and n != "betas"} for g in made.param_groups]
-    unlike = sorted({n for g in groups for n in g if g[n] != groups[0][n]})
+    told = _told(made)
+    undecayed = [parameters[name] for name in changes.get("undecayed", ())]
+    if undecayed:
+        _without_decay(made, undecayed)
     made = _changed(made, changes)
     eps = [group.get("eps", 0.0) for group in made.param_groups]
-    after: list[list[np.ndarray]] = [[] for _ in weights]
-    averages = [parameter.detach().clone() for parameter in parameters]
+    after: dict[str, list[np.ndarray]] = {name: [] for name in weights}
+    averages = {name: parameter.detach().clone() for name, parameter in parameters.items()}
     rates = []
     for number, step in enumerate(gradients, start=1):
         for group, own in zip(made.param_groups, eps, strict=True):
@@ -166,29 +172,102 @@ def updates(
             if "rates" in changes:
                 group["lr"] = changes["rates"][number - 1]
         rates.append(float(made.param_groups[0]["lr"]))
-        for parameter, gradient in zip(parameters, step, strict=True):
-            parameter.grad = torch.from_numpy(np.array(gradient))
-        made.step()
-        if scheduler is not None:
-            scheduler.step()
-        for place, parameter in enumerate(parameters):
+        for name, parameter in parameters.items():
+            parameter.grad = torch.from_numpy(np.array(step[name]))
+        with _unclipped() if changes.get("unclipped") else nullcontext():
+            made.step()
+        _advance(scheduler)
+        for name, parameter in parameters.items():
             if "ema" in changes:
-                averages[place].lerp_(parameter.detach(), 1 - changes["ema"] if number > 1 else 1.0)
-                parameter.data.copy_(averages[place])
-            after[place].append(parameter.detach().numpy().copy())
-    settings = {name: value for name, value in told.items() if value is not None}
-    return {"kind": kind, "settings": settings, "rates": rates, "groups": unlike}, [np.stack(kept) for kept in after]
+                averages[name].lerp_(parameter.detach(), 1 - changes["ema"] if number > 1 else 1.0)
+                parameter.data.copy_(averages[name])
+            after[name].append(parameter.detach().numpy().copy())
+    told |= {"rates": rates, "scheduler": type(scheduler).__name__ if scheduler is not None else ""}
+    told |= {"schedule": _scheduled(found, weights, changes.get("steps", ()))}
+    return told, {name: np.stack(kept) for name, kept in after.items()}
 
 
-def _made(found: Any, parameters: list[nn.Parameter]) -> tuple[torch.optim.Optimizer, Any]:
-    """The optimizer and its scheduler, from a name or from what takes parameters, or pairs of name and parameter."""
+def _without_decay(made: torch.optim.Optimizer, parameters: Sequence[nn.Parameter]) -> None:
+    """Move some parameters into a group of their own, without weight decay."""
+    chosen = {id(parameter) for parameter in parameters}
+    first = made.param_groups[0]
+    for group in made.param_groups:
+        group["params"] = [parameter for parameter in group["params"] if id(parameter) not in chosen]
+    made.add_param_group({**first, "params": list(parameters), "weight_decay": 0.0})
+
+
+def _told(made: torch.optim.Optimizer) -> dict[str, Any]:
+    """An optimizer's kind, the settings of its first group, and those in which its groups differ."""
+    first = {name: made.param_groups[0][name] for name in SCALARS if made.param_groups[0].get(name) is not None}
+    first |= {"betas": list(first["betas"])} if "betas" in first else {}
+    groups = [{n: g[n] for n in first if n in g and n != "betas"} for g in made.param_groups]
+    unlike = sorted({n for g in groups for n in g if g[n] != groups[0][n]})
+    return {"kind": type(made).__name__, "settings": first, "groups": unlike}
+
+
+def _advance(scheduler: Any) -> None:
+    """A scheduler's step; one that waits for a metric has none of its own."""
+    if scheduler is not None and not isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
+        scheduler.step()
+
+
+def _scheduled(found: Any, weights: Mapping[str, np.ndarray], steps: Sequence[int]) -> list[float]:
+    """The learning rates at some steps, of an optimizer made anew; up to the last step that its scheduler has."""
+    made, scheduler = _made(found, {name: nn.Parameter(torch.zeros(array.shape)) for name, array in weights.items()})
+    rates: list[float] = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it says that the optimizer takes no step
+        for step in range(max(steps, default=-1) + 1):
+            if step in steps:
+                rates.append(float(made.param_groups[0]["lr"]))
+            try:
+                _advance(scheduler)
+            except ValueError:  # OneCycleLR has an end
+                break
+    return rates
+
+
+def _made(found: Any, parameters: Mapping[str, nn.Parameter]) -> tuple[torch.optim.Optimizer, Any]:
+    """The optimizer and its scheduler, from a name or from what takes parameters, named parameters or a model."""
     if isinstance(found, str):
-        return make_optimizer(Optimizer(found, 1e-3), parameters), None  # type: ignore[arg-type]
-    made = found(parameters)
+        return make_optimizer(Optimizer(found, 1e-3), list(parameters.values())), None  # type: ignore[arg-type]
+    try:
+        words = next(iter(inspect.signature(found).parameters), "").lower()
+    except (TypeError, ValueError):
+        words = ""
+    options: list[Any] = [list(parameters.values()), list(parameters.items()), _holder(parameters)]
+    if "model" in words or "net" in words or "module" in words:
+        options = options[::-1]
+    elif "named" in words:
+        options = [options[1], options[0], options[2]]
+    failure: Exception | None = None
+    for given in options:
+        try:
+            made = found(given)
+            break
+        except (AttributeError, TypeError, ValueError) as error:
+            failure = failure or error
+    else:
+        assert failure is not None
+        raise failure
     made, scheduler = made if isinstance(made, tuple | list) and len(made) == 2 else (made, None)
     if not isinstance(made, torch.optim.Optimizer):
         raise TwinError(f"expected a function of parameters that returns a torch.optim.Optimizer; it returned {made!r}")
     return made, scheduler
+
+
+def _holder(parameters: Mapping[str, nn.Parameter]) -> nn.Module:
+    """A module whose `named_parameters()` are these."""
+    whole = nn.Module()
+    for name, parameter in parameters.items():
+        *path, last = name.split(".")
+        module = whole
+        for each in path:
+            if not hasattr(module, each):
+                module.add_module(each, nn.Module())
+            module = getattr(module, each)
+        module.register_parameter(last, parameter)
+    return whole
 
 
 def _changed(made: torch.optim.Optimizer, changes: Mapping[str, Any]) -> torch.optim.Optimizer:
@@ -198,6 +277,8 @@ def _changed(made: torch.optim.Optimizer, changes: Mapping[str, Any]) -> torch.o
             {n: g[n] for n in ("params", "lr", "betas", "eps", "weight_decay", "amsgrad")} for g in made.param_groups
         ]
         made = torch.optim.AdamW(kept)
+    elif changes.get("decoupled"):
+        made.step = _decoupled(made)  # type: ignore[method-assign]
     if changes.get("one_group"):
         for group in made.param_groups:
             group |= {name: value for name, value in made.param_groups[0].items() if name != "params"}
@@ -214,17 +295,47 @@ def _changed(made: torch.optim.Optimizer, changes: Mapping[str, Any]) -> torch.o
     return made
 
 
+@contextmanager
+def _unclipped() -> Iterator[None]:
+    """Within it the clipping of a user's own step does nothing; Keras's clipping has its own names for it."""
+    own = {name: getattr(nn.utils, name) for name in ("clip_grad_norm_", "clip_grad_value_")}
+    try:
+        for name in own:
+            setattr(nn.utils, name, lambda *args, **kwargs: None)
+        yield
+    finally:
+        for name, function in own.items():
+            setattr(nn.utils, name, function)
+
+
+def _decoupled(made: torch.optim.Optimizer) -> Any:
+    """A step whose weight decay is taken off the weights and not added to the gradient, as Keras does it."""
+    step = made.step
+    decays = [group.get("weight_decay", 0.0) for group in made.param_groups]
+
+    def stepped() -> None:
+        for group, decay in zip(made.param_groups, decays, strict=True):
+            group["weight_decay"] = 0.0
+            for parameter in group["params"]:
+                parameter.data.mul_(1 - group["lr"] * decay)
+        step()
+
+    return stepped
+
+
 def _clipped(made: torch.optim.Optimizer, step: Any, changes: Mapping[str, Any]) -> Any:
     """A step after clipping as Keras's optimizers do it: by value, by each array's norm, by the norm of all."""
+
+    by_value, by_norm = nn.utils.clip_grad_value_, nn.utils.clip_grad_norm_
 
     def clipped() -> None:
         parameters = [parameter for group in made.param_groups for parameter in group["params"]]
         if changes.get("clipvalue"):
-            nn.utils.clip_grad_value_(parameters, changes["clipvalue"])
+            by_value(parameters, changes["clipvalue"])
         for parameter in parameters if changes.get("clipnorm") else ():
-            nn.utils.clip_grad_norm_([parameter], changes["clipnorm"])
+            by_norm([parameter], changes["clipnorm"])
         if changes.get("global_clipnorm"):
-            nn.utils.clip_grad_norm_(parameters, changes["global_clipnorm"])
+            by_norm(parameters, changes["global_clipnorm"])
         step()
 
     return clipped

@@ -211,10 +211,10 @@ class Criteria(Protocol):
     def updates(
         self,
         found: Any,
-        weights: Sequence[np.ndarray],
-        gradients: Sequence[Sequence[np.ndarray]],
+        weights: Mapping[str, np.ndarray],
+        gradients: Sequence[Mapping[str, np.ndarray]],
         changes: Mapping[str, Any],
-    ) -> tuple[dict[str, Any], list[np.ndarray]]:
+    ) -> tuple[dict[str, Any], Arrays]:
         """What an optimizer makes of given gradients: its settings, and each weight after each step (steps, ...).
 
         Raises:

@@ -85,6 +85,14 @@ class OpenedModel:
         """Factors of the L1 and L2 penalties that layers add to the loss, by weight."""
         return self._found(dict, "regularizers", {}, {})
 
+    def penalties(self, inputs: Sequence[np.ndarray]) -> list[tuple[str, float]]:
+        """What Keras's `fit` adds to the loss, by what adds it."""
+        return self._found(list, "penalties", {}, {"inputs": numbered(inputs)})
+
+    def masks(self, inputs: Sequence[np.ndarray]) -> Arrays:
+        """The masks that Keras's outputs carry, by the output's name."""
+        return self._examine("masks", {}, {"inputs": numbered(inputs)})[1]
+
     def gradients(self, inputs: Sequence[np.ndarray], cotangents: Named, training: bool, masks: bool = False) -> Arrays:
         """The gradient of every weight, for those of the outputs."""
         given = {"inputs": numbered(inputs), "cotangents": cotangents}
@@ -123,25 +131,21 @@ class OpenedModel:
             return float("nan"), np.zeros_like(outputs), ""  # what takes logits may refuse anything else
 
     def updates(
-        self,
-        weights: Sequence[np.ndarray],
-        gradients: Sequence[np.ndarray],
-        changes: Mapping[str, Any] | None = None,
-    ) -> tuple[dict[str, Any], list[np.ndarray]]:
+        self, weights: Named, gradients: Named, changes: Mapping[str, Any] | None = None
+    ) -> tuple[dict[str, Any], Arrays]:
         """The settings of the user's optimizer, and each of the weights after its updates.
 
         Args:
-            weights: to begin with.
+            weights: to begin with, by their names in the model.
             gradients: of each of the weights, one for each update along the first axis.
             changes: of its settings.
         """
-        named = {f"weights/{place}": array for place, array in enumerate(weights)}
-        named |= {f"gradients/{place}": array for place, array in enumerate(gradients)}
+        named = {f"weights/{name}": array for name, array in weights.items()}
+        named |= {f"gradients/{name}": array for name, array in gradients.items()}
         fields: dict[str, Any] = {"reference": self.optimizer_reference, "changes": dict(changes or {})}
         try:
             settings, after = self.session.ask_for_both(dict, "updates", {"given": named}, **fields)
-            self.session.checked(after, {str(place): None for place in range(len(weights))})
-            return settings, [after[str(place)] for place in range(len(weights))]
+            return settings, self.session.checked(after, dict.fromkeys(weights))
         except WorkerFailed as failure:
             raise TwinError(f"--optimizer {self.optimizer_reference}: {failure.reason}") from failure
 

@@ -143,7 +143,8 @@ class Examination:
     def _verdict(
         self, word: str, found: Sequence[Finding], rungs: Mapping[str, float], notes: Sequence[str]
     ) -> Verdict:
-        return Verdict(word, self.pairing.shown, tuple(found), rungs, tuple(notes))
+        arrays = tuple((link.keras.name, link.torch.name) for link in self.pairing.links)
+        return Verdict(word, self.pairing.shown, tuple(found), rungs, tuple(notes), arrays)
 
     # Traces: one for each mode
 

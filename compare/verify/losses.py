@@ -4,7 +4,7 @@ A trial carries a cause out: it gives one side's loss other outputs or another s
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Protocol
 
@@ -92,6 +92,14 @@ class Losses:
         return Losses(self.keras, self.torch, {**self.given, name: array})
 
 
+def penalties_in_words(penalties: Sequence[tuple[str, float]]) -> list[str]:
+    """A note on what Keras adds to the loss: penalties on weights, and what layers add by `add_loss`."""
+    if not penalties:
+        return []
+    told = ", ".join(f"{value:.6g} ({name})" for name, value in penalties)
+    return [f"Keras adds to the loss what layers and regularizers give: {told}; PyTorch's loop must add the same"]
+
+
 def make_target(outputs: np.ndarray, name: str) -> np.ndarray:
     """Targets for a stock loss: classes, zeros and ones, or numbers."""
     rng = np.random.default_rng(0)
@@ -116,6 +124,10 @@ def _of_targets(losses: Losses, wanted: Loss, got: Loss) -> Iterator[Trial]:
         yield Trial("broadcast_targets", says, _apart(shaped.of_torch(), wanted), fix)
         fix = {"keras": f"y = keras.ops.reshape(y, ({rest}))"}
         yield Trial("broadcast_targets", says, _apart(shaped.of_keras(), got), fix)
+    if "mask" in losses.given:
+        says = "Keras leaves the masked steps of its output out of the loss, PyTorch counts them"
+        plain = losses.with_array("mask", np.ones_like(losses.given["mask"]))
+        yield Trial("ignored_labels", says, _apart(plain.of_keras(), got))
     for word, cause in (("sample_weight", "sample_weights"), ("class_weight", "class_weights")):
         if word in losses.given:
             plain = losses.with_array(word, np.ones_like(losses.given[word]))

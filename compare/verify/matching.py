@@ -120,7 +120,8 @@ def pair(
     known = {match.keras[0].leaf.path: match.torch[0].leaf.path for match in matches}
     for fits in (_equal, _alike):
         matches += _assigned(sides, known, fits, weights)
-    matches += _composed(sides) + _arrays(sides, known, weights)
+    matches += _composed(sides) + _arrays(sides, known, weights, called=True)
+    matches += _arrays(sides, known, weights, called=False)  # a trace does not see every use of an array
     misfits = [
         (match.keras[0], match.torch[0]) for match in _assigned(sides, known, lambda a, b: a.kind == b.kind, weights)
         if all(side.place(part).calls for side, part in zip(sides, (match.keras[0], match.torch[0]), strict=True))
@@ -311,10 +312,15 @@ def _gate(part: Part) -> int:
     return next((RANKS[word] for word in reversed(last) if word in RANKS), 0)
 
 
-def _arrays(sides: tuple[_Side, _Side], known: Mapping[str, str], weights: Weights) -> list[Match]:
-    """Array by array, what is left: of layers that one side writes by hand."""
+def _arrays(sides: tuple[_Side, _Side], known: Mapping[str, str], weights: Weights, called: bool) -> list[Match]:
+    """Array by array, what is left: of layers that one side writes by hand; `called` are those that a trace shows."""
     atoms = [
-        [(part, role) for part in side.left for role in part.views if side.place(part).calls or part.kind != "array"]
+        [
+            (part, role)
+            for part in side.left
+            for role in part.views
+            if part.kind != "array" or side.place(part).calls or (not called and part.trainable)
+        ]
         for side in sides
     ]
     ranks = [{id(part): place / max(len(side.left), 1) for place, part in enumerate(side.left)} for side in sides]

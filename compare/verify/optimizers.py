@@ -1,15 +1,18 @@
 """Two optimizers on the same gradients: the steps that both take, and what would make them the same."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
 
 from compare.verify import axes as alignment
 from compare.verify.verdict import Finding, Remedy
+from twin.bridge import Arrays
 
 STEPS = 5
+RATE_LIMIT = 1e-4
 STEP_LIMIT = 1e-3  # float32 weights near 1 take in a step of 1e-3 only to 6e-5
 
 
@@ -17,64 +20,135 @@ class Side(Protocol):
     """What takes one side's optimizer steps: compare.engines.opened.OpenedModel."""
 
     def updates(
-        self, weights: Sequence[np.ndarray], gradients: Sequence[np.ndarray], changes: Mapping[str, Any] | None = None
-    ) -> tuple[dict[str, Any], list[np.ndarray]]: ...
+        self, weights: Arrays, gradients: Arrays, changes: Mapping[str, Any] | None = None
+    ) -> tuple[dict[str, Any], Arrays]: ...
 
 
-def compare_optimizers(
-    keras: Side, torch: Side, shapes: Sequence[Sequence[int]], regularizers: Sequence[Sequence[float]]
-) -> tuple[Finding | None, float]:
-    """Both optimizers on the same gradients, large and small, of arrays as the models have them.
+@dataclass(frozen=True)
+class Trained:
+    """An array of both models that an optimizer changes.
 
     Args:
-        keras, torch: both sides.
-        shapes: of the arrays.
-        regularizers: the factors of L1 and L2 penalties of each in Keras, which count as part of its gradient.
+        keras, torch: its names.
+        shape: of the array that is updated in its place, which may be smaller.
+        penalties: factors of the L1 and the L2 penalty that Keras adds to the loss.
     """
-    rng = np.random.default_rng(0)
-    weights = [rng.standard_normal(shape).astype(np.float32) for shape in shapes]
-    gradients = []
-    for shape in shapes:
-        drawn = rng.standard_normal((STEPS, *shape))
-        size = 10.0 ** rng.uniform(-7, 1, shape)  # epsilon shows where gradients are small
-        gradients.append(((drawn + 0.3 * np.sign(drawn)) * size).astype(np.float32))
 
-    mine, wanted = keras.updates(weights, gradients, {"regularizers": [list(each) for each in regularizers]})
-    theirs, got = torch.updates(weights, gradients)
+    keras: str
+    torch: str
+    shape: tuple[int, ...]
+    penalties: tuple[float, float] = (0.0, 0.0)
 
-    def apart(after: Sequence[np.ndarray]) -> float:
+
+class Optimizers:
+    """Both optimizers on the same gradients, large and small, of arrays as the models have them."""
+
+    def __init__(self, keras: Side, torch: Side, arrays: Sequence[Trained]):
+        rng = np.random.default_rng(0)
+        self.keras, self.torch, self.arrays = keras, torch, arrays
+        self.weights = [rng.standard_normal(array.shape).astype(np.float32) for array in arrays]
+        self.gradients = []
+        for array in arrays:
+            drawn = rng.standard_normal((STEPS, *array.shape))
+            size = 10.0 ** rng.uniform(-7, 1, array.shape)  # epsilon shows where gradients are small
+            self.gradients.append(((drawn + 0.3 * np.sign(drawn)) * size).astype(np.float32))
+
+    def compare(self) -> tuple[Finding | None, float]:
+        """A finding where the steps differ, or the learning rates of later steps; and how far the steps are apart."""
+        penalties = {array.keras: list(array.penalties) for array in self.arrays}
+        names = [array.keras for array in self.arrays]
+        mine, after = self.keras.updates(*self._given(names), {"regularizers": penalties})
+        wanted = [after[name] for name in names]
+        steps = mine["schedule"]["steps"]
+        theirs, got = self._torch({"steps": steps})
+        far = self._apart(wanted, got)
+        if far <= STEP_LIMIT:
+            return _of_schedules(mine, theirs), far
+        kinds = mine["kind"], theirs["kind"]
+        what = f"From equal gradients the steps of {' and '.join(kinds)} are {far:.2g} apart (relative L2)"
+        finding = Finding("optimizer", *kinds, what, None, far)
+        place = _place_of_epsilon(mine, theirs)
+        if place:
+            left = self._apart(wanted, self._torch(place)[1])
+            if left <= STEP_LIMIT:  # no argument of either side could mend that, and few gradients are so small
+                return _of_schedules(mine, theirs), left
+        tried = []
+        partners = {array.keras: array.torch for array in self.arrays}
+        for cause, changes in _changes(mine, theirs, [array.penalties for array in self.arrays], partners):
+            for more in ({}, place) if place else ({},):
+                left = self._apart(wanted, self._torch({**changes, **more})[1])
+                if left <= STEP_LIMIT:
+                    fix = {"torch": Remedy(_fix(theirs, {**changes, **more}), left)}
+                    says = _words(mine, theirs, {**changes, **more})
+                    return replace(finding, cause=cause, after=left, says=says, fix=fix), far
+            tried.append(cause)
+        says = f"Keras has {mine['kind']} with {mine['settings']}, PyTorch {theirs['kind']} with {theirs['settings']}"
+        return replace(finding, says=says, tried=tuple(dict.fromkeys(tried))), far
+
+    def _given(self, names: Sequence[str]) -> tuple[Arrays, Arrays]:
+        return dict(zip(names, self.weights, strict=True)), dict(zip(names, self.gradients, strict=True))
+
+    def _torch(self, changes: Mapping[str, Any]) -> tuple[dict[str, Any], list[np.ndarray]]:
+        names = [array.torch for array in self.arrays]
+        told, after = self.torch.updates(*self._given(names), changes)
+        return told, [after[name] for name in names]
+
+    def _apart(self, wanted: Sequence[np.ndarray], got: Sequence[np.ndarray]) -> float:
+        """How far the steps are apart, at the worst step."""
         moves: tuple[list[np.ndarray], list[np.ndarray]] = [], []
-        for start, one, other in zip(weights, wanted, after, strict=True):
+        for start, one, other in zip(self.weights, wanted, got, strict=True):
             for kept, each in zip(moves, (one, other), strict=True):
                 steps = np.diff(np.concatenate([start[None], each]).astype(np.float64), axis=0)
                 kept.append(steps.reshape(STEPS, -1))
         moved, native = (np.concatenate(kept, axis=1) for kept in moves)
         return max(alignment.relative(n, m) for n, m in zip(native, moved, strict=True))
 
-    far = apart(got)
-    if far <= STEP_LIMIT:
-        return None, far
-    what = f"From equal gradients the steps of {mine['kind']} and {theirs['kind']} are {far:.2g} apart (relative L2)"
-    finding = Finding("optimizer", mine["kind"], theirs["kind"], what, None, far)
-    tried = []
-    for cause, changes in _changes(mine, theirs):
-        after = apart(torch.updates(weights, gradients, changes)[1])
-        if after <= STEP_LIMIT:
-            fix = {"torch": Remedy(_fix(theirs, changes), after)}
-            return replace(finding, cause=cause, after=after, says=_words(mine, theirs, changes), fix=fix), far
-        tried.append(cause)
-    says = f"Keras has {mine['kind']} with {mine['settings']}, PyTorch {theirs['kind']} with {theirs['settings']}"
-    return replace(finding, says=says, tried=tuple(dict.fromkeys(tried))), far
+
+def _place_of_epsilon(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:
+    """What puts PyTorch's epsilon where Keras adds it, where both have the same one."""
+    own, native = mine["settings"].get("eps"), theirs["settings"].get("eps")
+    if own is None or native is None or not math.isclose(own, native, rel_tol=1e-3):
+        return {}
+    return {"epsilon_hat": True} if "betas" in theirs["settings"] else {"inside": True}
+
+
+def _of_schedules(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> Finding | None:
+    """Learning rates that differ only at later steps."""
+    kind, steps = mine["schedule"]["kind"], mine["schedule"]["steps"]
+    rates = np.array(mine["schedule"]["rates"])
+    native = np.array(theirs["schedule"])
+    rates, steps = rates[: len(native)], steps[: len(native)]
+    if not (kind or theirs["scheduler"]) or len(native) == 0:
+        return None
+    apart = np.abs(rates - native) / max(float(np.abs(rates).max()), 1e-30)
+    if apart.max() <= RATE_LIMIT:
+        return None
+    first = int(np.argmax(apart > RATE_LIMIT))
+    what = f"The learning rate of step {steps[first]} is {rates[first]:.6g} in Keras, {native[first]:.6g} in PyTorch"
+    names = kind or mine["kind"], theirs["scheduler"] or theirs["kind"]
+    at = dict(zip(steps, rates, strict=True)), dict(zip(steps, native, strict=True))
+    cause, says = "schedule", f"Keras's rates come from {names[0]}, PyTorch's from {names[1]}"
+    for shift, word in ((1, "later"), (-1, "earlier")):
+        pairs = [(rate, at[1][step + shift]) for step, rate in at[0].items() if step + shift in at[1]]
+        if len(pairs) > 3 and all(math.isclose(*pair, rel_tol=1e-3) for pair in pairs):
+            cause = "piecewise_boundary" if kind == "PiecewiseConstantDecay" else "schedule_step"
+            says = f"PyTorch's rates are Keras's, one step {word}"
+    return Finding("optimizer", *names, what, cause, float(apart.max()), says=says)
 
 
 CAUSES = {
     "lr": "learning_rate", "eps": "adam_epsilon", "betas": "adam_betas", "momentum": "momentum",
     "alpha": "rmsprop_defaults", "initial_accumulator_value": "adagrad_accumulator", "weight_decay": "weight_decay",
-    "clipnorm": "clipnorm", "clipvalue": "clipvalue", "global_clipnorm": "global_clipnorm",
+    "rho": "adadelta_defaults", "clipnorm": "clipnorm", "clipvalue": "clipvalue", "global_clipnorm": "global_clipnorm",
 }  # fmt: skip
 
 
-def _changes(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _changes(
+    mine: Mapping[str, Any],
+    theirs: Mapping[str, Any],
+    penalties: Sequence[tuple[float, float]],
+    partners: Mapping[str, str],
+) -> Iterator[tuple[str, dict[str, Any]]]:
     """What PyTorch's optimizer would have to do otherwise: one thing, then with what belongs to it, then all."""
     own, native = mine["settings"], theirs["settings"]
     adam, rooted = "betas" in native, theirs["kind"] in ("RMSprop", "Adagrad")
@@ -89,11 +163,25 @@ def _changes(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> Iterator[tup
         yield "adagrad_accumulator", {"initial_accumulator_value": value, "eps": own.get("eps", 1e-7), "inside": True}
     if theirs.get("groups"):
         yield "param_groups", {"one_group": True}
+    undecayed = [partners[name] for name in mine["undecayed"]]
+    if undecayed:
+        yield "param_groups", {"undecayed": undecayed}
+        yield "param_groups", {"undecayed": undecayed, "decoupled": True}
+    for factor in {l2 for _, l2 in penalties if l2} if native.get("weight_decay") else ():
+        yield "l2_regularizer", {"weight_decay": 2 * factor}
+    if "momentum_decay" in native:
+        for more in ({}, {"eps": own.get("eps", 1e-7)}, {"eps": own.get("eps", 1e-7), "epsilon_hat": True}):
+            yield "nadam_momentum_decay", {"momentum_decay": 1.0, **more}
+    if native.get("weight_decay") and theirs["kind"] == "SGD":
+        yield "sgd_weight_decay", {"decoupled": True}
     if own.get("use_ema"):
         yield "weight_average", {"ema": 0.99}
         yield "weight_average", {"ema": 0.99, "epsilon_hat": True}
     for name, value in {**unlike, **extra}.items():
         yield CAUSES.get(name, name), {name: value}
+    for name, value in extra.items():
+        yield name, {name: value, "unclipped": True}
+    yield "clipnorm", {"unclipped": True}
     eps = {"eps": own["eps"]} if "eps" in own and own["eps"] != native.get("eps") else {}
     if adam:
         if eps:
@@ -122,6 +210,8 @@ def _words(mine: Mapping[str, Any], theirs: Mapping[str, Any], changes: Mapping[
     parts = [f"PyTorch has {n}={native[n]}, Keras {v}" for n, v in changes.items() if n in native and native[n] != v]
     clips = [name for name in ("clipnorm", "clipvalue", "global_clipnorm") if name in changes]
     parts += [f"Keras clips gradients with {name}={changes[name]:g}" for name in clips]
+    if changes.get("unclipped"):
+        parts.append("PyTorch's step clips gradients otherwise" if clips else "only PyTorch's step clips gradients")
     if "rates" in changes:
         told = ["/".join(f"{rate:.3g}" for rate in side["rates"]) for side in (mine, theirs)]
         parts.append(f"Keras's learning rate is {told[0]} in the first steps, PyTorch's {told[1]}")
@@ -129,6 +219,8 @@ def _words(mine: Mapping[str, Any], theirs: Mapping[str, Any], changes: Mapping[
         parts.append(
             f"PyTorch's parameter groups differ in {', '.join(theirs['groups'])}, Keras treats all arrays alike"
         )
+    if changes.get("undecayed"):
+        parts.append(f"Keras leaves weight decay off {', '.join(mine['undecayed'])}")
     if "ema" in changes:
         parts.append("Keras overwrites the weights with their moving average (use_ema=True)")
     if changes.get("epsilon_hat"):
@@ -136,7 +228,7 @@ def _words(mine: Mapping[str, Any], theirs: Mapping[str, Any], changes: Mapping[
     if changes.get("inside"):
         parts.append("Keras has epsilon under the root, PyTorch beside it")
     if changes.get("decoupled"):
-        parts.append("PyTorch's Adam adds weight decay to the gradient, Keras takes it off the weights")
+        parts.append(f"PyTorch's {theirs['kind']} adds weight decay to the gradient, Keras takes it off the weights")
     return "; ".join(parts)
 
 
@@ -144,7 +236,7 @@ def _fix(theirs: Mapping[str, Any], changes: Mapping[str, Any]) -> str:
     """What was changed in PyTorch's optimizer, as one writes it."""
     if "rates" in changes:
         return "a scheduler that gives " + ", ".join(f"{rate:.4g}" for rate in changes["rates"]) + " in the first steps"
-    kind = "AdamW" if changes.get("decoupled") else theirs["kind"]
+    kind = "AdamW" if changes.get("decoupled") and theirs["kind"] == "Adam" else theirs["kind"]
     given = {name: value for name, value in changes.items() if name in theirs["settings"]}
     parts = [f"torch.optim.{kind}({', '.join(f'{name}={_short(value)}' for name, value in given.items())})"]
     clips = {
@@ -152,7 +244,11 @@ def _fix(theirs: Mapping[str, Any], changes: Mapping[str, Any]) -> str:
         "clipnorm": "torch.nn.utils.clip_grad_norm_([p], {:g}) for each parameter before each step",
         "global_clipnorm": "torch.nn.utils.clip_grad_norm_(parameters, {:g}) before each step",
     }
+    parts += ["no clipping of its own"] if changes.get("unclipped") else []
     parts += [text.format(changes[name]) for name, text in clips.items() if changes.get(name)]
+    parts += ["p *= 1 - lr * weight_decay before each step"] if changes.get("decoupled") and kind == "SGD" else []
+    if changes.get("undecayed"):
+        parts += [f"a group of its own with weight_decay=0 for {', '.join(changes['undecayed'])}"]
     parts += ["one group with all parameters"] if changes.get("one_group") else []
     parts += [f"weights overwritten by their moving average of {changes['ema']:g}"] if "ema" in changes else []
     parts += ["eps / sqrt(1 - beta_2^t) in place of eps at step t"] if changes.get("epsilon_hat") else []

@@ -102,6 +102,11 @@ class View:
         return replace(self, columns=(start, end))
 
     @property
+    def size(self) -> int:
+        """How many values there are."""
+        return math.prod(self.own_shape)
+
+    @property
     def own_shape(self) -> tuple[int, ...]:
         """The shape of what `get` returns."""
         return self.shape if self.columns is None else (*self.shape[:-1], self.columns[1] - self.columns[0])

@@ -12,15 +12,18 @@ from compare.engines.opened import OpenedModel
 from compare.engines.pool import Pool, Settings
 from compare.engines.process import WorkerFailed
 from compare.engines.session import Session
+from compare.verify import initial
 from compare.verify.examination import Examination
+from compare.verify.given import both, by_output, from_file, given_to_loss, stock, target
 from compare.verify.inputs import layouts, make_inputs
-from compare.verify.losses import Losses, make_target
-from compare.verify.optimizers import compare_optimizers
+from compare.verify.losses import Losses, penalties_in_words
+from compare.verify.optimizers import Optimizers, Trained
+from compare.verify.pairing import Pairing
 from compare.verify.verdict import Verdict
-from twin import arrays, untrusted
+from twin import arrays
 from twin.errors import TwinError
 
-STOCK_LOSSES = ("cross_entropy", "binary_cross_entropy", "mean_squared_error")
+LARGE_MODEL = 1_000_000  # weights, above which two builds are draws enough
 STOCK_OPTIMIZERS = ("sgd", "adam", "adamw")
 
 
@@ -39,8 +42,10 @@ class Request:
         pairs: layers that belong together, Keras path -> PyTorch path.
         training: whether to examine training mode.
         seed: of the made inputs.
-        loss: nothing, a stock name for both sides, or Keras's and PyTorch's own.
+        loss: nothing, a stock name for both sides, or Keras's and PyTorch's own; for one of several outputs after
+            its name, as in `score=cross_entropy`.
         optimizer: the same.
+        initial: whether to compare fresh weights by their distribution.
     """
 
     keras: str
@@ -57,6 +62,7 @@ class Request:
     seed: int = 0
     loss: Sequence[str] = ()
     optimizer: Sequence[str] = ()
+    initial: bool = False
 
 
 def verify(
@@ -96,19 +102,24 @@ def verify(
 def examine(request: Request, keras_session: Session, torch_session: Session, tell: Callable[[str], None]) -> Verdict:
     """Examine a pair in workers that are there already; raises as `verify` does."""
     inputs = _inputs(request)
-    if request.loss:
-        _both("--loss", request.loss, STOCK_LOSSES)
-    if request.loss and not _stock(request.loss):
-        _target(request, inputs[0])  # missing targets are said before anything is built
+    for name, references in by_output(request.loss).items():
+        if not stock(references):
+            target(request.data, name, references)  # missing targets are said before anything is built
     tell("building the models")
     keras, given = _open(request, keras_session, inputs)
     torch = OpenedModel(torch_session, request.torch, request.torch_kwargs, given)
     mode = _load(request, keras, torch)
     given, native = _runnable(request, keras, torch, given)
-    verdict = Examination(
+    examination = Examination(
         keras, torch, given, native, mode, request.pairs, request.training, tell, not request.weights
-    ).run()
-    return _with_criteria(request, keras, torch, given, verdict) if verdict.verdict == "agree" else verdict
+    )
+    verdict = examination.run()
+    if verdict.verdict == "agree":
+        verdict = _with_criteria(request, keras, torch, given, verdict)
+    if verdict.verdict == "agree" and request.initial:
+        tell("drawing initial weights")
+        verdict = _with_initial(request, keras_session, torch_session, given, examination.pairing, verdict)
+    return verdict
 
 
 def _open(request: Request, session: Session, inputs: list[np.ndarray]) -> tuple[OpenedModel, list[np.ndarray]]:
@@ -148,96 +159,69 @@ def _whole_numbers(array: np.ndarray, below: int, everywhere: bool = False) -> n
 def _with_criteria(
     request: Request, keras: OpenedModel, torch: OpenedModel, inputs: Sequence[np.ndarray], verdict: Verdict
 ) -> Verdict:
-    """The rungs of the loss and of the optimizer, where they are asked for."""
-    rungs = dict(verdict.rungs)
+    """The rungs of the initial weights, the losses and the optimizer, where they are asked for."""
+    rungs, notes, findings = dict(verdict.rungs), list(verdict.notes), []
     if request.loss:
-        keras.loss_reference, torch.loss_reference = _both("--loss", request.loss, STOCK_LOSSES)
-        outputs = next(iter(keras.outputs(inputs, training=False).values()))
-        given = {"outputs": outputs, "target": _target(request, outputs)}
-        finding, rungs["loss"] = Losses(keras, torch, given).compare("")
-        if finding:
-            return replace(verdict, verdict="differ", findings=(finding,))
-    if request.optimizer:
-        keras.optimizer_reference, torch.optimizer_reference = _both("--optimizer", request.optimizer, STOCK_OPTIMIZERS)
-        shapes, regularizers = _optimized(keras)
-        finding, rungs["optimizer"] = compare_optimizers(keras, torch, shapes, regularizers)
-        if finding:
-            return replace(verdict, verdict="differ", findings=(finding,))
-    return replace(verdict, rungs=rungs)
+        outputs = keras.outputs(inputs, training=False)
+        masks = keras.masks(inputs)
+        for name, references in by_output(request.loss).items():
+            keras.loss_reference, torch.loss_reference = references
+            given = given_to_loss(request.data, name, outputs, references, masks)
+            finding, rungs["loss"] = Losses(keras, torch, given).compare(name)
+            findings += [finding] if finding else []
+        notes += penalties_in_words(keras.penalties(inputs))
+    if request.optimizer and not findings:
+        keras.optimizer_reference, torch.optimizer_reference = both("--optimizer", request.optimizer, STOCK_OPTIMIZERS)
+        finding, rungs["optimizer"] = Optimizers(keras, torch, _trained(keras, torch, verdict)).compare()
+        findings += [finding] if finding else []
+    word = "differ" if findings else verdict.verdict
+    broken = {finding.rung for finding in findings}
+    rungs = {rung: far for rung, far in rungs.items() if rung not in broken}
+    return replace(verdict, verdict=word, findings=tuple(findings), rungs=rungs, notes=tuple(notes))
 
 
-def _optimized(keras: OpenedModel) -> tuple[list[tuple[int, ...]], list[list[float]]]:
-    """Shapes of a few trainable arrays, which an optimizer may tell apart, and what penalties act on them."""
+def _with_initial(
+    request: Request, keras: Session, torch: Session, inputs: list[np.ndarray], pairing: Pairing, verdict: Verdict
+) -> Verdict:
+    """Both models built anew, several times, and their weights compared by distribution."""
+    size = sum(link.keras.size for link in pairing.links)
+    count = initial.BUILDS if size < LARGE_MODEL else 2
+    builds = [
+        [OpenedModel(session, model, kwargs, inputs).dump() for _ in range(count)]
+        for session, model, kwargs in (
+            (keras, request.keras, request.keras_kwargs), (torch, request.torch, request.torch_kwargs)
+        )
+    ]  # fmt: skip
+    found = initial.compare(pairing, *builds)
+    if found:
+        return replace(verdict, verdict="differ", findings=tuple(found))
+    return replace(verdict, rungs={**verdict.rungs, "initial": 0.0})
+
+
+def _trained(keras: OpenedModel, torch: OpenedModel, verdict: Verdict) -> list[Trained]:
+    """A few trainable arrays of both models, which an optimizer may tell apart, and what penalties act on them."""
     factors = keras.regularizers()
-    found = {
+    shapes = {
         leaf.full(name): tuple(min(side, 12) for side in leaf.shapes[name])
         for leaf in keras.leaves()
         for name in leaf.trainable
     }
-    names = list(found)[:8]
-    return [found[name] for name in names] or [(200,)], [factors.get(name, [0.0, 0.0]) for name in names] or [
-        [0.0, 0.0]
-    ]
-
-
-def _stock(losses: Sequence[str]) -> str:
-    return next((each for each in losses if each in STOCK_LOSSES), "")
-
-
-def _both(option: str, given: Sequence[str], stock: Sequence[str]) -> tuple[str, str]:
-    """Keras's and PyTorch's: a stock name for both, or two references."""
-    if len(given) == 1 and given[0] in stock:
-        return given[0], given[0]
-    if len(given) == 2 and all(":" in each or each in stock for each in given):
-        return given[0], given[1]
-    raise TwinError(
-        f"{option} {' '.join(given)}: expected one of {', '.join(stock)}, or {option} twice: Keras's file.py:callable, "
-        "then PyTorch's"
-    )
-
-
-def _target(request: Request, outputs: np.ndarray) -> np.ndarray:
-    """The targets: `y` of the data, or made ones that suit a stock loss."""
-    if request.data:
-        named = _data(request)
-        if "y" in named:
-            target = named["y"]
-            if target.dtype.kind not in "iufb" or target.ndim == 0 or len(target) < len(outputs):
-                got = f"{target.dtype} of shape {target.shape}"
-                raise TwinError(f"--data {request.data}: y is {got}; expected numbers, a row for each of the inputs'")
-            target = target[: len(outputs)]
-            return target.astype(np.int32 if target.dtype.kind in "iu" else np.float32)
-    stock = _stock(request.loss)
-    if not stock:
-        raise TwinError(f"--loss {request.loss[0]}: which targets? give --data FILE.npz with the inputs and an array y")
-    return make_target(outputs, stock)
-
-
-def _data(request: Request) -> dict[str, np.ndarray]:
-    """The arrays of the file of inputs and targets."""
-    assert request.data is not None
-    try:
-        return untrusted.npz(request.data)
-    except TwinError as error:
-        raise TwinError(f"--data {error}") from error
+    native = {leaf.full(name) for leaf in torch.leaves() for name in leaf.trainable}
+    pairs = [pair for pair in verdict.arrays if pair[0] in shapes and pair[1] in native]
+    partners = dict(pairs)
+    kinds: dict[tuple[str, int], int] = {}
+    out = []
+    for name, shape in shapes.items():
+        kind = name.rpartition(".")[2], len(shape)
+        kinds[kind] = kinds.get(kind, 0) + 1
+        if kinds[kind] <= 4 and (name in partners or not pairs):  # a few of each kind are enough
+            factor = factors.get(name, [0.0, 0.0])
+            out.append(Trained(name, partners.get(name, name), shape, (factor[0], factor[1])))
+    return out or [Trained("kernel", "weight", (200,))]
 
 
 def _inputs(request: Request) -> list[np.ndarray]:
-    if not request.data:
-        return make_inputs(request.shapes, request.kinds, request.seed)
-    named = _data(request)
-    named.pop("y", None)
-    names, found = list(named), list(named.values())
-    if not found:
-        raise TwinError(f"--data {request.data}: no arrays; expected one per input, such as x")
-    if any(array.ndim == 0 or len(array) == 0 for array in found):
-        empty = next(name for name, array in zip(names, found, strict=True) if array.ndim == 0 or len(array) == 0)
-        raise TwinError(f"--data {request.data}: {empty} has no rows; nothing can be compared, give at least one")
-    kinds = {"f": np.float32, "i": np.int32, "u": np.int32, "b": np.float32}
-    for name, array in zip(names, found, strict=True):
-        if array.dtype.kind not in kinds:
-            raise TwinError(f"--data {request.data}: {name} is of type {array.dtype}; expected numbers")
-    return [array[:16].astype(kinds[array.dtype.kind]) for array in found]
+    return from_file(request.data) if request.data else make_inputs(request.shapes, request.kinds, request.seed)
 
 
 def _load(request: Request, keras: OpenedModel, torch: OpenedModel) -> str:

@@ -20,6 +20,7 @@ RUNGS = {
     "gradients": "gradients",
     "loss": "loss",
     "optimizer": "optimizer",
+    "initial": "initial weights",
 }
 
 
@@ -94,6 +95,7 @@ class Verdict:
         findings: differences of the first rung that broke, in the order of execution.
         rungs: rung -> worst relative distance, of those that hold.
         notes: what else a person should know.
+        arrays: the names of arrays that hold the same values, Keras's and PyTorch's.
     """
 
     verdict: str
@@ -101,6 +103,7 @@ class Verdict:
     findings: tuple[Finding, ...] = ()
     rungs: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    arrays: tuple[tuple[str, str], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The verdict as `twin verify --json` gives it."""

@@ -62,9 +62,10 @@ class Foreign:
         criteria: seam.Criteria = self.context.side_module("criteria")
         values = arrays.read(given)
         found = user_code.find(reference) if ":" in reference else reference
-        weights = [values[f"weights/{place}"] for place in range(sum(name.startswith("weights/") for name in values))]
-        steps = values["gradients/0"].shape[0] if weights else 0
-        gradients = [[values[f"gradients/{place}"][step] for place in range(len(weights))] for step in range(steps)]
-        told, after = criteria.updates(found, weights, gradients, changes)
-        arrays.write(out, {str(place): array for place, array in enumerate(after)})
+        start = {name.removeprefix("weights/"): a for name, a in values.items() if name.startswith("weights/")}
+        steps = {name: values[f"gradients/{name}"] for name in start}
+        count = len(next(iter(steps.values()), ()))
+        gradients = [{name: array[step] for name, array in steps.items()} for step in range(count)]
+        told, after = criteria.updates(found, start, gradients, changes)
+        arrays.write(out, after)
         return told

@@ -7,6 +7,7 @@ import pytest
 
 from compare.cli.commands import verify as command
 from compare.verify import run as examination
+from compare.verify.given import from_file
 from twin.errors import TwinError
 
 
@@ -46,7 +47,7 @@ def test_our_own_failure_is_one_line_with_a_place():
 def test_data_without_rows_is_no_agreement(tmp_path, array):
     np.savez(tmp_path / "data.npz", x=array)
     with pytest.raises(TwinError, match="x has no rows"):
-        examination._inputs(examination.Request("a.py:b", "c.py:d", data=tmp_path / "data.npz"))
+        from_file(tmp_path / "data.npz")
 
 
 def test_an_own_loss_without_targets_is_said_before_anything_is_built():

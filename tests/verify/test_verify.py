@@ -73,6 +73,53 @@ def probabilities(y, outputs):
 
 summed = keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction="sum")
 decaying = lambda: keras.optimizers.Adam(1e-2, weight_decay=0.1, epsilon=1e-8)
+
+
+def two_heads():
+    x = keras.Input((8,))
+    return keras.Model(x, {"score": layers.Dense(1, name="score")(x), "kind": layers.Dense(3, name="kind")(x)})
+
+
+def masked():
+    ids = keras.Input((5,), dtype="int32")
+    x = layers.Embedding(9, 4, mask_zero=True, name="embedding")(ids)
+    return keras.Model(ids, layers.Dense(3, name="head")(layers.LSTM(6, return_sequences=True, name="rnn")(x)))
+
+
+def penalized():
+    return keras.Sequential([keras.Input((8,)), layers.Dense(5, kernel_regularizer=keras.regularizers.L2(0.1))])
+
+
+def drawn(kernel="glorot_uniform", bias="zeros"):
+    dense = layers.Dense(40, kernel_initializer=kernel, bias_initializer=bias, name="head")
+    return keras.Sequential([keras.Input((30,)), dense])
+
+
+squares = keras.losses.MeanSquaredError()
+words = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+schedules = keras.optimizers.schedules
+
+
+def sparing():
+    optimizer = keras.optimizers.AdamW(1e-2, weight_decay=0.1, epsilon=1e-8)
+    optimizer.exclude_from_weight_decay(var_names=["bias", "beta"])
+    return optimizer
+
+
+def stepwise():
+    return keras.optimizers.SGD(schedules.PiecewiseConstantDecay([20], [0.1, 0.01]))
+
+
+def cosine():
+    return keras.optimizers.SGD(schedules.CosineDecay(0.1, 30))
+
+
+def clipping():
+    return keras.optimizers.SGD(0.1, clipvalue=0.01)
+
+
+def plain():
+    return keras.optimizers.SGD(0.1)
 nothing = 3
 """
 TORCH = """
@@ -120,6 +167,11 @@ class Branching(nn.Module):
         return self.head(x) if x[0, 0] > 0 else -self.head(x)
 
 
+class Straight(nn.Sequential):
+    def __init__(self):
+        super().__init__(nn.Linear(8, 5))
+
+
 class Noisy(nn.Module):
     def __init__(self):
         super().__init__()
@@ -146,6 +198,97 @@ def slow(parameters):
 
 def decaying(parameters):
     return torch.optim.Adam(parameters, 1e-2, weight_decay=0.1)
+
+
+class TwoHeads(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.score, self.kind = nn.Linear(8, 1), nn.Linear(8, 3)
+
+    def forward(self, x):
+        return {"kind": self.kind(x), "score": self.score(x)}
+
+
+class Masked(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embedding, self.rnn, self.head = nn.Embedding(9, 4), nn.LSTM(4, 6, batch_first=True), nn.Linear(6, 3)
+
+    def forward(self, ids):
+        lengths = (ids != 0).sum(1)
+        packed = nn.utils.rnn.pack_padded_sequence(self.embedding(ids), lengths, True, enforce_sorted=False)
+        steps, _ = nn.utils.rnn.pad_packed_sequence(self.rnn(packed)[0], True, total_length=ids.shape[1])
+        inside = (torch.arange(ids.shape[1]) < lengths[:, None]).unsqueeze(-1)
+        last = steps[torch.arange(len(ids)), lengths - 1].unsqueeze(1)  # as Keras goes on with the last output
+        return self.head(torch.where(inside, steps, last))
+
+
+class Drawn(nn.Module):
+    def __init__(self, how="xavier_uniform_", gain=1.0):
+        super().__init__()
+        self.head = nn.Linear(30, 40)
+        if how != "own":
+            getattr(nn.init, how)(self.head.weight, gain)
+            nn.init.zeros_(self.head.bias)
+
+    def forward(self, x):
+        return self.head(x)
+
+
+def absolute(outputs, target):
+    return (outputs - target).abs().mean()
+
+
+def ignoring(outputs, target):
+    return nn.functional.cross_entropy(outputs.flatten(0, 1), target.flatten(), ignore_index=0)
+
+
+def counting(outputs, target):
+    return nn.functional.cross_entropy(outputs.flatten(0, 1), target.flatten())
+
+
+def weighted(outputs, target, weight):
+    return (nn.functional.cross_entropy(outputs, target, reduction="none") * weight).mean()
+
+
+def unweighted(outputs, target):
+    return nn.functional.cross_entropy(outputs, target)
+
+
+def grouped(model):
+    named = list(model.named_parameters())
+    groups = [
+        {"params": [p for name, p in named if not name.endswith("bias")], "weight_decay": 0.1},
+        {"params": [p for name, p in named if name.endswith("bias")], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=1e-2)
+
+
+def at_once(parameters):
+    return torch.optim.AdamW(parameters, lr=1e-2, weight_decay=0.1)
+
+
+def milestones(parameters, late=21):
+    optimizer = torch.optim.SGD(parameters, 0.1)
+    return optimizer, torch.optim.lr_scheduler.MultiStepLR(optimizer, [late])
+
+
+def early(parameters):
+    return milestones(parameters, 20)
+
+
+def annealed(parameters):
+    optimizer = torch.optim.SGD(parameters, 0.1)
+    return optimizer, torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 30)
+
+
+def warmed(parameters):
+    optimizer = torch.optim.SGD(parameters, 0.1)
+    return optimizer, torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.5, total_iters=400)
+
+
+def steady(parameters):
+    return torch.optim.SGD(parameters, 0.1)
 
 
 def of_probabilities(outputs, target):
@@ -261,6 +404,111 @@ def test_optimizers_on_equal_gradients(verify, files, optimizer, cause):
     assert verdict.verdict == ("differ" if cause else "agree")
     assert [finding.cause for finding in verdict.findings] == ([cause] if cause else [])
     assert all(finding.rung == "optimizer" for finding in verdict.findings)
+
+
+def named(files, references):
+    """References into the files, those of the stock left as they are."""
+    return [
+        "=".join([*each.split("=")[:-1], f"{files}/{each.split('=')[-1]}"]) if ":" in each else each
+        for each in references
+    ]
+
+
+HEADS = ("score=mine.py:squares", "score=theirs.py:absolute", "kind=mine.py:words", "kind=theirs.py:unweighted")
+
+
+@pytest.mark.parametrize(
+    ("loss", "places"),
+    [
+        (("score=mean_squared_error", "kind=cross_entropy"), []),
+        (HEADS, ["loss of score"]),
+        (("kind=mine.py:words", "kind=theirs.py:unweighted"), []),
+    ],
+)
+def test_each_output_has_a_loss_of_its_own(verify, files, tmp_path, loss, places):
+    rng = np.random.default_rng(0)
+    arrays = {"y_score": rng.standard_normal((6, 1)), "y_kind": rng.integers(0, 3, 6)}
+    np.savez(tmp_path / "data.npz", x=rng.standard_normal((6, 8)), **arrays)
+    options = {"data": tmp_path / "data.npz", "loss": named(files, loss), "shapes": []}
+    verdict = verify(keras="mine.py:two_heads", torch_="theirs.py:TwoHeads", **options)
+    assert [finding.keras for finding in verdict.findings] == places
+
+
+def test_an_output_that_is_not_there_is_named(verify, files):
+    with pytest.raises(TwinError, match="no output 'rank'; it has kind, score"):
+        verify(keras="mine.py:two_heads", torch_="theirs.py:TwoHeads", shape=(8,), loss=["rank=cross_entropy"])
+
+
+@pytest.mark.parametrize(("loss", "cause"), [("ignoring", None), ("counting", "ignored_labels")])
+def test_masked_steps_are_left_out_of_the_loss_as_compile_does(verify, files, tmp_path, loss, cause):
+    ids = np.array([[1, 2, 3, 4, 5], [6, 7, 0, 0, 0], [1, 8, 3, 0, 0]])
+    np.savez(tmp_path / "data.npz", x=ids, y=np.where(ids > 0, ids % 3, 0) * (ids > 0) + (ids == 0) * 0)
+    loss = named(files, ["mine.py:words", f"theirs.py:{loss}"])
+    if cause is None:  # a target of zero is a class too, so that only padding may have it
+        np.savez(tmp_path / "data.npz", x=ids, y=np.where(ids > 0, 1 + ids % 2, 0))
+    options = {"data": tmp_path / "data.npz", "loss": loss, "shapes": []}
+    verdict = verify(keras="mine.py:masked", torch_="theirs.py:Masked", **options)
+    assert [finding.cause for finding in verdict.findings] == ([cause] if cause else []), verdict.findings
+
+
+@pytest.mark.parametrize("array", [{"sample_weight": np.arange(1.0, 7.0)}, {"class_weight": np.arange(1.0, 6.0)}])
+@pytest.mark.parametrize("loss", ["weighted", "unweighted"])
+def test_weights_of_samples_and_classes_count(verify, files, tmp_path, loss, array):
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "data.npz", x=rng.standard_normal((6, 8, 8, 3)), y=rng.integers(0, 5, 6), **array)
+    if loss == "weighted" and "class_weight" in array:
+        pytest.skip("a weight for each class is part of PyTorch's own loss")
+    verdict = verify(data=tmp_path / "data.npz", loss=named(files, ["mine.py:words", f"theirs.py:{loss}"]), shapes=[])
+    kind = f"{next(iter(array))}s"
+    assert [finding.cause for finding in verdict.findings] == ([kind] if loss == "unweighted" else [])
+
+
+def test_what_keras_adds_to_the_loss_is_said(verify):
+    verdict = verify(keras="mine.py:penalized", torch_="theirs.py:Straight", shape=(8,), loss=["mean_squared_error"])
+    assert verdict.verdict == "agree"
+    assert any("L2 of dense" in note and "must add the same" in note for note in verdict.notes), verdict.notes
+
+
+@pytest.mark.parametrize(
+    ("keras", "native", "cause"),
+    [
+        ("sparing", "grouped", None),
+        ("sparing", "at_once", "param_groups"),
+        ("clipping", "steady", "clipvalue"),
+        ("stepwise", "milestones", None),
+        ("stepwise", "early", "piecewise_boundary"),
+        ("cosine", "annealed", None),
+        ("cosine", "warmed", "schedule"),
+        ("plain", "steady", None),
+        ("plain", "warmed", "schedule"),
+    ],
+)
+def test_groups_clipping_and_schedules(verify, files, keras, native, cause):
+    verdict = verify(training=False, optimizer=named(files, [f"mine.py:{keras}", f"theirs.py:{native}"]))
+    assert [finding.cause for finding in verdict.findings] == ([cause] if cause else []), verdict.findings
+
+
+@pytest.mark.parametrize(
+    ("keras", "native", "says"),
+    [
+        ({}, {}, None),
+        ({}, {"gain": 2.0}, "spread"),
+        ({}, {"how": "xavier_normal_"}, "shape"),
+        ({"kernel": "orthogonal"}, {"how": "orthogonal_"}, None),
+        ({"kernel": "glorot_normal"}, {"how": "orthogonal_"}, "orthogonal"),
+        ({}, {"how": "own"}, "spread"),
+        ({"bias": "ones"}, {}, "constants differ"),
+    ],
+)
+def test_fresh_weights_are_compared_by_distribution(verify, keras, native, says):
+    found = verify(
+        keras="mine.py:drawn", torch_="theirs.py:Drawn", shape=(30,), keras_kwargs=keras, torch_kwargs=native,
+        initial=True,
+    )  # fmt: skip
+    assert (found.verdict, [f.rung for f in found.findings][:1]) == (
+        ("differ", ["initial"]) if says else ("agree", [])
+    ), found.findings
+    assert not says or says in found.findings[0].what
 
 
 @pytest.fixture(scope="module")

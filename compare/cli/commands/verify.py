@@ -49,11 +49,17 @@ def verify(
         list[str] | None, typer.Option("--map", metavar="KERAS=TORCH", help="Two layers that belong together. Repeat.")
     ] = None,
     loss: Annotated[
-        list[str] | None, typer.Option("--loss", help="A stock name, or twice file.py:callable: Keras's, PyTorch's.")
+        list[str] | None,
+        typer.Option(
+            "--loss", help="A stock name, or twice file.py:callable: Keras's, PyTorch's. Of one output: NAME=..."
+        ),
     ] = None,
     optimizer: Annotated[
         list[str] | None, typer.Option("--optimizer", help="A stock name, or twice file.py:callable, likewise.")
     ] = None,
+    initial: Annotated[
+        bool, typer.Option("--initial", help="Compare fresh weights too, by their distribution.")
+    ] = False,
     training: Annotated[
         bool, typer.Option("--train-mode/--no-train-mode", help="Whether to examine training mode.")
     ] = True,
@@ -93,6 +99,7 @@ def verify(
         seed,
         loss or [],
         optimizer or [],
+        initial,
     )
     chosen = engines.choose([keras_engine(backend or _backend(keras)), "torch"], engines.parse_pythons(python or []))
     engine, native = sorted(chosen, key=lambda each: each.side)
