@@ -115,7 +115,8 @@ def given_to_loss(
     value = outputs[chosen]
     goal = target(data, name, references)
     if goal is not None and (goal.ndim == 0 or len(goal) < len(value)):
-        raise TwinError(f"--data {data}: the targets are of shape {goal.shape}; expected a row for each of the inputs'")
+        key = f"y_{name}" if name else "y"
+        raise TwinError(f"--data {data}: {key} is of shape {goal.shape}; expected a row for each of the inputs'")
     given = {"outputs": value, "target": make_target(value, stock(references)) if goal is None else goal[: len(value)]}
     found = arrays(data) if data else {}
     if "sample_weight" in found:

@@ -129,12 +129,12 @@ def test_data_that_is_none_is_one_line(kind, tmp_path):
     ids=["scalar", "text", "few", "none"],
 )
 def test_targets_that_are_none_are_one_line(y, tmp_path):
-    from compare.verify import run as examination
+    from compare.verify import given
 
     np.savez(tmp_path / "data.npz", x=np.zeros((4, 3)), y=y)
-    request = examination.Request("a.py:b", "c.py:d", data=tmp_path / "data.npz", loss=["cross_entropy"])
+    outputs, losses = {"y": np.zeros((4, 3))}, ("cross_entropy", "cross_entropy")
     with pytest.raises(TwinError, match=r"--data .*(y is|objects)"):
-        examination._target(request, np.zeros((4, 3)))
+        given.given_to_loss(tmp_path / "data.npz", "", outputs, losses, {})
 
 
 def test_data_are_read_as_they_were_written(tmp_path):
