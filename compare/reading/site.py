@@ -11,7 +11,7 @@ from typing import Any
 
 from compare.engines.engine import FRAMEWORKS
 from compare.engines.look import style_sheet
-from compare.reading import counterparts, dataflow, glossary, prose, search, shapes, syntax
+from compare.reading import counterparts, dataflow, glossary, notebook, prose, search, shapes, syntax
 from compare.reading.aligned import SIDES, Reading, Row, read
 from compare.reading.dataflow import label
 from compare.reading.shapes import Layer, Measured
@@ -99,6 +99,7 @@ def build(out: Path, records: Sequence[Path] = (), twins: Sequence[Twin] | None 
             following=twins[number + 1] if number + 1 < len(twins) else None,
             **content(twin, [each for each in measurements if each.twin == twin.name]),
         )
+        files[f"{twin.name}.ipynb"] = notebook.text(twin)
     for name, text in files.items():
         write_text(out / name, text, "OUT", records)
     return [out / name for name in files]
