@@ -17,7 +17,7 @@ from compare.engines.pool import Pool, Settings
 from compare.engines.process import WorkerFailed
 from compare.engines.session import Session
 from compare.port import advice, skeleton
-from compare.port.folder import Progress, read, read_progress, save_progress
+from compare.port.folder import Progress, digest, read, read_progress, save_progress
 from compare.port.trial import Outcome, Trials
 from compare.port.workers import GRACE, OWN, Workers
 from twin.errors import AGREE, DIFFER, INCOMPLETE, TwinError
@@ -191,7 +191,8 @@ def check_file(twin: Twin, path: Path, side: str, timeout: float, tell: Tell) ->
         states["the whole"] = "differs"
     before = read_progress(path.parent)
     if before is not None and (before.twin, before.to) == (twin.name, side):  # a folder that `twin port` wrote
-        save_progress(path.parent, Progress(twin.name, side, states, before.hints))
+        checked = {name: digest(method) for name, method in skeleton.functions(tree).items() if name in states}
+        save_progress(path.parent, Progress(twin.name, side, states, before.hints, checked))
     return found
 
 

@@ -2,6 +2,7 @@
 
 import ast
 import difflib
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -76,12 +77,14 @@ class Progress:
         twin, to: what is ported, and to which framework.
         states: each method's, as last checked.
         hints: how many hints were given, by method.
+        checked: a digest of each method's lines, as last checked.
     """
 
     twin: str
     to: str
     states: dict[str, str]
     hints: dict[str, int] = field(default_factory=dict)
+    checked: dict[str, str] = field(default_factory=dict)
 
     @property
     def right(self) -> int:
@@ -90,6 +93,11 @@ class Progress:
     @property
     def done(self) -> bool:
         return self.right == len(self.states)
+
+
+def digest(method: ast.FunctionDef) -> str:
+    """Of what a method does: comments and line breaks do not count."""
+    return hashlib.sha256(ast.unparse(method).encode()).hexdigest()[:16]
 
 
 def read_progress(folder: Path) -> Progress | None:

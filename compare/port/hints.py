@@ -6,7 +6,7 @@ from pathlib import Path
 
 from compare.engines.engine import FRAMEWORKS
 from compare.port import skeleton
-from compare.port.folder import Progress, other, read, read_progress, save_progress
+from compare.port.folder import Progress, digest, other, read, read_progress, save_progress
 from twin.errors import TwinError, unknown
 from twin.paths import source
 from twin.spec import Twin
@@ -90,6 +90,12 @@ def give_hint(twin: Twin, path: Path, side: str) -> tuple[str, int, list[str]]:
     progress = read_progress(path.parent)
     if progress is None or (progress.twin, progress.to) != (twin.name, side):
         progress = Progress(twin.name, side, {})
+    for name, state in progress.states.items():
+        if state == "right" and name in mine and progress.checked.get(name, digest(mine[name])) != digest(mine[name]):
+            raise TwinError(
+                f"{name} was right when it was checked, and has changed since; see first what it does now: "
+                f"twin port {twin.name} --check {path.parent}"
+            )
     # A method that was written since the last check is no longer empty, and not yet known.
     states = {name: "empty" if skeleton.is_empty(mine[name]) else progress.states.get(name, "") for name in own}
     unit = next_unit(states)

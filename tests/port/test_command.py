@@ -1,5 +1,6 @@
 """`twin port` and `twin path` as a learner meets them."""
 
+import ast
 import json
 import re
 import sys
@@ -54,7 +55,7 @@ def test_a_port_from_its_folder_to_the_course_done(tmp_path, monkeypatch, capsys
     assert answer.returncode == 0, answer.stdout + answer.stderr
     assert {each["state"] for each in json.loads(answer.stdout)["methods"]} == {"right"}
     course = main(["path"], capsys)[1]
-    assert re.search(r"mlp +done +-", course)
+    assert re.search(r"mlp +Multi-layer perceptron +done +-", course)
     assert f"1 of {len(TWINS) - 1} twins ported" in course
     assert "twin port tensors --to torch" in course
     assert max(map(len, course.splitlines())) <= 80
@@ -69,6 +70,24 @@ def test_hints_come_in_steps_and_the_solution_on_request(written, capsys):
     assert "nn.Linear(" in said[2]
     assert "self.dense1 = nn.Linear(" in main(["port", "mlp", "--solution", "__init__"], capsys)[1]
     assert main(["port", "mlp", "--solution", "backward"], capsys)[0] == 2
+
+
+def test_a_method_that_was_right_and_has_changed_is_noticed_by_the_hint(written, capsys):
+    file = written(skeleton.skeleton(MLP)) / "port" / "mlp-torch" / "mlp_torch.py"
+    progress = porting.read_progress(file.parent)
+    methods = skeleton.functions(ast.parse(MLP))
+    progress.states["MLP.__init__"] = "right"
+    progress.checked["MLP.__init__"] = porting.digest(methods["MLP.__init__"])
+    porting.save_progress(file.parent, progress)
+    started = skeleton.skeleton(MLP)
+    bare, finished = ast.parse(started), ast.parse(MLP)
+    skeleton.graft(bare, finished, ["MLP.__init__"])
+    file.write_text(ast.unparse(bare))
+    assert "MLP.forward, hint 1" in main(["port", "mlp", "--hint"], capsys)[1]
+    file.write_text(ast.unparse(bare).replace("nn.Linear(hidden_dim", "nn.Linear(num_features"))
+    code, _, said = main(["port", "mlp", "--hint"], capsys)
+    assert code == 2
+    assert "MLP.__init__ was right when it was checked, and has changed since" in said
 
 
 @pytest.mark.parametrize(
