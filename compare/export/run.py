@@ -189,6 +189,7 @@ class Exports:
                         self.measure(each, source)
                 except WorkerFailed as failure:
                     each.status, each.reason, each.result = failure.status, failure.reason, None
+                each.reason = each.reason.replace(f"{self.folder.resolve()}/", "")  # or no two runs had the same reason
                 self.record.save()
                 self.progress(each, each.status)
 
