@@ -5,14 +5,49 @@ files: no framework is needed to show them. Tests run them.
 """
 
 import ast
+import difflib
 import functools
+import re
 from typing import Any
 
 from compare.engines.engine import FRAMEWORKS
+from compare.reading.synonyms import SYNONYMS
 from compare.record.table import code, filled, fitted
 from compare.record.table import table as columns_table
-from twin.glossary import ENTRIES, TOPICS, Entry
+from twin.errors import TwinError
+from twin.glossary import ENTRIES, TOPICS, Entry, find
 from twin.paths import ROOT
+
+WORD = re.compile(r"\w{2,}")
+MOST = 3  # entries that have a word only in their lines
+
+
+def search(term: str) -> list[Entry]:
+    """The entries that somebody may mean: called so, with it in their lines, or called nearly so.
+
+    Raises:
+        TwinError: with the nearest names, where nothing is found.
+    """
+    try:
+        return find(term)
+    except TwinError as error:
+        wanted = {term.casefold(), term.casefold().rpartition(".")[2], *SYNONYMS.get(term.casefold(), "").split()}
+        words = {
+            entry.name: {word.casefold() for text in _texts(entry) for word in WORD.findall(text)}
+            for entry in ENTRIES.values()
+        }
+        found = [entry for entry in ENTRIES.values() if wanted & words[entry.name]]
+        if not found:
+            every = sorted(set().union(*words.values()))
+            near = set(difflib.get_close_matches(term.casefold(), every, n=3, cutoff=0.8))
+            found = [entry for entry in ENTRIES.values() if near & words[entry.name]]
+        if not found:
+            raise error
+        return found[:MOST]
+
+
+def _texts(entry: Entry) -> list[str]:
+    return [entry.name, entry.keras, entry.torch, entry.korean, *(lines(entry.name, side) for side in FRAMEWORKS)]
 
 
 def table() -> str:

@@ -10,34 +10,12 @@ from collections.abc import Iterable
 from compare.reading import counterparts, glossary
 from compare.reading.aligned import SIDES, read
 from compare.reading.differences import functions
+from compare.reading.synonyms import SYNONYMS
 from twin.catalogue import chapter_of
 from twin.differences import TOPICS
 from twin.glossary import TOPICS as WORDS
 from twin.spec import Twin
 
-# What people say -> what the course says: either is searched for.
-SYNONYMS = {
-    "backpropagation": "backprop gradient",
-    "bn": "batch normalization",
-    "checkpoint": "save weights",
-    "cnn": "convolution",
-    "cuda": "device",
-    "data augmentation": "augmentation",
-    "early stopping": "callback",
-    "fine tuning": "transfer",
-    "freeze": "trainable",
-    "gpu": "device",
-    "learning rate": "schedule optimizer",
-    "mixed precision": "precision autocast",
-    "no_grad": "inference_mode predict",
-    "object detection": "detection boxes",
-    "residual": "shortcut resnet",
-    "rnn": "recurrent lstm",
-    "self attention": "attention",
-    "skip connection": "shortcut residual resnet",
-    "upsampling": "transpose resize",
-    "weight decay": "regularizer",
-}
 IDENTIFIER = re.compile(r"[^\W\d]\w+")
 LEAST = 2  # letters of a name in code
 

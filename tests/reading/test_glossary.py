@@ -148,3 +148,22 @@ def test_the_command_imports_no_framework():
     script = "import compare.reading.glossary, sys; print({'keras', 'torch', 'jax', 'tensorflow'} & set(sys.modules))"
     answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, timeout=60)
     assert answer.stdout.strip() == "set()", answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("term", "name"),
+    [
+        ("nn.Linear", "dense"),
+        ("zero_grad", "fit"),
+        ("cuda", "device"),
+        ("합성곱", "convolution"),
+        ("droput", "dropout"),
+        ("batch_normalizatoin", None),
+    ],
+)
+def test_a_word_is_found_by_its_lines_by_what_people_say_and_with_a_typing_mistake(term, name):
+    if name is None:
+        with pytest.raises(TwinError, match="unknown term"):
+            glossary.search(term)
+    else:
+        assert name in [entry.name for entry in glossary.search(term)]

@@ -24,9 +24,9 @@ def glossary(
 ) -> None:
     """Say what a word of Keras is called in PyTorch and in Korean, with lines that run on both sides."""
     from compare.reading import glossary as words
-    from twin.glossary import ENTRIES, find
+    from twin.glossary import ENTRIES
 
-    named = {entry.name: entry for term in terms or [] for entry in find(term)}
+    named = {entry.name: entry for term in terms or [] for entry in words.search(term)}
     pages = "\n\n\n".join(words.page(entry) for entry in named.values())
     found = words.to_json(list((named or ENTRIES).values()))
     answer(found, pages or words.table(), as_json, md=md, markdown=words.markdown)
