@@ -93,12 +93,13 @@ def table(
         align: 'left' or 'right', per column; left without.
         style, options: of the library tabulate.
     """
-    padding = tabulate.MIN_PADDING
+    padding, wide = tabulate.MIN_PADDING, tabulate.WIDE_CHARS_MODE
     tabulate.MIN_PADDING = 0  # two more columns for every head are ten too many in 80; an argument for it there is not
+    tabulate.WIDE_CHARS_MODE = False  # else a page depends on whether the library wcwidth happens to be installed
     try:
         return tabulate.tabulate(rows, heads, tablefmt=style, disable_numparse=True, colalign=align, **options)
     finally:
-        tabulate.MIN_PADDING = padding
+        tabulate.MIN_PADDING, tabulate.WIDE_CHARS_MODE = padding, wide
 
 
 def fitted(rows: Sequence[Sequence[str]], heads: Sequence[str], align: Sequence[str], nest: bool = False) -> str:

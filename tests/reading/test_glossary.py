@@ -158,7 +158,7 @@ def test_the_command_imports_no_framework():
         ("cuda", "device"),
         ("합성곱", "convolution"),
         ("droput", "dropout"),
-        ("batch_normalizatoin", None),
+        ("qqqzzz", None),
     ],
 )
 def test_a_word_is_found_by_its_lines_by_what_people_say_and_with_a_typing_mistake(term, name):
