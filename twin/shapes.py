@@ -108,6 +108,58 @@ def check_map(map_shape: Sequence[int], shortest: int) -> None:
         raise ValueError(f"expected {wanted}. Received: map_shape={map_shape}")
 
 
+def check_grid(image_shape: Sequence[int], grid: int, strides: Sequence[int], num_classes: int) -> None:
+    """Let a constructor refuse pictures of which its layers do not leave just the grid.
+
+    Args:
+        image_shape: height, width and channels.
+        grid: cells across and down.
+        strides: of the convolutions and poolings.
+        num_classes: that are told apart.
+
+    Raises:
+        ValueError: one line that says what was expected and what came.
+    """
+    side = grid * math.prod(strides)
+    if len(image_shape) != 3 or tuple(image_shape[:2]) != (side, side) or image_shape[2] < 1:
+        raise ValueError(f"expected a height and width of {side} for a grid of {grid}. Received: {image_shape=}")
+    if num_classes < 2:
+        raise ValueError(f"expected at least two classes. Received: {num_classes=}")
+
+
+def check_multiple(image_shape: Sequence[int], num_classes: int, multiple: int) -> None:
+    """Let a constructor refuse pictures that its grids do not divide.
+
+    Args:
+        image_shape: height, width and channels.
+        num_classes: that are told apart.
+        multiple: what height and width must be divisible by.
+
+    Raises:
+        ValueError: one line that says what was expected and what came.
+    """
+    if len(image_shape) != 3 or min(image_shape) < 1 or any(side % multiple for side in image_shape[:2]):
+        raise ValueError(f"expected a height and width in multiples of {multiple}. Received: {image_shape=}")
+    if num_classes < 1:
+        raise ValueError(f"expected at least one class. Received: {num_classes=}")
+
+
+def check_square(image_shape: Sequence[int], num_classes: int) -> None:
+    """Let a constructor refuse pictures of which its maps would not be square.
+
+    Args:
+        image_shape: height, width and channels.
+        num_classes: that are told apart.
+
+    Raises:
+        ValueError: one line that says what was expected and what came.
+    """
+    if len(image_shape) != 3 or min(image_shape) < 1 or image_shape[0] != image_shape[1]:
+        raise ValueError(f"expected a height and width that are the same, and channels. Received: {image_shape=}")
+    if num_classes < 1:
+        raise ValueError(f"expected at least one class. Received: {num_classes=}")
+
+
 def doublings_from(side: int, image_shape: Sequence[int]) -> int:
     """How often a square of that side is doubled to become a picture.
 

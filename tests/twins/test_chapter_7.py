@@ -3,14 +3,39 @@
 PyTorch's side is held against torchvision, TensorFlow and NumPy; the ladder has shown that Keras gives the same.
 """
 
+import os
+
+os.environ.setdefault("KERAS_BACKEND", "torch")
+
 import numpy as np
 import pytest
 import torch
 
+from keras_impl import train as keras_train
 from tests.helpers.slides import outputs, run
+from torch_impl import train
 from torch_impl.exercises.detection import anchors, nms
-from twin import boxes
+from twin import boxes, data, metrics
 from twin.catalogue import find
+from twin.data import crowd_cells
+
+WRONG = {  # what each detector refuses
+    "yolo_v1": [{"image_shape": (56, 48, 1)}, {"grid": 5}, {"image_shape": (48, 48)}, {"num_classes": 1}],
+}
+TARGETS = {"yolo_v1": lambda scenes: crowd_cells.cells(scenes, 6)}
+
+
+def said_by_cells(model, batch):
+    """The grid of a first YOLO that says what its targets say, in its second box."""
+    here = (batch["cell_classes"] >= 0).float()[..., None]
+    kinds = here * torch.nn.functional.one_hot(batch["cell_classes"].clamp(min=0), model.num_classes)
+    box = torch.cat([batch["cell_boxes"], here], dim=-1)
+    boxes, confidence, classes = model.parts(torch.cat([0 * box, box, kinds], dim=-1))
+    scores = confidence[..., None] * classes[..., None, :]
+    return {"boxes": model.place(boxes).reshape(len(box), -1, 4), "scores": scores.reshape(len(box), -1, 3)}
+
+
+SAID = {"yolo_v1": said_by_cells}
 
 # Suppression
 
@@ -127,3 +152,110 @@ def test_erratum_a_each_true_box_has_its_default_box():
     assert best.min() < 0.5  # one of them overlaps none by half, and is matched all the same
     assert set(out["matched"]) == {-1, 0, 1, 2, 3}
     assert (out["matched"] == best.argmin()).sum() == 1
+
+
+# Detectors
+
+
+def started(name, **changes):
+    """The twin's PyTorch model at its small size, as it was drawn, in inference mode."""
+    twin = find(name)
+    return train.build(twin, {**twin.small.arguments, **changes}).model.eval()
+
+
+def batch_of(name, rows=6):
+    """Tensors of the first rows of a twin's data."""
+    twin = find(name)
+    arrays = {key: array[:rows] for key, array in data.load(twin.data, twin.data_options).train.items()}
+    return {key: train.to_tensor(array, layout=twin.layout(key)) for key, array in arrays.items()}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_sizes_that_a_detector_cannot_take_are_told_alike(name):
+    classes = [getattr(side.load_module(find(name)), find(name).model) for side in (keras_train, train)]
+    for changes in WRONG[name]:
+        texts = []
+        for constructor in classes:
+            with pytest.raises(ValueError, match="Received: ") as error:
+                constructor(**{**find(name).small.arguments, **changes})
+            texts.append(str(error.value))
+        assert texts[0] == texts[1]
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_the_published_size_has_its_count(name):
+    twin = find(name)
+    with torch.device("meta"):
+        model = getattr(train.load_module(twin), twin.model)(**twin.paper_size.arguments)
+    assert sum(parameter.numel() for parameter in model.parameters()) == twin.paper_size.parameters
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_picture_without_an_object_has_a_finite_loss_and_gradients(name):
+    twin, model = find(name), started(name)
+    batch = batch_of(name)
+    scenes = {"boxes": np.full((6, 4, 4), -1.0), "classes": np.full((6, 4), -1)}
+    blank = {key: train.to_tensor(array) for key, array in TARGETS[name](scenes).items()}
+    loss = model.compute_loss(None, twin.targets_of(batch | blank), model(batch["x"]))
+    loss.backward()
+    assert loss > 0
+    assert all(torch.isfinite(parameter.grad).all() for parameter in model.parameters() if parameter.grad is not None)
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_targets_decoded_are_the_true_boxes(name):
+    """What the data asks for is what a model that says it would find."""
+    twin, batch = find(name), batch_of(name)
+    found = SAID[name](started(name), batch)
+    rows = {key: array[:6] for key, array in data.load(twin.data, twin.data_options).train.items()}
+    said = {key: tensor.detach().numpy() for key, tensor in found.items()}
+    assert metrics.mean_average_precision(lambda given: said, rows) > 0.99
+
+
+# YOLO, first version
+
+
+def test_yolo_v1_gives_98_boxes_in_1470_numbers():
+    arguments = find("yolo_v1").paper_size.arguments
+    small = {"image_shape": (14, 14, 3), "features": ("M",), "last_channels": 2, "hidden_dim": 4}
+    out = started("yolo_v1", **(dict(arguments) | small))(torch.zeros(1, 3, 14, 14))
+    assert out["grid"].shape == (1, 7, 7, 30)
+    assert out["grid"].numel() == 1470
+    assert out["boxes"].shape == (1, 98, 4)
+
+
+def test_yolo_v1s_loss_is_the_papers_sum():
+    model, batch = started("yolo_v1"), batch_of("yolo_v1", 2)
+    out = model(batch["x"])
+    total = 0
+    for row, line, column in np.ndindex(2, 6, 6):
+        numbers = out["grid"][row, line, column].tolist()
+        classes = numbers[10:]
+        kind = batch["cell_classes"][row, line, column].item()
+        x, y, root_w, root_h = batch["cell_boxes"][row, line, column].tolist()
+        ious, each = [], [numbers[:5], numbers[5:10]]
+        for px, py, rw, rh, _ in each:
+            left, right = max(px / 6 - rw**2 / 2, x / 6 - root_w**2 / 2), min(px / 6 + rw**2 / 2, x / 6 + root_w**2 / 2)
+            top, bottom = max(py / 6 - rh**2 / 2, y / 6 - root_h**2 / 2), min(py / 6 + rh**2 / 2, y / 6 + root_h**2 / 2)
+            shared = max(right - left, 0) * max(bottom - top, 0)
+            ious.append(shared / max(rw**2 * rh**2 + root_w**2 * root_h**2 - shared, 1e-9))
+        for number, (px, py, rw, rh, confidence) in enumerate(each):
+            if kind >= 0 and number == int(np.argmax(ious)):
+                total += 5 * ((px - x) ** 2 + (py - y) ** 2 + (rw - root_w) ** 2 + (rh - root_h) ** 2)
+                total += (confidence - ious[number]) ** 2
+            else:
+                total += 0.5 * confidence**2
+        if kind >= 0:
+            total += sum((p - (number == kind)) ** 2 for number, p in enumerate(classes))
+    assert model.compute_loss(None, batch, out).item() == pytest.approx(total / 2, rel=1e-4)
+
+
+def test_erratum_c_yolos_box_is_regressed_not_weighted():
+    model, x = started("yolo_v1"), batch_of("yolo_v1")["x"]
+    before = model(x)
+    with torch.no_grad():
+        numbers = model.dense2.bias.view(6, 6, 13)
+        numbers[..., 10:] += 0.3  # the classes' probabilities
+    after = model(x)
+    assert torch.equal(before["boxes"], after["boxes"])
+    assert not torch.equal(before["scores"], after["scores"])

@@ -1,6 +1,17 @@
 """Chapter 7: detection."""
 
-from twin.spec import Difference, Metric, Optimizer, Size, Twin
+from twin.spec import Difference, Metric, Optimizer, Size, Tolerance, Twin
+
+SLOPE = Tolerance(
+    "TensorFlow keeps a leaky ReLU's slope in float32, where 0.1 is 1.5e-8 too large (measured: outputs 9e-10)",
+    rel_l2=1e-7,
+)
+YOLO_V1 = (  # figure 3: channels, kernel size and stride, up to the last convolution
+    *((64, 7, 2), "M", (192, 3, 1), "M"),
+    *((128, 1, 1), (256, 3, 1), (256, 1, 1), (512, 3, 1), "M"),
+    *(*((256, 1, 1), (512, 3, 1)) * 4, (512, 1, 1), (1024, 3, 1), "M"),
+    *(*((512, 1, 1), (1024, 3, 1)) * 2, (1024, 3, 1), (1024, 3, 2), (1024, 3, 1)),
+)
 
 TWINS = (
     Twin(
@@ -156,5 +167,54 @@ TWINS = (
                 "they do not",
             ),
         ),
+    ),
+    Twin(
+        name="yolo_v1",
+        title="YOLO, first version",
+        kind="model",
+        deck="A, C",
+        topic="YOLO",
+        paper="Redmon, Divvala, Girshick, Farhadi, You only look once: unified, real-time object detection, 2016, "
+        "figure 3 and section 2.2",
+        model="YOLOv1",
+        small=Size(
+            {
+                "image_shape": (48, 48, 1),
+                "features": ((16, 3, 1), "M", (32, 3, 1), "M", (64, 3, 1), "M"),
+                "last_channels": 64,
+                "hidden_dim": 256,
+                "dropout": 0.0,
+                "grid": 6,
+                "boxes_per_cell": 2,
+                "num_classes": 3,
+            },
+            parameters=770_580,
+        ),
+        paper_size=Size(
+            {
+                "image_shape": (448, 448, 3),
+                "features": YOLO_V1,
+                "last_channels": 1024,
+                "hidden_dim": 4096,
+                "dropout": 0.5,
+                "grid": 7,
+                "boxes_per_cell": 2,
+                "num_classes": 20,
+            },
+            parameters=271_703_550,
+            published=True,
+        ),
+        ladder={"dropout": 0},
+        data="crowd_cells",
+        data_options={"grid": 6, "only": (0, 1, 2), "train_count": 4000},
+        inputs={"x": "images"},
+        outputs={"grid": "as is", "boxes": "as is", "scores": "as is"},
+        loss="own",
+        optimizer=Optimizer("adam", learning_rate=1e-3, schedule="cosine"),
+        metric=Metric("mean_average_precision", goal=0.6, chance=0.0, margin=0.06),
+        epochs=8,
+        batch_size=32,
+        flatten={"dense1": "last.conv"},
+        tolerances={"float64": SLOPE},
     ),
 )
