@@ -98,6 +98,12 @@ COUNTERPARTS = (
         ("max_pool_same", "max_pool3d_ties"),
     ),
     Counterpart(
+        "",
+        "torch.nn.Buffer(tensor)",
+        "A constant is a plain attribute in Keras; in PyTorch a buffer, so that it moves with the module to a "
+        "device or another precision.",
+    ),
+    Counterpart(
         "keras.layers.AveragePooling2D(pool_size)",
         "torch.nn.AvgPool2d(kernel_size)",
         "Where there is padding, PyTorch counts its zeros in the mean, Keras does not.",

@@ -15,14 +15,20 @@ from keras_impl import train as keras_train
 from tests.helpers.slides import outputs, run
 from torch_impl import train
 from torch_impl.exercises.detection import anchors, nms
+from torch_impl.models.detection import ssd
 from twin import boxes, data, metrics
 from twin.catalogue import find
-from twin.data import crowd_cells
+from twin.data import crowd_cells, crowd_defaults
 
 WRONG = {  # what each detector refuses
     "yolo_v1": [{"image_shape": (56, 48, 1)}, {"grid": 5}, {"image_shape": (48, 48)}, {"num_classes": 1}],
+    "ssd": [{"image_shape": (48, 44, 1)}, {"image_shape": (48, 48)}, {"num_classes": 0}],
 }
-TARGETS = {"yolo_v1": lambda scenes: crowd_cells.cells(scenes, 6)}
+DEFAULTS = {key: find("ssd").data_options[key] for key in ("maps", "scales", "ratios")}
+TARGETS = {
+    "ssd": lambda scenes: crowd_defaults.matched(scenes, crowd_defaults.default_boxes(**DEFAULTS)),
+    "yolo_v1": lambda scenes: crowd_cells.cells(scenes, 6),
+}
 
 
 def said_by_cells(model, batch):
@@ -35,7 +41,14 @@ def said_by_cells(model, batch):
     return {"boxes": model.place(boxes).reshape(len(box), -1, 4), "scores": scores.reshape(len(box), -1, 3)}
 
 
-SAID = {"yolo_v1": said_by_cells}
+def said_by_defaults(model, batch):
+    """What SSD finds whose offsets and classes are its targets."""
+    logits = 40.0 * torch.nn.functional.one_hot(batch["labels"], 1 + model.num_classes)
+    boxes = anchors.decode(batch["offsets"] * torch.tensor(ssd.VARIANCES), model.anchors)
+    return {"boxes": boxes, "scores": torch.softmax(logits, dim=-1)[..., 1:]}
+
+
+SAID = {"yolo_v1": said_by_cells, "ssd": said_by_defaults}
 
 # Suppression
 
@@ -198,7 +211,7 @@ def test_a_picture_without_an_object_has_a_finite_loss_and_gradients(name):
     blank = {key: train.to_tensor(array) for key, array in TARGETS[name](scenes).items()}
     loss = model.compute_loss(None, twin.targets_of(batch | blank), model(batch["x"]))
     loss.backward()
-    assert loss > 0
+    assert loss >= 0  # SSD has none then (section 2.2)
     assert all(torch.isfinite(parameter.grad).all() for parameter in model.parameters() if parameter.grad is not None)
 
 
@@ -259,3 +272,55 @@ def test_erratum_c_yolos_box_is_regressed_not_weighted():
     after = model(x)
     assert torch.equal(before["boxes"], after["boxes"])
     assert not torch.equal(before["scores"], after["scores"])
+
+
+# SSD
+
+
+def test_ssds_default_boxes_are_those_of_its_data_and_of_the_exercise():
+    np.testing.assert_allclose(started("ssd").anchors, crowd_defaults.default_boxes(**DEFAULTS), atol=1e-6)
+    paper = find("ssd").paper_size.arguments
+    boxes_at_300 = crowd_defaults.default_boxes((38, 19, 10, 5, 3, 1), paper["scales"], paper["ratios"])
+    assert boxes_at_300.shape == (8732, 4)
+    np.testing.assert_allclose(outputs("anchors")["ssd300"], boxes_at_300, atol=1e-12)
+
+
+def test_ssd_takes_three_negatives_for_each_match_and_the_hardest():
+    model, batch = started("ssd"), batch_of("ssd")
+    out = {key: tensor.detach() for key, tensor in model(batch["x"]).items()}
+    logits = out["logits"].requires_grad_()
+    loss = model.compute_loss(None, batch, out | {"logits": logits})
+    loss.backward()
+    learning = logits.grad.abs().sum(-1) > 0
+    matched = batch["labels"] > 0
+    assert learning[matched].all()
+    assert torch.equal((learning & ~matched).sum(1), 3 * matched.sum(1))
+    ground = torch.nn.functional.cross_entropy(logits.transpose(1, 2), batch["labels"], reduction="none").detach()
+    for row in range(len(ground)):
+        taken, left = learning[row] & ~matched[row], ~learning[row]
+        assert ground[row][taken].min() >= ground[row][left].max()
+    offsets = torch.nn.functional.smooth_l1_loss(out["offsets"][matched], batch["offsets"][matched], reduction="sum")
+    expected = (offsets + ground[learning].sum()) / matched.sum()
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_the_first_maps_features_have_one_length():
+    norm = ssd.L2Norm(4, 20.0)
+    out = norm(torch.randn(2, 4, 3, 3))
+    np.testing.assert_allclose(out.square().sum(1).sqrt().detach(), 20.0, rtol=1e-5)
+    zeros = torch.zeros(1, 4, 1, 1, requires_grad=True)
+    norm(zeros).sum().backward()
+    assert torch.isfinite(zeros.grad).all()
+
+
+def test_erratum_a_six_maps_of_one_network():
+    paper = find("ssd").paper_size.arguments
+    with torch.device("meta"):
+        model = ssd.SSD(**paper)
+        seen = []
+        for head in model.loc:
+            head.register_forward_pre_hook(lambda module, inputs: seen.append(tuple(inputs[0].shape[1:])))
+        model(torch.zeros(1, 3, 300, 300))
+    assert seen == [(512, 38, 38), (1024, 19, 19), (512, 10, 10), (256, 5, 5), (256, 3, 3), (256, 1, 1)]
+    assert len(model.convs) + len(model.conv5) == 13  # one VGG, and its tenth convolution gives the first map
+    assert len(model.convs) == 10
