@@ -28,7 +28,11 @@ def verify(
     torch: Annotated[str, typer.Argument(metavar="TORCH", help="The same for PyTorch.")],
     shapes: Annotated[
         list[str] | None,
-        typer.Option("--input", metavar="SHAPE", help="As Keras takes it, without batch: 32,32,3. Repeat."),
+        typer.Option(
+            "--input",
+            metavar="SHAPE",
+            help="As Keras takes it, without batch: 32,32,3. Repeat. Or --data.",
+        ),
     ] = None,
     backend: options.KerasEngine = None,
     kinds: Annotated[list[str] | None, typer.Option("--input-dtype", metavar="float|int", help="Per input.")] = None,

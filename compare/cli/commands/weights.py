@@ -23,8 +23,8 @@ EXAMPLES = (
 
 def weights(
     name: Annotated[str | None, typer.Argument(help="A twin; see `twin list`. Or give --keras and --torch.")] = None,
-    source: Annotated[Path, typer.Option("--from", metavar="FILE", help="What to read.")] = Path(),
-    target: Annotated[Path, typer.Option("--to", metavar="FILE", help="What to write.")] = Path(),
+    source: Annotated[Path, typer.Option("--from", metavar="FILE", help="What to read. Required.")] = Path(),
+    target: Annotated[Path, typer.Option("--to", metavar="FILE", help="What to write. Required.")] = Path(),
     layout: Annotated[
         Literal["twin", "applications", "torchvision"], typer.Option(help="Whose names the written file has.")
     ] = "twin",

@@ -108,11 +108,14 @@ def train(model, loader, optimizer, epochs, x_test, y_test):
         """One update: the loss before it, and the rate that it was taken with."""
         inputs, target = batch
         rate = optimizer.learning_rate
+        # Step 1, the loss of the batch.
+        loss = lambda: loss_of(target, model(inputs, training=True))
+        # Step 2, the gradients.
         # differs: Keras's backends differentiate a function
-        forward = lambda: loss_of(target, model(inputs, training=True))
-        loss, gradients = value_and_gradients(forward, model.trainable_variables)
+        value, gradients = value_and_gradients(loss, model.trainable_variables)
+        # Step 3, the weights move against them.
         optimizer.apply(gradients, model.trainable_variables)
-        return loss, rate
+        return value, rate
 
     # differs: Keras compiles the step; a metric keeps the mean
     compiled = Compiled(step, [*model.variables, *optimizer.variables])
@@ -122,6 +125,7 @@ def train(model, loader, optimizer, epochs, x_test, y_test):
     for epoch in range(epochs):
         loader.epoch = epoch
         mean.reset_state()  # differs: the metric begins anew; Keras takes the mode per call
+        # Every batch of the epoch, in its order.
         for index in range(len(loader)):
             # differs: a PyDataset hands out NumPy arrays
             inputs, target = (ops.convert_to_tensor(array) for array in loader[index])
@@ -130,6 +134,7 @@ def train(model, loader, optimizer, epochs, x_test, y_test):
             history["losses"].append(loss)
             history["rates"].append(rate)
 
+        # How good is it now, on rows that it has not seen?
         hits = ops.equal(ops.argmax(evaluate(x_test), axis=-1), y_test)
         history["epoch_losses"].append(mean.result())
         history["accuracies"].append(ops.mean(ops.cast(hits, x_test.dtype)))

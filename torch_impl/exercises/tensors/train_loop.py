@@ -114,8 +114,11 @@ def train(model, loader, optimizer, epochs, x_test, y_test):
         inputs, target = batch
         rate = schedule.get_last_lr()[0]
         optimizer.zero_grad()  # differs: torch adds gradients up until told to stop
+        # Step 1, the loss of the batch.
         loss = loss_of(model(inputs), target)
+        # Step 2, the gradients.
         loss.backward()  # differs: torch leaves gradients in the parameters
+        # Step 3, the weights move against them.
         optimizer.step()
         return loss.detach(), rate
 
@@ -124,6 +127,7 @@ def train(model, loader, optimizer, epochs, x_test, y_test):
         loader.sampler.epoch = epoch
         model.train()  # differs: torch's mode is set beforehand; a sum is enough for the mean
         total = 0.0
+        # Every batch of the epoch, in its order.
         for inputs, target in loader:
             loss, rate = step((inputs, target))
             total += loss * len(target)  # the last batch is smaller and counts less
@@ -131,6 +135,7 @@ def train(model, loader, optimizer, epochs, x_test, y_test):
             history["rates"].append(rate)
         schedule.step()  # differs: torch's schedule is told when an epoch ends
 
+        # How good is it now, on rows that it has not seen?
         model.eval()  # differs: torch's mode and the recording are set beforehand
         with torch.no_grad():
             hits = torch.argmax(model(x_test), dim=-1) == y_test
