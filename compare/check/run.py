@@ -109,7 +109,8 @@ class References:
                         self.session = None
             found = self.computed[key]
         if isinstance(found, WorkerFailed):
-            raise WorkerFailed(found.status, f"the reference: {found.reason}", alive=True)
+            status = "crashed" if found.status == "failed" else found.status  # nothing was compared, so nothing differs
+            raise WorkerFailed(status, f"the reference: {found.reason}", alive=True)
         return found
 
     def release(self, measurement: CheckMeasurement) -> None:

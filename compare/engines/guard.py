@@ -7,7 +7,6 @@ that started a worker ends, it reaches nothing that the worker started, and file
 
 import atexit
 import contextlib
-import shutil
 import subprocess
 import tempfile
 import threading
@@ -39,7 +38,9 @@ class Guard:
                 start_new_session=True,
             )
         except OSError:
-            shutil.rmtree(self.home, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                self.groups.rmdir()  # shutil.rmtree would need a file handle, of which there may be none
+            self.home.rmdir()
             raise
 
     def end(self) -> None:

@@ -107,6 +107,8 @@ class Examination:
     def _climb(self, whole: Whole, far: float, misfits: tuple[Finding, ...], notes: list[str]) -> Verdict:
         """From the outputs in inference mode to the gradients."""
         rungs: dict[str, float] = {"weights": 0.0}
+        if not any(array.size for array in whole.keras_outputs(False).values()):
+            raise TwinError("the Keras model's outputs are empty, so nothing can be compared; give larger inputs")
         unusable = whole.unusable()
         if any(unusable.values()):
             return self._verdict("differ", (_not_numbers(unusable),), rungs, notes)

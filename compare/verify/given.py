@@ -37,11 +37,16 @@ def from_file(data: Path) -> list[np.ndarray]:
     if not found:
         raise TwinError(f"--data {data}: no arrays; expected one per input, such as x")
     for name, array in found.items():
-        if array.ndim == 0 or len(array) == 0:
+        if array.ndim == 0 or array.size == 0:
             raise TwinError(f"--data {data}: {name} has no rows; nothing can be compared, give at least one")
         if array.dtype.kind not in KINDS:
             raise TwinError(f"--data {data}: {name} is of type {array.dtype}; expected numbers")
-    return [array[:16].astype(KINDS[array.dtype.kind]) for array in found.values()]
+    with np.errstate(over="ignore"):
+        given = {name: array[:16].astype(KINDS[array.dtype.kind]) for name, array in found.items()}
+    for name, array in given.items():
+        if not np.isfinite(array).all():
+            raise TwinError(f"--data {data}: {name} has NaN or infinite values in float32; expected finite ones")
+    return list(given.values())
 
 
 def by_output(losses: Sequence[str]) -> dict[str, tuple[str, str]]:

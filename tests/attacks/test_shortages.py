@@ -1,0 +1,100 @@
+"""No disk, file handles, memory or temporary folder: exit code 3 with the cause, and what was measured is kept."""
+
+import os
+import subprocess
+
+import pytest
+
+from compare.record.record import read_record
+from tests.helpers.attack import CHECK, FAKE, fake, left_of, mostly_long, surroundings
+
+LIMITS = [
+    ("ulimit -n 8", "Too many open files"),
+    ("ulimit -f 0", "File too large"),
+    ("ulimit -f 4", "File too large"),
+    ("ulimit -n 5", "Too many open files"),
+    ("ulimit -n 12", "Too many open files"),
+    ("export PATH=/nonexistent", "No such file or directory"),
+]
+
+
+def limited(limit, folder, command):
+    return subprocess.run(
+        ["bash", "-c", f"{limit}; {command}"],
+        cwd=folder,
+        env=surroundings(folder),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize(("limit", "says"), mostly_long(LIMITS))
+def test_a_shortage_is_named_and_costs_what_it_must(limit, says, tmp_path):
+    answer = limited(limit, tmp_path, " ".join([*FAKE, *CHECK]))
+    assert answer.returncode == 3, answer.stderr
+    assert says in " ".join((answer.stdout + answer.stderr).split())
+    assert "Traceback" not in answer.stderr
+    assert left_of(tmp_path) == []
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kilobytes", [400_000, 600_000])
+def test_little_memory_leaves_no_traceback(kilobytes, tmp_path):
+    answer = limited(f"ulimit -v {kilobytes}", tmp_path, " ".join([*FAKE, *CHECK, "--timeout", "5"]))
+    assert answer.returncode in (0, 3), answer.stderr
+    assert "Traceback" not in answer.stderr
+    assert left_of(tmp_path) == []
+
+
+@pytest.mark.parametrize("option", mostly_long(["--html", "--md", "--csv", "--json"]))
+def test_a_page_that_cannot_be_written_whole_leaves_the_older_one(option, tmp_path):
+    assert fake(tmp_path, *CHECK).returncode == 0
+    (record,) = (tmp_path / "runs").iterdir()
+    page = tmp_path / "page"
+    page.write_text("older")
+    command = f"report {record} {option} {page}" if option != "--json" else f"diff {record} {record} --json {page}"
+    answer = limited("ulimit -f 0", tmp_path, f"{' '.join(FAKE)} {command}")
+    assert answer.returncode == 3, answer.stderr
+    assert "File too large" in answer.stderr
+    assert page.read_text() == "older"
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["page", "runs", "tmp"]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("folder", ["/nonexistent", "/dev/null", "/proc"])
+def test_another_temporary_folder_is_taken_where_the_given_one_is_none(folder, tmp_path):
+    answer = fake(tmp_path, *CHECK, env={"TMPDIR": folder})
+    assert answer.returncode == 0, answer.stderr
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
+    (tmp_path / "runs").mkdir(mode=0o500)
+    answer = fake(tmp_path, *CHECK)
+    assert answer.returncode == 2
+    assert len(answer.stderr.splitlines()) == 1
+
+
+FAULTS = [
+    ("descriptors", "wrote what is no answer"),
+    ("exit", "ended with exit code 0"),
+    ("segfault", "ended by SIGSEGV"),
+    ("spin", "no answer within 2 s"),
+    ("children", "no answer within 2 s"),
+    ("hang", "no answer within 2 s"),
+    ("recursion", "RecursionError"),
+    ("disk", "cannot write /dev/full/x"),
+]
+
+
+@pytest.mark.parametrize(("fault", "says"), mostly_long(FAULTS))
+def test_a_worker_that_goes_wrong_costs_its_own_measurement(fault, says, tmp_path):
+    answer = fake(tmp_path, *CHECK, "--timeout", "2", env={"TWIN_FAULT": fault})
+    assert answer.returncode == 3, answer.stdout + answer.stderr
+    assert says in " ".join(answer.stdout.split())
+    (record,) = (tmp_path / "runs").iterdir()
+    status = {each.twin: each.status for each in read_record(record).measurements}
+    assert status.pop("pooling") in ("crashed", "timeout")
+    assert set(status.values()) == {"ok"}
+    assert left_of(tmp_path) == []
