@@ -16,7 +16,7 @@ MOST_ARRAYS = 4 * 2**30  # bytes of the arrays of one file, unpacked
 # C0 without tab and line feed, DEL, C1, and what turns the direction of text: on a terminal, they are commands.
 CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _ESCAPED = re.compile(r"\\u(?:00[0189]|007[fF]|20[26]|[dD][89a-fA-F])|\\[bfr]")  # where JSON may have one
-REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+REPLACEMENT = "\ufffd"
 
 
 class NoJson(ValueError):

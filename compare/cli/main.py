@@ -43,17 +43,22 @@ class Signals:
             raise Ended
 
 
+SIGNALS = Signals()
+
+
 def main() -> None:
     """Run the command line in a process of its own, and end that."""
-    signals, code = Signals(), 0
+    signals, code = SIGNALS, 0
     try:
         signals.handle()
         from compare.cli import streams
 
         streams.install()
         code = run()
-    except KeyboardInterrupt:
-        code = 128 + signal.SIGINT
+    except BaseException as error:
+        if not signals.number and not isinstance(error, KeyboardInterrupt):
+            raise
+        code = 128 + signal.SIGINT  # an import that was interrupted may have raised anything
     signals.ignore()
     for module, last in (("compare.engines.guard", "end"), ("compare.cli.streams", "complain")):
         if do := getattr(sys.modules.get(module), last, None):  # an import may have been interrupted
@@ -82,8 +87,8 @@ def run() -> int:
         _complain(" ".join(str(error).split()))
         return INCOMPLETE if shortage(error) else error.exit_code
     except Exception as error:
-        if isinstance(error.__cause__, KeyboardInterrupt):  # click has a name of its own for it
-            raise error.__cause__ from None
+        if SIGNALS.number or isinstance(error.__cause__, KeyboardInterrupt):  # click has a name of its own for it
+            raise KeyboardInterrupt from None
         if hasattr(error, "format_message"):  # a complaint about the arguments
             context = getattr(error, "ctx", None)
             message = error.format_message().replace("Value error, ", "").rstrip(".")
