@@ -67,7 +67,7 @@ def not_installed(packages: Mapping[str, str]) -> str:
 
 
 def run(
-    record: RunRecord, engines: Iterable[Engine], settings: Settings, progress: Progress, keep: Path | None
+    record: RunRecord, engines: Iterable[Engine], settings: Settings, progress: Progress, keep: Path | None = None
 ) -> None:
     """Write, run and compare every file of the record that has not been; save the record after each.
 
