@@ -89,6 +89,21 @@ def recurrent(x):
     return every.shape
 
 
+def bidirectional(x):
+    every = layers.Bidirectional(layers.LSTM(5, return_sequences=True))(x[None])
+    return every.shape
+
+
+def attention(x):
+    tokens = x[None, :, None]  # (B, T, heads, D)
+    return ops.dot_product_attention(tokens, tokens, tokens)[0, :, 0]
+
+
+def ctc(x):
+    logits, labels = x[None], ops.array([[1, 2]])  # (B, T, classes) and (B, S)
+    return keras.losses.ctc(labels, logits)[0]
+
+
 def dropout(x):
     kept = layers.Dropout(0.5)(ops.ones((100, 100)), training=True)
     return ops.max(kept)

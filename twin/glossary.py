@@ -180,6 +180,36 @@ TOPICS: dict[str, tuple[Entry, ...]] = {
             see=("rnn_batch_first", "lstm_two_biases"),
         ),
         Entry(
+            "bidirectional",
+            "Bidirectional(layer)",
+            "bidirectional=True",
+            "양방향 순환층",
+            "",
+            "In Keras a wrapper around a layer, in PyTorch an argument of the layer; both put the outputs of the two "
+            "directions side by side.",
+            see=("bidirectional_last",),
+        ),
+        Entry(
+            "attention",
+            "dot_product_attention",
+            "scaled_dot_product_...",
+            "어텐션",
+            "",
+            "The order of the axes: Keras has the heads behind the tokens, PyTorch before them; and which value of a "
+            "mask hides a token.",
+            see=("attention_layout", "attention_mask_meaning", "attention_scale"),
+        ),
+        Entry(
+            "ctc",
+            "losses.ctc",
+            "ctc_loss",
+            "CTC 손실",
+            "",
+            "Keras takes logits with the batch first and counts steps and labels itself; PyTorch takes logarithms of "
+            "probabilities with the time first, and both counts.",
+            see=("ctc_reduction",),
+        ),
+        Entry(
             "dropout",
             "Dropout(rate)",
             "Dropout(p)",
