@@ -10,7 +10,7 @@ from compare.engines.process import Worker, WorkerFailed
 from compare.engines.session import Session
 from compare.record.machine import Machine
 from compare.record.schema import to_plain
-from compare.record.table import table as as_table
+from compare.record.table import filled, fitted
 
 
 def examine(
@@ -60,8 +60,5 @@ def table(found: dict[str, Any]) -> str:
         says = ", ".join(f"{n} {v}" for n, v in versions.items()) if engine["works"] else engine["reason"]
         rows.append([name, "works" if engine["works"] else "no", engine.get("device", ""), says])
     heads = ["engine", "", "device", "versions"]
-    lines = [
-        f"{host['processor']}, {host['cores']} cores, {host['memory_gib']} GiB, Python {host['python']}",
-        as_table(rows, heads),
-    ]
-    return "\n\n".join(lines)
+    machine = f"{host['processor']}, {host['cores']} cores, {host['memory_gib']} GiB, Python {host['python']}"
+    return "\n\n".join([filled(machine), fitted(rows, heads, ("left",) * 4)])

@@ -6,6 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from compare.cli.app import app
+from compare.engines import doctor
 from compare.port.check import Verdict
 from compare.port.text import checked, hinted
 from compare.record.table import code, filled, fitted, length
@@ -70,6 +71,17 @@ def test_what_a_check_of_a_port_says_fits(columns, monkeypatch):
     text = checked(find("lenet"), "torch", Path("port/lenet-torch/lenet.py"), verdicts)
     text += "\n" + hinted("LeNet.forward", 1, ["a hint of many words " * 9], "lenet")
     assert widest(text)[0] <= columns, widest(text)
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_what_the_doctor_says_fits(columns, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    works = {"works": True, "device": "cpu", "versions": {"keras": "3.15.0", "tensorflow": "2.21.0", "numpy": "2.4.6"}}
+    fails = {"works": False, "reason": "keras and jax not installed; try: pip install 'twin-suite[keras-jax]'"}
+    host = {"processor": "A processor of sixteen cores " * 3, "cores": 16, "memory_gib": 62.8, "python": "3.11.9"}
+    text = doctor.table({"machine": host, "engines": {"keras-tensorflow": works, "keras-jax": fails}})
+    assert widest(text)[0] <= columns, widest(text)
+    assert "tensorflow" in text
 
 
 def test_sentences_keep_their_commands_and_code_goes_on_further_in(monkeypatch):
