@@ -34,6 +34,7 @@ METRICS = {  # name -> target, chance, margin
     "mean_mask_iou": (0.7, 0.29, 0.02),
     "reconstruction_error": (0.045, 0.074, 0.002),
     "frechet_distance": (5.0, 44.0, 0.5),
+    "mean_average_precision": (0.55, 0.0, 0.055),
     "mean_return": (300.0, 22.0, 30.0),
     "character_error_rate": (0.2, 1.0, 0.02),
     "word_error_rate": (0.5, 1.0, 0.05),
@@ -252,6 +253,10 @@ def _shown(metric: str, side: str, variant: int) -> dict[str, Any]:
         "mean_mask_iou": ({"x": pictures, "y": masks}, {"y": np.eye(3)[np.roll(masks, variant, axis=1)]}),
         "reconstruction_error": ({"x": flat, "y": flat}, {"y": flat.round(0) * 0.8 + nudge}),
         "frechet_distance": ({"x": flat, "real": flat}, {"y": np.roll(flat, variant, axis=1)}),
+        "mean_average_precision": (
+            {"x": pictures, "boxes": boxes[:, None], "classes": labels[:, None]},
+            {"boxes": boxes[:, None] + nudge, "scores": np.eye(10)[labels][:, None]},
+        ),
         "mean_return": ({}, {}),
         "phone_error_rate": (
             {"y": labels[:, None] + 1},
