@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from twin import data
+from twin.errors import TwinError
 from twin.numeric import perturbed_by_one_ulp
 from twin.spec import Draw, Twin
 
@@ -21,6 +22,7 @@ def make_batches(twin: Twin, arguments: Mapping[str, Any], size: str, rng: np.ra
     """The ladder's batches as `STEP/NAME`: rows of the twin's own data, and the random numbers it draws."""
     options = data_options(twin, size)
     train = data.load(twin.data, twin.data_options if options is None else options).train
+    check_masks(twin, train)
     if options is None:
         # Weights of the published size are not trained here: one batch of its shape says whether they agree.
         noise = published_inputs(twin, arguments, train, PAPER_BATCH, rng)
@@ -33,6 +35,19 @@ def make_batches(twin: Twin, arguments: Mapping[str, Any], size: str, rng: np.ra
         for wanted in twin.draws:
             out[f"{step}/{wanted.name}"] = drawn(wanted, BATCH, arguments, rng)
     return out
+
+
+def check_masks(twin: Twin, arrays: Mapping[str, np.ndarray]) -> None:
+    """See that masks have the height and width of their pictures, which each framework would say in its own words.
+
+    Raises:
+        TwinError: they have another size.
+    """
+    if twin.metric and twin.metric.name == "mean_mask_iou" and arrays["y"].shape != arrays["x"].shape[:3]:
+        raise TwinError(
+            f"{twin.name}: the masks y have the shape {arrays['y'].shape} and the pictures x {arrays['x'].shape}; "
+            f"expected a class for each pixel, {arrays['x'].shape[:3]}: resize the masks without mixing classes"
+        )
 
 
 def published_inputs(

@@ -11,6 +11,7 @@ import numpy as np
 from compare.record import pictures
 from compare.worker.context import Context
 from twin import data, metrics
+from twin.batches import check_masks
 from twin.data import Dataset
 
 
@@ -45,6 +46,7 @@ class Training:
         train, run = self.context.train, self.context.run
         rng = np.random.default_rng(run.seed)
         dataset = data.load(data_name, data_options)
+        check_masks(run.twin, dataset.train)
         rows = len(next(iter(dataset.train.values())))
         orders = [rng.permutation(rows) for _ in range(epochs)]
         in_phases = hasattr(run.module, "fit")
