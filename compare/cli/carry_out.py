@@ -144,7 +144,7 @@ def answer(
         print(markdown(), end="")
     else:
         print(table)
-    if as_json and as_json != "-":
+    if as_json is not None and as_json != "-":
         write_json(Path(as_json), content, "--json", inputs)
     if md and md != "-":
         write_text(Path(md), markdown(), "--md", inputs)

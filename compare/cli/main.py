@@ -80,6 +80,11 @@ def run() -> int:
     from twin.errors import INCOMPLETE, INTERNAL, USAGE, TwinError, shortage
 
     try:
+        os.getcwd()
+    except OSError:
+        print("twin: the working folder is gone; change to one that exists", file=sys.stderr)
+        return USAGE
+    try:
         from compare.cli.app import app
 
         return app(prog_name="twin", standalone_mode=False) or 0

@@ -1,6 +1,7 @@
 """How every file is written: whole, or not at all."""
 
 import contextlib
+import errno
 import json
 import math
 import os
@@ -65,6 +66,8 @@ def write_text(path: Path, text: str, option: str = "--out", inputs: Iterable[Pa
                 file.write(text)
             return
         target = Path(os.path.realpath(path))
+        if target.is_symlink():  # links that lead to each other
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
         target.parent.mkdir(parents=True, exist_ok=True)
         part = target.with_name(f".{target.name}.{os.getpid()}")
         with part.open("w", encoding="utf-8", errors="replace") as file:

@@ -1,12 +1,15 @@
 """Files of weights that are small and unpack to more than any machine has: refused before they are unpacked."""
 
 import io
+import struct
 import zipfile
+import zlib
 
 import numpy as np
 import pytest
 
 from compare.worker.unpacked import refuse_larger
+from twin.data import folders
 from twin.errors import TwinError
 
 MODEL = {"kernel": np.zeros((30, 20), np.float32), "bias": np.zeros(20, np.float32)}
@@ -53,3 +56,17 @@ def test_what_unpacks_to_far_more_than_the_model_is_refused(name, tmp_path):
 def test_what_is_no_larger_is_left_to_its_reader(content, tmp_path):
     (tmp_path / "x.pt").write_bytes(content)
     refuse_larger(str(tmp_path / "x.pt"), MODEL)
+
+
+def test_a_picture_that_is_declared_too_large_is_one_line(tmp_path):
+    """A few bytes that say that they are 60,000 by 60,000 pixels."""
+    size = struct.pack(">II", 60_000, 60_000)
+    chunks = ((b"IHDR", size + b"\x08\x00\x00\x00\x00"), (b"IDAT", zlib.compress(bytes(10))), (b"IEND", b""))
+    png = b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+    )
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x.png").write_bytes(png)
+    with pytest.raises(TwinError, match="cannot be read as a picture"):
+        folders.scan(tmp_path)

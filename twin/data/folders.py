@@ -89,7 +89,7 @@ def read(path: Path, size: int | None = None) -> np.ndarray:
         with Image.open(path) as picture:
             sides = picture.size if size is None else (size, size)
             pixels = np.asarray(picture.resize(sides, Image.Resampling.BILINEAR))
-    except (OSError, SyntaxError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise _broken(path, error) from error
     return pixels.reshape(*pixels.shape[:2], -1)
 
@@ -123,7 +123,7 @@ def _mode(path: Path) -> str:
         with Image.open(path) as picture:
             mode = picture.mode
             picture.verify()
-    except (OSError, SyntaxError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise _broken(path, error) from error
     if mode not in MODES:
         kind = "has 16 or more bits a pixel" if mode.startswith(("I", "F")) else "is neither grey nor colour"

@@ -35,7 +35,7 @@ def report(
     if [md, csv].count("-") > 1:
         raise TwinError("--md - and --csv -: stdout takes one of them; give the other a file")
     sources = figures.read(records)
-    if not (md or csv or html):
+    if md is csv is html is None:
         print(tables.of_sources(sources, explain))
         say_next(f"report {shlex.join(map(str, records))} --html report.html")
     makers = {
@@ -46,6 +46,6 @@ def report(
     for option, (target, make) in makers.items():
         if target == "-":
             sys.stdout.write(make(sources))
-        elif target:
+        elif target is not None:
             write_text(Path(target), make(sources), option, records)
             print(f"{option.removeprefix('--')}: {target}", file=sys.stderr)

@@ -1,0 +1,51 @@
+"""A table of attacks that fit no other file: what is typed, the exit code, and a part of the line that answers."""
+
+import subprocess
+
+import pytest
+
+from tests.helpers.attack import CHECK, FAKE, fake, left_of, mostly_long, surroundings
+
+TABLE = [
+    ("mkdir gone; cd gone; rmdir ../gone; twin list", 2, "the working folder is gone"),
+    ("twin report good.json --html runs", 2, "Is a directory"),
+    ("twin report good.json --html ''", 2, "cannot write"),
+    ("twin report good.json --md loop", 2, "symbolic links"),
+    ("twin report loop", 2, "symbolic links"),
+    ("twin check tensors --engine torch --out good.json", 2, "cannot write"),
+    ("twin check tensors --engine torch --resume runs", 2, "Is a directory"),
+    ("twin check tensors --engine torch --resume /dev/null", 2, "is empty"),
+    ("twin check tensors --engine torch --resume good.json", 2, "is in it and not in this run"),
+    ("(cat good.json; echo more) > x; twin report x", 2, "is no record"),
+    ("gzip -c good.json > x; twin report x", 2, "no text in UTF-8"),
+    ("(printf '\\357\\273\\277'; cat good.json) > x; twin report x", 0, ""),
+    ("cat good.json | twin report /dev/stdin", 0, ""),
+    ("twin report good.json --csv - --md -", 2, "stdout takes one of them"),
+    ("twin report nope-%s-%d.json", 2, "nope-%s-%d.json"),
+    ("twin check ../../etc/passwd", 2, "unknown twin"),
+    ("twin check tensors --python torch=/tmp", 2, "no program"),
+    ("twin weights lenet --from good.json --to x.pt", 2, "expected a file that ends in"),
+    ("env -i PATH=\"$PATH\" PYTHONPATH=\"$PYTHONPATH\" twin check tensors --engine torch", 0, ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("line", "code", "says"), mostly_long(TABLE, 2))
+def test_an_attack_is_answered(line, code, says, tmp_path):
+    assert fake(tmp_path, *CHECK).returncode == 0
+    (record,) = (tmp_path / "runs").iterdir()
+    (tmp_path / "good.json").write_text(record.read_text())
+    (tmp_path / "loop").symlink_to("pool")
+    (tmp_path / "pool").symlink_to("loop")
+    answer = subprocess.run(
+        ["bash", "-c", line.replace("twin ", f"{' '.join(FAKE)} ")],
+        cwd=tmp_path,
+        env=surroundings(tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert answer.returncode == code, answer.stderr
+    assert says in answer.stderr
+    assert "Traceback" not in answer.stderr
+    assert code == 0 or len(answer.stderr.strip().splitlines()) == 1
+    assert left_of(tmp_path) == []
