@@ -135,11 +135,11 @@ class Source:
     def side(self) -> str:
         return self.session.engine.side
 
-    def with_weights_of(self, kind: str) -> Arrays:
-        """The outputs for the largest batch with weights rounded to float16 or bfloat16."""
+    def with_weights_of(self, kind: str, rows: int) -> Arrays:
+        """The outputs for the batch of so many rows, with weights rounded to float16 or bfloat16."""
         self.built.load({name: rounded(array, kind) for name, array in self.weights.items()})
         try:
-            return self.built.forward(self.batches[max(ROWS)])
+            return self.built.forward(self.batches[rows])
         finally:
             self.built.load(self.weights)
 
@@ -327,8 +327,9 @@ class Exports:
         error = ExportError(rows, distance, faults.far(got, source.exact[rows]), faults.LIMIT)
         result.errors.append(error)
         if not distance <= faults.LIMIT:
-            kinds = ("float16", "bfloat16") if rows == max(ROWS) else ()
-            rounding: dict[str, Any] = {kind: lambda kind=kind: source.with_weights_of(kind) for kind in kinds}
+            rounding: dict[str, Any] = {
+                kind: lambda kind=kind: source.with_weights_of(kind, rows) for kind in ("float16", "bfloat16")
+            }
             result.fault = faults.of_outputs(run, inputs, got, wanted, rounding)
         elif rows == 1:
             result.latency_seconds = opened.latency(inputs)

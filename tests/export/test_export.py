@@ -92,7 +92,7 @@ def test_every_file_of_five_twins_answers_as_its_model(name, engine):
 
 FAULTS = {
     "half": ("failed", "reduced precision: with weights rounded to float16"),
-    "layout": ("failed", "wrong layout: the file takes its channels last"),
+    "layout": ("failed", "wrong layout: the file takes height and width in the other order"),
     "activation": ("failed", "an activation too many: the file's outputs are tanh"),
     "batch": ("failed", "frozen batch: the file takes 1 row and no 16"),
     "other": ("failed", "has other weights, or is of another model"),

@@ -23,7 +23,7 @@ class FaultyExporting(Exporting):
         if fault == "half":
             self.context.run = replace(whole, model=model.half().float())
         elif fault == "layout":
-            self.context.run = replace(whole, model=changed(model, lambda x: x.movedim(-1, 1)))
+            self.context.run = replace(whole, model=changed(model, lambda x: x.transpose(-1, -2)))
         elif fault == "activation":
             self.context.run = replace(whole, model=changed(model, after=torch.tanh))
         elif fault == "batch":
