@@ -98,6 +98,12 @@ COUNTERPARTS = (
         ("max_pool_same", "max_pool3d_ties"),
     ),
     Counterpart(
+        "keras.layers.UpSampling2D(size)",
+        "torch.nn.Upsample(scale_factor)",
+        "Both repeat each pixel where nothing else is asked for.",
+        ("nearest_resize",),
+    ),
+    Counterpart(
         "",
         "torch.nn.Buffer(tensor)",
         "A constant is a plain attribute in Keras; in PyTorch a buffer, so that it moves with the module to a "

@@ -15,19 +15,26 @@ from keras_impl import train as keras_train
 from tests.helpers.slides import outputs, run
 from torch_impl import train
 from torch_impl.exercises.detection import anchors, nms
-from torch_impl.models.detection import ssd
+from torch_impl.models.detection import ssd, tiny_yolo_v3
 from twin import boxes, data, metrics
 from twin.catalogue import find
-from twin.data import crowd_cells, crowd_defaults
+from twin.data import crowd_cells, crowd_defaults, crowd_priors
 
 WRONG = {  # what each detector refuses
     "yolo_v1": [{"image_shape": (56, 48, 1)}, {"grid": 5}, {"image_shape": (48, 48)}, {"num_classes": 1}],
+    "yolo_v3": [{"image_shape": (44, 48, 1)}, {"image_shape": (48, 48)}, {"num_classes": 0}],
+    "tiny_yolo_v3": [{"image_shape": (44, 48, 1)}, {"image_shape": (48, 48)}, {"num_classes": 0}],
     "ssd": [{"image_shape": (48, 44, 1)}, {"image_shape": (48, 48)}, {"num_classes": 0}],
 }
 DEFAULTS = {key: find("ssd").data_options[key] for key in ("maps", "scales", "ratios")}
+PRIORS = {name: find(name).data_options for name in ("tiny_yolo_v3", "yolo_v3")}
 TARGETS = {
     "ssd": lambda scenes: crowd_defaults.matched(scenes, crowd_defaults.default_boxes(**DEFAULTS)),
     "yolo_v1": lambda scenes: crowd_cells.cells(scenes, 6),
+    **{
+        name: lambda scenes, each=each: crowd_priors.assigned(scenes, each["grids"], each["anchors"])
+        for name, each in PRIORS.items()
+    },
 }
 
 
@@ -41,6 +48,19 @@ def said_by_cells(model, batch):
     return {"boxes": model.place(boxes).reshape(len(box), -1, 4), "scores": scores.reshape(len(box), -1, 3)}
 
 
+def said_by_priors(model, batch):
+    """What a later YOLO finds whose numbers say what its targets say."""
+    sure = lambda condition: 40.0 * condition.float() - 20.0  # as a logit
+    kinds = sure(torch.arange(model.num_classes) == batch["labels"][..., None])
+    places, sizes = batch["offsets"][..., :2].clamp(1e-6, 1 - 1e-6).logit(), batch["offsets"][..., 2:]
+    raw = torch.cat([places, sizes, sure(batch["objectness"] == 1)[..., None], kinds], dim=-1)
+    grids = find("tiny_yolo_v3").data_options["grids"]
+    parts = raw.split([side * side * len(each) for side, each in zip(grids, model.anchors, strict=True)], dim=1)
+    pairs = zip(parts, grids, strict=True)
+    maps = [part.reshape(len(raw), side, side, -1).permute(0, 3, 1, 2) for part, side in pairs]
+    return tiny_yolo_v3.detect(maps, model.anchors)
+
+
 def said_by_defaults(model, batch):
     """What SSD finds whose offsets and classes are its targets."""
     logits = 40.0 * torch.nn.functional.one_hot(batch["labels"], 1 + model.num_classes)
@@ -48,7 +68,7 @@ def said_by_defaults(model, batch):
     return {"boxes": boxes, "scores": torch.softmax(logits, dim=-1)[..., 1:]}
 
 
-SAID = {"yolo_v1": said_by_cells, "ssd": said_by_defaults}
+SAID = {"yolo_v1": said_by_cells, "ssd": said_by_defaults, **dict.fromkeys(PRIORS, said_by_priors)}
 
 # Suppression
 
@@ -274,6 +294,73 @@ def test_erratum_c_yolos_box_is_regressed_not_weighted():
     assert not torch.equal(before["scores"], after["scores"])
 
 
+# YOLO, from version 2 on
+
+
+def test_a_cells_centre_never_leaves_it_and_its_box_grows_from_the_anchor():
+    shapes = (((0.2, 0.4),), ((0.1, 0.1), (0.3, 0.1)))
+    far = [torch.full((1, 6, 2, 2), 9.0), torch.full((1, 12, 4, 4), -9.0)]
+    out = tiny_yolo_v3.detect(far, shapes)
+    centres, sizes = anchors.centred(out["boxes"])
+    assert out["boxes"].shape == (1, 4 + 32, 4)
+    np.testing.assert_allclose(centres[0, :4], [(0.5, 0.5), (1, 0.5), (0.5, 1), (1, 1)], atol=1e-3)
+    np.testing.assert_allclose(centres[0, 4:8], [(0, 0), (0, 0), (0.25, 0), (0.25, 0)], atol=1e-3)
+    still = tiny_yolo_v3.detect([torch.zeros(1, 6, 2, 2), torch.zeros(1, 12, 4, 4)], shapes)
+    _, sizes = anchors.centred(still["boxes"])
+    np.testing.assert_allclose(sizes[0, [0, 4, 5]], [(0.2, 0.4), (0.1, 0.1), (0.3, 0.1)], rtol=1e-5)
+    assert torch.allclose(still["scores"], torch.tensor(0.25))
+
+
+def test_yolos_loss_by_hand():
+    raw = torch.tensor([[[0.3, -0.2, 0.1, 0.4, 1.2, -0.5], [0, 0, 0, 0, 0.7, 3], [0, 0, 0, 0, 5, 5]]])
+    y = {
+        "offsets": torch.tensor([[[0.6, 0.5, 0, 0.2], [0, 0, 0, 0], [0, 0, 0, 0]]]),
+        "objectness": torch.tensor([[1, 0, -1]]),
+        "labels": torch.tensor([[0, -1, -1]]),
+    }
+    sigmoid = lambda t: 1 / (1 + np.exp(-t))
+    expected = (sigmoid(0.3) - 0.6) ** 2 + (sigmoid(-0.2) - 0.5) ** 2 + 0.1**2 + 0.2**2
+    expected += -np.log(sigmoid(1.2)) - np.log(sigmoid(-0.5)) - np.log(1 - sigmoid(0.7))
+    assert tiny_yolo_v3.yolo_loss(y, raw).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_coarse_grids_last_pooling_keeps_its_size_and_looks_right_and_below():
+    model, x = started("tiny_yolo_v3"), torch.randn(1, 1, 48, 48)
+    seen = []
+    model.deep2.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    model.deep1.register_forward_hook(lambda module, inputs, out: seen.append(out))
+    model(x)
+    before, after = (each[0] for each in seen)
+    assert before.shape == after.shape
+    assert (before < 0).any()  # so that a padding of zeros would show
+    assert torch.equal(after[:, -1, -1], before[:, -1, -1])
+    assert torch.equal(after[:, 0, 0], before[:, :2, :2].amax((1, 2)))
+
+
+def test_erratum_a_predefined_shapes_are_not_those_of_the_98_boxes():
+    first = find("yolo_v1").paper_size.arguments
+    assert 7 * 7 * first["boxes_per_cell"] == 98
+    assert "anchors" not in first  # version 1 has none
+    tiny = find("tiny_yolo_v3").paper_size.arguments["anchors"]
+    assert sum(side * side * len(each) for side, each in zip((13, 26), tiny, strict=True)) == 2535
+    large = find("yolo_v3").paper_size.arguments["anchors"]
+    assert sum(side * side * len(each) for side, each in zip((13, 26, 52), large, strict=True)) == 10_647
+    moved = torch.zeros(1, 6, 1, 1)
+    moved[0, 0] = 2.0
+    out = [tiny_yolo_v3.detect([raw], (((0.2, 0.4),),))["boxes"] for raw in (torch.zeros(1, 6, 1, 1), moved)]
+    assert (out[1] - out[0])[0, 0, 0] > 0.3  # the box is not bound to the middle of its cell
+
+
+def test_erratum_a_boxes_below_a_half_train_the_confidence():
+    model, batch = started("tiny_yolo_v3"), batch_of("tiny_yolo_v3")
+    raw = model(batch["x"])["raw"].detach().requires_grad_()
+    tiny_yolo_v3.yolo_loss(batch, raw).backward()
+    background = batch["objectness"] == 0
+    assert background.float().mean() > 0.9
+    assert (raw.grad[background][:, 4] > 0).all()
+    assert not raw.grad[background][:, :4].any()
+
+
 # SSD
 
 
@@ -324,3 +411,17 @@ def test_erratum_a_six_maps_of_one_network():
     assert seen == [(512, 38, 38), (1024, 19, 19), (512, 10, 10), (256, 5, 5), (256, 3, 3), (256, 1, 1)]
     assert len(model.convs) + len(model.conv5) == 13  # one VGG, and its tenth convolution gives the first map
     assert len(model.convs) == 10
+
+
+def test_yolo_v3_has_75_convolutions_three_grids_and_255_outputs_a_cell():
+    paper = find("yolo_v3").paper_size.arguments
+    with torch.device("meta"):
+        model = train.load_module(find("yolo_v3")).YOLOv3(**paper)
+        seen = []
+        for neck in model.necks:
+            neck.grid.register_forward_hook(lambda module, inputs, out: seen.append(tuple(out.shape[1:])))
+        model(torch.zeros(1, 3, 416, 416))
+    assert seen == [(255, 13, 13), (255, 26, 26), (255, 52, 52)]
+    assert sum(isinstance(module, torch.nn.Conv2d) for module in model.modules()) == 75
+    trunk = [model.conv, *model.stages]
+    assert sum(p.numel() for part in trunk for p in part.parameters()) == 40_584_928  # Darknet-53, table 1
