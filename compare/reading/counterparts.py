@@ -500,6 +500,8 @@ def uses(reading: Reading) -> tuple[Use, ...]:
         if name_of(each.keras) and name_of(each.torch):
             near = {line for number in ours for line in beside.get(number, ())}
             theirs = [line for line in theirs if line in near]
+            if not theirs and sum(name_of(other.keras) == name_of(each.keras) for other in COUNTERPARTS) > 1:
+                continue  # PyTorch has several for this one; it is another of them
         elif not name_of(each.keras) and each.keras and not theirs:
             continue
         if ours or (theirs and not name_of(each.keras)):

@@ -124,9 +124,16 @@ def test_counterparts_lead_to_rows_that_exist_and_say_something():
     assert len({(each.keras, each.torch) for each in counterparts.COUNTERPARTS}) == len(counterparts.COUNTERPARTS)
 
 
-def test_a_name_of_keras_exists_only_once_in_the_counterparts():
-    named = [counterparts.name_of(each.keras) for each in counterparts.COUNTERPARTS if counterparts.name_of(each.keras)]
+def test_a_pair_of_names_exists_only_once_in_the_counterparts():
+    name_of = counterparts.name_of
+    named = [(name_of(each.keras), name_of(each.torch)) for each in counterparts.COUNTERPARTS if name_of(each.keras)]
     assert len(named) == len(set(named))
+
+
+def test_of_several_counterparts_a_twin_has_those_that_it_uses():
+    names = {counterparts.name_of(use.counterpart.torch) for use in counterparts.uses(read(TWINS["resnet_style"]))}
+    assert "torch.nn.BatchNorm2d" in names
+    assert "torch.nn.BatchNorm3d" not in names
 
 
 def test_uses_name_the_lines_on_both_sides():
