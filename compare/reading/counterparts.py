@@ -122,9 +122,9 @@ COUNTERPARTS = (
         ("batchnorm_momentum", "batchnorm_epsilon", "batchnorm_variance"),
     ),
     Counterpart(
-        "keras.layers.BatchNormalization(momentum, epsilon)",
+        "",
         "torch.nn.BatchNorm3d(num_features, eps, momentum)",
-        "Keras has one layer for any number of axes, PyTorch one for each; else as in two dimensions.",
+        "Keras's BatchNormalization is for any number of axes, PyTorch has a layer for each; else as in two.",
         ("batchnorm_momentum", "batchnorm_epsilon", "batchnorm_variance"),
     ),
     Counterpart(
@@ -258,9 +258,9 @@ COUNTERPARTS = (
         ("max_pool_same",),
     ),
     Counterpart(
-        "keras.ops.max_pool(x, pool_size, strides)",
+        "",
         "torch.nn.functional.max_pool3d(x, kernel_size)",
-        "Keras's is for any number of axes. Left out, `strides` is the window's size; on JAX it has to be given.",
+        "Keras's max_pool is for any number of axes. Its `strides` is the window's size; JAX must be given it.",
         ("max_pool3d_ties",),
     ),
     Counterpart(
