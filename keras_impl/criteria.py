@@ -33,23 +33,30 @@ def make_loss(found: Any) -> Any:
     return found() if isinstance(found, type) else found
 
 
-def loss(found: Any, given: Mapping[str, np.ndarray], transform: str = "") -> tuple[float, np.ndarray, str]:
+def loss(
+    found: Any, given: Mapping[str, np.ndarray], transform: str = "", changes: Mapping[str, Any] | None = None
+) -> tuple[float, np.ndarray, str]:
     """The loss as `compile` takes it, its gradient by the outputs, and how it is written.
 
     Args:
         found: what `make_loss` takes.
         given: `outputs` (B, ...) of the model, the `target` that they are compared with, `sample_weight` (B, ...), and
             `class_weight` (C,), which `fit` makes into a weight for each target.
-        transform: a function of keras.ops that the outputs pass first.
+        transform: functions of keras.ops that the outputs pass first, separated by commas.
+        changes: arguments of a stock loss to set otherwise.
     """
     function = make_loss(found)
+    if changes:
+        function = type(function).from_config({**function.get_config(), **changes})
     variable = keras.Variable(given["outputs"])
     goal = ops.convert_to_tensor(given["target"])
     weight = _weights(given)
     mask = ops.convert_to_tensor(given["mask"].astype(bool)) if "mask" in given else None
 
     def value() -> Any:
-        outputs = getattr(ops, transform)(variable.value) if transform else variable.value
+        outputs = variable.value
+        for name in transform.split(",") if transform else ():
+            outputs = getattr(ops, name)(outputs)
         if mask is not None:  # `compile` leaves masked steps out, and wraps a plain function for that
             own = isinstance(function, keras.losses.Loss)
             return keras.losses.Loss.__call__(

@@ -24,7 +24,7 @@ from keras_impl.backend import value_and_gradients
 from keras_impl.draws import fixed
 from keras_impl.inventory import every_layer, leaves
 from twin.bridge import Arrays, Leaf
-from twin.trace import Event, Trace
+from twin.trace import Event, Trace, in_words
 
 ACTIVATIONS = {
     "relu", "relu6", "gelu", "leaky_relu", "elu", "selu", "celu", "silu", "mish", "sigmoid", "tanh", "softplus",
@@ -41,6 +41,7 @@ OPS = {
 }  # fmt: skip
 
 
+MERGES = {"sum": "add", "ave": "bidirectional_mean", "mul": "multiply"}
 OPERATORS = {
     "__add__": "add", "__sub__": "subtract", "__mul__": "multiply", "__truediv__": "true_divide", "__pow__": "power",
     "__matmul__": "matmul",
@@ -88,14 +89,14 @@ class Subject:
         symbols = [keras.KerasTensor(array.shape, dtype=_dtype(array)) for array in inputs]
         recorder = _Recorder(self, symbols)
         try:
-            with recorder.recording():
+            with fixed(), recorder.recording():
                 returned = _call(self.model, symbols, training)
             outputs = {name: recorder.numbers[id(tensor)] for name, tensor in by_name(returned).items()}
         except Exception as error:  # the user's own code, which may ask a symbolic tensor for its value
             told = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
             return Trace(tuple(recorder.events), {}, {}, told)
         try:
-            with self._unchanged():
+            with self._unchanged(), fixed():
                 values = recorder.replay(self._tensors(inputs))
         except Exception as error:  # what runs on symbols may not on values, call by call
             return Trace(
@@ -338,6 +339,10 @@ class _Recorder:
         where = _where()
         results = [symbol for symbol in keras.tree.flatten(out) if isinstance(symbol, keras.KerasTensor)]
         activation: Any = getattr(operation, "activation", None)
+        if getattr(operation, "merge_mode", None) in MERGES and isinstance(out, keras.KerasTensor):
+            return self._merged(
+                operation, args, kwargs, out, (family, settings, text, label, path, where, leaf, inputs)
+            )
         splits = family in ("dense", "conv", "conv_transpose") and _function_name(activation) != "linear"
         if not splits:
             event = Event(
@@ -367,6 +372,30 @@ class _Recorder:
         self._append(second, lambda tensors: activation(tensors[0][0]), ((middle,), {}), results)
         return out
 
+    def _merged(self, operation: Any, args: Any, kwargs: Any, out: Any, told: tuple[Any, ...]) -> Any:
+        """A Bidirectional layer that adds or averages: both directions side by side, and what is made of them."""
+        family, settings, text, label, path, where, leaf, inputs = told
+        mode = operation.merge_mode
+        middle = keras.KerasTensor((*out.shape[:-1], 2 * out.shape[-1]), dtype=out.dtype)
+        first = Event(
+            len(self.events), family, settings, label, path, where, leaf, inputs, (self._new(middle),), text, True
+        )  # fmt: skip
+
+        def side_by_side(tensors: Any) -> Any:
+            operation.merge_mode = "concat"
+            try:
+                return operation(*tensors[0], **tensors[1])
+            finally:
+                operation.merge_mode = mode
+
+        self._append(first, side_by_side, (args, kwargs), [middle])
+        second = Event(
+            len(self.events), "op", {"name": MERGES[mode]}, f"keras.layers.Bidirectional.{mode}", path, where, "",
+            first.outputs, (self._new(out),), f"merge_mode={mode!r}", True,
+        )  # fmt: skip
+        self._append(second, lambda tensors: _merge(mode, tensors[0][0]), ((middle,), {}), [out])
+        return out
+
     def replay(self, tensors: Sequence[Any]) -> dict[int, Any]:
         """Repeat every call on real tensors; number -> value."""
         values = {id(symbol): tensor for symbol, tensor in zip(self.symbols, tensors, strict=True)}
@@ -386,6 +415,14 @@ class _Recorder:
         self.numbers[id(symbol)] = number
         self.alive.append(symbol)
         return number
+
+
+def _merge(mode: str, value: Any) -> Any:
+    """Both directions of a recurrent layer as one."""
+    one, other = ops.split(value, 2, axis=-1)
+    if mode == "mul":
+        return one * other
+    return (one + other) / (2 if mode == "ave" else 1)
 
 
 def _symbolic(own: Any, operation: Any) -> Any:
@@ -506,7 +543,8 @@ def _written(operation: Any) -> str:
         if value is parameter.empty:
             continue
         value = getattr(value, "__name__", value) if callable(value) else value
-        plain = isinstance(value, bool | int | float | str | list | tuple)
+        plain = all(isinstance(each, bool | int | float | str) for each in keras.tree.flatten(value))
+        plain = plain and isinstance(value, bool | int | float | str | list | tuple)
         if plain and name not in ("name", "dtype", "trainable") and value != parameter.default:
             shown[name] = value
     shown = {
@@ -603,4 +641,4 @@ def _where() -> str:
         if frame.f_code.co_filename == here and frame.f_code.co_name == "trace":
             return ""
         frame = frame.f_back
-    return f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}" if frame else ""
+    return in_words(frame) if frame else ""

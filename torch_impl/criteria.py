@@ -41,7 +41,7 @@ def loss(
         given: `outputs` (B, ...) of the model, classes last, as Keras has them; the `target` that they are compared
             with; `sample_weight` (B, ...), which a function takes as its third argument, and by which the rows of
             a stock loss are multiplied before their mean.
-        transform: a function of torch.nn.functional or torch that the outputs pass first.
+        transform: functions of torch that the outputs pass first, separated by commas.
         changes: attributes of the loss to set first; `rows` gives what CTC is for each row, not for each label.
 
     PyTorch's own losses want classes second where there are more than two axes, and a user's function the model's
@@ -97,8 +97,8 @@ def _loss(
     given = variable.movedim(-1, 1) if moved else variable
     goal = torch.from_numpy(np.array(target))
     goal = goal.long() if target.dtype.kind in "iu" else goal.movedim(-1, 1) if moved and goal.ndim > 2 else goal
-    if transform:
-        given = getattr(torch, transform)(given, **({"dim": 1 if moved else -1} if "softmax" in transform else {}))
+    for name in transform.split(",") if transform else ():
+        given = getattr(torch, name)(given, **({"dim": 1 if moved else -1} if "softmax" in name else {}))
     weight = torch.from_numpy(arrays["sample_weight"].astype(np.float32)) if "sample_weight" in arrays else None
     if weight is None or weighted:
         total = function(given, goal, *([] if weight is None else [weight])).mean()

@@ -25,7 +25,7 @@ from torch.overrides import TorchFunctionMode, resolve_name
 from torch_impl.draws import Fixed
 from torch_impl.inventory import leaves
 from twin.bridge import Leaf
-from twin.trace import Edit, Event, Trace
+from twin.trace import Edit, Event, Trace, in_words
 
 CONV = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
 TRANSPOSED = ("input", "weight", "bias", "stride", "padding", "output_padding", "groups", "dilation")
@@ -121,10 +121,11 @@ class Subject:
             edits: calls to carry out differently: {"event": index, "do": ...} with "skip" (the output is the input),
                 "arguments" (a dictionary of changed ones), "function" (by its name in torch.nn.functional or torch),
                 "pad" (in the order of torch.nn.functional.pad), "crop" (so much off each spatial axis), "scale",
-                "reverse", "state" (of a recurrent layer, in `arrays` under INDEX/state/PLACE), "input" or "output"
-                (other values, in `arrays` under INDEX/input/PLACE or INDEX/output/PLACE), "code" (lines to run in
-                place of the call, each with what the one before gives as `x`; a module gets the arrays of the
-                module that makes the call; with "after", behind the call).
+                "reverse", "batch_second" (attention whose first axis is the batch), "state" (of a recurrent layer, in
+                `arrays` under INDEX/state/PLACE), "input" or "output" (other values, in `arrays` under
+                INDEX/input/PLACE or INDEX/output/PLACE), "code" (lines to run in place of the call, each with what the
+                one before gives as `x`; a module gets the arrays of the module that makes the call; with "after",
+                behind the call).
             arrays: values for the edits.
             keep: numbers of the values to return; all by default.
         """
@@ -137,7 +138,7 @@ class Subject:
         ]
         torch.manual_seed(0)
         try:
-            with self._unchanged(training), torch.no_grad(), recorder:
+            with self._unchanged(training), torch.no_grad(), Fixed(), recorder:
                 returned = self.model(*tensors)
             outputs = {name: recorder.number(tensor) for name, tensor in by_name(returned).items()}
         except Exception as error:  # the user's own code: how far it came is worth knowing
@@ -338,6 +339,10 @@ def _carry_out(function, short, args, kwargs, edits, arrays, index, flowing, mod
             }
             args, kwargs = _swap((args, kwargs), forced)
             flowing = [forced.get(id(tensor), tensor) for tensor in flowing]
+        elif do == "batch_second":
+            turned = {id(each): each.transpose(0, 1) for each in flowing if each.ndim == 3}
+            args, kwargs = _swap((args, kwargs), turned)
+            after.append(_batch_first)
         elif do == "scale":
             after.append(partial(torch.mul, other=edit["by"]))
         elif do == "crop":
@@ -356,6 +361,11 @@ def _carry_out(function, short, args, kwargs, edits, arrays, index, flowing, mod
     for change in after:
         out = change(out)
     return out
+
+
+def _batch_first(out: Any) -> Any:
+    """An attention's output with its first two axes exchanged; its weights stay."""
+    return (out[0].transpose(0, 1), *out[1:]) if isinstance(out, tuple) else out.transpose(0, 1)
 
 
 def _run_code(lines: Sequence[str], module: nn.Module | None, *given: torch.Tensor) -> Any:
@@ -540,4 +550,4 @@ def _where() -> str:
         if frame.f_code.co_filename == here and frame.f_code.co_name == "trace":
             return ""
         frame = frame.f_back
-    return f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}" if frame else ""
+    return in_words(frame) if frame else ""

@@ -204,8 +204,8 @@ class Criteria(Protocol):
         """The loss, its gradient by the outputs (B, ...), and how it is written.
 
         `found` is a stock name, a loss, a class of losses or a function; `given` has `outputs` and `target`, and may
-        have `sample_weight` (B, ...) and `class_weight` (C,); `transform` names what the outputs pass first.
-        PyTorch's side, which `twin verify` varies, also takes changes to the loss.
+        have `sample_weight` (B, ...) and `class_weight` (C,); `transform` names what the outputs pass first, and
+        `changes` are other arguments of the loss.
         """
 
     def updates(

@@ -22,6 +22,8 @@ numbers of the values that go in and come out. Values 0, 1, ... are the model's 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -39,7 +41,7 @@ class Event:
         settings: how.
         call: what the framework calls it, such as `torch.nn.functional.relu` or `keras.layers.Dense`.
         path: attribute path of the layer that makes the call; "" for the model itself.
-        where: file and line in the user's code, where there is one.
+        where: file and line in the user's code, where there is one, and its function.
         leaf: path of the layer whose weights it uses; "" for a call without weights.
         inputs: numbers of the values that go in.
         outputs: numbers of the values that come out.
@@ -71,6 +73,14 @@ class Event:
     @staticmethod
     def from_json(fields: Mapping[str, Any]) -> "Event":
         return Event(**{**fields, "inputs": tuple(fields["inputs"]), "outputs": tuple(fields["outputs"])})
+
+
+def in_words(frame: FrameType) -> str:
+    """File and line of a call, and the function in which it is, unless that is just the model's or a layer's own."""
+    code = frame.f_code
+    place = f"{Path(code.co_filename).name}:{frame.f_lineno}"
+    usual = ("forward", "call", "__call__", "build", "<module>", "<lambda>", "<listcomp>", "<genexpr>")
+    return place if code.co_name in usual else f"{place} in {code.co_name}"
 
 
 @dataclass(frozen=True)

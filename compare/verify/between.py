@@ -8,6 +8,8 @@ import numpy as np
 from compare.verify import axes as alignment
 from compare.verify.causes import calls
 from compare.verify.causes.candidate import Candidate, neutral
+from compare.verify.causes.words import place as place_of
+from compare.verify.causes.words import written
 from compare.verify.replay import Replay
 from compare.verify.segments import Anchor, before_padding, segment
 from compare.verify.verdict import LIMIT
@@ -21,12 +23,10 @@ class Ends(NamedTuple):
     torch: Sequence[int]
 
 
-def situation(replay: Replay, anchor: Anchor | None) -> tuple[calls.Situation, list[Candidate]]:
-    """What lies before a layer, or before the outputs where there is none; and the cause of another order."""
+def situation(replay: Replay, anchor: Anchor | None, output: int = 0) -> tuple[calls.Situation, list[Candidate]]:
+    """What lies before a layer, or before an output where there is none; and the cause of another order."""
     mine, theirs = replay.mine, replay.theirs
-    ends = Ends(anchor.keras.inputs, anchor.torch.inputs) if anchor else Ends(
-        replay.output_numbers(), list(theirs.outputs.values())
-    )  # fmt: skip
+    ends = Ends(anchor.keras.inputs, anchor.torch.inputs) if anchor else _output(replay, output)
     a = segment(mine, ends.keras, _anchored(replay, 0))
     b = segment(theirs, ends.torch, _anchored(replay, 1))
     values = list(theirs.values.values())
@@ -48,7 +48,77 @@ def situation(replay: Replay, anchor: Anchor | None) -> tuple[calls.Situation, l
         _rearranged(replay, first),
         (mine.values.get(next(iter(ends.keras), -1)), theirs.values.get(next(iter(ends.torch), -1))),
     )
-    return found, _turned(replay, ends, end)
+    return found, [*_wired_call(replay, first, other), *_wired_layer(replay, anchor, ends), *_turned(replay, ends, end)]
+
+
+def _output(replay: Replay, place: int) -> Ends:
+    """The numbers of one output."""
+    return Ends(replay.output_numbers()[place : place + 1], list(replay.theirs.outputs.values())[place : place + 1])
+
+
+def _wired_call(replay: Replay, keras: Event | None, torch: Event | None) -> list[Candidate]:
+    """Two calls of one kind of which PyTorch's takes other values than Keras's, or the same in another order."""
+    if keras is None or torch is None or keras.settings.get("name", "") != torch.settings.get("name"):
+        return []
+    theirs = replay.theirs.values
+    given = [theirs[number] for number in torch.inputs if number in theirs]
+    wanted = [_same(replay, replay.mine.values[number], torch.index) for number in keras.inputs]
+    if len(given) != len(wanted) or len(wanted) < 2 or any(number is None for number in wanted):
+        return []
+    values = [theirs[number] for number in wanted if number is not None]
+    if any(one.shape != other.shape for one, other in zip(given, values, strict=True)) and keras.settings[
+        "name"
+    ] not in ("concatenate", "stack"):
+        return []
+    unlike = [place for place, pair in enumerate(zip(given, values, strict=True)) if not _equal(*pair)]
+    if not unlike:
+        return []
+    one_of = [any(_equal(value, each) for each in given) for value in values]
+    cause = "operand_order" if all(one_of) else "input_wiring"
+    names = [_giver(replay, number) for number in wanted if number is not None]
+    says = f"{written(torch)}{place_of(torch)} takes {', '.join(_giver(replay, n) for n in torch.inputs)}"
+    says = f"PyTorch's {says}; Keras's takes what is there {', '.join(names)}"
+    arrays = {f"{torch.index}/input/{place}": value for place, value in enumerate(values)}
+    return [Candidate(cause, says, [{"event": torch.index, "do": "input"}], arrays)]
+
+
+def _wired_layer(replay: Replay, anchor: Anchor | None, ends: Ends) -> list[Candidate]:
+    """A layer that takes another value than Keras's, which PyTorch has elsewhere."""
+    if anchor is None or not ends.keras or not ends.torch:
+        return []
+    value = replay.mine.values[ends.keras[0]]
+    number = _same(replay, value, len(replay.theirs.events))
+    if number is None or number == ends.torch[0] or value.dtype.kind != "f":
+        return []
+    after = alignment.distance(value, replay.theirs.values[number])[0]
+    producer = replay.theirs.producers.get(number)
+    given, wanted = _giver(replay, ends.torch[0]), _giver(replay, number)
+    if producer is not None and producer.index > anchor.torch.index:
+        says = f"Keras applies {producer.label} before {anchor.path}, PyTorch after it"
+        return [Candidate(f"{producer.family}_order", says, measured=after)]
+    says = f"Keras's {anchor.path} takes what is {wanted} in PyTorch, and PyTorch's takes {given}"
+    cause = "norm_input_wiring" if anchor.torch.family.endswith("norm") else "input_wiring"
+    return [Candidate(cause, says, measured=after)]
+
+
+def _same(replay: Replay, value: np.ndarray, before: int) -> int | None:
+    """The number of PyTorch's value that is Keras's, the earliest one; None where there is none."""
+    for number, other in replay.theirs.values.items():
+        producer = replay.theirs.producers.get(number)
+        late = producer is not None and producer.index >= before
+        if not late and other.size == value.size and alignment.distance(value, other)[0] <= LIMIT:
+            return number
+    return None
+
+
+def _equal(one: np.ndarray, other: np.ndarray) -> bool:
+    return one.shape == other.shape and alignment.relative(one, other) <= LIMIT
+
+
+def _giver(replay: Replay, number: int) -> str:
+    """What gives a value of PyTorch's, in words."""
+    producer = replay.theirs.producers.get(number)
+    return f"input {number}" if producer is None else producer.label
 
 
 def _turned(replay: Replay, ends: Ends, end: calls.Replacement | None) -> list[Candidate]:
@@ -60,7 +130,8 @@ def _turned(replay: Replay, ends: Ends, end: calls.Replacement | None) -> list[C
     if alignment.relative(theirs, mine) > LIMIT or native.size < 4:
         return []
     says = f"{end.event.text or end.event.call} gives the values of Keras's arrangement in another order"
-    return [Candidate("arrangement", says, *end.edits())]
+    joined = end.event.settings.get("name") in ("concatenate", "stack")
+    return [Candidate("operand_order" if joined else "arrangement_order", says, *end.edits())]
 
 
 def _anchored(replay: Replay, side: int) -> set[int]:
@@ -115,6 +186,8 @@ def _rearranged(replay: Replay, event: Event | None) -> tuple[int, ...] | None:
         producer = replay.mine.producers.get(number)
         if producer is None or producer.family != "shape" or _found(replay.mine.values[number], values):
             continue
+        if not producer.inputs or replay.mine.values[producer.inputs[0]].size != replay.mine.values[number].size:
+            continue  # a piece is no arrangement
         source = replay.mine.values[producer.inputs[0]] if producer.inputs else None
         while producer is not None and producer.family == "shape" and producer.inputs:
             source = replay.mine.values[producer.inputs[0]]

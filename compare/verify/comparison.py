@@ -33,6 +33,7 @@ class At:
         inside: whether it is in the layer.
         keras, torch: the two calls that differ, where they are known.
         far: how far apart both are.
+        output: the place of the output before which it is.
     """
 
     anchor: Anchor | None
@@ -40,6 +41,7 @@ class At:
     keras: Event | None
     torch: Event | None
     far: float
+    output: int | None = None
 
 
 @dataclass(frozen=True)
@@ -75,11 +77,13 @@ class Comparison:
                 found.append(self._inside(anchor, far))
             allowed.append(far)
         found += [dropout.rates(self.rung, *pair) for pair in replay.dropouts if dropout.unlike(*pair)]
-        far = replay.leaving_model(replay.theirs)
-        if far > LIMIT:
-            found.append(self._between(None, far))
-        once = {(finding.keras, finding.torch, finding.cause): finding for finding in reversed(found)}
-        worst = max(each for each in (*allowed, far, 0.0) if each <= LIMIT)
+        for output in range(len(replay.theirs.outputs)) or (None,):
+            far = replay.leaving_model(replay.theirs, output)
+            if far > LIMIT:
+                found.append(self._between(None, far, output))
+            allowed.append(far)
+        once = {(*_calls(finding), finding.cause): finding for finding in reversed(found)}
+        worst = max(each for each in allowed if each <= LIMIT)
         return [each for each in found if each in once.values()], worst
 
     def _inside(self, anchor: Anchor, far: float) -> Finding:
@@ -99,27 +103,27 @@ class Comparison:
         samples["input"] = replay.mine.values[anchor.keras.inputs[0]]
         return replace(settled, samples={name: [float(x) for x in v.ravel()[:6]] for name, v in samples.items()})
 
-    def _between(self, anchor: Anchor | None, far: float) -> Finding:
+    def _between(self, anchor: Anchor | None, far: float, output: int | None = None) -> Finding:
         """Calls without weights that differ, before a layer or before the output."""
-        found, turned = situation(self.replay, anchor)
+        found, turned = situation(self.replay, anchor, output or 0)
         what = f"What enters {anchor.path if anchor else 'the output'} is {far_in_words(far)}"
         finding = Finding(
             self.rung, self._name(found.keras, 0, anchor), self._name(found.torch, 1, anchor), what,
             before=far if math.isfinite(far) else None,
         )  # fmt: skip
         candidates = of_calls(found)
-        general = next((i for i, each in enumerate(candidates) if each.cause == "other_operation"), len(candidates))
+        general = next((i for i, each in enumerate(candidates) if each.cause.startswith("other_")), len(candidates))
         candidates[general:general] = turned  # after what is particular
-        return self._settle(candidates, At(anchor, False, found.keras, found.torch, far), finding)
+        return self._settle(candidates, At(anchor, False, found.keras, found.torch, far, output), finding)
 
     def _settle(self, candidates: Sequence[Candidate], at: At, finding: Finding) -> Finding:
         """The finding with the first cause that makes both agree, or with all that were tried and the two calls."""
         tried: list[str] = []
         most = 0.01 * (at.far if math.isfinite(at.far) else 1.0)
         for candidate in candidates:
-            after = None
+            after = candidate.measured
             if candidate.edits:
-                after = self.replay.trial(at.anchor, candidate.edits, candidate.arrays, at.inside)
+                after = self.replay.trial(at.anchor, candidate.edits, candidate.arrays, at.inside, at.output)
             if after is None or after <= LIMIT:
                 return replace(
                     finding,
@@ -148,7 +152,7 @@ class Comparison:
         return found
 
     def _in_torch(self, code: InTorch, at: At) -> float:
-        return self.replay.trial(at.anchor, code.edits, code.arrays, at.inside)
+        return self.replay.trial(at.anchor, code.edits, code.arrays, at.inside, at.output)
 
     def _in_keras(self, code: InKeras, at: At) -> float:
         """How far Keras's code is from what PyTorch has, from the same values."""
@@ -181,7 +185,13 @@ class Comparison:
 
     def _name(self, event: Event | None, side: int, anchor: Anchor | None) -> str:
         if event is not None:
-            return event.label
+            after = "the output" if anchor is None else anchor.path if side == 0 else self.pairs[anchor.path]
+            return f"{event.label} before {after}"
         if anchor is None:
             return "the output"
         return anchor.path if side == 0 else self.pairs[anchor.path]
+
+
+def _calls(finding: Finding) -> tuple[str, str]:
+    """The two calls that differ, without the layer before which they are: several may follow."""
+    return finding.keras.split(" before ")[0], finding.torch.split(" before ")[0]

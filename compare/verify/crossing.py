@@ -1,7 +1,7 @@
 """Weights cross: the pairing of arrays under which the two models agree from end to end, found by running it."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +29,7 @@ class Crossing:
         leaves: Keras's layers and PyTorch's.
         given: pairs that the user names.
         traces: both models' calls.
+        count: how many layers differ by themselves with the weights of a pairing, which are loaded.
     """
 
     whole: Whole
@@ -36,9 +37,10 @@ class Crossing:
     leaves: tuple[Sequence[Leaf], Sequence[Leaf]]
     given: Mapping[str, str]
     traces: tuple[Trace, Trace]
+    count: Callable[[Pairing], int]
 
     def find(self) -> tuple[Pairing, float]:
-        """The pairing under which both models agree in inference mode, else the likeliest; and how far apart they are.
+        """The pairing under which both models agree in inference mode, else that under which the fewest layers differ.
 
         The weights of that pairing are loaded.
 
@@ -59,9 +61,27 @@ class Crossing:
             far, pairing = self._search(*best, limit or 0.0)
             if far <= (limit or 0.0):
                 return pairing, far
-        far, pairing = tried[0] if best[0] > 0.5 * tried[0][0] else best
+            tried.append((far, pairing))
+        pairing = self._fewest([each for _, each in tried])
         self.load(pairing)
-        return pairing, far
+        return pairing, self.whole.apart(False)
+
+    def _fewest(self, tried: Sequence[Pairing]) -> Pairing:
+        """The pairing under which the fewest layers differ by themselves, from the likeliest on, while time allows."""
+        start = time.monotonic()
+
+        def counted(pairing: Pairing) -> int:
+            self.load(pairing)
+            return self.count(pairing)
+
+        fewest, best = counted(tried[0]), tried[0]
+        for other in (*tried[1:], *tried[0].alternatives()):
+            if fewest <= 1 or time.monotonic() - start > SECONDS:
+                break
+            number = counted(other)
+            if number < fewest:
+                fewest, best = number, other
+        return best
 
     def _guesses(self) -> list[Pairing]:
         used = {

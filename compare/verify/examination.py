@@ -88,10 +88,9 @@ class Examination:
         whole = Whole(self.keras, self.torch, self.inputs, self.torch_inputs)
         own = self.torch.dump() if self.weights == "own" else {}
         sides = list(self.leaves.values()), list(self.native.values())
-        crossing = Crossing(whole, self.weights == "back", sides, self.given, (mine, theirs))
+        crossing = Crossing(whole, self.weights == "back", sides, self.given, (mine, theirs), self._unlike_layers)
         self.pairing, far = crossing.find()
-        if self.weights == "back":
-            self.traced.clear()
+        self.traced.clear()  # of other weights
         self.flat = {}
         notes = [*self._notes(mine)]
         layers = structure.Layers(self.pairing, self.leaves, self.native, far, whole.limit(False))
@@ -298,9 +297,25 @@ class Examination:
 
     def _forward(self, rung: str, training: bool) -> tuple[tuple[Finding, ...], float]:
         """Differences in one mode, and the worst distance of a layer by itself."""
+        replay = self._replay(training)
+        found, worst = Comparison(replay, rung, self.keras, self.pairing.layers).findings()
+        stopped = self._theirs(training).stopped or replay.theirs.stopped
+        if not found and stopped:
+            found = [Finding(rung, "", "", f"The PyTorch model stops: {stopped}")]
+        return tuple(found), worst
+
+    def _unlike_layers(self, pairing: Pairing) -> int:
+        """How many layers differ by themselves, or get something else, under a pairing whose weights are loaded."""
+        self.pairing = pairing
+        self.traced.clear()
+        if self._mine(False).stopped:
+            return 0
+        return self._replay(False).unlike()
+
+    def _replay(self, training: bool) -> Replay:
+        """PyTorch's pass with Keras's values at every pair of layers, as far as it then goes."""
         mine = self._mine(training)
         theirs = self._theirs(training)
-        stopped = theirs.stopped
         replay = Replay(self.torch, self.torch_inputs, training, self._in_torch_order(mine, theirs), theirs, [], [])
         for _ in range(len(mine.events) + 1):
             replay.theirs = theirs
@@ -312,10 +327,7 @@ class Examination:
             if not grown:
                 break
         replay.theirs = theirs
-        found, worst = Comparison(replay, rung, self.keras, self.pairing.layers).findings()
-        if not found and theirs.stopped:
-            found = [Finding(rung, "", "", f"The PyTorch model stops: {stopped or theirs.stopped}")]
-        return tuple(found), worst
+        return replay
 
     def _in_torch_order(self, mine: Trace, theirs: Trace) -> Trace:
         """Keras's trace with the values between a flatten and its Dense layer in PyTorch's order."""
@@ -381,6 +393,11 @@ def _same_calls(
     """A shared layer's calls on both sides: those belong together that get the nearest values."""
     if len(keras) == len(torch) == 1:
         return [(keras[0], torch[0])]
+    if keras and torch and len(keras) != len(torch):  # one side goes step by step
+        sizes = [{t.values[e.inputs[0]].size for e in calls if e.inputs and e.inputs[0] in t.values}
+                 for t, calls in ((mine, keras), (theirs, torch))]  # fmt: skip
+        if not sizes[0] & sizes[1]:
+            return []
 
     def far(one: Event, other: Event) -> float:
         if not one.inputs or not other.inputs or other.inputs[0] not in theirs.values:

@@ -4,7 +4,7 @@ A trial carries a cause out: it gives one side's loss other outputs or another s
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Protocol
 
@@ -54,11 +54,13 @@ class Losses:
     Args:
         keras, torch: the sides.
         given: `outputs`, their `target`, and `sample_weight` and `class_weight` where the user gives them.
+        first: by side, what its outputs pass before its loss, being part of its model.
     """
 
     keras: Side
     torch: Side
     given: Mapping[str, np.ndarray]
+    first: Mapping[str, str] = field(default_factory=dict)
 
     def compare(self, name: str) -> tuple[Finding | None, float]:
         """A finding where both differ, and how far they are apart; `name` is the output's, where there are several."""
@@ -79,17 +81,20 @@ class Losses:
         says = f"Keras computes {wanted.text}; PyTorch {got.text}"
         return replace(finding, says=says, tried=tuple(dict.fromkeys(tried))), far
 
-    def of_keras(self, transform: str = "") -> Loss:
-        """Keras's loss, of outputs that pass a function first."""
-        return Loss(*self.keras.loss(self.given, transform))
+    def of_keras(self, transform: str = "", changes: Mapping[str, Any] | None = None) -> Loss:
+        """Keras's loss, of outputs that pass a function first, and with some arguments changed."""
+        return Loss(*self.keras.loss(self.given, self._chain("keras", transform), changes))
 
     def of_torch(self, transform: str = "", changes: Mapping[str, Any] | None = None) -> Loss:
         """PyTorch's loss, with some settings changed."""
-        return Loss(*self.torch.loss(self.given, transform, changes))
+        return Loss(*self.torch.loss(self.given, self._chain("torch", transform), changes))
+
+    def _chain(self, side: str, transform: str) -> str:
+        return ",".join(each for each in (self.first.get(side, ""), transform) if each)
 
     def with_array(self, name: str, array: np.ndarray) -> "Losses":
         """The same with another array."""
-        return Losses(self.keras, self.torch, {**self.given, name: array})
+        return replace(self, given={**self.given, name: array})
 
 
 def penalties_in_words(penalties: Sequence[tuple[str, float]]) -> list[str]:
@@ -98,6 +103,36 @@ def penalties_in_words(penalties: Sequence[tuple[str, float]]) -> list[str]:
         return []
     told = ", ".join(f"{value:.6g} ({name})" for name, value in penalties)
     return [f"Keras adds to the loss what layers and regularizers give: {told}; PyTorch's loop must add the same"]
+
+
+def between(keras: np.ndarray, torch: np.ndarray) -> dict[str, str] | None:
+    """What the outputs of one side pass in the other's model: by the side whose model does it; None where nothing fits.
+
+    Args:
+        keras, torch: the same output of both models.
+    """
+    if alignment.distance(keras, torch)[0] <= 10 * LIMIT:
+        return {}
+    for name, function in FUNCTIONS.items():
+        with np.errstate(all="ignore"):
+            if alignment.distance(keras, function(torch))[0] <= 10 * LIMIT:
+                return {"keras": name}
+            if alignment.distance(function(keras), torch)[0] <= 10 * LIMIT:
+                return {"torch": name}
+    return None
+
+
+def _softmax(x: np.ndarray) -> np.ndarray:
+    shifted = np.exp(x - x.max(-1, keepdims=True))
+    return np.asarray(shifted / shifted.sum(-1, keepdims=True))
+
+
+FUNCTIONS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
+    "softmax": _softmax,
+    "log_softmax": lambda x: np.log(_softmax(x)),
+    "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+    "exp": np.exp,
+}
 
 
 def make_target(outputs: np.ndarray, name: str) -> np.ndarray:
@@ -167,6 +202,9 @@ ARGUMENTS = {  # Keras's argument, its default, PyTorch's names for it, the caus
 }
 
 
+FLIPS = {"apply_class_balancing": (True, False), "from_logits": (True, False), "label_smoothing": (0.0, 0.1)}
+
+
 def _of_arguments(losses: Losses, wanted: Loss, got: Loss) -> Iterator[Trial]:
     """An argument of PyTorch's loss that is not what Keras's has."""
     own = dict(re.findall(r"(\w+)=(-?[\d.]+(?:e-?\d+)?)", wanted.text))
@@ -177,14 +215,20 @@ def _of_arguments(losses: Losses, wanted: Loss, got: Loss) -> Iterator[Trial]:
             if f"{native}=" in got.text or word in own:
                 after = _apart(losses.of_torch(changes={native: value}), wanted)
                 yield Trial(cause, says, after, {"torch": f"{native}={value:g} in {got.text}"})
+    for word, values in FLIPS.items() if wanted.text.startswith("keras.losses.") else ():
+        for option in values:
+            after = _apart(losses.of_keras(changes={word: option}), got)
+            yield Trial(f"loss_{word}", says, after, {"keras": f"{word}={option!r} in {wanted.text}"})
     stock = got.text.startswith("torch.nn.")
+    for word in ("full", "log_input", "log_target") if stock else ():
+        for option in (True, False):
+            after = _apart(losses.of_torch(changes={word: option}), wanted)
+            cause = {"log_input": "poisson_log_input"}.get(word, f"loss_{word}")
+            yield Trial(cause, says, after, {"torch": f"{word}={option} in {got.text}"})
     for reduction in ("mean", "sum", "batchmean") if stock else ():
         if reduction != "batchmean" or "KLDiv" in got.text:
             after = _apart(losses.of_torch(changes={"reduction": reduction}), wanted)
             yield Trial("loss_reduction", says, after, {"torch": f"reduction={reduction!r} in {got.text}"})
-    if "PoissonNLL" in got.text:
-        after = _apart(losses.of_torch(changes={"log_input": False}), wanted)
-        yield Trial("poisson_log_input", says, after, {"torch": f"log_input=False in {got.text}"})
 
 
 def _of_rows(losses: Losses, wanted: Loss, got: Loss) -> Iterator[Trial]:

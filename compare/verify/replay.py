@@ -12,6 +12,7 @@ import numpy as np
 from compare.verify import axes as alignment
 from compare.verify.segments import Anchor, before_padding
 from compare.verify.subject import Subject
+from compare.verify.verdict import LIMIT
 from twin.trace import Edit, Event, Trace
 
 
@@ -41,15 +42,27 @@ class Replay:
         """PyTorch's pass with Keras's values, and with some edits."""
         return self.torch.trace(self.torch_inputs, self.training, **self.forced(edits, arrays))
 
+    def unlike(self) -> int:
+        """How many layers differ by themselves or get something else."""
+        theirs = self.theirs
+        parts = [self.entering(anchor, theirs) for anchor in self.anchors]
+        parts += [self.leaving(anchor, theirs) for anchor in self.anchors]
+        return sum(far > LIMIT for far in (*parts, self.leaving_model(theirs)))
+
     def trial(
-        self, anchor: Anchor | None, edits: Sequence[Edit], arrays: Mapping[str, np.ndarray], inside: bool
+        self,
+        anchor: Anchor | None,
+        edits: Sequence[Edit],
+        arrays: Mapping[str, np.ndarray],
+        inside: bool,
+        output: int | None = None,
     ) -> float:
         """How far apart both are with some edits: behind a layer, before it, or in the model's outputs."""
         theirs = self.run(edits, arrays)
         if theirs.stopped:
             return float("inf")
         if anchor is None:
-            return self.leaving_model(theirs)
+            return self.leaving_model(theirs, output)
         return self.leaving(anchor, theirs) if inside else self.entering(anchor, theirs)
 
     def forced(self, extra: Sequence[Edit] = (), arrays: Mapping[str, np.ndarray] | None = None) -> dict[str, Any]:
@@ -124,11 +137,12 @@ class Replay:
             (alignment.distance(wanted, value)[0] for value in self.results(anchor, theirs)), default=float("inf")
         )
 
-    def leaving_model(self, theirs: Trace) -> float:
-        """How far the model's outputs are from Keras's."""
+    def leaving_model(self, theirs: Trace, only: int | None = None) -> float:
+        """How far the model's outputs are from Keras's; or one of them, by its place."""
         if not theirs.outputs:
             return 0.0 if theirs.stopped else float("inf")
         pairs = list(zip(self.output_numbers(), theirs.outputs.values(), strict=False))
+        pairs = pairs if only is None else pairs[only : only + 1]
         return max((alignment.distance(self.mine.values[a], theirs.values[b])[0] for a, b in pairs), default=0.0)
 
     def output_numbers(self) -> list[int]:

@@ -16,10 +16,11 @@ from compare.verify import initial
 from compare.verify.examination import Examination
 from compare.verify.given import both, by_output, from_file, given_to_loss, stock, target
 from compare.verify.inputs import layouts, make_inputs
-from compare.verify.losses import Losses, penalties_in_words
+from compare.verify.losses import Losses, between, penalties_in_words
 from compare.verify.optimizers import Optimizers, Trained
 from compare.verify.pairing import Pairing
 from compare.verify.verdict import Verdict
+from compare.verify.whole import names_paired
 from twin import arrays
 from twin.errors import TwinError
 
@@ -114,8 +115,14 @@ def examine(request: Request, keras_session: Session, torch_session: Session, te
         keras, torch, given, native, mode, request.pairs, request.training, tell, not request.weights
     )
     verdict = examination.run()
+    first = _activated(request, keras, torch, given, native) if verdict.verdict == "differ" else {}
+    if first:  # one model ends with what the other leaves to its loss: both are one question
+        note = f"only {' and '.join(sorted({word for side in first.values() for word in side.values()}))} at the end"
+        notes = (*verdict.notes, f"the outputs differ by {note}; with the losses it is one question")
+        rungs = {"weights": 0.0}
+        verdict = replace(verdict, verdict="agree", findings=(), rungs=rungs, notes=notes)
     if verdict.verdict == "agree":
-        verdict = _with_criteria(request, keras, torch, given, verdict)
+        verdict = _with_criteria(request, keras, torch, (given, native), verdict, first)
     if verdict.verdict == "agree" and request.initial:
         tell("drawing initial weights")
         verdict = _with_initial(request, keras_session, torch_session, given, examination.pairing, verdict)
@@ -156,20 +163,45 @@ def _whole_numbers(array: np.ndarray, below: int, everywhere: bool = False) -> n
     return made
 
 
+def _activated(
+    request: Request, keras: OpenedModel, torch: OpenedModel, inputs: list[np.ndarray], native: list[np.ndarray]
+) -> dict[str, dict[str, str]]:
+    """Where losses are asked for: the function that one model ends with and the other not, by output and by side."""
+    if not request.loss:
+        return {}
+    try:
+        mine, theirs = keras.outputs(inputs, training=False), torch.outputs(native, training=False)
+    except TwinError:
+        return {}
+    found = {name: between(mine[name], theirs[other]) for name, other in names_paired(mine, theirs)}
+    known = {name: first for name, first in found.items() if first is not None}
+    return known if len(known) == len(mine) and any(known.values()) else {}
+
+
 def _with_criteria(
-    request: Request, keras: OpenedModel, torch: OpenedModel, inputs: Sequence[np.ndarray], verdict: Verdict
+    request: Request,
+    keras: OpenedModel,
+    torch: OpenedModel,
+    inputs: tuple[list[np.ndarray], list[np.ndarray]],
+    verdict: Verdict,
+    first: Mapping[str, Mapping[str, str]],
 ) -> Verdict:
-    """The rungs of the initial weights, the losses and the optimizer, where they are asked for."""
+    """The rungs of the losses and the optimizer, where they are asked for."""
     rungs, notes, findings = dict(verdict.rungs), list(verdict.notes), []
     if request.loss:
-        outputs = keras.outputs(inputs, training=False)
-        masks = keras.masks(inputs)
+        outputs = keras.outputs(inputs[0], training=False)
+        native = torch.outputs(inputs[1], training=False)
+        for name, other in names_paired(outputs, native):
+            if "keras" in first.get(name, {}):
+                outputs[name] = native[other].reshape(outputs[name].shape)
+        masks = keras.masks(inputs[0])
         for name, references in by_output(request.loss).items():
             keras.loss_reference, torch.loss_reference = references
             given = given_to_loss(request.data, name, outputs, references, masks)
-            finding, rungs["loss"] = Losses(keras, torch, given).compare(name)
+            before = first.get(name or next(iter(outputs)), {})
+            finding, rungs["loss"] = Losses(keras, torch, given, before).compare(name)
             findings += [finding] if finding else []
-        notes += penalties_in_words(keras.penalties(inputs))
+        notes += penalties_in_words(keras.penalties(inputs[0]))
     if request.optimizer and not findings:
         keras.optimizer_reference, torch.optimizer_reference = both("--optimizer", request.optimizer, STOCK_OPTIMIZERS)
         finding, rungs["optimizer"] = Optimizers(keras, torch, _trained(keras, torch, verdict)).compare()

@@ -7,7 +7,8 @@ RIGHT = (
     "BatchNorm without scale", "BatchNorm, linear convolution, BatchNorm", "branches by where they go",
     "two heads", "module in a wrapper", "a layer that is never used", "packed sequences", "sampling",
     "causal padding and a cut", "model that calls super().__init__(inputs, outputs)", "subclass of Conv2d",
-    "Normalization against buffers", "drop path by hand", "integers that the model embeds",
+    "Normalization against buffers", "drop path by hand", "integers that the model embeds", "two parts joined",
+    "a norm before both", "attention with its batch first", "directions averaged", "deviation of all",
 )  # fmt: skip
 WRONG = {
     "stacked LSTM, one bias": "missing_bias",
@@ -16,9 +17,14 @@ WRONG = {
     "state exchanged": "initial_state",
     "mask that is missing": "rnn_padding",
     "softmax over rows": "softmax_axis",
-    "pixels in another order": "arrangement",
+    "pixels in another order": "arrangement_order",
     "epsilon behind a norm": "layernorm_epsilon",
     "two towers for one": "unshared_weights",
     "NaN on one side": "not_finite",
     "dropout of another rate in attention": "dropout_rate",
+    "two parts joined in another order": "operand_order",
+    "a norm before one": "input_wiring",
+    "attention with its batch second": "attention_batch_first",
+    "directions added for averaged": "bidirectional_merge",
+    "deviation of a sample": "std_ddof",
 }

@@ -315,6 +315,55 @@ def pairs():
     )
 
 
+def wirings():
+    """Pairs in which a value goes another way, and the same without that."""
+    one, two = (lambda: layers.Dense(4, activation="tanh", name="one")), (lambda: layers.Dense(4, name="two"))
+
+    def joined(x):
+        return layers.Dense(3, name="out")(layers.Concatenate()([one()(x), two()(x)]))
+
+    parts = lambda width=8: {"one": nn.Linear(6, 4), "two": nn.Linear(6, 4), "out": nn.Linear(width, 3)}
+    straight = Calls(lambda m, x: m.out(torch.cat([torch.tanh(m.one(x)), m.two(x)], 1)), **parts())
+    crossed = Calls(lambda m, x: m.out(torch.cat([m.two(x), torch.tanh(m.one(x))], 1)), **parts())
+    yield "two parts joined", functional([(6,)], joined), straight, [ROW]
+    yield "two parts joined in another order", functional([(6,)], joined), crossed, [ROW]
+
+    def normed(x):
+        y = layers.LayerNormalization(name="norm")(layers.Dense(6, name="one")(x))
+        return layers.Dense(3, name="out")(y) + layers.Dense(3, name="two")(y)
+
+    def skipping(m, x, first):
+        y = m.norm(m.one(x))
+        return m.out(y) + m.two(y if not first else m.one(x))
+
+    arms = lambda: {
+        "one": nn.Linear(6, 6), "norm": nn.LayerNorm(6, eps=1e-3), "out": nn.Linear(6, 3), "two": nn.Linear(6, 3),
+    }  # fmt: skip
+    yield "a norm before both", functional([(6,)], normed), Calls(lambda m, x: skipping(m, x, False), **arms()), [ROW]
+    yield "a norm before one", functional([(6,)], normed), Calls(lambda m, x: skipping(m, x, True), **arms()), [ROW]
+
+    attended = lambda x: layers.MultiHeadAttention(2, 4, name="mha")(x, x)
+    tokens = np.random.default_rng(3).standard_normal((4, 6, 8)).astype(np.float32)
+    for name, first in (("attention with its batch first", True), ("attention with its batch second", False)):
+        mha = nn.MultiheadAttention(8, 2, batch_first=first)
+        yield name, functional([(6, 8)], attended), Calls(lambda m, x: m.mha(x, x, x)[0], mha=mha), [tokens]
+
+    both = lambda x: layers.Bidirectional(layers.LSTM(4, return_sequences=True), merge_mode="ave", name="rnn")(x)
+    for name, divisor in (("directions averaged", 2), ("directions added for averaged", 1)):
+        rnn = nn.LSTM(5, 4, batch_first=True, bidirectional=True)
+        halves = Calls(lambda m, x, d=divisor: (m.rnn(x)[0][..., :4] + m.rnn(x)[0][..., 4:]) / d, rnn=rnn)
+        yield name, functional([(6, 5)], both), halves, [STEPS]
+
+    spread = lambda x: layers.Dense(3, name="out")(ops.std(layers.Dense(4, name="one")(x), axis=1))
+    for name, ddof in (("deviation of all", 0), ("deviation of a sample", 1)):
+        module = Calls(
+            lambda m, x, d=ddof: m.out(torch.std(m.one(x), dim=1, correction=d)),
+            one=nn.Linear(5, 4),
+            out=nn.Linear(4, 3),
+        )
+        yield name, functional([(6, 5)], spread), module, [STEPS]
+
+
 def examine(model, module, inputs):
     """The verdict as JSON; an error as one too."""
     turned = [np.ascontiguousarray(np.moveaxis(a, -1, 1)) if a.ndim == 4 else a for a in inputs]
@@ -326,7 +375,7 @@ def examine(model, module, inputs):
 
 def main():
     keras.utils.set_random_seed(0)
-    found = {kind: examine(model, module, inputs) for kind, model, module, inputs in pairs()}
+    found = {kind: examine(model, module, inputs) for kind, model, module, inputs in (*pairs(), *wirings())}
     Path(sys.argv[1]).write_text(json.dumps(found, indent=1))
 
 

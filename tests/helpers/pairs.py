@@ -450,9 +450,9 @@ ATTENTION = [
     Defect("scale_missing", ("block", "matmul", "divide"), ("missing_divide",), {"scale": lambda s: s}),
     Defect("scale_wrong", ("block", "div", "divide"), ("scale", "arguments"), {"scale": lambda s: s / 4.0}),
     Defect("attention_axis", ("block", "softmax"), ("softmax_axis",), {"axis": -2}),
-    Defect("heads", ("block", "matmul"), ("arrangement",), {"heads": 2}),
+    Defect("heads", ("block", "matmul"), ("arrangement_order",), {"heads": 2}),
     Defect("causal_mask", ("block", "masked_fill"), ("extra_masked_fill",), {"mask": causal}),
-    Defect("heads_mixed_up", ("block", "project"), ("arrangement",), {"mixed_up": True}),
+    Defect("heads_mixed_up", ("block", "project"), ("arrangement_order",), {"mixed_up": True}),
     Defect("residual_missing", ("block", "add"), ("missing_add",), {"residual": lambda x, y: y}),
     Defect("residual_missing_later", ("block", "add"), ("missing_add",), {"residual2": lambda x, y: y}),
     Defect(

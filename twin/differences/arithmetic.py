@@ -5,6 +5,7 @@ from twin.differences.row import Drawn, Row
 ROWS = (
     Row(
         name="std_ddof",
+        calls=("std", "var"),
         title="A standard deviation",
         keras="Divides by n, as NumPy.",
         torch="Divides by n - 1.",
@@ -17,6 +18,7 @@ ROWS = (
     ),
     Row(
         name="median_even",
+        calls=("median",),
         title="The median of an even count",
         keras="The mean of the two in the middle.",
         torch="The lower of the two.",
@@ -41,6 +43,7 @@ ROWS = (
     ),
     Row(
         name="repeat_meaning",
+        calls=("repeat",),
         title="`repeat(2)`",
         keras="Each element twice: a a b b.",
         torch="The whole twice: a b a b.",

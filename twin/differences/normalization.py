@@ -123,6 +123,7 @@ ROWS = (
     ),
     Row(
         name="normalize_epsilon",
+        calls=("normalize",),
         title="Vectors of length one",
         keras="`ops.normalize` divides by the norm, but by no less than 1e-7.",
         torch="`F.normalize` divides by no less than 1e-12.",

@@ -47,6 +47,8 @@ class Row:
         inputs: what both sides are given.
         hiding: other values for some inputs, on which the gap vanishes; empty where nothing hides it.
         limit: relative L2 distance up to which the equal lines agree; wider where chance or rounding forbids it.
+        calls: names of the functions (in keras.ops' words) in which it shows: `twin verify` gives the row as the cause
+            where both sides call one of them and do not agree.
         band: relative departure of `gap` that is no change: wider where it is rounding or chance.
     """
 
@@ -63,6 +65,7 @@ class Row:
     kind: Literal["choice", "bug", "none"] = "choice"
     limit: float = 1e-5
     band: float = 0.01
+    calls: tuple[str, ...] = ()
 
     def is_about(self, backend: str) -> bool:
         """Whether the row is measured with Keras on that backend."""

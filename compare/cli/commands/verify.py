@@ -4,8 +4,9 @@ import json
 import os
 import re
 import traceback
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +16,9 @@ from compare.cli.carry_out import answer
 from compare.cli.commands import PORT
 from compare.cli.progress import working
 from twin.errors import AGREE, DIFFER, INCOMPLETE, TwinError, unknown
+
+if TYPE_CHECKING:
+    from compare.verify.verdict import Verdict
 
 GROUP = PORT
 EXAMPLES = (
@@ -79,8 +83,6 @@ def verify(
     from compare.verify import page
     from compare.verify import run as examination
     from compare.verify import text as words
-    from compare.verify.pairing import Unpaired
-    from compare.verify.verdict import Verdict
 
     if not shapes and not data:
         raise TwinError("which inputs? give --input SHAPE, such as --input 32,32,3, or --data FILE.npz")
@@ -108,16 +110,7 @@ def verify(
     chosen = engines.choose([keras_engine(backend or _backend(keras)), "torch"], engines.parse_pythons(python or []))
     engine, native = sorted(chosen, key=lambda each: each.side)
     settings = Settings("cpu", os.cpu_count() or 1, 1, timeout)
-    failure: TwinError | None = None
-    try:
-        with working("starting the engines") as tell:
-            verdict = examination.verify(request, engine, native, settings, tell)
-    except TwinError as error:
-        failure = error
-        verdict = Verdict("unpaired" if isinstance(error, Unpaired) else "error", notes=(str(error),))
-    except Exception as error:  # ours, not the user's: one line with the place, and an exit code of its own
-        failure = TwinError(_own_failure(error), INCOMPLETE)
-        verdict = Verdict("error", notes=(str(failure),))
+    verdict, failure = _examined(lambda tell: examination.verify(request, engine, native, settings, tell))
     if html:
         page.write(html, request, verdict)
     if failure is not None:
@@ -126,6 +119,21 @@ def verify(
         raise failure
     answer(verdict.to_json(), words.text(verdict), as_json)
     raise typer.Exit(AGREE if verdict.verdict == "agree" else DIFFER)
+
+
+def _examined(examine: Callable[[Callable[[str], None]], "Verdict"]) -> tuple["Verdict", TwinError | None]:
+    """The verdict, and what ended the examination before there was one."""
+    from compare.verify.pairing import Unpaired
+    from compare.verify.verdict import Verdict
+
+    try:
+        with working("starting the engines") as tell:
+            return examine(tell), None
+    except TwinError as error:
+        return Verdict("unpaired" if isinstance(error, Unpaired) else "error", notes=(str(error),)), error
+    except Exception as error:  # ours, not the user's: one line with the place, and an exit code of its own
+        failure = TwinError(_own_failure(error), INCOMPLETE)
+        return Verdict("error", notes=(str(failure),)), failure
 
 
 def _backend(reference: str) -> str:

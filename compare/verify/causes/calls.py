@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from compare.verify.causes.candidate import Candidate, InKeras, InTorch
+from compare.verify.causes.candidate import Candidate, InKeras, InTorch, multiple
+from compare.verify.causes.words import argument as argument_of
 from compare.verify.causes.words import changed, in_keras, in_torch, kind_of, place, written
+from twin.differences import ROWS
 from twin.trace import Edit, Event
 
 
@@ -69,7 +71,7 @@ def of_calls(at: Situation) -> list[Candidate]:
 def _rearranged(at: Situation) -> Iterator[Candidate]:
     if at.rearranged is not None and at.keras is not None and at.end is not None:
         says = f"Keras computes {written(at.keras)} on the arrangement {at.rearranged}, which PyTorch has nowhere"
-        yield Candidate("arrangement", says, *at.end.edits())
+        yield Candidate("arrangement_order", says, *at.end.edits())
 
 
 def _of_one_kind(at: Situation) -> Iterator[Candidate]:
@@ -87,7 +89,7 @@ def _without(at: Situation) -> Iterator[Candidate]:
     if torch is None:
         return
     skip: list[Edit] = [{"event": torch.index, "do": "skip"}]
-    cause, says = f"extra_{kind_of(torch)}", f"PyTorch has {written(torch)}{place(torch)}, which Keras has not"
+    cause, says = f"extra_{_kind(torch)}", f"PyTorch has {written(torch)}{place(torch)}, which Keras has not"
     fix = InTorch(f"take {written(torch)}{place(torch)} out", skip)
     keras = None
     if at.entering[0] is not None and at.entering[1] is not None:
@@ -111,7 +113,7 @@ def _missing(at: Situation) -> Iterator[Candidate]:
             fix = InTorch.of([in_torch(at.keras)], each.event, behind=True)
             fix = InTorch(f"add {in_torch(at.keras)}", fix.edits)
             keras = InKeras(["x"], (), at.entering[1], f"take {written(at.keras)} out")
-            yield Candidate(f"missing_{kind_of(at.keras)}", says, *each.edits(), fix, keras)
+            yield Candidate(f"missing_{_kind(at.keras)}", says, *each.edits(), fix, keras)
 
 
 def _instead(at: Situation) -> Iterator[Candidate]:
@@ -122,10 +124,11 @@ def _instead(at: Situation) -> Iterator[Candidate]:
     same_name = keras.settings.get("name") == torch.settings.get("name")
     says = f"Keras computes {written(keras)}, PyTorch {written(torch)}{place(torch)}"
     fix, other = InTorch.of([in_torch(keras)], torch), InKeras([in_keras(torch)])
-    cause = "other_operation"
+    cause = _other(keras, torch)
     if keras.family == torch.family:
         cause = {"activation": "wrong_activation", "pool": "pooling", "resize": "resize"}.get(keras.family, cause)
-        cause = "arguments" if same_name and keras.family == "op" else cause
+        if same_name and keras.family == "op":
+            cause = CATALOGUED.get(str(keras.settings["name"]), "arguments")
         if same_name and keras.settings.get("name") == "concatenate":
             cause, says = "operand_order", f"The parts of {written(torch)}{place(torch)} stand in another order"
             fix = InTorch.of([f"torch.cat((y, x), {written(torch).removeprefix('cat(').removesuffix(')')})"], torch)
@@ -138,6 +141,34 @@ def _instead(at: Situation) -> Iterator[Candidate]:
 def _of_two_kinds(at: Situation) -> Iterator[Candidate]:
     if at.keras is not None and at.torch is not None and not (at.keras.family == at.torch.family != "op"):
         yield from _instead(at)
+
+
+def _halves(at: Situation) -> Iterator[Candidate]:
+    """A gated linear unit whose other half is the gate."""
+    if at.torch is not None and at.torch.settings.get("name") == "glu":
+        dim = argument_of(at.torch.text, "dim") or "-1"
+        line = f"torch.nn.functional.glu(torch.cat(x.chunk(2, {dim})[::-1], {dim}), {dim})"
+        says = f"PyTorch's {written(at.torch)}{place(at.torch)} takes the second half for the gate, Keras the first"
+        fix = InTorch.of([line], at.torch)
+        yield Candidate("glu_gate_order", says, fix.edits, torch=fix)
+
+
+def _multiple(at: Situation) -> Iterator[Candidate]:
+    """What enters the next layer is a multiple of what enters Keras's."""
+    if at.end is None or at.entering[1] is None:
+        return
+    factor = multiple(at.entering[1], at.end.value)
+    if factor is None or abs(factor - 1) < 1e-6:
+        return
+    says = f"What enters Keras's next layer is {factor:.6g} times what enters PyTorch's"
+    whole = max(factor, 1 / factor)
+    summed = 1 < whole < 1e4 and abs(whole - round(whole)) < 1e-4 * whole
+    ends = {kind_of(event) for event in (at.keras, at.torch) if event is not None}
+    cause = "reduction_mean_sum" if summed and ends & REDUCTIONS else "scale"
+    if at.keras is not None and "Bidirectional" in at.keras.call:
+        cause = "bidirectional_merge"
+    fix = InTorch.of([f"x * {factor:.6g}"], at.end.event, behind=True)
+    yield Candidate(cause, says, fix.edits, torch=fix)
 
 
 def _end(at: Situation) -> Iterator[Candidate]:
@@ -153,10 +184,28 @@ def _end(at: Situation) -> Iterator[Candidate]:
         yield Candidate("other_operation", says, *at.end.edits())
     elif torch is not None and keras is not None:
         says = f"Keras computes {written(keras)}{place(keras)}, PyTorch {written(torch)}{place(torch)}"
-        yield Candidate("other_operation", says, *at.end.edits())
+        yield Candidate(_other(keras, torch), says, *at.end.edits())
     elif keras is None and at.arranged is not None:
         says = f"{written(at.arranged)}{place(at.arranged)} leaves the values in another order than Keras's reshape"
-        yield Candidate("arrangement", says, *at.end.edits())
+        yield Candidate("arrangement_order", says, *at.end.edits())
+
+
+def _kind(event: Event) -> str:
+    """What a call does, for a cause's name: a product with a number is a scale."""
+    return "scale" if kind_of(event) in ("multiply", "divide") and len(event.inputs) == 1 else kind_of(event)
+
+
+def _other(keras: Event, torch: Event) -> str:
+    """The name of a cause of which only the place is known: what one side has as a layer, the other by hand."""
+    if "Bidirectional" in keras.call:
+        return "bidirectional_merge"
+    names = kind_of(keras), kind_of(torch)
+    if names[0] != names[1] and set(names) <= REDUCTIONS:
+        return f"{names[1]}_for_{names[0]}"
+    if names[0] == "conv":
+        return "other_conv"
+    families = [event.family for event in (keras, torch) if event.family not in ("op", "shape")]
+    return f"other_{families[0]}" if families else "other_operation"
 
 
 def _nothing(at: Situation, keras: Event, torch: Event) -> Iterator[Candidate]:
@@ -232,10 +281,13 @@ def _operation(at: Situation, keras: Event, torch: Event) -> Iterator[Candidate]
     if keras.settings.get("name") == torch.settings.get("name") and keras.settings.get("name") != "concatenate":
         says = f"Keras computes {written(keras)}, PyTorch {written(torch)}{place(torch)}"
         fix = InTorch.of([in_torch(keras)], torch)
-        yield Candidate("arguments", says, fix.edits, torch=fix, keras=InKeras([in_keras(torch)]))
+        cause = CATALOGUED.get(str(keras.settings["name"]), "arguments")
+        yield Candidate(cause, says, fix.edits, torch=fix, keras=InKeras([in_keras(torch)]))
 
 
+CATALOGUED = {call: row.name for row in ROWS.values() for call in row.calls}
 SETTINGS: dict[str, Callable[[Situation, Event, Event], Iterator[Candidate]]] = {
     "activation": _activation, "pool": _pooling, "resize": _resize, "op": _operation,
 }  # fmt: skip
-FAMILIES = (_rearranged, _of_one_kind, _without, _missing, _of_two_kinds, _end)
+REDUCTIONS = {"mean", "sum", "max", "min", "prod", "logsumexp"}
+FAMILIES = (_rearranged, _halves, _of_one_kind, _without, _missing, _multiple, _of_two_kinds, _end)

@@ -72,6 +72,7 @@ class Candidate:
         edits: what makes PyTorch do as Keras does; none where that cannot be tried.
         arrays: values that the edits need.
         torch, keras: what to write instead on either side; printed if it was run and both agree with it.
+        measured: how far apart both are with it, where that needs no pass.
     """
 
     cause: str
@@ -80,6 +81,7 @@ class Candidate:
     arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
     torch: InTorch | None = None
     keras: InKeras | None = None
+    measured: float | None = None
 
 
 def neutral(event: Event) -> bool:

@@ -172,6 +172,9 @@ def _recurrence(layer: Layer) -> list[Candidate]:
         found.append(Candidate("direction", says, edits, torch=fix, keras=keras))
     if mine["bidirectional"] != theirs["bidirectional"]:
         found.append(Candidate("direction", "Only one of the two goes in both directions"))
+    if mine.get("reset_after") is False:
+        says = "With reset_after=False the reset gate acts before the recurrent product, which torch.nn.GRU cannot do"
+        found.append(Candidate("gru_reset_after", says))
     usual = {"activation": "tanh", "recurrent_activation": "sigmoid"}
     for word, value in usual.items():
         value = theirs.get(word, value)
@@ -198,9 +201,16 @@ def _initial_state(layer: Layer) -> list[Candidate]:
 
 def _attention(layer: Layer) -> list[Candidate]:
     mine, theirs = layer.keras.settings.get("heads"), layer.torch.settings.get("heads")
-    if mine is None or theirs is None or mine == theirs:
-        return []
-    return [layer.argument("attention_heads", ("num_heads", mine), ("num_heads", theirs))]
+    found = []
+    if mine is not None and theirs is not None and mine != theirs:
+        found.append(layer.argument("attention_heads", ("num_heads", mine), ("num_heads", theirs)))
+    if layer.torch.call.endswith("multi_head_attention_forward"):
+        says = "PyTorch takes the second axis for the batch (batch_first=False), Keras the first"
+        edits: list[Edit] = [{"event": layer.torch.index, "do": "batch_second"}]
+        name = layer.torch.path or "the attention"
+        fix = InTorch(f"batch_first=True in {name}, or in the layer around it", edits)
+        found.append(Candidate("attention_batch_first", says, edits, torch=fix))
+    return found
 
 
 def _scaled(layer: Layer) -> list[Candidate]:

@@ -20,15 +20,22 @@ def of_weights(
         unflattened: Keras's without regard to the order of a flatten, where there is one.
         kind: PyTorch's layer type.
     """
-    tried = []
-
-    def settle(cause: str, says: str, changed: Arrays) -> tuple[str, str, float] | None:
+    tried: list[str] = []
+    for cause, says, changed in _options(given, wanted, unflattened, kind):
         after = max(alignment.relative(changed[name], wanted[name]) for name in wanted)
         if after <= 1e-6:
-            return cause, says, after
+            return cause, says, after, tuple(dict.fromkeys(tried))
         tried.append(cause)
-        return None
+    ratio = {n: multiple(given[n], wanted[n]) for n in wanted if alignment.relative(given[n], wanted[n]) > 1e-6}
+    if ratio and all(value is not None for value in ratio.values()):
+        first = next(iter(ratio.values()))
+        assert first is not None
+        return "scale", f"Keras's values are {first:.6g} times PyTorch's", 0.0, tuple(dict.fromkeys(tried))
+    return None, "", None, tuple(dict.fromkeys([*tried, "scale"]))
 
+
+def _options(given: Arrays, wanted: Arrays, unflattened: Arrays, kind: str) -> list[tuple[str, str, Arrays]]:
+    """Each cause with its words, and PyTorch's arrays without it."""
     options: list[tuple[str, str, Arrays]] = []
     if unflattened:
         back = {n: (wanted[n] if alignment.relative(a, unflattened[n]) <= 1e-6 else a) for n, a in given.items()}
@@ -78,13 +85,4 @@ def of_weights(
         options.append(
             ("missing_bias", "PyTorch's bias is zero: it was not carried over", given | {n: wanted[n] for n in zeros})
         )
-    for cause, says, changed in options:
-        done = settle(cause, says, changed)
-        if done:
-            return (*done, tuple(dict.fromkeys(tried)))
-    ratio = {n: multiple(given[n], wanted[n]) for n in wanted if alignment.relative(given[n], wanted[n]) > 1e-6}
-    if ratio and all(value is not None for value in ratio.values()):
-        first = next(iter(ratio.values()))
-        assert first is not None
-        return "scale", f"Keras's values are {first:.6g} times PyTorch's", 0.0, tuple(dict.fromkeys(tried))
-    return None, "", None, tuple(dict.fromkeys([*tried, "scale"]))
+    return options

@@ -56,8 +56,9 @@ def in_torch(event: Event) -> str:
         return f"torch.nn.functional.interpolate(x, size=y.shape[2:], mode={settings['mode']!r})"
     if name in TWO:
         return TWO[name].format("torch")
-    axis = _argument(event.text, "axis")
+    axis = argument(event.text, "axis")
     more = f", dim={axis}" if axis is not None else ""
+    more += ", correction=0" if name in ("std", "var") else ""
     return f"torch.{TO_TORCH.get(name, name)}(x{more})"
 
 
@@ -99,7 +100,7 @@ def in_keras(event: Event) -> str:
         return f"keras.ops.image.resize(x, y.shape[1:3], interpolation={settings['mode']!r})"
     if name in TWO:
         return TWO[name].format("keras.ops")
-    axis = _argument(event.text, "dim")
+    axis = argument(event.text, "dim")
     more = f", axis={axis}" if axis is not None else ""
     return f"keras.ops.{'normalize' if name == 'normalize' else name}(x{more})"
 
@@ -135,7 +136,8 @@ def changed(framework: str, event: Event, **arguments: Any) -> str:
     return ast.unparse(call)
 
 
-def _argument(text: str, name: str) -> str | None:
+def argument(text: str, name: str) -> str | None:
+    """An argument of a call as it is written; None where it is not."""
     try:
         call = ast.parse(text, mode="eval").body
     except SyntaxError:
