@@ -12,9 +12,10 @@ NARROWEST, WIDEST = 60, 120
 ROOMY = 72  # columns; tables leave out what can be read elsewhere where there are fewer
 INDENT = "  "
 READABLE = 80  # columns of a paragraph, however wide the terminal
-BREAKS = re.compile(
+BREAKS = re.compile(  # where a cell may go on in a new line
     r"(?<=[^,] )|(?<=, )(?=[^\W\d])|(?<=[_:/])(?=\w)|(?<=[a-z]-)(?=[a-z])|(?<=[a-z)]\.)(?=[A-Za-z])|(?<=\()(?=[a-z])"
-)  # where a cell may go on in a new line
+    r"|(?<=[a-z])(?=[A-Z][a-z])|(?<=[a-z]=)(?=[\w\"])"
+)
 
 
 def columns() -> int:
