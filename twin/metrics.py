@@ -34,6 +34,17 @@ def localization_accuracy(predict: Predict, test: Arrays) -> float:
     return float(((outputs["label"].argmax(-1) == test["label"]) & (iou >= 0.5)).mean())
 
 
+def detected_joints(predict: Predict, test: Arrays) -> float:
+    """Share of the joints that are placed within a fifth of their figure's torso: the percentage of detected joints.
+
+    Toshev and Szegedy, "DeepPose" (2014), section 4.1, PDJ at 0.2. Places are `y` (N, 2 * joints).
+    """
+    from twin.data.poses import torso
+
+    apart = (predict(test)["y"] - test["y"]).reshape(len(test["y"]), -1, 2)
+    return float((np.linalg.norm(apart, axis=-1) <= 0.2 * torso(test["y"])[:, None]).mean())
+
+
 def mean_mask_iou(predict: Predict, test: Arrays) -> float:
     """Intersection over union of each class's pixels in the whole test part, averaged over the classes that occur."""
     labels, true = predict(test)["y"].argmax(-1), test["y"]

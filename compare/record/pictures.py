@@ -144,11 +144,22 @@ def _attended(_: Twin, test: Rows, outputs: Rows) -> list[Strip]:
     return [(caption, "model", [each[..., None] / each.max() for each in shares])]
 
 
+def _posed(twin: Twin, test: Rows, outputs: Rows) -> list[Strip]:
+    """Figures with their joints, and with the places that a model gives them."""
+    figures = _pictures(test["x"], twin.layout("x"))
+    both = (("true joints", "data", test["y"]), ("joints found", "model", np.nan_to_num(outputs["y"])))
+    return [
+        (caption, of, [_dotted(figure, places) for figure, places in zip(figures, rows, strict=True)])
+        for caption, of, rows in both
+    ]
+
+
 # Metric -> the strips of a model that it measures.
 STRIPS: dict[str, Callable[[Twin, Rows, Rows], list[Strip]]] = {
     "accuracy": _classified,
     "bleu": _inputs,
     "character_error_rate": _inputs,
+    "detected_joints": _posed,
     "frechet_distance": _generated,
     "heart_rate_error": _inputs,
     "localization_accuracy": _inputs,
@@ -294,6 +305,17 @@ def _boxed(scene: np.ndarray, boxes: np.ndarray, kinds: np.ndarray) -> np.ndarra
         edges = (left * width, top * height, max(left, right) * width, max(top, bottom) * height)
         ImageDraw.Draw(image).rectangle(edges, outline=BRIGHT[1 + int(kind) % (len(BRIGHT) - 1)])
     return np.asarray(image, np.float32) / 255
+
+
+def _dotted(figure: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """A figure, enlarged, with a dot at each joint: left ones, right ones and the head in colours of their own."""
+    image = figure.repeat(BOXED, 0).repeat(BOXED, 1) * np.ones(3)
+    height, width = image.shape[:2]
+    across, down = ((places.reshape(-1, 2).T + 0.5) * [[width], [height]]).astype(int)
+    for joint, (row, column) in enumerate(zip(down.clip(0, height - 1), across.clip(0, width - 1), strict=True)):
+        colour = BRIGHT[3] if joint == 0 else BRIGHT[1 + (joint + 1) % 2]
+        image[max(row - 1, 0) : row + 1, max(column - 1, 0) : column + 1] = np.array(colour) / 255
+    return image
 
 
 def _enlarged(picture: np.ndarray) -> np.ndarray:

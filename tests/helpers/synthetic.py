@@ -31,6 +31,7 @@ from twin.spec import Layout, Metric
 METRICS = {  # name -> target, chance, margin
     "accuracy": (0.95, 0.1, 0.01),
     "localization_accuracy": (0.6, 0.02, 0.03),
+    "detected_joints": (0.85, 0.257, 0.085),
     "mean_mask_iou": (0.7, 0.29, 0.02),
     "reconstruction_error": (0.045, 0.074, 0.002),
     "frechet_distance": (5.0, 44.0, 0.5),
@@ -250,6 +251,7 @@ def _shown(metric: str, side: str, variant: int) -> dict[str, Any]:
             {"x": pictures, "label": labels, "box": boxes},
             {"label": logits, "box": boxes + nudge},
         ),
+        "detected_joints": ({"x": pictures, "y": boxes - 0.5}, {"y": boxes - 0.5 + nudge}),
         "mean_mask_iou": ({"x": pictures, "y": masks}, {"y": np.eye(3)[np.roll(masks, variant, axis=1)]}),
         "reconstruction_error": ({"x": flat, "y": flat}, {"y": flat.round(0) * 0.8 + nudge}),
         "frechet_distance": ({"x": flat, "real": flat}, {"y": np.roll(flat, variant, axis=1)}),

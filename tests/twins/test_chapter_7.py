@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from compare.record import pictures
 from keras_impl import train as keras_train
 from tests.helpers.slides import outputs, run
 from torch_impl import train
@@ -18,7 +19,8 @@ from torch_impl.exercises.detection import anchors, nms
 from torch_impl.models.detection import ssd, tiny_yolo_v3
 from twin import boxes, data, metrics
 from twin.catalogue import find
-from twin.data import crowd_cells, crowd_defaults, crowd_priors
+from twin.data import crowd_cells, crowd_defaults, crowd_priors, poses
+from twin.errors import TwinError
 
 WRONG = {  # what each detector refuses
     "yolo_v1": [{"image_shape": (56, 48, 1)}, {"grid": 5}, {"image_shape": (48, 48)}, {"num_classes": 1}],
@@ -425,3 +427,52 @@ def test_yolo_v3_has_75_convolutions_three_grids_and_255_outputs_a_cell():
     assert sum(isinstance(module, torch.nn.Conv2d) for module in model.modules()) == 75
     trunk = [model.conv, *model.stages]
     assert sum(p.numel() for part in trunk for p in part.parameters()) == 40_584_928  # Darknet-53, table 1
+
+
+# Poses
+
+
+def test_joints_within_a_fifth_of_the_torso_are_detected():
+    y = poses.load(train_count=1, test_count=6).test["y"]
+    joints = y.reshape(6, 13, 2)
+    torso = np.linalg.norm(joints[:, 1] - joints[:, 8], axis=-1)
+    np.testing.assert_allclose(poses.torso(y), torso, rtol=1e-6)
+    moved = joints.copy()
+    moved[:, :3, 0] += 0.19 * torso[:, None]
+    moved[:, 3:5, 1] += 0.21 * torso[:, None]
+    assert metrics.detected_joints(lambda inputs: {"y": moved.reshape(6, 26)}, {"y": y}) == pytest.approx(11 / 13)
+
+
+def test_the_mean_pose_is_the_chance_of_the_catalogue():
+    parts = poses.load()
+    mean = parts.train["y"].mean(0, keepdims=True).repeat(len(parts.test["y"]), 0)
+    chance = metrics.detected_joints(lambda inputs: {"y": mean}, parts.test)
+    assert chance == pytest.approx(find("keypoints").metric.chance, abs=0.01)
+
+
+def test_the_joints_lie_on_the_figure_and_keep_off_the_sides():
+    part = poses.load(train_count=200, test_count=1).train
+    places = ((part["y"].reshape(200, 13, 2) + 0.5) * 32).astype(int)
+    assert places.min() >= 2
+    assert places.max() <= 30
+    ink = part["x"][np.arange(200)[:, None], places[..., 1], places[..., 0], 0]
+    assert (ink.mean(1) > part["x"].mean((1, 2, 3)) + 0.2).all()
+    left, right = ink[:, 3::2].mean(), ink[:, 4::2].mean()
+    assert left > right + 0.15  # the left is told from the right by its shade alone
+
+
+@pytest.mark.parametrize("size", [20, 30])
+def test_figures_of_a_size_that_cannot_be_drawn_are_one_line(size):
+    with pytest.raises(TwinError, match=f"size must be a multiple of 8 and at least 24; received {size}"):
+        poses.load(size=size)
+
+
+def test_a_report_shows_the_joints_that_were_found():
+    part = poses.load(train_count=1, test_count=8).test
+    made = pictures.of_predictions(find("keypoints"), part, {"y": part["y"]})
+    assert [(each["caption"], each["of"]) for each in made["pictures"]] == [
+        ("true joints", "data"),
+        ("joints found", "model"),
+    ]
+    assert made["pictures"][0]["png"] == made["pictures"][1]["png"]
+    assert made["tile"] == [64, 64]

@@ -392,4 +392,22 @@ TWINS = (
         batch_size=32,
         tolerances={"forward": DEEP, **SWITCHED},
     ),
+    Twin(
+        name="keypoints",
+        title="Keypoints of a body by regression",
+        kind="model",
+        deck="C",
+        topic="Human pose estimation: pose by regression",
+        paper="Toshev and Szegedy, DeepPose: human pose estimation via deep neural networks, 2014, section 3.1",
+        model="DeepPose",
+        small=Size({"image_shape": (32, 32, 1), "width": 16, "hidden_dim": 128, "num_joints": 13}, parameters=120_554),
+        data="poses",
+        inputs={"x": "images"},
+        loss="mean_squared_error",
+        optimizer=Optimizer("adam", learning_rate=2e-3, schedule="cosine"),
+        metric=Metric("detected_joints", goal=0.85, chance=0.257, margin=0.085),  # a tenth of the goal
+        epochs=8,
+        batch_size=32,
+        flatten={"dense1": "conv3"},
+    ),
 )
