@@ -73,7 +73,8 @@ class Subject:
         """Set weights from arrays under Keras's names; those not given stay."""
         for name, variable in self._state().items():
             if name in arrays:
-                variable.assign(arrays[name])
+                value = arrays[name]
+                variable.assign(value.reshape(variable.shape) if value.size == 1 else value)  # files know no 0-d arrays
 
     def dump(self) -> dict[str, np.ndarray]:
         """Every weight under its attribute path and Keras name."""

@@ -99,7 +99,8 @@ class Subject:
         """Set weights from arrays under PyTorch's names; those not given stay."""
         with torch.no_grad():
             for name, array in arrays.items():
-                self.state[name].copy_(torch.from_numpy(np.ascontiguousarray(array)))
+                value = torch.from_numpy(np.ascontiguousarray(array))
+                self.state[name].copy_(value.reshape(self.state[name].shape) if value.numel() == 1 else value)
 
     def dump(self) -> dict[str, np.ndarray]:
         """Every weight under its PyTorch name."""

@@ -86,6 +86,17 @@ def masked():
     return keras.Model(ids, layers.Dense(3, name="head")(layers.LSTM(6, return_sequences=True, name="rnn")(x)))
 
 
+def shifted():
+    class Shift(layers.Layer):
+        def build(self, shape):
+            self.b = self.add_weight(shape=(), initializer="ones", name="b")
+
+        def call(self, x):
+            return x + self.b
+
+    return keras.Sequential([keras.Input((8,)), layers.Dense(5, name="head"), Shift(name="shift")])
+
+
 def penalized():
     return keras.Sequential([keras.Input((8,)), layers.Dense(5, kernel_regularizer=keras.regularizers.L2(0.1))])
 
@@ -198,6 +209,15 @@ def slow(parameters):
 
 def decaying(parameters):
     return torch.optim.Adam(parameters, 1e-2, weight_decay=0.1)
+
+
+class Shifted(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.head, self.b = nn.Linear(8, 5), nn.Parameter(torch.zeros(()))
+
+    def forward(self, x):
+        return self.head(x) + self.b
 
 
 class TwoHeads(nn.Module):
@@ -583,6 +603,10 @@ def test_control_flow_that_depends_on_the_data_is_said_and_the_ladder_still_runs
     assert set(verdict.rungs) >= {"weights", "forward", "gradients"}
     assert "control flow depends on the data" in verdict.notes[0]
     assert verify(keras="mine.py:branching", torch_="theirs.py:Flat", shape=(8,)).verdict == "differ"
+
+
+def test_an_array_without_axes_crosses(verify):
+    assert verify(keras="mine.py:shifted", torch_="theirs.py:Shifted", shape=(8,)).verdict == "agree"
 
 
 def test_a_random_model_is_called_random(verify):
