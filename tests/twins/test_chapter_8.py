@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from keras_impl import train as keras_train
 from keras_impl.models.segmentation import encoder_decoder as keras_encoder_decoder
 from torch_impl import train
-from torch_impl.models.segmentation import encoder_decoder
+from torch_impl.models.segmentation import encoder_decoder, fcn
 from twin import batches, data
 from twin.catalogue import find
 from twin.data import Dataset
@@ -48,6 +48,30 @@ def test_a_transposed_convolution_spreads_values_and_undoes_no_convolution():
     assert (F.conv_transpose1d(F.conv1d(x, kernel, padding=1), kernel, padding=1) - x).abs().min() > 1
 
 
+@pytest.mark.parametrize("factor", [2, 8])
+def test_enlargements_are_bilinear_and_do_not_learn(factor):
+    layer = fcn.bilinear(3, factor)
+    x = torch.from_numpy(np.random.default_rng(0).standard_normal((1, 3, 5, 6)).astype(np.float32))
+    y = layer(x)
+    theirs = F.interpolate(x, scale_factor=factor, mode="bilinear", align_corners=False)
+    inner = slice(factor, -factor)  # at the border, zeros are mixed in
+    torch.testing.assert_close(y[..., inner, inner], theirs[..., inner, inner], atol=1e-6, rtol=1e-5)
+    assert not any(parameter.requires_grad for parameter in layer.parameters())
+
+
+def parameters(model):
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+
+
+def test_fcn_32s_16s_and_8s_have_as_many_parameters_as_the_fixed_enlargements_leave():
+    published = find("fcn").paper_size
+    with torch.device("meta"):
+        counts = [parameters(fcn.FCN(**{**published.arguments, "num_skips": skips})) for skips in (0, 1, 2)]
+    assert counts == [134_346_581, 134_357_354, 134_362_751]
+    assert counts[2] == published.parameters
+    assert counts[0] == 138_357_544 - (4096 * 1000 + 1000) + 4096 * 21 + 21  # VGG16's, with 21 classes of a place
+
+
 def test_a_dense_layer_over_a_map_is_a_convolution_as_large_as_the_map():
     maps, dense = torch.randn(2, 6, 3, 3), torch.nn.Linear(6 * 3 * 3, 4)
     as_convolution = F.conv2d(maps, dense.weight.reshape(4, 6, 3, 3), dense.bias)
@@ -55,7 +79,7 @@ def test_a_dense_layer_over_a_map_is_a_convolution_as_large_as_the_map():
     assert F.conv2d(torch.randn(2, 6, 8, 5), dense.weight.reshape(4, 6, 3, 3)).shape == (2, 4, 6, 3)  # any size
 
 
-@pytest.mark.parametrize("name", ["encoder_decoder", "unet"])
+@pytest.mark.parametrize("name", ["encoder_decoder", "fcn", "unet"])
 def test_pictures_that_a_network_cannot_halve_are_told_alike(name):
     twin = find(name)
     texts = []
@@ -66,7 +90,7 @@ def test_pictures_that_a_network_cannot_halve_are_told_alike(name):
     assert texts[0] == texts[1]
 
 
-@pytest.mark.parametrize("name", ["encoder_decoder", "unet"])
+@pytest.mark.parametrize("name", ["encoder_decoder", "fcn", "unet"])
 def test_masks_of_another_size_are_one_clear_line_before_either_side_sees_them(name, monkeypatch):
     twin = find(name)
     good = data.load(twin.data, {**twin.data_options, "train_count": 20, "test_count": 2})
