@@ -123,6 +123,12 @@ COUNTERPARTS = (
     ),
     Counterpart(
         "",
+        "torch.nn.BatchNorm1d(num_features, eps, momentum)",
+        "Keras has one BatchNormalization for rows and pictures; of sequences PyTorch wants the channels second.",
+        ("batchnorm_momentum", "batchnorm_epsilon", "batchnorm_variance"),
+    ),
+    Counterpart(
+        "",
         "torch.nn.BatchNorm3d(num_features, eps, momentum)",
         "Keras's BatchNormalization is for any number of axes, PyTorch has a layer for each; else as in two.",
         ("batchnorm_momentum", "batchnorm_epsilon", "batchnorm_variance"),

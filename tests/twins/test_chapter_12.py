@@ -15,7 +15,7 @@ from torch_impl import train
 from torch_impl.exercises.driving import inductive_biases
 from twin import data
 from twin.catalogue import find
-from twin.data import connectome, karate_club
+from twin.data import connectome, karate_club, sweeps
 from twin.errors import TwinError
 
 LAYERS = ("fully_connected", "convolutional", "recurrent", "graph")
@@ -153,3 +153,51 @@ def test_a_graph_that_is_none_is_one_clear_line(edges, nodes, message):
     with pytest.raises(TwinError, match=re.escape(message)) as error:
         connectome.adjacency(edges, nodes)
     assert "\n" not in str(error.value)
+
+
+# Lidar
+
+
+def test_points_lie_on_the_road_user_that_they_come_from():
+    random = np.random.default_rng(0)
+    points = sweeps.cast("car", (10.0, 0.0), 0.0, 1.0, random)
+    assert len(points) > 200
+    assert points[:, 0].min() == pytest.approx(10 - 2.1, abs=0.1)  # its near end; the far one is hidden behind it
+    assert (abs(points[:, 1]) < 0.9 + 0.1).all()
+    assert ((points[:, 2] > 0.2 - 0.1) & (points[:, 2] < 1.55 + 0.1)).all()
+    lower = points[points[:, 2] < 0.9]
+    assert lower[:, 0].std() < 0.05  # nothing is seen through the body
+    far = sweeps.cast("car", (20.0, 0.0), 0.0, 1.0, random)
+    assert len(far) < len(points) / 3
+
+
+def test_the_order_of_the_points_does_not_matter_to_pointnet():
+    twin = find("lidar_objects")
+    model = train.build(twin, dict(twin.small.arguments), "float64").model.eval()
+    x = torch.from_numpy(data.load(twin.data, {"train_count": 1, "test_count": 4}).test["x"]).double()
+    order = torch.from_numpy(np.random.default_rng(0).permutation(64))
+    with torch.no_grad():
+        torch.testing.assert_close(model(x[:, order]), model(x))
+        doubled = torch.cat([x, x], dim=1)
+        torch.testing.assert_close(model(doubled), model(x))  # nor how often a point is seen
+        assert (model(x[:, :8]) - model(x)).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize(("speed", "sideways"), [(8.0, 0.0), (5.0, 0.5)])
+def test_when_and_where_a_collision_comes_is_told_from_two_sweeps(speed, sideways):
+    random, interval = np.random.default_rng(1), 0.5
+    places = [(20.0, 0.0), (20.0 - speed * interval, sideways * interval)]
+    before, after = (sweeps.cast("car", place, np.pi, 1.0, random) for place in places)
+    seconds, place = sweeps.collision(before, after, interval)
+    assert seconds == pytest.approx((places[1][0] - 2.1) / speed, rel=0.1)  # until its front is where the sensor is
+    assert abs(place).max() < 2 + abs(sideways) * seconds
+
+
+def test_what_goes_away_never_collides_and_no_points_are_one_clear_line():
+    random = np.random.default_rng(2)
+    before, after = (sweeps.cast("pedestrian", (distance, 1.0), 0.0, 1.0, random) for distance in (8.0, 9.0))
+    assert sweeps.collision(before, after, 0.5)[0] == float("inf")
+    with pytest.raises(TwinError, match="points in both sweeps and an interval above 0; received 0 and"):
+        sweeps.collision(before[:0], after, 0.5)
+    with pytest.raises(TwinError, match="points must be at least 1; received 0"):
+        sweeps.load(points=0)

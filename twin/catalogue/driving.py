@@ -31,4 +31,29 @@ TWINS = (
         epochs=10,
         batch_size=16,
     ),
+    Twin(
+        name="lidar_objects",
+        title="Objects from lidar points: PointNet",
+        kind="model",
+        deck="D",
+        topic="Lidar, object detection, time and place of a collision",
+        paper="Qi, Su, Mo and Guibas, PointNet: deep learning on point sets for 3D classification and segmentation, "
+        "2017, section 4.2, figure 2 and table 6",
+        model="PointNet",
+        small=Size(
+            {"point_dims": (32, 64, 128), "head_dims": (64,), "dropout": 0.3, "num_classes": 3}, parameters=19_587
+        ),
+        paper_size=Size(
+            {"point_dims": (64, 64, 64, 128, 1024), "head_dims": (512, 256), "dropout": 0.3, "num_classes": 40},
+            parameters=819_624,
+            data_options={"points": 1024, "train_count": 16, "test_count": 8},
+        ),
+        ladder={"dropout": 0.0},
+        data="sweeps",
+        loss="cross_entropy",
+        optimizer=Optimizer("adam", learning_rate=2e-3),
+        metric=Metric("accuracy", goal=0.9, chance=0.41, margin=0.0175),
+        epochs=10,
+        batch_size=32,
+    ),
 )
