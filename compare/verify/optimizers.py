@@ -118,7 +118,8 @@ def _of_schedules(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> Finding
     rates = np.array(mine["schedule"]["rates"])
     native = np.array(theirs["schedule"])
     rates, steps = rates[: len(native)], steps[: len(native)]
-    if not (kind or theirs["scheduler"]) or len(native) == 0:
+    hidden = not theirs["scheduler"] and len(set(theirs["rates"])) > 1  # its own step changes the rate
+    if hidden or not (kind or theirs["scheduler"]) or len(native) == 0:
         return None
     apart = np.abs(rates - native) / max(float(np.abs(rates).max()), 1e-30)
     if apart.max() <= RATE_LIMIT:
