@@ -81,25 +81,25 @@ class Metric:
 
     Args:
         name: a function of `twin.metrics`.
-        goal: what the default training must reach, on both sides.
+        target: what the default training must reach, on both sides.
         chance: what a model that learned nothing gets.
         margin: two trainings whose means differ by less have learned equally well. Declared before anything is
-            measured: no finer than the test part's own noise, sqrt(p (1 - p) / rows) at p = goal, where the metric
-            is a share of the rows, and a tenth of the goal where it is not.
+            measured: no finer than the test part's own noise, sqrt(p (1 - p) / rows) at p = target, where the metric
+            is a share of the rows, and a tenth of the target where it is not.
     """
 
     name: str
-    goal: float
+    target: float
     chance: float
     margin: float
 
     @property
     def higher_is_better(self) -> bool:
-        return self.goal > self.chance
+        return self.target > self.chance
 
     def reached(self, value: float) -> bool:
-        """Whether `value` is at least as good as the goal."""
-        return value >= self.goal if self.higher_is_better else value <= self.goal
+        """Whether `value` is at least as good as the target."""
+        return value >= self.target if self.higher_is_better else value <= self.target
 
 
 @dataclass(frozen=True)

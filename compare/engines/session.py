@@ -318,7 +318,7 @@ class BuiltTwin:
             epochs: how many.
             data_name, data_options: a module of `twin.data`, and the options of its `load`.
             show: whether to make pictures of what was learned.
-            until_target: whether to stop once the metric's goal is reached.
+            until_target: whether to stop once the metric's target is reached.
             on_epoch: called after each.
 
         Raises:

@@ -1,5 +1,6 @@
 """Which call of PyTorch stands for which of Keras, and what changes: the vocabulary of the twins, in one place."""
 
+# Long: the counterparts are one table, in which a reader looks a call up.
 import ast
 import functools
 from collections.abc import Iterator

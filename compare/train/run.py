@@ -43,7 +43,7 @@ class Options:
         log: where losses and metric are also written, as they come.
         variants: name -> the catalogue's twin with another `small` size, data, epochs or metric, to train in its
             place; the worker takes the rest from the catalogue.
-        until_target: stop once the metric's goal is reached, as tests do that ask whether it is.
+        until_target: stop once the metric's target is reached, as tests do that ask whether it is.
     """
 
     epochs: int | None = None
@@ -241,7 +241,7 @@ class Trainings:
         result = measurement.result = TrainResult(
             metric=metric.name,
             value=math.nan if trained.value is None else trained.value,
-            target=metric.goal,
+            target=metric.target,
             chance=metric.chance,
             margin=metric.margin,
             epochs=self.options.epochs or twin.epochs,
@@ -259,7 +259,7 @@ class Trainings:
             measurement.status, measurement.reason = "failed", f"{metric.name} is {result.value}"
         elif self.options.epochs is None and not metric.reached(result.value):
             measurement.status = "failed"
-            measurement.reason = f"{metric.name} {result.value:.4g} misses the twin's target of {metric.goal:g}"
+            measurement.reason = f"{metric.name} {result.value:.4g} misses the twin's target of {metric.target:g}"
         else:
             measurement.status = "ok"
         return result

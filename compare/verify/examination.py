@@ -6,6 +6,7 @@ repeated with Keras's recorded values at every pair of layers, so that each laye
 that is named is the one at fault, not the one after it (compare.verify.comparison).
 """
 
+# Long: the steps of one examination on the same two subjects, in their order; what each step does is in a module.
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -35,6 +36,7 @@ ANCHORS = {
 }  # fmt: skip
 
 
+# Long: as the module.
 @dataclass
 class Examination:
     """Two models, one input, and the way up the ladder.

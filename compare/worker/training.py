@@ -40,7 +40,7 @@ class Training:
         """Train with the stock optimizer, on batches in an order that the seed fixes; measure what was learned.
 
         With `show`, also pictures of what was learned. With `until_target`, no longer than it takes to reach the
-        metric's goal, as seen after each quarter of the epochs; a twin that trains in phases of its own goes on to
+        metric's target, as seen after each quarter of the epochs; a twin that trains in phases of its own goes on to
         its end, because its metric says nothing before the last phase.
         """
         train, run = self.context.train, self.context.run
@@ -80,7 +80,7 @@ class Progress:
         context: with the twin that trains.
         dataset: whose test rows say what was learned.
         epochs: how many there are to be.
-        looks: the epochs after which it ends if the metric's goal is reached.
+        looks: the epochs after which it ends if the metric's target is reached.
     """
 
     context: Context
@@ -97,7 +97,7 @@ class Progress:
 
         Raises:
             Stopped: when a loss is not finite.
-            Reached: when the goal is reached and this is an epoch to look after.
+            Reached: when the target is reached and this is an epoch to look after.
         """
         self.marks.append(time.perf_counter())
         for name, value in values.items():

@@ -11,7 +11,7 @@ from twin.catalogue import find
 def trained(twin, engine, values, **changes):
     """Cells of `twin train` with those values, seed by seed."""
     metric = find(twin).metric
-    of_metric = {"metric": metric.name, "target": metric.goal, "chance": metric.chance, "margin": metric.margin}
+    of_metric = {"metric": metric.name, "target": metric.target, "chance": metric.chance, "margin": metric.margin}
     fields = {**of_metric, "seconds": 1.0, "loss": {}, **changes}
     return [
         TrainMeasurement(

@@ -17,7 +17,7 @@ def of_seeds(twins, count, engines=("torch", "keras-tensorflow", "keras-jax")):
         measurement
         for name in twins
         for engine in engines
-        for measurement in trained(name, engine, find(name).metric.goal + rng.normal(0, 1e-3, count), **more)
+        for measurement in trained(name, engine, find(name).metric.target + rng.normal(0, 1e-3, count), **more)
     ]
 
 

@@ -114,7 +114,7 @@ def test_verdicts_on_simulated_trainings():
 )
 def test_better_and_worse_mind_which_way_the_metric_goes(name, sign, verdict):
     metric = find(name).metric
-    theirs = np.full(11, metric.goal)
+    theirs = np.full(11, metric.target)
     found = compared(theirs + around(sign * 2 * metric.margin, 0.5 * metric.margin, 11), theirs, name)
     assert found.verdict == verdict
     assert found.more_seeds == 0

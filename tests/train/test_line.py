@@ -105,7 +105,7 @@ def test_a_variant_is_the_catalogues_twin_but_for_what_the_worker_is_told(data):
         own = find(step.twin)
         told = {name: getattr(own, name) for name in ("small", "data", "data_options", "epochs", "metric")}
         assert replace(twin, **told) == own
-        assert (twin.data, twin.metric.goal) == (data, step.goals[data])
+        assert (twin.data, twin.metric.target) == (data, step.targets[data])
         assert twin.small.arguments["image_shape"] == (32, 32, 1)
 
 

@@ -129,6 +129,6 @@ def test_a_training_until_its_target_stops_there_and_none_by_phases_is_cut_short
     training.run(record, [ENGINES["torch"]], Settings(jobs=1), options, lambda each, word: None)
     mlp, ensemble = measurements
     assert (mlp.status, ensemble.status) == ("ok", "ok"), (mlp.reason, ensemble.reason)
-    assert mlp.result.value >= find("mlp").metric.goal
+    assert mlp.result.value >= find("mlp").metric.target
     assert len(mlp.result.loss["loss"]) in (5, 10, 15)
     assert all(len(losses) == find("ensemble").epochs for losses in ensemble.result.loss.values())

@@ -155,7 +155,7 @@ def test_boxes_of_each_class_are_taken_by_class(scenes):
 
 
 def test_boxes_are_drawn_on_the_scenes(scenes):
-    twin = replace(find("localizer"), metric=Metric("mean_average_precision", goal=0.8, chance=0.0, margin=0.08))
+    twin = replace(find("localizer"), metric=Metric("mean_average_precision", target=0.8, chance=0.0, margin=0.08))
     found = perfect(scenes.test)
     drawn = pictures.of_predictions(twin, scenes.test, found)
     strips = [np.asarray(Image.open(io.BytesIO(base64.b64decode(each["png"])))) for each in drawn["pictures"]]

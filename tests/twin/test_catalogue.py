@@ -1,4 +1,4 @@
-"""The catalogue: names, reasons and goals."""
+"""The catalogue: names, reasons and targets."""
 
 import pytest
 
@@ -28,7 +28,7 @@ def test_a_departure_states_its_reason(twin):
 def test_a_model_declares_what_it_must_reach(twin):
     if twin.kind == "model":
         assert twin.metric is not None
-        assert twin.metric.goal != twin.metric.chance
+        assert twin.metric.target != twin.metric.chance
         assert twin.small.parameters > 0
 
 

@@ -24,10 +24,10 @@ def test_no_margin_is_finer_than_the_noise_of_the_test_part_or_coarser_than_what
         if key not in rows:
             rows[key] = len(next(iter(data.load(twin.data, twin.data_options).test.values())))
         if metric.name in SHARES:
-            assert metric.margin >= math.sqrt(metric.goal * (1 - metric.goal) / rows[key]), twin.name
+            assert metric.margin >= math.sqrt(metric.target * (1 - metric.target) / rows[key]), twin.name
         else:
-            assert metric.margin == pytest.approx(metric.goal / 10), twin.name
-        assert metric.margin < abs(metric.goal - metric.chance) / 5, twin.name
+            assert metric.margin == pytest.approx(metric.target / 10), twin.name
+        assert metric.margin < abs(metric.target - metric.chance) / 5, twin.name
 
 
 @pytest.mark.parametrize("name", TRAININGS)
@@ -37,4 +37,4 @@ def test_the_lines_margin_is_no_finer_than_the_noise(name):
     assert QUICK_EPOCHS
     for twin in variants(name, quick=True):
         metric = twin.metric
-        assert metric.margin >= math.sqrt(metric.goal * (1 - metric.goal) / smallest), twin.name
+        assert metric.margin >= math.sqrt(metric.target * (1 - metric.target) / smallest), twin.name

@@ -137,7 +137,7 @@ ENTRY = """
         targets={"clean": "images"},
         loss="own",
         optimizer=Optimizer("sgd", learning_rate=0.1, momentum=0.9),
-        metric=Metric("accuracy", goal=0.9, chance=0.5, margin=0.1),
+        metric=Metric("accuracy", target=0.9, chance=0.5, margin=0.1),
         epochs=12,
         batch_size=16,
     ),

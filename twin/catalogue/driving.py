@@ -27,7 +27,7 @@ TWINS = (
         loss="own",
         optimizer=Optimizer("adam", learning_rate=5e-3),
         # The share of 64 graphs' nodes has at most the noise of a share of 64 rows: 0.034.
-        metric=Metric("accuracy", goal=0.92, chance=0.5, margin=0.035),
+        metric=Metric("accuracy", target=0.92, chance=0.5, margin=0.035),
         epochs=10,
         batch_size=16,
     ),
@@ -52,7 +52,7 @@ TWINS = (
         data="sweeps",
         loss="cross_entropy",
         optimizer=Optimizer("adam", learning_rate=2e-3),
-        metric=Metric("accuracy", goal=0.9, chance=0.41, margin=0.0175),
+        metric=Metric("accuracy", target=0.9, chance=0.41, margin=0.0175),
         epochs=10,
         batch_size=32,
     ),

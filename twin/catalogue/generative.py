@@ -20,7 +20,7 @@ TWINS = (
         data="flat_digits",
         loss="mean_squared_error",
         optimizer=Optimizer("adam", learning_rate=5e-3),
-        metric=Metric("reconstruction_error", goal=0.016, chance=0.074, margin=0.0016),  # a tenth of the goal
+        metric=Metric("reconstruction_error", target=0.016, chance=0.074, margin=0.0016),  # a tenth of the goal
         epochs=80,
         batch_size=32,
     ),
@@ -36,7 +36,7 @@ TWINS = (
         data="flat_digits",
         loss="phases",
         optimizer=Optimizer("adam", learning_rate=1e-2),
-        metric=Metric("reconstruction_error", goal=0.0115, chance=0.074, margin=0.00115),  # a tenth of the goal
+        metric=Metric("reconstruction_error", target=0.0115, chance=0.074, margin=0.00115),  # a tenth of the goal
         epochs=90,
         batch_size=32,
     ),
@@ -56,7 +56,7 @@ TWINS = (
         data="few_labels",
         loss="phases",
         optimizer=Optimizer("adam", learning_rate=2e-3),
-        metric=Metric("accuracy", goal=0.77, chance=0.1, margin=0.023),
+        metric=Metric("accuracy", target=0.77, chance=0.1, margin=0.023),
         epochs=160,
         batch_size=32,
     ),
@@ -77,7 +77,7 @@ TWINS = (
         data_options={"noise_stddev": 0.4, "dropout": 0.2},
         loss="mean_squared_error",
         optimizer=Optimizer("adam", learning_rate=1e-3),
-        metric=Metric("reconstruction_error", goal=0.045, chance=0.074, margin=0.0045),  # a tenth of the goal
+        metric=Metric("reconstruction_error", target=0.045, chance=0.074, margin=0.0045),  # a tenth of the goal
         epochs=60,
         batch_size=32,
     ),
@@ -94,7 +94,7 @@ TWINS = (
         loss="phases",
         draws=(Draw("hidden_uniform", "uniform", ("num_hidden",)),),
         optimizer=Optimizer("sgd", learning_rate=0.1, momentum=0.5),
-        metric=Metric("reconstruction_error", goal=0.04, chance=0.133, margin=0.004),  # a tenth of the goal
+        metric=Metric("reconstruction_error", target=0.04, chance=0.133, margin=0.004),  # a tenth of the goal
         epochs=50,
         batch_size=32,
     ),
@@ -124,7 +124,7 @@ TWINS = (
             Draw("uniform3", "uniform", ("hidden3",)),
         ),
         optimizer=Optimizer("sgd", learning_rate=0.1, momentum=0.9),
-        metric=Metric("accuracy", goal=0.94, chance=0.1, margin=0.0126),
+        metric=Metric("accuracy", target=0.94, chance=0.1, margin=0.0126),
         epochs=60,
         batch_size=32,
     ),
@@ -142,7 +142,7 @@ TWINS = (
         loss="phases",
         draws=(Draw("x", "normal", ("latent_dim",)),),
         optimizer=Optimizer("adam", learning_rate=2e-3, beta_1=0.5),
-        metric=Metric("frechet_distance", goal=5.0, chance=44.0, margin=0.5),  # a tenth of the goal
+        metric=Metric("frechet_distance", target=5.0, chance=44.0, margin=0.5),  # a tenth of the goal
         epochs=120,
         batch_size=64,
     ),
@@ -168,7 +168,7 @@ TWINS = (
         loss="phases",
         draws=(Draw("x", "normal", ("latent_dim",)),),
         optimizer=Optimizer("adam", learning_rate=1e-3, beta_1=0.5),
-        metric=Metric("frechet_distance", goal=4.0, chance=34.0, margin=0.4),  # a tenth of the goal
+        metric=Metric("frechet_distance", target=4.0, chance=34.0, margin=0.4),  # a tenth of the goal
         epochs=25,
         batch_size=64,
     ),

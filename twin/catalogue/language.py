@@ -19,7 +19,7 @@ TWINS = (
         inputs={"image": "images", "tokens": "as is"},
         loss="own",
         optimizer=Optimizer("adam", learning_rate=3e-3, schedule="cosine"),
-        metric=Metric("bleu", goal=0.55, chance=0.217, margin=0.055),  # a tenth of the goal
+        metric=Metric("bleu", target=0.55, chance=0.217, margin=0.055),  # a tenth of the goal
         flatten={"encoder.dense": "encoder.conv3"},
         epochs=14,
         batch_size=32,

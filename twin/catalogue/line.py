@@ -19,12 +19,12 @@ class Step:
     Args:
         twin: its name in the catalogue.
         size: at which it takes the line's pictures.
-        goals: data set -> the accuracy that both sides must reach.
+        targets: data set -> the accuracy that both sides must reach.
     """
 
     twin: str
     size: Size
-    goals: Mapping[str, float]
+    targets: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Training:
         options: of the data set's `load`.
         quick_options: the same for a trial.
         epochs: for every network alike.
-        margin: within which two accuracies are equal: the noise of the smallest test part at the lowest goal.
+        margin: within which two accuracies are equal: the noise of the smallest test part at the lowest target.
     """
 
     options: Mapping[str, Any]
@@ -58,17 +58,17 @@ LINE = (
     Step(
         "lenet",
         Size({"image_shape": (32, 32, 1), "num_classes": 10}, parameters=61_706),
-        goals={"fashion_mnist": 0.75, "digits": 0.93},
+        targets={"fashion_mnist": 0.75, "digits": 0.93},
     ),
     Step(
         "vgg_style",
         Size({"image_shape": (32, 32, 1), "num_classes": 10}, parameters=161_724),
-        goals={"fashion_mnist": 0.75, "digits": 0.95},
+        targets={"fashion_mnist": 0.75, "digits": 0.95},
     ),
     Step(
         "resnet_style",
         Size({"image_shape": (32, 32, 1), "width": 16, "num_blocks": 1, "num_classes": 10}, parameters=75_002),
-        goals={"fashion_mnist": 0.8, "digits": 0.97},
+        targets={"fashion_mnist": 0.8, "digits": 0.97},
     ),
     Step(
         "mbconv",
@@ -83,7 +83,7 @@ LINE = (
             },
             parameters=74_719,
         ),
-        goals={"fashion_mnist": 0.8, "digits": 0.97},
+        targets={"fashion_mnist": 0.8, "digits": 0.97},
     ),
     Step(
         "vit",
@@ -100,7 +100,7 @@ LINE = (
             },
             parameters=73_034,
         ),
-        goals={"fashion_mnist": 0.75, "digits": 0.9},
+        targets={"fashion_mnist": 0.75, "digits": 0.9},
     ),
 )
 
@@ -115,7 +115,7 @@ def variants(data: str, quick: bool) -> list[Twin]:
             data=data,
             data_options=training.quick_options if quick else training.options,
             epochs=training.epochs,
-            metric=Metric("accuracy", goal=step.goals[data], chance=0.1, margin=training.margin),
+            metric=Metric("accuracy", target=step.targets[data], chance=0.1, margin=training.margin),
         )
         for step in LINE
     ]

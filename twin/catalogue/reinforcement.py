@@ -25,7 +25,7 @@ TWINS = (
         data="cartpole_episodes",
         loss="phases",
         optimizer=Optimizer("adam", learning_rate=1e-2),
-        metric=Metric("mean_return", goal=300.0, chance=22.0, margin=30.0),  # a tenth of the goal
+        metric=Metric("mean_return", target=300.0, chance=22.0, margin=30.0),  # a tenth of the goal
         epochs=12,
         batch_size=128,
     ),
@@ -44,7 +44,7 @@ TWINS = (
         data="cartpole",
         loss="phases",
         optimizer=Optimizer("adam", learning_rate=5e-4),
-        metric=Metric("mean_return", goal=300.0, chance=22.0, margin=30.0),  # a tenth of the goal
+        metric=Metric("mean_return", target=300.0, chance=22.0, margin=30.0),  # a tenth of the goal
         epochs=14,
         batch_size=128,
     ),

@@ -36,7 +36,7 @@ TWINS = (
         outputs={"y": "images"},
         loss="cross_entropy",
         optimizer=Optimizer("adam", learning_rate=4e-3, schedule="cosine"),
-        metric=Metric("mean_mask_iou", goal=0.7, chance=0.29, margin=0.035),  # of 200 pictures, as U-Net's
+        metric=Metric("mean_mask_iou", target=0.7, chance=0.29, margin=0.035),  # of 200 pictures, as U-Net's
         epochs=8,
         batch_size=16,
         differences=(
@@ -89,7 +89,7 @@ TWINS = (
         outputs={"y": "images"},
         loss="cross_entropy",
         optimizer=Optimizer("adam", learning_rate=5e-3, schedule="cosine"),
-        metric=Metric("mean_mask_iou", goal=0.75, chance=0.29, margin=0.035),  # of 200 pictures, as U-Net's
+        metric=Metric("mean_mask_iou", target=0.75, chance=0.29, margin=0.035),  # of 200 pictures, as U-Net's
         epochs=12,
         batch_size=16,
         differences=(HE_NORMAL,),
@@ -114,7 +114,7 @@ TWINS = (
         loss="cross_entropy",
         optimizer=Optimizer("adam", learning_rate=4e-3, schedule="cosine"),
         # A mean over 200 pictures of something between 0 and 1 has at most the noise of a share of them: 0.033.
-        metric=Metric("mean_mask_iou", goal=0.7, chance=0.29, margin=0.035),
+        metric=Metric("mean_mask_iou", target=0.7, chance=0.29, margin=0.035),
         epochs=8,
         batch_size=16,
         tolerances=dict.fromkeys(

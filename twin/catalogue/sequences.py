@@ -54,7 +54,7 @@ TWINS = (
         loss="cross_entropy",
         optimizer=Optimizer("adam", learning_rate=2e-3, schedule="cosine"),
         # As in har_lstm: windows that overlap by four fifths are not independent.
-        metric=Metric("accuracy", goal=0.93, chance=0.25, margin=0.025),
+        metric=Metric("accuracy", target=0.93, chance=0.25, margin=0.025),
         epochs=20,
         batch_size=32,
     ),
@@ -72,7 +72,7 @@ TWINS = (
         loss="cross_entropy",
         optimizer=Optimizer("adam", learning_rate=3e-3, schedule="cosine"),
         # Windows that overlap by four fifths are not independent: a fifth of the rows would have noise 0.027.
-        metric=Metric("accuracy", goal=0.9, chance=0.25, margin=0.03),
+        metric=Metric("accuracy", target=0.9, chance=0.25, margin=0.03),
         epochs=20,
         batch_size=32,
         differences=(TWO_BIASES, LSTM_START),
@@ -89,7 +89,7 @@ TWINS = (
         data="vowels",
         loss="cross_entropy",
         optimizer=Optimizer("adam", learning_rate=1e-2, schedule="cosine"),
-        metric=Metric("accuracy", goal=0.93, chance=0.24, margin=0.014),
+        metric=Metric("accuracy", target=0.93, chance=0.24, margin=0.014),
         epochs=25,
         batch_size=32,
         differences=(TWO_BIASES, LSTM_START),
@@ -106,7 +106,7 @@ TWINS = (
         data="vowels",
         loss="cross_entropy",
         optimizer=Optimizer("adam", learning_rate=3e-3, schedule="cosine"),
-        metric=Metric("accuracy", goal=0.92, chance=0.24, margin=0.015),
+        metric=Metric("accuracy", target=0.92, chance=0.24, margin=0.015),
         epochs=40,
         batch_size=16,
         differences=(GRU_START,),
@@ -127,7 +127,7 @@ TWINS = (
         data="vowels",
         loss="cross_entropy",
         optimizer=Optimizer("adam", learning_rate=3e-3, schedule="cosine"),
-        metric=Metric("accuracy", goal=0.94, chance=0.24, margin=0.013),
+        metric=Metric("accuracy", target=0.94, chance=0.24, margin=0.013),
         epochs=40,
         batch_size=16,
         differences=(TWO_BIASES, LSTM_START),
@@ -181,7 +181,7 @@ TWINS = (
         inputs={"source": "as is", "target": "as is"},
         loss="own",
         optimizer=Optimizer("adam", learning_rate=3e-3, beta_2=0.98, schedule="cosine"),
-        metric=Metric("phone_error_rate", goal=0.3, chance=1.04, margin=0.03),  # a tenth of the goal
+        metric=Metric("phone_error_rate", target=0.3, chance=1.04, margin=0.03),  # a tenth of the goal
         epochs=8,
         batch_size=64,
     ),

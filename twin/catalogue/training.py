@@ -61,7 +61,7 @@ TWINS: tuple[Twin, ...] = (
         inputs={"x": "images"},
         loss="phases",
         optimizer=Optimizer("adam", learning_rate=2e-3),
-        metric=Metric("accuracy", goal=0.97, chance=0.1, margin=0.01),
+        metric=Metric("accuracy", target=0.97, chance=0.1, margin=0.01),
         epochs=12,
         batch_size=32,
         flatten={
@@ -98,7 +98,7 @@ TWINS: tuple[Twin, ...] = (
         inputs={"x": "images"},
         loss="phases",
         optimizer=Optimizer("adam", learning_rate=1e-3),
-        metric=Metric("accuracy", goal=0.93, chance=0.5, margin=0.025),
+        metric=Metric("accuracy", target=0.93, chance=0.5, margin=0.025),
         epochs=60,
         batch_size=32,
         differences=(

@@ -21,7 +21,7 @@ TWINS = (
         data="digit_strings",
         loss="own",
         optimizer=Optimizer("adam", learning_rate=2e-3, schedule="cosine"),
-        metric=Metric("character_error_rate", goal=0.2, chance=1.0, margin=0.02),  # a tenth of the goal
+        metric=Metric("character_error_rate", target=0.2, chance=1.0, margin=0.02),  # a tenth of the goal
         epochs=10,
         batch_size=16,
         tolerances={"float64": Tolerance("TensorFlow computes CTC's loss in float32", rel_l2=1e-6)},
@@ -49,7 +49,7 @@ TWINS = (
         data="clips",
         loss="cross_entropy",
         optimizer=Optimizer("adam", learning_rate=1e-3, schedule="cosine"),
-        metric=Metric("accuracy", goal=0.9, chance=0.125, margin=0.015),
+        metric=Metric("accuracy", target=0.9, chance=0.125, margin=0.015),
         epochs=6,
         batch_size=32,
         flatten={"dense1": "conv5b"},
@@ -68,7 +68,7 @@ TWINS = (
         data="pulses",
         loss="own",
         optimizer=Optimizer("adam", learning_rate=3e-3, schedule="cosine"),
-        metric=Metric("heart_rate_error", goal=5.0, chance=26.0, margin=0.5),  # a tenth of the goal
+        metric=Metric("heart_rate_error", target=5.0, chance=26.0, margin=0.5),  # a tenth of the goal
         epochs=8,
         batch_size=32,
         differences=(GRU_START,),
@@ -113,7 +113,7 @@ TWINS = (
         data="clips",
         loss="cross_entropy",
         optimizer=Optimizer("adam", learning_rate=2e-3, schedule="cosine"),
-        metric=Metric("accuracy", goal=0.9, chance=0.125, margin=0.015),
+        metric=Metric("accuracy", target=0.9, chance=0.125, margin=0.015),
         epochs=10,
         batch_size=32,
         tolerances={
@@ -144,7 +144,7 @@ TWINS = (
         data="lips",
         loss="own",
         optimizer=Optimizer("adam", learning_rate=5e-3, schedule="cosine"),
-        metric=Metric("word_error_rate", goal=0.5, chance=1.0, margin=0.05),  # a tenth of the goal
+        metric=Metric("word_error_rate", target=0.5, chance=1.0, margin=0.05),  # a tenth of the goal
         epochs=12,
         batch_size=16,
         tolerances={"float64": Tolerance("TensorFlow computes CTC's loss in float32", rel_l2=1e-6)},

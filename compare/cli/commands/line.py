@@ -22,7 +22,9 @@ def line(
         str | None,
         typer.Option(metavar="fashion_mnist|digits", help="Default: fashion_mnist where installed, else digits."),
     ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Two epochs on few pictures: a trial, with no goals.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Two epochs on few pictures: a trial without targets.")
+    ] = False,
     engine: Annotated[
         list[str] | None,
         typer.Option("--engine", metavar="ENGINE", help="Repeat for several. Default: torch, keras-jax."),

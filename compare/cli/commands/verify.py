@@ -27,6 +27,7 @@ EXAMPLES = (
 )
 
 
+# Long: an option has one line of the signature, and a field of the request.
 def verify(
     keras: Annotated[str, typer.Argument(metavar="KERAS", help="file.py:callable or package.module:callable.")],
     torch: Annotated[str, typer.Argument(metavar="TORCH", help="The same for PyTorch.")],
