@@ -523,6 +523,8 @@ def _call(model: keras.Model, tensors: Sequence[Any], training: bool | None) -> 
     """Call the model as `fit` does: the mode is given where `call` takes it."""
     takes = training is not None and "training" in inspect.signature(model.call).parameters
     options = {"training": training} if takes else {}
+    if isinstance(given := getattr(model, "input", None), Mapping):  # a functional model of a dictionary, in its order
+        return model(dict(zip(given, tensors, strict=True)), **options)
     parameters = [
         p for p in inspect.signature(model.call).parameters.values()
         if p.kind is p.POSITIONAL_OR_KEYWORD and p.name not in ("training", "mask")

@@ -101,6 +101,9 @@ def pytest_collection_modifyitems(config, items):
     items.sort(key=lambda item: bool({"checked", "trained"} & set(item.fixturenames)))
 
 
+@pytest.hookimpl(
+    tryfirst=True
+)  # before this process says that it is ready, and the one that distributes reads what is asked
 def pytest_collection_finish(session):
     """Ask for what the selected tests need; without several processes, begin to measure it."""
     if session.config.getoption("--collect-only"):

@@ -74,6 +74,24 @@ def gradients(
     return (_first_gradient(pairing, traces, apart, got, wanted),), worst
 
 
+def trained(pairing: Pairing) -> tuple[Finding, ...]:
+    """Arrays that one side trains and the other leaves as they are."""
+    for match in pairing.matches:
+        names = [
+            {part.leaf.full(n) for part in parts for n in part.leaf.trainable} for parts in (match.keras, match.torch)
+        ]
+        for link in match.links:
+            in_keras, in_torch = link.keras.name in names[0], link.torch.name in names[1]
+            if in_keras == in_torch:
+                continue
+            side, other = ("Keras", "PyTorch") if in_keras else ("PyTorch", "Keras")
+            frozen = "requires_grad=False, or a buffer" if in_keras else "trainable=False"
+            what = f"{side} trains {link.torch.name}, {other} does not ({frozen})"
+            paths = match.keras[0].leaf.path, match.torch[0].leaf.path
+            return (Finding("gradients", *paths, what, "trainable", says="an optimizer changes it on one side only"),)
+    return ()
+
+
 def _first_gradient(
     pairing: Pairing, traces: tuple[Trace, Trace], apart: Mapping[str, float], got: Arrays, wanted: Arrays
 ) -> Finding:

@@ -138,7 +138,9 @@ class Examination:
         if found:
             return self._verdict("differ", found, rungs, notes)
         rungs["gradients"] = worst
-        found = self._small(whole) if self.perturb and self.weights == "cross" else ()
+        found = backward.trained(self.pairing)
+        if not found and self.perturb and self.weights == "cross":
+            found = self._small(whole)
         if found:
             return self._verdict("differ", found, rungs, notes)
         return self._verdict("agree", (), rungs, [*notes, *self._unlike()])

@@ -109,7 +109,9 @@ def _place_of_epsilon(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> dic
     own, native = mine["settings"].get("eps"), theirs["settings"].get("eps")
     if own is None or native is None or not math.isclose(own, native, rel_tol=1e-3):
         return {}
-    return {"epsilon_hat": True} if "betas" in theirs["settings"] else {"inside": True}
+    if "betas" in theirs["settings"]:
+        return {"epsilon_hat": True}
+    return {"inside": True} if theirs["kind"] in ROOTED else {}
 
 
 def _of_schedules(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> Finding | None:
@@ -137,6 +139,7 @@ def _of_schedules(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> Finding
     return Finding("optimizer", *names, what, cause, float(apart.max()), says=says)
 
 
+ROOTED = ("RMSprop", "Adagrad")  # where Keras adds epsilon under the root, and PyTorch behind it
 CAUSES = {
     "lr": "learning_rate", "eps": "adam_epsilon", "betas": "adam_betas", "momentum": "momentum",
     "alpha": "rmsprop_defaults", "initial_accumulator_value": "adagrad_accumulator", "weight_decay": "weight_decay",
@@ -152,7 +155,7 @@ def _changes(
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """What PyTorch's optimizer would have to do otherwise: one thing, then with what belongs to it, then all."""
     own, native = mine["settings"], theirs["settings"]
-    adam, rooted = "betas" in native, theirs["kind"] in ("RMSprop", "Adagrad")
+    adam, rooted = "betas" in native, theirs["kind"] in ROOTED
     unlike = {n: v for n, v in own.items() if n in native and native[n] != v and n != "eps"}
     if len(set(mine["rates"])) > 1 or len(set(theirs["rates"])) > 1:
         unlike.pop("lr", None)

@@ -171,7 +171,8 @@ def test_a_resumed_bench_goes_on_with_process_runs_that_belong_together(statuses
     engines = quick(), quick("slow")
     before = plan(*engines)
     for measurement, status in zip(before, statuses, strict=True):
-        measurement.status, measurement.result = status, BenchResult(process_runs=[ProcessRun(), ProcessRun()])
+        measurement.status = status
+        measurement.result = BenchResult(agrees=True, process_runs=[ProcessRun(), ProcessRun()])
     RunRecord("bench", before, tmp_path / "record.json")
     again = RunRecord("bench", plan(*engines), None)
     again.resume_from(tmp_path / "record.json")

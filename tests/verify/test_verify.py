@@ -40,6 +40,12 @@ def deeper():
     return keras.Sequential([keras.Input((8, 8, 3)), *parts])
 
 
+def named():  # inputs that are a dictionary, as fit passes them
+    user, item = keras.Input((4,), name="user"), keras.Input((3,), name="item")
+    joined = layers.Concatenate()([layers.Dense(6, name="of_user")(user), layers.Dense(6, name="of_item")(item)])
+    return keras.Model({"user": user, "item": item}, layers.Dense(2, name="head")(joined))
+
+
 def branching():
     class Branching(keras.Model):
         def __init__(self):
@@ -136,6 +142,16 @@ nothing = 3
 TORCH = """
 import torch
 from torch import nn
+
+
+class Named(nn.Module):
+    def __init__(self, frozen=False):
+        super().__init__()
+        self.of_user, self.of_item, self.head = nn.Linear(4, 6), nn.Linear(3, 6), nn.Linear(12, 2)
+        self.of_item.weight.requires_grad_(not frozen)
+
+    def forward(self, user, item):
+        return self.head(torch.cat([self.of_user(user), self.of_item(item)], dim=1))
 
 
 class Net(nn.Module):
@@ -595,6 +611,13 @@ def test_shared_layers_nested_models_and_several_inputs_and_outputs(verify, kwar
     verdict = verify(keras="mine.py:joined", torch_="theirs.py:Joined", torch_kwargs=kwargs, **shapes)
     assert [finding.cause for finding in verdict.findings] == causes
     assert verdict.pairs["inner.inside"] == "inner.0"
+
+
+@pytest.mark.parametrize(("kwargs", "causes"), [({}, []), ({"frozen": True}, ["trainable"])])
+def test_inputs_in_a_dictionary_and_an_array_that_one_side_does_not_train(verify, kwargs, causes):
+    verdict = verify(keras="mine.py:named", torch_="theirs.py:Named", torch_kwargs=kwargs, shapes=[(4,), (3,)])
+    assert [finding.cause for finding in verdict.findings] == causes
+    assert all("of_item" in finding.keras for finding in verdict.findings)
 
 
 def test_control_flow_that_depends_on_the_data_is_said_and_the_ladder_still_runs(verify):
