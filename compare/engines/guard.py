@@ -12,11 +12,14 @@ import tempfile
 import threading
 from pathlib import Path
 
-# Files named after the leaders of process groups say which are to be ended.
+# Files named after the leaders of process groups say which are to be ended (dash's `kill` knows no `--`). The folder
+# gets another name first: a worker that starts this very moment has its file there before, or finds no folder and ends
+# (`twin.endings`).
 SCRIPT = """
 trap '' HUP INT QUIT TERM
 while read -r _; do :; done
-for leader in "$0"/groups/*; do kill -KILL -- "-${leader##*/}"; done
+mv "$0"/groups "$0"/ended
+for leader in "$0"/ended/*; do kill -KILL "-${leader##*/}"; done
 rm -rf "$0"
 """
 
@@ -62,6 +65,11 @@ def folder() -> Path:
         OSError: when it cannot be made.
     """
     return Path(tempfile.mkdtemp(prefix="worker-", dir=_of_this_process().home))
+
+
+def groups() -> Path:
+    """Where a process writes itself down that must end with this one."""
+    return _of_this_process().groups
 
 
 def watch(leader: int) -> None:

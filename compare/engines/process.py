@@ -18,6 +18,7 @@ from compare.engines.answers import Epoch, Malformed, Place, Refusal, parse
 from compare.engines.engine import Engine
 from compare.record.measurement import Status
 from twin.bridge import BridgeError
+from twin.endings import GROUPS
 from twin.errors import TwinError
 
 T = TypeVar("T")
@@ -87,7 +88,7 @@ class Worker:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=log,
-                    env=engine.environment(device, threads) | {"TMPDIR": str(self.folder)},
+                    env=engine.environment(device, threads) | {"TMPDIR": str(self.folder), GROUPS: str(guard.groups())},
                     start_new_session=True,
                 )
         except OSError as error:

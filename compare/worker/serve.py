@@ -22,6 +22,7 @@ from compare.worker.learner import Learner
 from compare.worker.model import Model
 from compare.worker.timing import Timing
 from compare.worker.training import Training
+from twin.endings import register
 from twin.errors import TwinError, shortage
 
 GROUPS: tuple[type, ...] = (Framework, Model, Training, Timing, Learner, Foreign, Exporting)
@@ -41,6 +42,7 @@ def operation(groups: Sequence[Any], op: str) -> Any:
 
 def serve(engine: str, *first: type) -> None:
     """Answer requests until stdin ends; `first` are groups whose operations go before the worker's own."""
+    register()
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # what anything prints goes to stderr, so that stdout stays a protocol
 

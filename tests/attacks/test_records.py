@@ -15,7 +15,7 @@ from compare.cli import main as cli
 from compare.record.lock import writing
 from compare.record.record import read_record
 from tests.helpers import mutations, synthetic
-from tests.helpers.attack import CHECK, fake, mostly_long, running, wait_until
+from tests.helpers.attack import CHECK, fake, left_of, mostly_long, running, wait_until
 from twin.errors import TwinError
 from twin.untrusted import CONTROLS, NoJson, json_of, printable
 
@@ -217,6 +217,7 @@ def test_a_record_that_is_written_by_another_process_is_not_continued(tmp_path):
         assert len(answer.stderr.splitlines()) == 1
         assert record.read_text().count("not_run") <= before.count("not_run")
         process.kill()
+    wait_until(lambda: not left_of(tmp_path))
     answer = fake(tmp_path, *CHECK, "--resume", record)  # the kernel has let go of the lock
     assert answer.returncode == 0, answer.stderr
     assert [each.name for each in (tmp_path / "runs").iterdir()] == [record.name]
