@@ -24,6 +24,9 @@ from twin.spec import Twin
 # Before a framework is imported here: beside the background, two threads would wait for each other more than they work.
 os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
 
+# pytest-xdist tells its processes how wide the terminal is, and a command would fold its lines to that.
+os.environ.pop("COLUMNS", None)
+
 # A shell that runs the tests in the background lets them ignore Ctrl-C, and those that send it to a command need it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
