@@ -199,7 +199,7 @@ def fit(run: Run, data: dict[str, np.ndarray], orders: list[np.ndarray], report:
     if hasattr(run.module, "fit"):
         run.module.fit(run, len(orders), report)
         return
-    check_inputs(run.twin, run.arguments, run.twin.inputs_of(data))
+    check_inputs(run.twin, run.arguments, {name: data[name] for name in run.twin.inputs if name in data})
     if run.compiled:
         _fit_phases(run, data, enumerate(orders), report)
     else:
