@@ -16,7 +16,7 @@ import pytest
 from tests.helpers.command import environment
 
 FAKE = [sys.executable, "-P", "-m", "tests.helpers.fake_twin"]
-CHECK = ["check", "tensors", "pooling", "conv_shapes", "--engine", "torch"]  # the second goes wrong as TWIN_FAULT says
+CHECK = ["check", "tensors", "pooling", "why_deep", "--engine", "torch"]  # the second goes wrong as TWIN_FAULT says
 
 
 def mostly_long(values: Iterable[Any], quick: int = 1) -> list[Any]:
