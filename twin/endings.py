@@ -1,6 +1,5 @@
 """A process that must not outlive the one that started it."""
 
-import contextlib
 import os
 import sys
 from pathlib import Path
@@ -17,9 +16,8 @@ def register() -> None:
     if not groups:
         return
     try:
-        with contextlib.suppress(PermissionError):
-            (Path(groups) / str(os.getpid())).touch()
+        (Path(groups) / str(os.getpid())).touch()
     except FileNotFoundError:
         sys.exit(0)
-    except OSError:  # a disk that is full; whoever started it has tried too
+    except OSError:  # a disk that is full, say; whoever started it has tried too
         return

@@ -27,8 +27,7 @@ def check_shapes(
         wanted += f" and at most {largest}" if smallest < largest < math.inf else ""
         wanted += f", in multiples of {multiple}" if multiple > 1 else ""
         raise ValueError(f"expected a height and width of {wanted}. Received: image_shape={image_shape}")
-    if num_classes < 2:
-        raise ValueError(f"expected at least two classes. Received: num_classes={num_classes}")
+    _check_classes(num_classes, 2)
 
 
 def check_sequence(window_shape: Sequence[int], num_classes: int, shortest: int = 1) -> None:
@@ -46,8 +45,7 @@ def check_sequence(window_shape: Sequence[int], num_classes: int, shortest: int 
         raise ValueError(f"expected steps and channels. Received: window_shape={window_shape}")
     if window_shape[0] < shortest:
         raise ValueError(f"expected at least {shortest} steps. Received: window_shape={window_shape}")
-    if num_classes < 2:
-        raise ValueError(f"expected at least two classes. Received: num_classes={num_classes}")
+    _check_classes(num_classes, 2)
 
 
 def check_clips(
@@ -73,8 +71,7 @@ def check_clips(
         )
     if min(clip_shape[1:3]) < smallest:
         raise ValueError(f"expected a height and width of at least {smallest}. Received: clip_shape={clip_shape}")
-    if num_classes < 2:
-        raise ValueError(f"expected at least two classes. Received: num_classes={num_classes}")
+    _check_classes(num_classes, 2)
 
 
 def check_text_line(image_shape: Sequence[int], num_classes: int) -> None:
@@ -89,8 +86,7 @@ def check_text_line(image_shape: Sequence[int], num_classes: int) -> None:
     """
     if len(image_shape) != 3 or image_shape[0] != 32 or image_shape[1] < 8 or image_shape[2] < 1:
         raise ValueError(f"expected a height of 32 and a width of at least 8. Received: image_shape={image_shape}")
-    if num_classes < 2:
-        raise ValueError(f"expected at least two classes. Received: num_classes={num_classes}")
+    _check_classes(num_classes, 2)
 
 
 def check_map(map_shape: Sequence[int], shortest: int) -> None:
@@ -123,8 +119,7 @@ def check_grid(image_shape: Sequence[int], grid: int, strides: Sequence[int], nu
     side = grid * math.prod(strides)
     if len(image_shape) != 3 or tuple(image_shape[:2]) != (side, side) or image_shape[2] < 1:
         raise ValueError(f"expected a height and width of {side} for a grid of {grid}. Received: {image_shape=}")
-    if num_classes < 2:
-        raise ValueError(f"expected at least two classes. Received: {num_classes=}")
+    _check_classes(num_classes, 2)
 
 
 def check_multiple(image_shape: Sequence[int], num_classes: int, multiple: int) -> None:
@@ -140,8 +135,7 @@ def check_multiple(image_shape: Sequence[int], num_classes: int, multiple: int) 
     """
     if len(image_shape) != 3 or min(image_shape) < 1 or any(side % multiple for side in image_shape[:2]):
         raise ValueError(f"expected a height and width in multiples of {multiple}. Received: {image_shape=}")
-    if num_classes < 1:
-        raise ValueError(f"expected at least one class. Received: {num_classes=}")
+    _check_classes(num_classes, 1)
 
 
 def check_square(image_shape: Sequence[int], num_classes: int) -> None:
@@ -156,8 +150,7 @@ def check_square(image_shape: Sequence[int], num_classes: int) -> None:
     """
     if len(image_shape) != 3 or min(image_shape) < 1 or image_shape[0] != image_shape[1]:
         raise ValueError(f"expected a height and width that are the same, and channels. Received: {image_shape=}")
-    if num_classes < 1:
-        raise ValueError(f"expected at least one class. Received: {num_classes=}")
+    _check_classes(num_classes, 1)
 
 
 def doublings_from(side: int, image_shape: Sequence[int]) -> int:
@@ -180,3 +173,9 @@ def doublings_from(side: int, image_shape: Sequence[int]) -> int:
             f"Received: image_shape={image_shape}"
         )
     return doublings
+
+
+def _check_classes(num_classes: int, least: int) -> None:
+    if num_classes < least:
+        wanted = "one class" if least == 1 else "two classes"
+        raise ValueError(f"expected at least {wanted}. Received: {num_classes=}")

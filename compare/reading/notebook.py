@@ -111,6 +111,7 @@ torch_outputs = torch_side.exercise(twin, inputs)
 for name, output in torch_outputs.items():
     far = float(np.max(np.abs(keras_outputs[name].astype(float) - output.astype(float)), initial=0.0))
     print(f"{name}: shape {output.shape}, at most {far:.1e} apart")
+    # Float32 on both sides, and room for long sums; `twin check` measures against rounding.
     assert np.allclose(keras_outputs[name], output, rtol=1e-3, atol=1e-3)
 """
 

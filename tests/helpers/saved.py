@@ -80,6 +80,7 @@ def of_keras(twin, folder):
         ]
         found += unequal("optimizer", *states)
         losses = [train.step(each, batch)["loss"] for each in (run, loaded)]
+        # The same weights and draws: only rounding differs, and a CTC loss sums many logarithms.
         if not np.isclose(*losses, rtol=1e-4):
             found.append(f"the next step's loss: {losses[0]} and {losses[1]}")
     return found
