@@ -1,6 +1,7 @@
 """No disk, file handles, memory or temporary folder: exit code 3 with the cause, and what was measured is kept."""
 
 import os
+import resource
 import subprocess
 
 import pytest
@@ -11,7 +12,6 @@ from tests.helpers.attack import CHECK, FAKE, fake, left_of, mostly_long, surrou
 LIMITS = [
     ("ulimit -n 8", "Too many open files"),
     ("ulimit -f 0", "File too large"),
-    ("ulimit -f 4", "File too large"),
     ("ulimit -n 5", "Too many open files"),
     ("ulimit -n 12", "Too many open files"),
     ("export PATH=/nonexistent", "No such file or directory"),
@@ -35,6 +35,29 @@ def test_a_shortage_is_named_and_costs_what_it_must(limit, says, tmp_path):
     assert answer.returncode == 3, answer.stderr
     assert says in " ".join((answer.stdout + answer.stderr).split())
     assert "Traceback" not in answer.stderr
+    assert left_of(tmp_path) == []
+
+
+def test_a_record_that_outgrows_the_disk_keeps_what_was_measured(tmp_path):
+    assert fake(tmp_path, *CHECK).returncode == 0
+    (whole,) = (tmp_path / "runs").iterdir()
+    room = whole.stat().st_size - 100  # how large a record is depends on what is installed, and on no more than this
+    whole.unlink()
+    answer = subprocess.run(
+        [*FAKE, *CHECK],
+        cwd=tmp_path,
+        env=surroundings(tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (room, room)),
+    )
+    assert answer.returncode == 3, answer.stderr
+    assert "lacks the newest results of the table: " in answer.stderr
+    assert "File too large" in answer.stderr
+    assert "Traceback" not in answer.stderr
+    (record,) = (tmp_path / "runs").iterdir()
+    assert [each.status for each in read_record(record).measurements].count("ok") == 2
     assert left_of(tmp_path) == []
 
 
