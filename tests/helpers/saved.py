@@ -47,7 +47,7 @@ def far(what, one, other):
     return [
         f"{what}: {name}"
         for name, wanted in one.items()
-        if np.linalg.norm(other[name] - wanted) > 1e-6 * np.linalg.norm(wanted)
+        if not np.linalg.norm(other[name] - wanted) <= 1e-6 * np.linalg.norm(wanted)  # NaN is far as well
     ]
 
 

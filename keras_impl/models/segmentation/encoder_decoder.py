@@ -27,7 +27,9 @@ def max_pool_with_places(x):
     _, H, W, C = x.shape  # differs: Keras has no pooling that tells the places
     x = ops.reshape(x, (-1, H // 2, 2, W // 2, 2, C))
     windows = ops.reshape(ops.transpose(x, (0, 1, 3, 5, 2, 4)), (-1, H // 2, W // 2, C, 4))
-    return ops.max(windows, axis=-1), ops.argmax(windows, axis=-1)
+    places = ops.argmax(windows, axis=-1)
+    # Not ops.max: its gradient on JAX looks for the maximum by equality, and finds none where XLA rounds it anew.
+    return ops.take_along_axis(windows, places[..., None], axis=-1)[..., 0], places
 
 
 def max_unpool(x, places):
