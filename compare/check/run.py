@@ -125,7 +125,7 @@ class References:
         twin = find(measurement.twin)
         try:
             if self.session is None or self.session.closed:
-                self.session = self.pool.start(self.engine, "cpu")
+                self.session = self.pool.start(self.engine, measurement.device)
             with one_measurement():
                 if twin.kind == "exercise":
                     return reference.of_exercise(self.session, twin)

@@ -7,6 +7,7 @@ import pytest
 from compare.check import run as check
 from compare.engines.engine import ENGINES
 from compare.engines.pool import Pool, Settings
+from compare.engines.process import WorkerFailed
 from compare.record.record import RunRecord, read_record
 from tests.helpers.faulty_worker import BROKEN
 from twin.catalogue import find
@@ -41,6 +42,20 @@ def references():
     for measurement in cells_of_both():
         found.get(measurement)
     return found
+
+
+def test_the_reference_computes_on_the_device_of_the_measurement(monkeypatch):
+    asked = []
+    pool = Pool(Settings(timeout=60))
+    monkeypatch.setattr(pool, "start", lambda engine, device: asked.append((engine.name, device)) or pool_stops())
+    (planned,) = check.plan([find(SOUND)], [ENGINES["keras-torch"]], "cuda", 0, "small")
+    with pytest.raises(WorkerFailed):
+        check.References(pool, ENGINES["torch"], check.Counter([check.reference_key(planned)])).get(planned)
+    assert asked == [("torch", "cuda")]
+
+
+def pool_stops():
+    raise WorkerFailed("failed", "stopped")
 
 
 @pytest.mark.parametrize("fault", STATUS)
