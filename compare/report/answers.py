@@ -5,11 +5,11 @@ Terminal, Markdown and page show these sentences. They are computed here and now
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from compare.engines.engine import ENGINES, REFERENCE
+from compare.engines.engine import REFERENCE
 from compare.record.measurement import (
     BenchMeasurement,
     CheckMeasurement,
@@ -21,6 +21,7 @@ from compare.record.measurement import (
 )
 from compare.record.results import RungName, SpeedRatio
 from compare.report.phrases import by_pair, joined, mode, plural, ratio_of, three
+from compare.report.repeat import engine_options
 
 if TYPE_CHECKING:
     from compare.stats.seeds import Comparison
@@ -229,7 +230,7 @@ def _too_few(group: Sequence[BenchMeasurement], settings: Mapping[str, Any], sev
         return f"{why}; `twin bench NAME` gives one."
     first, seconds = group[0], sum(map(_seconds_of_a_run, group)) * PROCESS_RUNS
     minutes, duration = _duration(seconds)
-    command = f"twin bench {first.twin}{_engines([each.engine for each in group])}"
+    command = f"twin bench {first.twin}{engine_options([each.engine for each in group])}"
     command += f" --size {first.size}" if first.size != "small" else ""
     command += f" --device {first.device}" if first.device != "cpu" else ""
     command += f" --budget {minutes + 5}m" if minutes > 9 else ""
@@ -319,14 +320,8 @@ def _too_few_seeds(finished: Sequence[TrainMeasurement], compared: "Sequence[Com
         return f"{why}; `twin train NAME --seeds {ENOUGH}` gives one."
     each_seed = sum(each.result.seconds or 0.0 for each in finished if each.result) / done
     _, duration = _duration(each_seed * ENOUGH)
-    engines = _engines(list(dict.fromkeys(each.engine for each in finished)))
+    engines = engine_options(list(dict.fromkeys(each.engine for each in finished)))
     return f"{why}; `twin train {twins[0]}{engines} --seeds {ENOUGH}` gives one{duration}."
-
-
-def _engines(names: Iterable[str]) -> str:
-    """The options that choose these engines again; none for all of them."""
-    names = list(names)
-    return "" if set(names) == set(ENGINES) else "".join(f" --engine {name}" for name in names)
 
 
 def _overlap(one: SpeedRatio, other: SpeedRatio) -> bool:

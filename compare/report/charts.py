@@ -260,6 +260,31 @@ def curves(
     return _svg(height, label, parts, width)
 
 
+def history(engine: str, ratios: Sequence[Interval | None], bounds: Sequence[float], label: str) -> str:
+    """An engine's ratio in one record after the other, with its interval.
+
+    Args:
+        engine: whose.
+        ratios: estimate, low and high (None: there is no interval); None for a record that has none.
+        bounds: values that the vertical axis holds, beside 1, where the reference is.
+        label: the text alternative.
+    """
+    width, height, left, bottom = NARROW, 132, 38, 106
+    y = log_scale([*bounds, 0.9, 1.1], bottom, 8, 1.04)
+    x = Scale(0.5, len(ratios) + 0.5, left, width - 6)
+    parts = [_left_axis(y, left, width - 6, 4), f'<path class="centre" d="M{left} {y(1)}H{width - 6}"/>']
+    known = [(x(at), each) for at, each in enumerate(ratios, 1) if each]
+    for place, (_, low, high) in known:
+        if low is not None and high is not None:
+            parts.append(f'<path class="span {_class(engine)}" d="M{place} {y(low)}V{y(high)}"/>')
+    places = [(place, y(estimate)) for place, (estimate, _, _) in known]
+    parts.append(f'<path class="curve {_class(engine)}" d="{_path(places)}"/>')
+    parts.append(_points(engine, places))
+    parts += [_text("1", x(1), height - 10, "middle"), _text(f"{len(ratios)}", x(len(ratios)), height - 10, "middle")]
+    parts.append(_text("record", (left + width) / 2, height - 10, "middle"))
+    return _svg(height, label, parts, width)
+
+
 def boxes(found: Boxes, tile: Sequence[int], image: str, label: str) -> str:
     """A strip of pictures with a box in each: the true one in a whole line, the predicted one in a broken line.
 

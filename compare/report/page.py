@@ -11,9 +11,10 @@ from typing import Any
 
 from compare.engines.look import style_sheet
 from compare.record.measurement import ExportMeasurement, Measurement, benches_of, checks_of, exports_of, trainings_of
-from compare.report import charts, exports, page_ladder, page_learning, page_overview, page_speed
-from compare.report.answers import answers
+from compare.report import charts, exports, page_ladder, page_learning, page_overview, page_speed, repeat
+from compare.report.answers import Answer, answers
 from compare.report.figures import Source
+from compare.report.history import for_page, histories
 from compare.report.learned import comparisons, learned
 from compare.report.order import by_side, keras_first
 from compare.report.phrases import PRECISION, by_pair, not_measured, provenances, troubles
@@ -21,6 +22,7 @@ from twin.catalogue import TWINS
 from twin.paths import ROOT
 
 TEMPLATES = ROOT / "compare" / "templates"
+SCRIPTS = ("copy.js", "sort.js")  # what a page without JavaScript lacks: buttons that copy commands and sort tables
 
 
 @dataclass
@@ -62,7 +64,12 @@ def of_sources(sources: Sequence[Source]) -> str:
     parts = [_part(part, f"p{number}-") for number, part in enumerate(together(sources), 1)]
     style = Markup(style_sheet())
     return environment.get_template("report.html").render(
-        parts=parts, style=style, markers=Markup(charts.markers()), precision=PRECISION
+        parts=parts,
+        histories=[for_page(each) for each in histories(sources)],
+        style=style,
+        scripts=Markup("\n".join((TEMPLATES / name).read_text() for name in SCRIPTS)),
+        markers=Markup(charts.markers()),
+        precision=PRECISION,
     )
 
 
@@ -87,6 +94,10 @@ def _part(part: Part, prefix: str) -> dict[str, Any]:
     for each in measurements:
         by_twin[each.twin].append(each)
     results = [each.result for each in benches_of(measurements) if each.result]
+    told = {
+        twin: answers(of_twin, [each for each in compared if each.twin == twin], _settings(part))
+        for twin, of_twin in by_twin.items()
+    }
     return {
         "id": prefix,
         "name": " and ".join(source.name for source in part.sources),
@@ -101,10 +112,12 @@ def _part(part: Part, prefix: str) -> dict[str, Any]:
         "open": page_overview.unfinished(measurements),
         "engines": [page_overview.engine_row(engine, measurements, compared) for engine in engines],
         "heads": engines,
+        "questions": list(dict.fromkeys(answer.question for of_twin in told.values() for answer in of_twin)),
         "matrix": [
             {
                 "name": twin,
                 "id": f"{prefix}{twin}",
+                "answers": {answer.question: answer for answer in told[twin]},
                 "marks": [page_overview.mark([m for m in of_twin if m.engine == engine]) for engine in engines],
             }
             for twin, of_twin in by_twin.items()
@@ -114,7 +127,8 @@ def _part(part: Part, prefix: str) -> dict[str, Any]:
         "troubles": troubles(measurements),
         "skipped": list(Counter(each.reason for each in measurements if each.status == "skipped").items()),
         "twins": [
-            _twin(twin, f"{prefix}{twin}", part, [each for each in compared if each.twin == twin]) for twin in by_twin
+            _twin(twin, f"{prefix}{twin}", part, told[twin], [each for each in compared if each.twin == twin])
+            for twin in by_twin
         ],
     }
 
@@ -122,6 +136,7 @@ def _part(part: Part, prefix: str) -> dict[str, Any]:
 def _exports(files: list[ExportMeasurement]) -> dict[str, Any]:
     return {
         "counted": exports.counted(files),
+        "repeat": repeat.export(files),
         "matrix": exports.matrix(files),
         "costs": exports.costs(files),
         "reasons": exports.reasons(files),
@@ -142,7 +157,7 @@ def _settings(part: Part) -> dict[str, Any]:
     return {name: value for source in part.sources for name, value in source.record.settings.items()}
 
 
-def _twin(name: str, anchor: str, part: Part, compared: list[Any]) -> dict[str, Any]:
+def _twin(name: str, anchor: str, part: Part, told: list[Answer], compared: list[Any]) -> dict[str, Any]:
     by_source = [[each for each in source.record.measurements if each.twin == name] for source in part.sources]
     measurements = [each for of_source in by_source for each in of_source]
     ladders: dict[tuple, list[Any]] = {}
@@ -150,18 +165,28 @@ def _twin(name: str, anchor: str, part: Part, compared: list[Any]) -> dict[str, 
         if check.result and check.result.rungs:
             ladders.setdefault((check.device, check.size, check.seed), []).append(check)
     benches = []
-    for of_source in by_source:
-        benches += by_pair(each for each in benches_of(of_source) if each.status != "not_run")
+    trainings: list[tuple[list[Any], Any]] = []
+    for source, of_source in zip(part.sources, by_source, strict=True):
+        settings = source.record.settings
+        benches += [
+            page_speed.speed(by_side(group)) | {"repeat": repeat.bench(group, settings)}
+            for group in by_pair(each for each in benches_of(of_source) if each.status != "not_run")
+        ]
+        if trained := [each for each in trainings_of(of_source) if each.result]:
+            trainings.append((trained, settings))
     shown = [each for each in trainings_of(measurements) if each.result and each.result.predictions]
     known = TWINS.get(name)
     return {
         "name": name,
         "id": anchor,
         "title": known.title if known else "",
-        "answers": answers(measurements, compared, _settings(part)),
-        "ladders": [page_ladder.ladder(key, by_side(group)) for key, group in ladders.items()],
-        "speeds": [page_speed.speed(by_side(group)) for group in benches],
+        "answers": told,
+        "ladders": [
+            page_ladder.ladder(key, by_side(group)) | {"repeat": repeat.check(group)} for key, group in ladders.items()
+        ],
+        "speeds": benches,
         "learning": page_learning.learning(learned(measurements), compared),
+        "trained_by": [repeat.train(each, settings) for each, settings in trainings],
         "shown": page_learning.predictions(anchor, by_side(shown)),
         "provenances": list(dict.fromkeys(provenances(measurements).values())),
         "troubles": troubles(measurements),

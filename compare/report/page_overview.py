@@ -47,7 +47,7 @@ def engine_row(engine: str, measurements: list[Measurement], compared: list[Any]
     }
 
 
-def mark(measurements: Sequence[Measurement]) -> dict[str, str]:
+def mark(measurements: Sequence[Measurement]) -> dict[str, Any]:
     """One field of the table of all twins: whether they agree, and how fast."""
     checks: list[CheckMeasurement] = _measured(checks_of(measurements))
     step = next((found for each in benches_of(measurements) if (found := ratio_of(each, "step"))), None)
@@ -62,7 +62,7 @@ def mark(measurements: Sequence[Measurement]) -> dict[str, str]:
     other = ""
     if not checks and not step:
         other = ", ".join(dict.fromkeys(_status(each) for each in measurements if each.status != "ok"))
-    return {"agree": agree, "look": look, "ratio": ratio, "other": other}
+    return {"agree": agree, "look": look, "ratio": ratio, "other": other, "sort": step.estimate if step else ""}
 
 
 def learning_verdict(verdict: str) -> str:

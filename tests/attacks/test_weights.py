@@ -51,7 +51,9 @@ def test_what_unpacks_to_far_more_than_the_model_is_refused(name, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"no archive", archived("data", b"x")[:-10], sets(1), archived("d", bytes(9999))]
+    "content",
+    [b"", b"no archive", archived("data", b"x")[:-10], sets(1), archived("d", bytes(9999))],
+    ids=["empty", "no archive", "cut off", "sets", "zeros"],  # an archive holds the time, and is no name
 )
 def test_what_is_no_larger_is_left_to_its_reader(content, tmp_path):
     (tmp_path / "x.pt").write_bytes(content)
