@@ -162,22 +162,5 @@ def judge(ratio: Ratio, band: float | None, steady: float = 1.0, enough: int = P
     return "equal" if ratio.low >= 1 / (1 + EQUAL) and ratio.high <= 1 + EQUAL else "inconclusive"
 
 
-def is_steady(seconds: Sequence[float]) -> bool:
-    """Whether times no longer fall: the half-sample test of pyperf's calibration of warm-ups.
-
-    The first value is no outlier above the rest; the first half's mean is at most 10% above the second's; and the
-    quartiles of both halves are within 10% of each other (pyperf takes 5%, on machines that do nothing else).
-    """
-    half = len(seconds) // 2
-    first, second = seconds[:half], seconds[half:]
-    low, high = np.quantile(seconds[1:], [0.25, 0.75])
-    if seconds[0] > high + 1.5 * (high - low) and seconds[0] > 1.1 * high:
-        return False
-    if statistics.fmean(first) > 1.1 * statistics.fmean(second):
-        return False
-    quartiles = np.quantile(first, [0.25, 0.75]) / np.quantile(second, [0.25, 0.75])
-    return bool(np.all(np.abs(quartiles - 1) <= 0.1))
-
-
 def _resampled_medians(values: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.median(values[rng.integers(len(values), size=(RESAMPLES, len(values)))], axis=1)

@@ -1,10 +1,13 @@
 """Inside a worker: one run, timed in loops that are long enough for the clock and drained at their end."""
 
 import math
+import statistics
 import time
+from collections.abc import Sequence
 from typing import Any
 
-from compare.stats.ratios import is_steady
+import numpy as np
+
 from twin.bridge import Arrays
 from twin.seam import R, Timing, Train
 
@@ -86,3 +89,20 @@ class Stopwatch:
 
     def _loop_steps(self) -> int:
         return math.ceil(len(next(iter(self.data.values()))) / self.run.twin.batch_size)
+
+
+def is_steady(seconds: Sequence[float]) -> bool:
+    """Whether times no longer fall: the half-sample test of pyperf's calibration of warm-ups.
+
+    The first value is no outlier above the rest; the first half's mean is at most 10% above the second's; and the
+    quartiles of both halves are within 10% of each other (pyperf takes 5%, on machines that do nothing else).
+    """
+    half = len(seconds) // 2
+    first, second = seconds[:half], seconds[half:]
+    low, high = np.quantile(seconds[1:], [0.25, 0.75])
+    if seconds[0] > high + 1.5 * (high - low) and seconds[0] > 1.1 * high:
+        return False
+    if statistics.fmean(first) > 1.1 * statistics.fmean(second):
+        return False
+    quartiles = np.quantile(first, [0.25, 0.75]) / np.quantile(second, [0.25, 0.75])
+    return bool(np.all(np.abs(quartiles - 1) <= 0.1))

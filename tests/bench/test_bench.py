@@ -5,6 +5,7 @@ No test here depends on how fast anything is.
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from compare.bench import run as bench
@@ -13,6 +14,7 @@ from compare.engines.pool import Settings
 from compare.record.record import RunRecord, read_record
 from compare.record.results import BenchResult, CheckResult, ProcessRun, RungResult, SpeedRatio
 from compare.stats import ratios as speed
+from compare.worker.stopwatch import is_steady
 from twin.catalogue import find
 from twin.errors import INCOMPLETE, TwinError
 
@@ -177,3 +179,12 @@ def test_a_resumed_bench_goes_on_with_process_runs_that_belong_together(statuses
     again = RunRecord("bench", plan(*engines), None)
     again.resume_from(tmp_path / "record.json")
     assert [len(each.result.process_runs) if each.result else None for each in again.measurements] == kept
+
+
+def test_steady_is_what_no_longer_falls():
+    rng = np.random.default_rng(2)
+    flat = 1 + 0.01 * rng.standard_normal(20)
+    assert is_steady(flat)
+    assert not is_steady(flat * np.linspace(2, 1, 20))
+    assert not is_steady([5.0, *flat[1:]])
+    assert not is_steady([*flat[:10], *(0.7 * flat[10:])])

@@ -24,7 +24,7 @@ MAY_IMPORT = {
         "verify",
         "weights",
     },
-    "worker": {"export", "port", "stats", "record"},
+    "worker": {"export", "port", "record"},
     "weights": {"verify", "engines"},
     "export": {"check", "engines", "record"},
     "port": {"check", "engines", "record"},

@@ -71,12 +71,3 @@ def test_the_same_code_is_seldom_called_different_and_a_tenth_is_called():
     assert sum(each in ("faster", "slower") for each in verdicts["same"]) <= 5
     assert verdicts["slower"].count("slower") >= 70
     assert "faster" not in verdicts["slower"]
-
-
-def test_steady_is_what_no_longer_falls():
-    rng = np.random.default_rng(2)
-    flat = 1 + 0.01 * rng.standard_normal(20)
-    assert speed.is_steady(flat)
-    assert not speed.is_steady(flat * np.linspace(2, 1, 20))
-    assert not speed.is_steady([5.0, *flat[1:]])
-    assert not speed.is_steady([*flat[:10], *(0.7 * flat[10:])])

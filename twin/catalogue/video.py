@@ -119,7 +119,11 @@ TWINS = (
         tolerances={
             "float64": Tolerance(
                 "TensorFlow's exact gelu is up to 5e-9 off in float64, measured against erf", rel_l2=1e-7
-            )
+            ),
+            "gradients": Tolerance(
+                "those of the second block's queries and keys are small: native float32 is 1.7e-4 off on a GPU (H100)",
+                rel_l2=5e-4,
+            ),
         },
     ),
     Twin(
