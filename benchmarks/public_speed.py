@@ -2,7 +2,8 @@
 
     python benchmarks/public_speed.py [--pair resnet50-torch ...] [--process-runs 10] [--side 64] [--batch 8]
 
-The public implementations are those of transformers in PyTorch and of keras.applications in Keras. The script prints
+The public implementations are those of transformers and `torch.nn.Transformer` in PyTorch, and of keras.applications in
+Keras. The script prints
 their time divided by ours, for a training step and for inference, with the interval; below 0.97, ours is slower than
 necessary. tests/twins/test_public_implementations.py checks that both compute the same. Dropout is off on both sides,
 except that EfficientNetB0 of keras.applications drops 0.2 and rescales its pictures. It is no test, because it depends
@@ -24,6 +25,7 @@ PAIRS = (
     ("resnet50", "torch"),
     ("vit", "torch"),
     ("efficientnet_b0", "torch"),
+    ("transformer", "torch"),
     ("resnet", "keras-jax"),
     ("vgg16", "keras-jax"),
     ("resnet", "keras-torch"),
@@ -38,7 +40,9 @@ def measure(name: str, engine_name: str, process_runs: int, side: int, batch: in
     """The speeds of the public implementation, with ours as the reference."""
     twin = find(name)
     assert twin.paper_size is not None
-    arguments = {**twin.paper_size.arguments, "image_shape": (side, side, 3)}
+    arguments = dict(twin.paper_size.arguments)
+    if "image_shape" in arguments:
+        arguments["image_shape"] = (side, side, 3)
     arguments |= {name: 0.0 for name in arguments if name.startswith("drop")}
     twin = replace(twin, paper_size=Size(arguments, twin.paper_size.parameters), batch_size=batch)
     ours = ENGINES[engine_name]

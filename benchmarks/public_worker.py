@@ -1,4 +1,4 @@
-"""A worker that runs a public implementation in place of a twin: PyTorch's from transformers, Keras's own."""
+"""A worker that runs a public implementation in place of a twin: PyTorch's own or transformers', and Keras's own."""
 
 import sys
 from types import SimpleNamespace
@@ -17,7 +17,7 @@ class PublicModel(Model):
     def build(self, twin: str, arguments: dict[str, Any], dtype: str, seed: int, layout: str = "") -> dict[str, Any]:
         context, train = self.context, self.context.train
         arguments = with_tuples(arguments)
-        make = (lambda **sizes: of_transformers(twin, **sizes)) if context.side == "torch" else None
+        make = (lambda **sizes: in_pytorch(twin, **sizes)) if context.side == "torch" else None
         make = make or (lambda **sizes: weight_files.applications(twin, sizes))
         train.load_module = lambda _: SimpleNamespace(**{find(twin).model: make})
         if context.side == "keras":
@@ -32,6 +32,35 @@ class PublicModel(Model):
     def dump(self, out: str) -> dict[str, Any]:
         files.write(out, {})
         return {}
+
+
+def in_pytorch(twin: str, **sizes: Any) -> Any:
+    """PyTorch's own model of the twin, or else transformers'."""
+    return of_torch(**sizes) if twin == "transformer" else of_transformers(twin, **sizes)
+
+
+def of_torch(lengths: tuple[int, int], smoothing: float, **sizes: Any) -> Any:
+    """`torch.nn.Transformer` between our table of tokens and its transpose, without the norms behind its stacks."""
+    from torch import nn
+
+    from torch_impl.models.sequences.transformer import Transformer as Ours
+
+    class Transformer(Ours):
+        def __init__(self):
+            super().__init__(lengths=lengths, smoothing=smoothing, **{**sizes, "depth": 0})
+            layers, dim = (sizes["depth"],) * 2, sizes["dim"]
+            options = {"dim_feedforward": sizes["mlp_dim"], "dropout": sizes["dropout"], "batch_first": True}
+            self.stacks = nn.Transformer(dim, sizes["heads"], *layers, **options)
+            self.stacks.encoder.norm = self.stacks.decoder.norm = None
+
+        def forward(self, source, target):
+            padding = source == 0
+            causal = nn.Transformer.generate_square_subsequent_mask(target.shape[1], dtype=bool)
+            given, written = (self.dropout(self.embed(tokens)) for tokens in (source, target))
+            options = {"tgt_mask": causal, "src_key_padding_mask": padding, "memory_key_padding_mask": padding}
+            return self.stacks(given, written, **options, tgt_is_causal=True) @ self.embedding.weight.T
+
+    return Transformer()
 
 
 def of_transformers(twin: str, image_shape: tuple[int, ...], num_classes: int, **sizes: Any) -> Any:

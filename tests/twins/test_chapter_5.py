@@ -20,6 +20,7 @@ from scipy.signal import correlate
 from scipy.special import expit, log_softmax, softmax
 from torch import nn
 
+from benchmarks.public_worker import of_torch
 from compare.record import pictures
 from keras_impl import train as keras_train
 from torch_impl import train
@@ -279,6 +280,22 @@ def test_a_decoder_layer_is_pytorchs():
     expected = copied(ours, theirs, names)(x, memory, tgt_mask=later, memory_key_padding_mask=~seen)
     found = ours(x, memory, ~later[None, None], seen[:, None, None])
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
+
+
+def test_the_whole_is_pytorchs():
+    """What benchmarks/public_speed.py times beside ours computes the same."""
+    arguments = {**find("transformer").small.arguments, "depth": 2, "dropout": 0.0}
+    ours, theirs = transformer(depth=2), of_torch(**arguments).eval()
+    theirs.embedding = ours.embedding
+    for side in ("encoder", "decoder"):
+        for layer, other in zip(getattr(ours, side), getattr(theirs.stacks, side).layers, strict=True):
+            names = {"self_attn": "attention", "norm1": "norm1", "norm2": "norm2"}
+            names |= {"linear1": "dense1", "linear2": "dense2"}
+            if side == "decoder":
+                names |= {"multihead_attn": "cross_attention", "norm3": "norm3"}
+            copied(layer, other, names)
+    source, target, _ = words()
+    torch.testing.assert_close(theirs(source, target), ours(source, target), atol=1e-5, rtol=1e-4)
 
 
 def test_the_base_model_has_the_papers_parts():
