@@ -53,7 +53,7 @@ def plan(
                 if twin.kind == "exercise":
                     each.status, each.reason = "skipped", f"{twin.name} is an exercise and has no model"
                 elif isinstance(needs, str):
-                    each.status, each.reason = "unsupported", needs
+                    each.status, each.reason = "not_offered", needs
                 elif missing := not_installed({**needs, **formats.find(name).RUNTIME}):
                     each.status, each.reason = "skipped", missing
                 measurements.append(each)
@@ -268,10 +268,13 @@ class Exports:
         self, measurement: ExportMeasurement, source: Source, written: Mapping[int, Path], result: ExportResult
     ) -> None:
         """Run the files, and note how far they are from the model and from the reference."""
-        for rows, file in written.items():
+        for file in dict.fromkeys(written.values()):
             opened = ExportedFile(self.runtime(measurement), self.pool.settings.timeout)
             try:
-                self.run_file(measurement, source, opened, rows, file, result)
+                self.open_file(measurement, opened, file, result)
+                for rows in [rows for rows, each in written.items() if each == file]:
+                    if not result.fault:
+                        self.run_file(source, opened, rows, result)
             finally:
                 opened.close()
             if result.fault:
@@ -288,16 +291,8 @@ class Exports:
             self.pool.workers.append(worker)
         return worker
 
-    def run_file(
-        self,
-        measurement: ExportMeasurement,
-        source: Source,
-        opened: ExportedFile,
-        rows: int,
-        file: Path,
-        result: ExportResult,
-    ) -> None:
-        """One file on one batch; a file that is wrong leaves its fault in the result.
+    def open_file(self, measurement: ExportMeasurement, opened: ExportedFile, file: Path, result: ExportResult) -> None:
+        """Have the runtime load a file; one that it cannot load leaves its fault in the result.
 
         Raises:
             WorkerFailed: when the runtime crashes or hangs.
@@ -310,6 +305,13 @@ class Exports:
             result.fault = f"damaged: the runtime cannot load what the exporter wrote: {failure.reason[:WORDS]}"
             return
         result.load_seconds, result.tools = answer.seconds, result.tools | answer.tools
+
+    def run_file(self, source: Source, opened: ExportedFile, rows: int, result: ExportResult) -> None:
+        """An open file on one batch; one that is wrong leaves its fault in the result.
+
+        Raises:
+            WorkerFailed: when the runtime crashes or hangs.
+        """
         inputs, wanted = source.inputs[rows], source.wanted[rows]
 
         def run(given: Mapping[str, np.ndarray]) -> Arrays:

@@ -12,13 +12,24 @@ from twin.errors import AGREE, DIFFER, INCOMPLETE
 
 Measure = Literal["check", "bench", "train", "export"]
 Status = Literal[
-    "not_run", "ok", "failed", "skipped", "unsupported", "timeout", "crashed", "oom_host", "oom_device", "unstable"
+    "not_run",
+    "ok",
+    "failed",
+    "skipped",
+    "not_offered",  # no tool claims to do it: a format of another framework
+    "unsupported",  # the tool that claims to do it refuses
+    "timeout",
+    "crashed",
+    "oom_host",
+    "oom_device",
+    "unstable",
 ]
 # What a report says of a status.
 STATUS_WORDS: dict[Status, str] = {
     "not_run": "not run",
     "ok": "agrees",
     "failed": "DIFFERS",
+    "not_offered": "not offered",
     "oom_host": "no memory",
     "oom_device": "no memory",
 }
@@ -140,4 +151,4 @@ def exit_code(measurements: Iterable[Measurement]) -> int:
     statuses = {each.status for each in measurements}
     if "failed" in statuses:
         return DIFFER
-    return AGREE if "ok" in statuses and statuses <= {"ok", "skipped", "unsupported"} else INCOMPLETE
+    return AGREE if "ok" in statuses and statuses <= {"ok", "skipped", "not_offered", "unsupported"} else INCOMPLETE

@@ -179,6 +179,8 @@ def _worth_keeping(measurements: Sequence[Measurement]) -> Iterator[Measurement]
     for each in measurements:
         statuses = timed[each.twin] if each.measure == "bench" else {each.status}
         begun = isinstance(each, BenchMeasurement) and each.result is not None and each.result.process_runs
+        if each.measure == "export":
+            statuses = statuses - {"unsupported"}  # an exporter that refuses has given its answer
         if statuses <= finished or (statuses == {"not_run"} and begun):
             yield each
 

@@ -96,7 +96,7 @@ def better_or_worse(was: float, now: float) -> Outcome:
 
 
 def _is_measured(measurement: Measurement) -> bool:
-    if measurement.measure == "export" and measurement.status == "unsupported":
+    if measurement.measure == "export" and measurement.status in ("not_offered", "unsupported"):
         return True  # an exporter that refuses has given its answer
     begun = isinstance(measurement, BenchMeasurement) and measurement.result and measurement.result.process_runs
     return measurement.status in MEASURED or bool(begun)

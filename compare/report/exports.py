@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from compare.record.measurement import ExportMeasurement
 from compare.record.table import columns, filled, fitted, hanging
 
-WORDS = {"unsupported": "no", "skipped": "-", "failed": "WRONG", "not_run": ""}
+WORDS = {"not_offered": "", "unsupported": "no", "skipped": "-", "failed": "WRONG", "not_run": ""}
 NAMES, CELL = 20, 12  # columns of a terminal that an engine and a format take
 SHOWN = 6  # twins that a reason names; it counts the rest
 
@@ -63,25 +63,28 @@ def reasons(measurements: Iterable[ExportMeasurement]) -> list[str]:
     lines = []
     for (format, engine, status, reason), twins in alike.items():
         more = f" and {len(twins) - SHOWN} more" if len(twins) > SHOWN else ""
-        said = "" if status in ("skipped", "unsupported") else f"{status.replace('_', ' ')}. "
+        said = "" if status in ("skipped", "not_offered", "unsupported") else f"{status.replace('_', ' ')}. "
         lines.append(f"{format} from {engine} ({', '.join(twins[:SHOWN])}{more}): {said}{reason}")
     return lines
 
 
 def counted(measurements: Iterable[ExportMeasurement]) -> str:
     """How many cells of how many work."""
-    measurements = list(measurements)
-    statuses: list[str] = [each.status for each in measurements]
+    every: list[str] = [each.status for each in measurements]
+    offered = [status for status in every if status != "not_offered"]
     counts = {
-        "cannot be exported": statuses.count("unsupported"),
-        "left out": statuses.count("skipped"),
-        "wrong": statuses.count("failed"),
-        "not run": statuses.count("not_run"),
+        "the exporter refuses": offered.count("unsupported"),
+        "left out": offered.count("skipped"),
+        "wrong": offered.count("failed"),
+        "not run": offered.count("not_run"),
     }
-    works = statuses.count("ok")
-    counts["without an answer"] = len(statuses) - works - sum(counts.values())
+    works = offered.count("ok")
+    counts["without an answer"] = len(offered) - works - sum(counts.values())
     rest = "".join(f"; {words}: {number}" for words, number in counts.items() if number)
-    return f"Cells that work: {works} of {len(statuses)}{rest}."
+    others = len(every) - len(offered)
+    return f"Cells that work: {works} of {len(offered)}{rest}." + (
+        f" Another {others} belong to another framework." if others else ""
+    )
 
 
 def explained() -> str:
@@ -92,7 +95,8 @@ def explained() -> str:
             [
                 "Of a file that agrees: the largest relative L2 distance of its outputs from those of the model that "
                 "was exported, over one row and over a batch of 16; fixed: one file for each size of a batch. "
-                "no: the exporter refuses; -: left out; WRONG: the file's outputs are not the model's.",
+                "Empty: the format belongs to another framework; no: the exporter refuses; -: left out; WRONG: the "
+                "file's outputs are not the model's.",
                 "load: until the runtime, imported already, can run the file. one row: the median time of one row in "
                 "the runtime; framework: the same row in the framework, as its user runs it.",
             ],
