@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # the type checker holds these modules against the seam
-    from torch_impl import criteria, describe, timing, tracing, train
+    from torch_impl import ablation, criteria, describe, timing, tracing, train
     from twin import seam
 
     _TRAIN: seam.Train[train.Run] = train
@@ -11,3 +11,4 @@ if TYPE_CHECKING:  # the type checker holds these modules against the seam
     _TRACING: seam.Tracing = tracing
     _CRITERIA: seam.Criteria = criteria
     _DESCRIBE: seam.Describe = describe
+    _ABLATION: seam.Ablation[train.Run] = ablation

@@ -227,3 +227,10 @@ class Describe(Protocol):
 
     def sizes(self, model: Any) -> dict[str, tuple[str, int]]:
         """Every layer's type and the number of its parameters, by attribute path; running statistics are none."""
+
+
+class Ablation(Protocol[R_contra]):
+    """`ablation.py`: a forward pass with one activation left out."""
+
+    def forward_without(self, run: R_contra, batch: Arrays, place: int) -> tuple[list[str], Arrays]:
+        """Every activation of a pass, as 'tanh at conv1', and the outputs without the one at that place, from 0."""

@@ -170,6 +170,13 @@ class Wrote:
 
 
 @dataclass(frozen=True)
+class Activations:
+    """The activations of a forward pass, in their order."""
+
+    activations: list[str]
+
+
+@dataclass(frozen=True)
 class PeakMemory:
     """MiB: the device's, on a CPU the process's."""
 

@@ -31,10 +31,20 @@ class ExportedFile:
         """
         return self.session.ask(answers.Wrote, "open_export", format=format, file=str(file.resolve()), twin=twin)
 
+    def stored(self, format: str, file: Path) -> Arrays:
+        """The arrays that the file holds, where its format lets one read them; else none."""
+        return self.session.ask_for_arrays("stored_arrays", format=format, file=str(file.resolve()))
+
     def run(self, inputs: Named) -> Arrays:
         """The outputs for a batch in the model's own layout, in the file's order and under its names."""
         order, found = self.session.ask_for_both(answers.Order, "run_export", {"inputs": inputs})
         self.session.checked(found, dict.fromkeys(order.order))
+        return {name: found[name] for name in order.order}
+
+    def run_elsewhere(self, format: str, file: Path, inputs: Named) -> Arrays:
+        """The outputs that another implementation of the format gives, where there is one; else none."""
+        fields = {"format": format, "file": str(file.resolve())}
+        order, found = self.session.ask_for_both(answers.Order, "run_elsewhere", {"inputs": inputs}, **fields)
         return {name: found[name] for name in order.order}
 
     def latency(self, inputs: Named) -> float:

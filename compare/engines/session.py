@@ -251,6 +251,12 @@ class BuiltTwin:
         ends: dict[str, None] = {f"{path}/{end}": None for path in order.order for end in ("in", "out")}
         return Activations(order.order, session.checked(found, ends))
 
+    def forward_without(self, batch: Named, place: int) -> tuple[list[str], Arrays]:
+        """Every activation of a pass, as 'tanh at conv1', and the outputs without the one at that place, from 0."""
+        given = {"batch": batch}
+        answer, found = self._own().ask_for_both(answers.Activations, "forward_without", given, place=place)
+        return answer.activations, found
+
     def layers(self, batch: Named) -> answers.LayerShapes:
         """Every layer's type, parameters and shapes."""
         return self._own().ask(answers.LayerShapes, "layers", {"batch": batch})
@@ -283,11 +289,7 @@ class BuiltTwin:
             redundant: PyTorch's arrays that stay as they are, because Keras has none like them.
         """
         session = self._own()
-        fields: dict[str, Any] = {
-            "snapshots": list(snapshots),
-            "matched": dict(matched),
-            "redundant": list(redundant),
-        }
+        fields: dict[str, Any] = {"snapshots": list(snapshots), "matched": dict(matched), "redundant": list(redundant)}
         answer, found = session.ask_for_both(answers.Curve, "steps", {"batches": batches}, count=count, **fields)
         if len(answer.curve) != count:
             raise session.worker.malformed(f"the losses of {len(answer.curve)} steps; expected {count}")

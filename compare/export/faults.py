@@ -12,6 +12,7 @@ from twin.bridge import Arrays
 
 LIMIT = 1e-5  # of the relative L2 distance from the model, in float32
 EXPLAINED = 0.1  # a cause explains a distance that it makes so many times smaller
+TRIED = 64  # activations of a model that are left out in turn
 CORRELATED = 0.5  # what is farther than this has little to do with the model
 
 Run = Callable[[Mapping[str, np.ndarray]], Arrays]
@@ -55,6 +56,73 @@ def named(found: Arrays, wanted: Arrays, side: str) -> Arrays:
     return dict(zip(order, found.values(), strict=True))
 
 
+def of_runtime(run: Run, inputs: Mapping[str, np.ndarray], got: Arrays, wanted: Arrays, elsewhere: Run) -> str:
+    """What is wrong with a runtime, where the file is right; "" where nothing says so.
+
+    Args:
+        run: runs the file.
+        inputs: the batch.
+        got, wanted: the file's outputs and the model's.
+        elsewhere: runs the file in another implementation of its format; returns nothing where there is none.
+    """
+    if again := _runs(run, inputs):
+        apart = far(again, got)
+        if apart > LIMIT:
+            return f"wrong runtime: the same batch twice gives outputs that are {apart:.1e} apart (relative L2)"
+    if _agrees(elsewhere, inputs, wanted):
+        return "wrong runtime: another implementation of the format gives the model's outputs from the same file"
+    return ""
+
+
+def of_weights(stored: Sequence[np.ndarray], weights: Arrays, distance: float) -> str:
+    """Which of the model's arrays the file has with other values; "" where its arrays say nothing.
+
+    A transposed array has the same values, so sorted values are compared. Exporters fold and fuse arrays, so that one
+    which is missing is no fault by itself; it is one where the file has almost that array, or all of the others.
+
+    Args:
+        stored: arrays in the file.
+        weights: the model's.
+        distance: of the file's outputs from the model's.
+    """
+    by_size: dict[int, list[np.ndarray]] = {}
+    for array in stored:
+        by_size.setdefault(array.size, []).append(np.sort(array, axis=None))
+    kept: dict[str, float] = {}  # name -> share of the values that the most similar array of the file has
+    for name, array in weights.items():
+        values, others = np.sort(array, axis=None), by_size.get(array.size, [])
+        if not any(np.array_equal(values, other) for other in others):
+            kept[name] = max((float(np.isin(array, other).mean()) for other in others), default=0.0)
+    if stored and not kept:
+        return f"relative L2 {distance:.1e} from the model, whose weights it has: its graph or its runtime is another"
+    changed = [name for name in kept if kept[name] > 1 / 2] or (list(kept) if len(kept) == 1 < len(weights) else [])
+    if changed:
+        told = [f"{weights[n].size * (1 - kept[n]):.0f} of the {weights[n].size:,} values of {n}" for n in changed]
+        return f"changed weight: the file has other values for {' and '.join(told)}"
+    if distance > CORRELATED and sum(weights[n].size for n in kept) > sum(a.size for a in weights.values()) / 2:
+        absent = f"{len(kept)} of the model's {len(weights)} arrays are not in it"
+        return f"{absent}: it has other weights, or is of another model"
+    return ""
+
+
+def of_activations(got: Arrays, without: Callable[[int], tuple[list[str], Arrays]]) -> str:
+    """Which activation the file has lost; "" where leaving out none of them explains its outputs.
+
+    Args:
+        got: the file's outputs.
+        without: the model's activations, and its outputs without the one at that place.
+    """
+    names, _ = without(-1)
+    for place, name in enumerate(names[:TRIED]):
+        try:
+            _, outputs = without(place)
+        except Exception:  # some, as a gated unit, change the shape of what they take
+            continue
+        if far(outputs, got) <= LIMIT:
+            return f"lost activation: without {name} ({place + 1} of {len(names)}) the model gives the file's outputs"
+    return ""
+
+
 def of_refusal(run: Run, inputs: Mapping[str, np.ndarray], wanted: Arrays, reason: str, written_for: int) -> str:
     """Why a file that was to take any batch refuses one: another layout, another batch, or another model's inputs.
 
@@ -84,6 +152,7 @@ def of_outputs(
     got: Arrays,
     wanted: Arrays,
     rounded: Mapping[str, Callable[[], Arrays]],
+    further: Sequence[Callable[[], str]] = (),
 ) -> str:
     """What is wrong with outputs that are not the model's.
 
@@ -92,6 +161,7 @@ def of_outputs(
         inputs: the batch.
         got, wanted: the file's outputs and the model's.
         rounded: precision -> the model's outputs with its weights rounded to it.
+        further: what else may explain them: each returns its words, or "".
     """
     distance = far(got, wanted)
     for name, array in wanted.items():
@@ -112,6 +182,9 @@ def of_outputs(
     for precision, outputs in rounded.items():
         if far(got, outputs()) < max(EXPLAINED * distance, LIMIT):
             return f"reduced precision: with weights rounded to {precision} the model gives the file's outputs"
+    for explain in further:
+        if words := explain():
+            return words
     if distance > CORRELATED:
         return f"relative L2 {distance:.1e} from the model: the file has other weights, or is of another model"
     return f"relative L2 {distance:.1e} from the model"

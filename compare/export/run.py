@@ -274,7 +274,7 @@ class Exports:
                 self.open_file(measurement, opened, file, result)
                 for rows in [rows for rows, each in written.items() if each == file]:
                     if not result.fault:
-                        self.run_file(source, opened, rows, result)
+                        self.run_file(source, opened, rows, result, Evidence(measurement.format, file, opened))
             finally:
                 opened.close()
             if result.fault:
@@ -306,7 +306,9 @@ class Exports:
             return
         result.load_seconds, result.tools = answer.seconds, result.tools | answer.tools
 
-    def run_file(self, source: Source, opened: ExportedFile, rows: int, result: ExportResult) -> None:
+    def run_file(
+        self, source: Source, opened: ExportedFile, rows: int, result: ExportResult, evidence: "Evidence"
+    ) -> None:
         """An open file on one batch; one that is wrong leaves its fault in the result.
 
         Raises:
@@ -332,9 +334,42 @@ class Exports:
             rounding: dict[str, Any] = {
                 kind: lambda kind=kind: source.with_weights_of(kind, rows) for kind in ("float16", "bfloat16")
             }
-            result.fault = faults.of_outputs(run, inputs, got, wanted, rounding)
+            further = (
+                lambda: faults.of_activations(got, lambda p: source.built.forward_without(source.batches[rows], p)),
+                lambda: faults.of_weights(evidence.stored(), source.weights, distance),
+            )
+
+            def elsewhere(given: Mapping[str, np.ndarray]) -> Arrays:
+                outputs = faults.named(evidence.elsewhere(given), wanted, source.side)
+                return from_native(source.twin, source.side, outputs)
+
+            result.fault = faults.of_runtime(run, inputs, got, wanted, elsewhere) or faults.of_outputs(
+                run, inputs, got, wanted, rounding, further
+            )
         elif rows == 1:
             result.latency_seconds = opened.latency(inputs)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What else can be learned of an open file; a tool that is not installed for it costs the evidence only."""
+
+    format: str
+    file: Path
+    opened: ExportedFile
+
+    def stored(self) -> list[np.ndarray]:
+        """The arrays in it."""
+        try:
+            return list(self.opened.stored(self.format, self.file).values())
+        except WorkerFailed as failure:
+            if not failure.alive:
+                raise
+            return []
+
+    def elsewhere(self, inputs: Mapping[str, np.ndarray]) -> Arrays:
+        """What another implementation of the format gives."""
+        return self.opened.run_elsewhere(self.format, self.file, inputs)
 
 
 def size_of(file: Path) -> int:

@@ -3,7 +3,7 @@
 import importlib.metadata
 import statistics
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,10 +62,25 @@ class Exporting:
 
     def run_export(self, inputs: str, out: str) -> dict[str, Any]:
         """The outputs of the loaded file, by the names that it gives them, in its order."""
-        outputs = self.run(arrays.read(inputs))
+        return self._written(self.run(arrays.read(inputs)), out)
+
+    def _written(self, outputs: Any, out: str) -> dict[str, Any]:
         named = outputs if isinstance(outputs, dict) else {str(place): a for place, a in enumerate(outputs)}
         arrays.write(out, {name: np.array(array) for name, array in named.items()})
         return {"order": list(named)}
+
+    def stored_arrays(self, format: str, file: str, out: str) -> dict[str, Any]:
+        """The arrays that a file holds; none where its format has no way to read them."""
+        stored: Callable[[Path], list[np.ndarray]] = getattr(formats.find(format), "stored", lambda file: [])
+        found = stored(Path(file))
+        arrays.write(out, {str(place): np.ascontiguousarray(array) for place, array in enumerate(found)})
+        return {}
+
+    def run_elsewhere(self, format: str, file: str, inputs: str, out: str) -> dict[str, Any]:
+        """The outputs that another implementation of the format gives; none where there is no other."""
+        elsewhere = getattr(formats.find(format), "elsewhere", None)
+        outputs = elsewhere(Path(file))(arrays.read(inputs)) if elsewhere else {}
+        return self._written(outputs, out)
 
     def time_export(self, inputs: str) -> dict[str, Any]:
         """Seconds of one run of the loaded file."""

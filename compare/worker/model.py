@@ -42,6 +42,13 @@ class Model:
         arrays.write(out, self.context.train.forward(self.context.run, arrays.read(batch), training))
         return {}
 
+    def forward_without(self, batch: str, place: int, out: str) -> dict[str, Any]:
+        """The model's outputs without one of its activations."""
+        ablation: seam.Ablation[Any] = self.context.side_module("ablation")
+        found, outputs = ablation.forward_without(self.context.run, arrays.read(batch), place)
+        arrays.write(out, outputs)
+        return {"activations": found}
+
     def call_method(self, method: str, given: str, out: str) -> dict[str, Any]:
         """What a method of the built model returns for some arrays, in their order."""
         train, run = self.context.train, self.context.run

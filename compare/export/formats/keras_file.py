@@ -1,6 +1,8 @@
 """Keras's own `.keras`, loaded by Keras on the same backend, which needs the model's code."""
 
 import importlib
+import io
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -36,3 +38,12 @@ def load(file: Path, twin: str):
         return [keras.ops.convert_to_numpy(outputs)]
 
     return run
+
+
+def stored(file: Path) -> list[np.ndarray]:
+    import h5py
+
+    arrays: list[np.ndarray] = []
+    with zipfile.ZipFile(file) as archive, h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as weights:
+        weights.visititems(lambda name, each: arrays.append(each[()]) if isinstance(each, h5py.Dataset) else None)
+    return [array for array in arrays if array.dtype == np.float32]

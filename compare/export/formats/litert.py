@@ -1,5 +1,6 @@
 """LiteRT (`.tflite`), run by the interpreter that phones have."""
 
+import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -45,3 +46,14 @@ def load(file: Path, twin: str):
         return dict(runner(**ordered(given, names)))
 
     return run
+
+
+def stored(file: Path) -> list[np.ndarray]:
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_path=str(file))
+    arrays = []
+    for each in interpreter.get_tensor_details():
+        with contextlib.suppress(ValueError):  # it is computed, and has no value yet
+            arrays.append(interpreter.get_tensor(each["index"]))
+    return [array for array in arrays if array.dtype == np.float32]

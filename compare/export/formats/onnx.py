@@ -57,3 +57,23 @@ def load(file: Path, twin: str):
         return dict(zip(outputs, session.run(outputs, ordered(given, names)), strict=True))
 
     return run
+
+
+def stored(file: Path) -> list[np.ndarray]:
+    import onnx
+
+    graph = onnx.load(file).graph
+    constants = [a.t for node in graph.node if node.op_type == "Constant" for a in node.attribute if a.name == "value"]
+    arrays = [onnx.numpy_helper.to_array(tensor) for tensor in (*graph.initializer, *constants)]
+    return [array for array in arrays if array.dtype == np.float32]
+
+
+def elsewhere(file: Path):
+    from onnx.reference import ReferenceEvaluator
+
+    session = ReferenceEvaluator(str(file))
+
+    def run(given: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+        return [np.asarray(array) for array in session.run(None, ordered(given, list(session.input_names)))]
+
+    return run

@@ -42,3 +42,10 @@ def load(file: Path, twin: str):
         return [found[output] for output in compiled.outputs]
 
     return run
+
+
+def stored(file: Path) -> list[np.ndarray]:
+    import openvino
+
+    constants = [node for node in openvino.Core().read_model(file).get_ops() if node.get_type_name() == "Constant"]
+    return [node.data for node in constants if node.data.dtype == np.float32]

@@ -35,3 +35,11 @@ def load(file: Path, twin: str):
         return {name: tensor.numpy() for name, tensor in serve(**tensors).items()}
 
     return run
+
+
+def stored(file: Path) -> list[np.ndarray]:
+    import tensorflow as tf
+
+    weights = tf.train.load_checkpoint(str(file / "variables" / "variables"))
+    names = [name for name, kind in weights.get_variable_to_dtype_map().items() if kind == tf.float32]
+    return [np.asarray(weights.get_tensor(name)) for name in names]

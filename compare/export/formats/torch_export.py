@@ -54,3 +54,11 @@ def load(file: Path, twin: str):
         return [outputs.numpy()]
 
     return run
+
+
+def stored(file: Path) -> list[np.ndarray]:
+    import torch
+
+    program = torch.export.load(file)
+    tensors = [*program.state_dict.values(), *program.constants.values()]
+    return [tensor.detach().numpy() for tensor in tensors if getattr(tensor, "dtype", None) == torch.float32]
