@@ -6,9 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from compare.check import reference
 from compare.check.reference import Reference
@@ -16,21 +13,17 @@ from compare.engines.engine import ENGINES, REFERENCE, Engine, base_of
 from compare.engines.exported import ExportedFile
 from compare.engines.pool import Pool, Progress, Settings
 from compare.engines.process import Worker, WorkerFailed, one_measurement
-from compare.engines.session import BuiltTwin, Session
-from compare.export import faults, formats
+from compare.engines.session import Session
+from compare.export import formats
+from compare.export.examine import ROWS, WORDS, Evidence, Source, open_file, run_file
 from compare.record.measurement import ExportMeasurement, exports_of
 from compare.record.record import RunRecord
-from compare.record.results import ExportError, ExportResult
-from twin.batches import BATCH
-from twin.bridge import Arrays
+from compare.record.results import ExportResult
 from twin.catalogue import find
 from twin.crossing import Crossing
 from twin.errors import TwinError, unknown
-from twin.native import from_native, to_native
+from twin.native import to_native
 from twin.spec import Twin
-
-ROWS = (1, BATCH)
-WORDS = 300  # of an exporter's reason
 
 
 def plan(
@@ -85,7 +78,7 @@ def run(
     todo: dict[str, dict[str, list[ExportMeasurement]]] = {}
     for each in exports_of(record.measurements):
         if each.status == "not_run":
-            todo.setdefault(each.twin, {}).setdefault(each.engine, []).append(each)
+            todo.setdefault(each.engine, {}).setdefault(each.twin, []).append(each)
     by_name = {engine.name: engine for engine in engines}
     native_engine = by_name.get(REFERENCE, ENGINES[REFERENCE])
     if todo and native_engine.missing():
@@ -94,62 +87,16 @@ def run(
     folder = keep or Path(tempfile.mkdtemp(prefix="twin-export-"))
     exports = Exports(record, by_name, native_engine, pool, progress, folder)
 
-    def every_twin() -> None:
+    def every_engine() -> None:
         for name, planned in todo.items():
-            exports.of_twin(find(name), planned)
+            exports.of_engine(by_name[name], planned)
 
     try:
-        pool.run([every_twin])
+        pool.run([every_engine])
     finally:
         exports.close()
         if keep is None:
             shutil.rmtree(folder, ignore_errors=True)
-
-
-@dataclass
-class Source:
-    """A model in its engine's worker, which every file is compared with.
-
-    Args:
-        session: with the worker.
-        twin: which.
-        built: the model, with the reference's weights.
-        weights: under its own names.
-        inputs: rows -> a batch, in the model's own layout.
-        wanted: rows -> its outputs, in the layout of the data.
-        exact: rows -> those of native PyTorch in float64.
-        latency: seconds of one row.
-    """
-
-    session: Session
-    twin: Twin
-    built: BuiltTwin
-    weights: Arrays
-    inputs: dict[int, Arrays]
-    batches: dict[int, Arrays]
-    wanted: dict[int, Arrays]
-    exact: dict[int, Arrays]
-    latency: float
-
-    @property
-    def side(self) -> str:
-        return self.session.engine.side
-
-    def with_weights_of(self, kind: str, rows: int) -> Arrays:
-        """The outputs for the batch of so many rows, with weights rounded to float16 or bfloat16."""
-        self.built.load({name: rounded(array, kind) for name, array in self.weights.items()})
-        try:
-            return self.built.forward(self.batches[rows])
-        finally:
-            self.built.load(self.weights)
-
-
-def rounded(array: np.ndarray, kind: str) -> np.ndarray:
-    """A float32 array through float16 or bfloat16 and back."""
-    if kind == "float16":
-        return array.astype(np.float16).astype(np.float32)
-    bits = np.ascontiguousarray(array, np.float32).view(np.uint32)
-    return ((bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000).astype(np.uint32).view(np.float32).reshape(array.shape)
 
 
 @dataclass
@@ -163,35 +110,50 @@ class Exports:
     progress: Progress
     folder: Path
     sessions: dict[str, Session] = field(default_factory=dict)
+    opened: dict[str, ExportedFile] = field(default_factory=dict)  # the runtime of each format
+    references: dict[str, Reference | WorkerFailed] = field(default_factory=dict)  # by twin
 
-    def of_twin(self, twin: Twin, planned: Mapping[str, Sequence[ExportMeasurement]]) -> None:
-        """Every file of one twin."""
-        ref: Reference | WorkerFailed
-        first = next(iter(planned.values()))[0]
-        try:
-            with one_measurement():
-                session = self.session(self.native)
-                ref = reference.of_model(session, twin, "small", first.seed, with_steps=False, with_noise=False)
-        except WorkerFailed as failure:
-            ref = WorkerFailed(failure.status, f"the reference: {failure.reason}", alive=True)
+    def of_engine(self, engine: Engine, planned: Mapping[str, Sequence[ExportMeasurement]]) -> None:
+        """Every file of one engine, twin after twin; a runtime stays for the files of all of them."""
         for name, measurements in planned.items():
-            source: Source | None = None
+            twin, source = find(name), None
             for each in measurements:
                 if self.pool.stopping:
                     return
                 self.progress(each, "started")
                 try:
-                    if isinstance(ref, WorkerFailed):
-                        raise ref
                     with one_measurement():
                         if source is None or source.session.closed:
-                            source = self.source(twin, self.engines[name], ref, first.seed)
+                            source = self.source(twin, engine, self.reference(twin, each.seed), each.seed)
                         self.measure(each, source)
                 except WorkerFailed as failure:
                     each.status, each.reason, each.result = failure.status, failure.reason, None
                 each.reason = each.reason.replace(f"{self.folder.resolve()}/", "")  # or no two runs had the same reason
                 self.record.save()
                 self.progress(each, each.status)
+        for opened in self.opened.values():
+            opened.close()
+        self.opened.clear()
+
+    def reference(self, twin: Twin, seed: int) -> Reference:
+        """What every engine's model of a twin is compared with, computed once.
+
+        Raises:
+            WorkerFailed: when it could not be.
+        """
+        if twin.name not in self.references:
+            session = self.session(self.native)
+            try:
+                with one_measurement():
+                    ref = reference.of_model(session, twin, "small", seed, with_steps=False, with_noise=False)
+                    self.references[twin.name] = ref
+            except WorkerFailed as failure:
+                reason = f"the reference: {failure.reason}"
+                self.references[twin.name] = WorkerFailed(failure.status, reason, alive=True)
+        ref_or_failure = self.references[twin.name]
+        if isinstance(ref_or_failure, WorkerFailed):
+            raise ref_or_failure
+        return ref_or_failure
 
     def close(self) -> None:
         """End every worker."""
@@ -254,7 +216,10 @@ class Exports:
                     raise
                 measurement.status, measurement.reason = "unsupported", failure.reason[:WORDS]
                 return
-        self.compare(measurement, source, written, result)
+        if formats.find(measurement.format).RUNTIME:
+            self.compare(measurement, source, written, result)
+        else:
+            measurement.status, measurement.reason = "skipped", "written and not run: its runtime is for macOS only"
 
     def write(
         self, measurement: ExportMeasurement, source: Source, file: Path, rows: int | None, result: ExportResult
@@ -269,107 +234,28 @@ class Exports:
     ) -> None:
         """Run the files, and note how far they are from the model and from the reference."""
         for file in dict.fromkeys(written.values()):
-            opened = ExportedFile(self.runtime(measurement), self.pool.settings.timeout)
-            try:
-                self.open_file(measurement, opened, file, result)
-                for rows in [rows for rows, each in written.items() if each == file]:
-                    if not result.fault:
-                        self.run_file(source, opened, rows, result, Evidence(measurement.format, file, opened))
-            finally:
-                opened.close()
+            opened = self.runtime(measurement)
+            open_file(measurement, opened, file, result)
+            for rows in [rows for rows, each in written.items() if each == file]:
+                if not result.fault:
+                    run_file(source, opened, rows, result, Evidence(measurement.format, file, opened))
             if result.fault:
+                opened.close()  # what a wrong file has done to its runtime touches no other
                 measurement.status, measurement.reason = "failed", result.fault
                 return
         measurement.status = "ok"
 
-    def runtime(self, measurement: ExportMeasurement) -> Worker:
+    def runtime(self, measurement: ExportMeasurement) -> ExportedFile:
         """A process for the format's runtime: the engine's environment, and none of its framework until it is asked."""
-        with self.pool.lock:
-            if self.pool.stopping:
-                raise WorkerFailed("failed", "stopped")
-            worker = Worker(self.engines[measurement.engine], "cpu", self.pool.settings.threads)
-            self.pool.workers.append(worker)
-        return worker
-
-    def open_file(self, measurement: ExportMeasurement, opened: ExportedFile, file: Path, result: ExportResult) -> None:
-        """Have the runtime load a file; one that it cannot load leaves its fault in the result.
-
-        Raises:
-            WorkerFailed: when the runtime crashes or hangs.
-        """
-        try:
-            answer = opened.open(measurement.format, file, measurement.twin)
-        except WorkerFailed as failure:
-            if not failure.alive:
-                raise
-            result.fault = f"damaged: the runtime cannot load what the exporter wrote: {failure.reason[:WORDS]}"
-            return
-        result.load_seconds, result.tools = answer.seconds, result.tools | answer.tools
-
-    def run_file(
-        self, source: Source, opened: ExportedFile, rows: int, result: ExportResult, evidence: "Evidence"
-    ) -> None:
-        """An open file on one batch; one that is wrong leaves its fault in the result.
-
-        Raises:
-            WorkerFailed: when the runtime crashes or hangs.
-        """
-        inputs, wanted = source.inputs[rows], source.wanted[rows]
-
-        def run(given: Mapping[str, np.ndarray]) -> Arrays:
-            return from_native(source.twin, source.side, faults.named(opened.run(given), wanted, source.side))
-
-        try:
-            got = run(inputs)
-        except (WorkerFailed, ValueError) as failure:
-            if isinstance(failure, WorkerFailed) and not failure.alive:
-                raise
-            reason = str(failure)[:WORDS]
-            result.fault = faults.of_refusal(run, inputs, wanted, reason, max(ROWS))
-            return
-        distance = faults.far(got, wanted)
-        error = ExportError(rows, distance, faults.far(got, source.exact[rows]), faults.LIMIT)
-        result.errors.append(error)
-        if not distance <= faults.LIMIT:
-            rounding: dict[str, Any] = {
-                kind: lambda kind=kind: source.with_weights_of(kind, rows) for kind in ("float16", "bfloat16")
-            }
-            further = (
-                lambda: faults.of_activations(got, lambda p: source.built.forward_without(source.batches[rows], p)),
-                lambda: faults.of_weights(evidence.stored(), source.weights, distance),
-            )
-
-            def elsewhere(given: Mapping[str, np.ndarray]) -> Arrays:
-                outputs = faults.named(evidence.elsewhere(given), wanted, source.side)
-                return from_native(source.twin, source.side, outputs)
-
-            result.fault = faults.of_runtime(run, inputs, got, wanted, elsewhere) or faults.of_outputs(
-                run, inputs, got, wanted, rounding, further
-            )
-        elif rows == 1:
-            result.latency_seconds = opened.latency(inputs)
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What else can be learned of an open file; a tool that is not installed for it costs the evidence only."""
-
-    format: str
-    file: Path
-    opened: ExportedFile
-
-    def stored(self) -> list[np.ndarray]:
-        """The arrays in it."""
-        try:
-            return list(self.opened.stored(self.format, self.file).values())
-        except WorkerFailed as failure:
-            if not failure.alive:
-                raise
-            return []
-
-    def elsewhere(self, inputs: Mapping[str, np.ndarray]) -> Arrays:
-        """What another implementation of the format gives."""
-        return self.opened.run_elsewhere(self.format, self.file, inputs)
+        name = measurement.format
+        if name not in self.opened or self.opened[name].session.closed:
+            with self.pool.lock:
+                if self.pool.stopping:
+                    raise WorkerFailed("failed", "stopped")
+                worker = Worker(self.engines[measurement.engine], "cpu", self.pool.settings.threads)
+                self.pool.workers.append(worker)
+            self.opened[name] = ExportedFile(worker, self.pool.settings.timeout)
+        return self.opened[name]
 
 
 def size_of(file: Path) -> int:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from compare.export import faults
+from compare.export.examine import rounded
 from compare.export.model import ordered
-from compare.export.run import rounded
 from twin.catalogue import TWINS
 from twin.native import from_native, to_native
 

@@ -26,8 +26,8 @@ def export(
         typer.Option(
             "--to",
             metavar="FORMAT",
-            help="onnx, saved_model, torch_export, keras_file, litert, openvino, executorch or jax_export; repeat for "
-            "several. Default: all.",
+            help="onnx, saved_model, torch_export, keras_file, litert, openvino, executorch, jax_export, orbax, "
+            "aot_inductor or coreml; repeat for several. Default: all.",
         ),
     ] = None,
     engine: options.Engines = None,

@@ -1,10 +1,10 @@
 """A module for each format that a model may be exported to, all of the same shape.
 
 TITLE names the format, SUFFIX ends its files. `needs(engine)` names the packages that write it from a model of that
-engine, with what pip calls them, or says why nobody writes it. RUNTIME are the packages that run it, `write(model,
-file)` writes it, and `load(file, twin)` returns a function from inputs by name to outputs, by name or in order.
-What helps to find a fault is optional: `stored(file)`, the float32 arrays in it, and `elsewhere(file)`, which is `load`
-by another implementation of the format.
+engine, with what pip calls them, or says why nobody writes it. RUNTIME are the packages that run it; where there are
+none, the file is written and not run. `write(model, file)` writes it, and `load(file, twin)` returns a function from
+inputs by name to outputs, by name or in order. What helps to find a fault is optional: `stored(file)`, the float32
+arrays in it, and `elsewhere(file)`, which is `load` by another implementation of the format.
 """
 
 import importlib

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -37,8 +38,14 @@ def load(file: Path, twin: str):
     import torch
 
     program = torch.export.load(file)
-    module = program.module()
-    by_name = program.call_spec.in_spec.child(1)
+    return runner(program.module(), program.call_spec.in_spec)
+
+
+def runner(module: Any, in_spec: Any):
+    """The function that calls a captured or compiled module, whose arguments in_spec describes."""
+    import torch
+
+    by_name = in_spec.child(1)
 
     def run(given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray] | list[np.ndarray]:
         tensors = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in given.items()}
