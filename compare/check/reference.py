@@ -74,6 +74,7 @@ def of_model(
     with_steps: bool,
     native_twins: int = NATIVE_TWINS,
     with_noise: bool = True,
+    trained: Arrays | None = None,
 ) -> Reference:
     """The reference of a model twin.
 
@@ -86,12 +87,14 @@ def of_model(
         with_steps: whether to go on to gradients and training steps.
         native_twins: how many are trained to see how far rounding drives them apart.
         with_noise: whether to draw rounding noise; what computes in float64 is compared without it.
+        trained: weights to take in the place of fresh ones.
     """
     rng = np.random.default_rng(seed)
     arguments = twin.ladder_arguments(size)
     native = _Native(session, twin, arguments, seed)
     built = session.build(twin.name, arguments, seed=seed)
     weights, redundant = perturb_constants(built.dump(), rng), bridge.redundant_names(built.leaves)
+    weights = dict(trained or weights)
     for name in redundant:
         weights[name] = np.zeros_like(weights[name])
     for _ in range(ATTEMPTS):

@@ -19,6 +19,7 @@ from compare.export.examine import ROWS, WORDS, Evidence, Source, open_file, run
 from compare.record.measurement import ExportMeasurement, exports_of
 from compare.record.record import RunRecord
 from compare.record.results import ExportResult
+from twin.bridge import Arrays
 from twin.catalogue import find
 from twin.crossing import Crossing
 from twin.errors import TwinError, unknown
@@ -60,7 +61,12 @@ def not_installed(packages: Mapping[str, str]) -> str:
 
 
 def run(
-    record: RunRecord, engines: Iterable[Engine], settings: Settings, progress: Progress, keep: Path | None = None
+    record: RunRecord,
+    engines: Iterable[Engine],
+    settings: Settings,
+    progress: Progress,
+    keep: Path | None = None,
+    trained: bool = False,
 ) -> None:
     """Write, run and compare every file of the record that has not been; save the record after each.
 
@@ -70,6 +76,7 @@ def run(
         settings: how.
         progress: called with a measurement and a word on what happens to it.
         keep: a folder for the files; None for one that is deleted.
+        trained: whether native PyTorch trains each twin first, as `twin train` does; else the weights are random.
 
     Raises:
         TwinError: when the reference engine is not installed.
@@ -85,7 +92,7 @@ def run(
         raise TwinError("the reference is native PyTorch; try: pip install 'twin-suite[torch]'")
     pool = Pool(settings)
     folder = keep or Path(tempfile.mkdtemp(prefix="twin-export-"))
-    exports = Exports(record, by_name, native_engine, pool, progress, folder)
+    exports = Exports(record, by_name, native_engine, pool, progress, folder, trained)
 
     def every_engine() -> None:
         for name, planned in todo.items():
@@ -109,6 +116,7 @@ class Exports:
     pool: Pool
     progress: Progress
     folder: Path
+    trained: bool
     sessions: dict[str, Session] = field(default_factory=dict)
     opened: dict[str, ExportedFile] = field(default_factory=dict)  # the runtime of each format
     references: dict[str, Reference | WorkerFailed] = field(default_factory=dict)  # by twin
@@ -145,8 +153,10 @@ class Exports:
             session = self.session(self.native)
             try:
                 with one_measurement():
-                    ref = reference.of_model(session, twin, "small", seed, with_steps=False, with_noise=False)
-                    self.references[twin.name] = ref
+                    weights = self.learned(session, twin, seed) if self.trained else None
+                    self.references[twin.name] = reference.of_model(
+                        session, twin, "small", seed, with_steps=False, with_noise=False, trained=weights
+                    )
             except WorkerFailed as failure:
                 reason = f"the reference: {failure.reason}"
                 self.references[twin.name] = WorkerFailed(failure.status, reason, alive=True)
@@ -154,6 +164,12 @@ class Exports:
         if isinstance(ref_or_failure, WorkerFailed):
             raise ref_or_failure
         return ref_or_failure
+
+    def learned(self, session: Session, twin: Twin, seed: int) -> Arrays:
+        """The weights that native PyTorch finds on the twin's data."""
+        built = session.build(twin.name, twin.small.arguments, seed=seed)
+        built.fit(twin.epochs, twin.data, twin.data_options)
+        return built.dump()
 
     def close(self) -> None:
         """End every worker."""

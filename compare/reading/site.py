@@ -11,7 +11,7 @@ from typing import Any
 
 from compare.engines.engine import FRAMEWORKS
 from compare.engines.look import style_sheet
-from compare.reading import counterparts, dataflow, glossary, notebook, prose, search, shapes, syntax
+from compare.reading import counterparts, dataflow, draw, glossary, notebook, prose, search, shapes, syntax
 from compare.reading.aligned import SIDES, Reading, Row, read
 from compare.reading.dataflow import label
 from compare.reading.shapes import Layer, Measured
@@ -50,13 +50,19 @@ class Line:
     cells: tuple[dict[str, Any] | None, ...]
 
 
-def build(out: Path, records: Sequence[Path] = (), twins: Sequence[Twin] | None = None) -> list[Path]:
+def build(
+    out: Path,
+    records: Sequence[Path] = (),
+    twins: Sequence[Twin] | None = None,
+    drawing: tuple[Path, Path] | None = None,
+) -> list[Path]:
     """Write the site; return its files.
 
     Args:
         out: a folder, made where it does not exist.
         records: of runs, whose results the pages show; of two results of the same measurement the newer file's counts.
         twins: those that get a page; all by default.
+        drawing: folders of exported models and of onnxruntime-web, for a page where a reader draws a digit.
 
     Raises:
         TwinError: when the folder cannot be written, or a record cannot be read.
@@ -72,7 +78,8 @@ def build(out: Path, records: Sequence[Path] = (), twins: Sequence[Twin] | None 
     )
     environment.filters["ticks"] = lambda text: Markup(_ticks(text))
     environment.filters["lead"] = lambda text: Markup(LEAD.sub(r"<strong>\1:</strong>", _ticks(text)))
-    environment.globals.update(pages=PAGES, names=FRAMEWORKS, short=shapes.short, sides=SIDES)
+    pages = (*PAGES, ("draw.html", "Draw a digit")) if drawing else PAGES
+    environment.globals.update(pages=pages, names=FRAMEWORKS, short=shapes.short, sides=SIDES)
     chosen = {twin.name for twin in twins}
     chapters = {c: [t for t in inside if t.name in chosen] for c, inside in CHAPTERS.items()}
     chapters = {chapter: inside for chapter, inside in chapters.items() if inside}
@@ -91,6 +98,9 @@ def build(out: Path, records: Sequence[Path] = (), twins: Sequence[Twin] | None 
     files["glossary.html"] = environment.get_template("site_glossary.html").render(
         here="glossary.html", glossary=WORDS, lines=glossary.lines
     )
+    if drawing:
+        files |= draw.scripts(*drawing) | {"draw.js": (folder / "draw.js").read_text()}
+        files["draw.html"] = environment.get_template("site_draw.html").render(here="draw.html")
     template = environment.get_template("site_twin.html")
     for number, twin in enumerate(twins):
         files[f"{twin.name}.html"] = template.render(

@@ -30,6 +30,9 @@ def export(
             "aot_inductor or coreml; repeat for several. Default: all.",
         ),
     ] = None,
+    trained: Annotated[
+        bool, typer.Option("--trained", help="Train each model first, in PyTorch; else its weights are random.")
+    ] = False,
     engine: options.Engines = None,
     python: options.Pythons = None,
     seed: options.Seed = 0,
@@ -53,9 +56,9 @@ def export(
         measurements,
         out,
         resume,
-        {},
+        {"trained": True} if trained else {},
         as_json,
-        lambda record, on_progress: exporting.run(record, chosen, Settings(timeout=timeout), on_progress, save),
+        lambda record, progress: exporting.run(record, chosen, Settings(timeout=timeout), progress, save, trained),
         None,
         explain,
     )
