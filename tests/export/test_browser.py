@@ -62,7 +62,7 @@ def exported(tmp_path_factory):
     """The folder with the files, each compared with its model by the command that wrote it."""
     folder = tmp_path_factory.mktemp("exported")
     engines = [argument for engine in ENGINES for argument in ("--engine", engine)]
-    answer = twin("export", *NAMES, "--to", "onnx", *engines, "--save", folder / "files", "--out", folder, seconds=1500)
+    answer = twin("export", *NAMES, "--to", "onnx", *engines, "--save", folder / "files", "--out", folder, timeout=1500)
     (path,) = folder.glob("export-*.json")
     bad = [(m.twin, m.engine, m.reason) for m in read_record(path).measurements if m.status != "ok"]
     assert not bad, answer.stderr

@@ -1,0 +1,69 @@
+"""The matrix of exports, twin by engine by format, as one record: docs/exports.json.
+
+    python benchmarks/export_matrix.py docs/exports.json [--at-once 4] [--chunks N] [--timeout 120]
+
+Runs `twin export` over the model twins that the record has not, those with the fewest parameters first, a few at a
+time, and adds what it measured: the script may be ended at any time and started again. AOTInductor, which compiles for
+half a minute per file, and Core ML, which nothing here can run, are left out; `twin export NAMES --to aot_inductor`
+measures them. A record of other versions or of another machine is not continued.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from compare.export import formats
+from compare.record.record import Record, read_record
+from compare.record.schema import to_plain
+from twin.catalogue import TWINS
+
+LEFT_OUT = ("aot_inductor", "coreml")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--at-once", type=int, default=4, help="twins of one run")
+    parser.add_argument("--chunks", type=int, default=len(TWINS), help="runs after which to stop")
+    parser.add_argument("--timeout", type=int, default=120, help="seconds for each request of a cell")
+    options = parser.parse_args()
+    names = [name for name in formats.names() if name not in LEFT_OUT]
+    models = sorted((t for t in TWINS.values() if t.kind == "model"), key=lambda t: t.small.parameters or 0)
+    for _ in range(options.chunks):
+        whole = read_record(options.out) if options.out.exists() else None
+        done = {each.twin for each in whole.measurements} if whole else set()
+        chunk = [twin.name for twin in models if twin.name not in done][: options.at_once]
+        if not chunk:
+            break
+        with tempfile.TemporaryDirectory() as folder:
+            to = [argument for name in names for argument in ("--to", name)]
+            command = [sys.executable, "-m", "compare.cli", "export", *chunk, *to, "--out", folder]
+            subprocess.run([*command, "--timeout", str(options.timeout)], check=False, stdout=subprocess.DEVNULL)
+            part = read_record(next(Path(folder).glob("export-*.json")))
+        print(len(done) + len(chunk), "of", len(models), "twins", flush=True)
+        options.out.write_text(joined(whole, part).to_text())
+
+
+def joined(whole: Record | None, part: Record) -> Record:
+    """Both records in one.
+
+    Raises:
+        SystemExit: when the same engine had other versions, or the machine was another.
+    """
+    if any(each.status == "not_run" for each in part.measurements):
+        raise SystemExit("interrupted: the last twins are not in the record")
+    if whole is None:
+        return part
+    if to_plain(whole.machine, type(whole.machine)) != to_plain(part.machine, type(part.machine)):
+        raise SystemExit("this machine is not that of the record; begin a new one")
+    for engine, versions in part.versions.items():
+        if whole.versions.setdefault(engine, versions) != versions:
+            raise SystemExit(f"{engine} has other versions than in the record; begin a new one")
+    whole.measurements += part.measurements
+    return whole
+
+
+if __name__ == "__main__":
+    main()
