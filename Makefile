@@ -32,6 +32,7 @@ docs: $(VENV)/ready
 	$(BIN)/twin glossary --md docs/glossary.md >/dev/null
 	$(BIN)/twin show --measure >/dev/null
 	$(BIN)/python docs/korean.py
+	$(BIN)/python docs/deployment.py
 
 docs-check: $(VENV)/ready
 	$(BIN)/python -m pytest -p tests.helpers.no_framework -m docs tests/docs tests/reading

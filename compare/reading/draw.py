@@ -48,7 +48,7 @@ def found_in(models: Path) -> list[tuple[Engine, Path]]:
             f"--draw {models}: expected {TWIN.name}-torch-onnx.onnx and the same of an engine of Keras; "
             f"write them by: {EXPORT}"
         )
-    return found
+    return sorted(found, key=lambda each: each[0].side)  # Keras on the left
 
 
 def runtime(package: Path) -> str:

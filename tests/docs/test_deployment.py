@@ -1,34 +1,39 @@
-"""docs/deployment.md: its sums are those of its tables."""
+"""docs/deployment.md: its figures are those of the record docs/exports.json."""
 
-import re
+import runpy
+
+import pytest
 
 from compare.export import formats
+from compare.record.measurement import exports_of
+from compare.record.record import read_record
 from twin.catalogue import TWINS
 from twin.paths import ROOT
 
 PAGE = (ROOT / "docs" / "deployment.md").read_text()
-PARTS = re.split(r"^### ", PAGE, flags=re.MULTILINE)[1:]
+CELLS = exports_of(read_record(ROOT / "docs" / "exports.json").measurements)
 
 
-def cells(part):
-    """The words of every cell of a part's matrix; none has a twin that there is not."""
-    lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in part.splitlines() if line[:1] == "|"]
-    matrix = [line for line in lines if len(line) == 2 + len(formats.names()) and line[0] in TWINS]
-    return [cell for _, _, *row in matrix for cell in row]
+@pytest.mark.docs
+def test_the_figures_are_those_of_the_record():
+    written = runpy.run_path(str(ROOT / "docs" / "deployment.py"))["rewritten"](PAGE)
+    assert written == PAGE, "run: make docs"
 
 
-def test_the_parts_count_their_own_cells():
-    assert PARTS
-    for part in PARTS:
-        works, whole = map(int, re.search(r"Cells that work: (\d+) of (\d+)", part).groups())
-        found = cells(part)
-        assert (len(found), sum(cell not in ("no", "-", "WRONG") for cell in found)) == (whole, works)
+def test_the_record_has_every_cell_of_its_twins_once_and_all_have_an_answer():
+    found = [(each.twin, each.engine, each.format) for each in CELLS]
+    twins, engines, names = ({cell[place] for cell in found} for place in range(3))
+    assert len(found) == len(set(found)) == len(twins) * len(engines) * len(names)
+    assert {each.status for each in CELLS} <= {"ok", "failed", "unsupported", "not_offered"}
+    assert twins <= set(TWINS)
 
 
-def test_the_page_counts_all_of_them():
-    found = [cell for part in PARTS for cell in cells(part)]
-    assert f"{len(found)} cells: {sum(cell not in ('no', '-', 'WRONG') for cell in found)} work" in PAGE
-    assert f"and {found.count('WRONG')} files are wrong" in PAGE
+def test_what_works_is_within_the_limit_and_what_does_not_says_why():
+    for each in CELLS:
+        if each.status == "ok":
+            assert each.result.worst <= 1e-5, each.key
+        else:
+            assert len(each.reason) > 20, each.key
 
 
 def test_every_format_is_explained():

@@ -3,23 +3,24 @@
 import pytest
 
 from compare.record.machine import Machine
-from compare.record.measurement import ExportMeasurement
+from compare.record.measurement import ExportMeasurement, exit_code
 from compare.record.record import SCHEMA, Record
 from compare.record.results import ExportError, ExportResult
 from compare.record.schema import from_plain, to_plain
 from compare.report import diff, exports, figures, markdown, page, tables
 from compare.report.figures import Source
+from tests.helpers.command import twin
 
 ENGINES = ("torch", "keras-tensorflow", "keras-jax", "keras-torch")
 FORMATS = ("executorch", "jax_export", "keras_file", "litert", "onnx", "openvino", "saved_model", "torch_export")
 
 
-def cell(twin, engine, format, status="ok", reason="", batch="any", worst=3e-7, size=250_000):
+def cell(name, engine, format, status="ok", reason="", batch="any", worst=3e-7, size=250_000):
     result = None
     if status == "ok":
         errors = [ExportError(1, worst / 2, 1e-6, 1e-5), ExportError(16, worst, 1e-6, 1e-5)]
         result = ExportResult(batch, errors, "", size, 2.0, 0.01, 1e-4, 2e-4, {"onnx": "1.23.2"})
-    return ExportMeasurement(twin, engine, "cpu", "float32", 0, "small", status, reason, result=result, format=format)
+    return ExportMeasurement(name, engine, "cpu", "float32", 0, "small", status, reason, result=result, format=format)
 
 
 def record(*cells, twins=("lenet", "transfer_learning")):
@@ -62,7 +63,16 @@ def test_a_cell_says_how_far_its_file_is_or_why_there_is_none():
 def test_the_same_reason_is_said_once_with_its_twins():
     cells = [cell(twin, "torch", "onnx", "unsupported", "no such operator") for twin in ("lenet", "vit")]
     assert exports.reasons(cells) == ["onnx from torch (lenet, vit): no such operator"]
-    assert exports.counted([*cells, cell("gru", "torch", "onnx")]) == "Cells that work: 1 of 3; cannot be exported: 2."
+    assert (
+        exports.counted([*cells, cell("gru", "torch", "onnx")]) == "Cells that work: 1 of 3; the exporter refuses: 2."
+    )
+
+
+def test_a_cell_that_belongs_to_another_framework_is_not_counted_as_one_that_could_work():
+    cells = [cell("gru", "torch", "onnx"), cell("gru", "torch", "jax_export", "not_offered", "only JAX writes it")]
+    assert exports.counted(cells) == "Cells that work: 1 of 1. Another 1 belong to another framework."
+    assert exports.matrix(cells)[1] == [["gru", "torch", "3e-07", ""]]
+    assert exit_code(cells) == 0
 
 
 def test_every_report_has_the_cells():
@@ -107,3 +117,20 @@ def test_what_was_not_installed_in_one_record_is_not_compared():
     before = record(cell("lenet", "torch", "onnx"), cell("lenet", "torch", "litert"))
     after = record(cell("lenet", "torch", "onnx", "skipped", "not installed"), cell("lenet", "torch", "litert"))
     assert "skipped in NEW" in diff.compare(before, after).not_compared[0]
+
+
+def test_the_command_names_the_cell_that_an_upgrade_broke(tmp_path):
+    cells = [cell(twin, engine, "onnx") for twin in ("lenet", "vit", "gru") for engine in ENGINES]
+    (tmp_path / "old.json").write_text(record(*cells).to_text())
+    broken = cell("vit", "keras-jax", "onnx", "failed", "lost activation: without gelu at dense1 (3 of 9)")
+    now = [broken if (each.twin, each.engine) == ("vit", "keras-jax") else each for each in cells]
+    (tmp_path / "new.json").write_text(record(*now).to_text())
+    same = twin("diff", "old.json", "old.json", cwd=tmp_path)
+    assert same.returncode == 0, same.stderr
+    answer = twin("diff", "old.json", "new.json", cwd=tmp_path)
+    assert answer.returncode == 1
+    lines = [line for line in answer.stdout.splitlines() if "vit" in line]
+    assert lines
+    assert "keras-jax, onnx" in " ".join(lines)
+    assert "lost activation: without gelu at dense1" in " ".join(answer.stdout.split())
+    assert "gru" not in answer.stdout

@@ -1,0 +1,82 @@
+"""Writes the figures of docs/deployment.md anew, from the record docs/exports.json.
+
+`python docs/deployment.py`, or `make docs`. benchmarks/export_matrix.py measures the record.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from compare.engines.engine import ENGINES
+from compare.record.measurement import ExportMeasurement, exports_of
+from compare.record.record import read_record
+
+FOLDER = Path(__file__).parent
+PAGE = FOLDER / "deployment.md"
+RECORD = FOLDER / "exports.json"
+HEAD = "## What was measured\n"
+SHOWN, WORDS = 8, 160  # twins that a reason names; letters of a reason
+# What differs from twin to twin in reasons that are the same.
+OWN = re.compile(r"\"[^\"]*\"|'[^']*'|0x[0-9a-f]+|\S*/\S*|\d+(\.\d+)?(e[-+]\d+)?")
+
+
+def rewritten(page: str) -> str:
+    """The page with the figures of the record."""
+    cells = exports_of(read_record(RECORD).measurements)
+    offered = [each for each in cells if each.status != "not_offered"]
+    counts = Counter(each.status for each in offered)
+    twins = len({each.twin for each in cells})
+    worst = max(each.result.worst for each in offered if each.status == "ok" and each.result)
+    others = sum(counts.values()) - counts["ok"] - counts["failed"] - counts["unsupported"]
+    rest = f", and {others} have no answer" if others else ""
+    parts = [
+        page[: page.index(HEAD)] + HEAD,
+        f"{twins} model twins, {len(cells)} cells. {len(cells) - len(offered)} of them nobody claims to write, because "
+        f"the format belongs to another framework. Of the other {len(offered)}, {counts['ok']} work, all within "
+        f"{worst:.0e} of their models; {counts['unsupported']} the exporter refuses, {counts['failed']} files are "
+        f"wrong without a word from it{rest}. [exports.json](exports.json) is the record; `twin report "
+        "docs/exports.json` prints every cell, and `twin diff docs/exports.json NEW.json` says what an upgrade broke. "
+        "These commands measured it and wrote this part of the page:",
+        "```sh\npython benchmarks/export_matrix.py docs/exports.json\npython docs/deployment.py\n```",
+        "How many of the twins work, of those that the exporter could do:",
+        table(cells),
+        "Why the others do not, with the twins:",
+        "\n".join(reasons(offered)),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def table(cells: Iterable[ExportMeasurement]) -> str:
+    """A row for each format, a column for each engine."""
+    cells = list(cells)
+    lines = [["format", *ENGINES], ["---"] * (1 + len(ENGINES))]
+    for name in sorted({each.format for each in cells}):
+        row = [f"`{name}`"]
+        for engine in ENGINES:
+            own = [e for e in cells if (e.engine, e.format) == (engine, name) and e.status != "not_offered"]
+            row.append(f"{sum(each.status == 'ok' for each in own)} of {len(own)}" if own else "")
+        lines.append(row)
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def reasons(cells: Iterable[ExportMeasurement]) -> list[str]:
+    """A line for each reason, those of most twins first; reasons that differ in names and numbers only are one."""
+    alike: dict[tuple[str, str, str, str], list[ExportMeasurement]] = {}
+    for each in cells:
+        if each.status != "ok":
+            key = (each.format, each.engine, each.status, OWN.sub("", each.reason)[:WORDS])
+            alike.setdefault(key, []).append(each)
+    lines = []
+    for (name, engine, status, _), group in sorted(alike.items(), key=lambda item: (item[0][:2], -len(item[1]))):
+        more = f" and {len(group) - SHOWN} more" if len(group) > SHOWN else ""
+        twins = ", ".join(each.twin for each in group[:SHOWN]) + more
+        word = {"unsupported": "refused", "failed": "**wrong**"}.get(status, status)
+        said = " ".join(group[0].reason.split())
+        said = said if len(said) <= WORDS else f"{said[:WORDS].rstrip()} …"
+        lines.append(f"- `{name}` from {engine}, {word} ({len(group)}: {twins}): `` {said.replace('``', '` `')} ``")
+    return lines
+
+
+if __name__ == "__main__":
+    PAGE.write_text(rewritten(PAGE.read_text()))
