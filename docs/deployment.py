@@ -4,6 +4,7 @@
 """
 
 import re
+import textwrap
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,8 +16,8 @@ from compare.record.record import read_record
 FOLDER = Path(__file__).parent
 PAGE = FOLDER / "deployment.md"
 RECORD = FOLDER / "exports.json"
-HEAD = "## What was measured\n"
-SHOWN, WORDS = 8, 160  # twins that a reason names; letters of a reason
+HEAD = "## What was measured"
+SHOWN, WORDS = 8, 300  # twins that a reason names; letters of a reason
 # What differs from twin to twin in reasons that are the same.
 OWN = re.compile(r"\"[^\"]*\"|'[^']*'|0x[0-9a-f]+|\S*/\S*|\d+(\.\d+)?(e[-+]\d+)?")
 
@@ -30,14 +31,17 @@ def rewritten(page: str) -> str:
     worst = max(each.result.worst for each in offered if each.status == "ok" and each.result)
     others = sum(counts.values()) - counts["ok"] - counts["failed"] - counts["unsupported"]
     rest = f", and {others} have no answer" if others else ""
-    parts = [
-        page[: page.index(HEAD)] + HEAD,
+    wrong = f"{counts['failed']} file{'s are' if counts['failed'] != 1 else ' is'} wrong without a word from it"
+    said = (
         f"{twins} model twins, {len(cells)} cells. {len(cells) - len(offered)} of them nobody claims to write, because "
         f"the format belongs to another framework. Of the other {len(offered)}, {counts['ok']} work, all within "
-        f"{worst:.0e} of their models; {counts['unsupported']} the exporter refuses, {counts['failed']} files are "
-        f"wrong without a word from it{rest}. [exports.json](exports.json) is the record; `twin report "
-        "docs/exports.json` prints every cell, and `twin diff docs/exports.json NEW.json` says what an upgrade broke. "
-        "These commands measured it and wrote this part of the page:",
+        f"{worst:.0e} of their models; {counts['unsupported']} the exporter refuses, and {wrong}{rest}. "
+        "[exports.json](exports.json) is the record. `twin report docs/exports.json` prints every cell, and `twin diff "
+        "docs/exports.json NEW.json` says what an upgrade broke. These commands measured it and wrote this part:"
+    )
+    parts = [
+        page[: page.index(HEAD)] + HEAD,
+        "\n".join(textwrap.wrap(said, 140, break_long_words=False, break_on_hyphens=False)),
         "```sh\npython benchmarks/export_matrix.py docs/exports.json\npython docs/deployment.py\n```",
         "How many of the twins work, of those that the exporter could do:",
         table(cells),

@@ -50,11 +50,11 @@ class Line:
     cells: tuple[dict[str, Any] | None, ...]
 
 
+Drawing = tuple[Path, Path]  # folders of exported models, and of the npm package that runs them
+
+
 def build(
-    out: Path,
-    records: Sequence[Path] = (),
-    twins: Sequence[Twin] | None = None,
-    drawing: tuple[Path, Path] | None = None,
+    out: Path, records: Sequence[Path] = (), twins: Sequence[Twin] | None = None, drawing: Drawing | None = None
 ) -> list[Path]:
     """Write the site; return its files.
 
@@ -62,7 +62,7 @@ def build(
         out: a folder, made where it does not exist.
         records: of runs, whose results the pages show; of two results of the same measurement the newer file's counts.
         twins: those that get a page; all by default.
-        drawing: folders of exported models and of onnxruntime-web, for a page where a reader draws a digit.
+        drawing: for a page where a reader draws a digit.
 
     Raises:
         TwinError: when the folder cannot be written, or a record cannot be read.

@@ -24,7 +24,7 @@ def test_the_record_has_every_cell_of_its_twins_once_and_all_have_an_answer():
     found = [(each.twin, each.engine, each.format) for each in CELLS]
     twins, engines, names = ({cell[place] for cell in found} for place in range(3))
     assert len(found) == len(set(found)) == len(twins) * len(engines) * len(names)
-    assert {each.status for each in CELLS} <= {"ok", "failed", "unsupported", "not_offered"}
+    assert "not_run" not in {each.status for each in CELLS}
     assert twins <= set(TWINS)
 
 

@@ -12,7 +12,7 @@ from twin.errors import TwinError
 GROUP = LEARN
 EXAMPLES = (
     "twin site pages",
-    "twin site pages --record runs/check.json --record runs/bench.json",
+    "twin site pages --record runs/check.json",
 )
 
 
