@@ -26,6 +26,9 @@ def in_process(*first):
             try:
                 with warnings.catch_warnings(action="ignore"):  # the exporters', which pytest would raise
                     result = operation(self.groups, op)(**fields)
+            except WorkerFailed:  # planted: the process would have ended
+                self.close()
+                raise
             except Exception as error:
                 raise WorkerFailed("failed", f"{type(error).__name__}: {error}"[:300], alive=True) from error
             return parse(json.dumps({"ok": True, "result": result}).encode(), kind).result

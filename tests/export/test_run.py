@@ -1,0 +1,134 @@
+"""What a run of exports does with its workers; they compute with NumPy, in the test's own process."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from compare.engines import pool
+from compare.engines.engine import ENGINES
+from compare.engines.process import WorkerFailed
+from compare.export import run
+from compare.record.measurement import ExportMeasurement
+from compare.record.record import RunRecord
+from tests.helpers.in_process import in_process
+from twin import arrays
+
+KERNEL = np.random.default_rng(0).standard_normal((64, 10)).astype(np.float32)
+TWINS = ("mlp", "stacked_autoencoder")  # both take rows of 64 numbers
+FORMATS = ("onnx", "litert")
+
+
+class Numpy:
+    """The operations that an export asks for, on a model that is one product of matrices."""
+
+    def __init__(self, context):
+        self.context = context
+
+    def hello(self, device):
+        return {"versions": {"numpy": "2"}, "device": device}
+
+    def build(self, twin, arguments, dtype, seed, layout=""):
+        return {"leaves": []}
+
+    def load(self, file):
+        return {}
+
+    def dump(self, out):
+        arrays.write(out, {})
+        return {}
+
+    def forward(self, batch, training, out):
+        arrays.write(out, {"y": arrays.read(batch)["x"].astype(np.float32) @ KERNEL})
+        return {}
+
+    def forward_without(self, batch, place, out):
+        return self.forward(batch, False, out) | {"activations": []}
+
+    def latency(self, batch):
+        return {"seconds": 1.0}
+
+    def write_export(self, format, file, inputs, rows):
+        if "refuses" in self.context.mode:
+            raise ValueError("no such operator")
+        Path(file).write_text(format)
+        return {"seconds": 1.0, "tools": {}}
+
+    def open_export(self, format, file, twin):
+        if "cannot load" in self.context.mode:
+            raise ValueError("no file of mine")
+        return {"seconds": 1.0, "tools": {}}
+
+    def run_export(self, inputs, out):
+        x = arrays.read(inputs)["x"]
+        if "dies" in self.context.mode:
+            raise WorkerFailed("crashed", "exit code -11")
+        arrays.write(out, {"y": x @ KERNEL * (2 if "wrong" in self.context.mode else 1)})
+        return {"order": ["y"]}
+
+    def stored_arrays(self, format, file, out):
+        arrays.write(out, {})
+        return {}
+
+    def run_elsewhere(self, format, file, inputs, out):
+        arrays.write(out, {})
+        return {"order": []}
+
+    def time_export(self, inputs):
+        return {"seconds": 1.0}
+
+
+@pytest.fixture
+def carried_out(monkeypatch):
+    """Carries out the cells of some engines; returns them by engine, and the workers that were started."""
+    started = []
+
+    def carry_out(*modes):
+        engines = [ENGINES["torch"], *(replace(ENGINES["torch"], name=f"torch:{mode}") for mode in modes)]
+        planned = [
+            ExportMeasurement(twin, engine.name, "cpu", "float32", 0, "small", format=format)
+            for twin in TWINS
+            for engine in engines
+            for format in FORMATS
+        ]
+        Worker = in_process(Numpy)
+
+        def start(*arguments):
+            started.append(Worker(*arguments))
+            return started[-1]
+
+        for module in (run, pool):
+            monkeypatch.setattr(module, "Worker", start)
+        run.run(RunRecord("export", planned, None), engines, pool.Settings(), lambda measurement, word: None)
+        assert all(worker.closed for worker in started)
+        return {mode: [c for c in planned if c.engine == f"torch:{mode}".rstrip(":")] for mode in ("", *modes)}, started
+
+    return carry_out
+
+
+def test_a_runtime_stays_for_the_files_of_all_twins(carried_out):
+    cells, started = carried_out()
+    assert [cell.status for cell in cells[""]] == ["ok"] * 4
+    assert [error.rows for error in cells[""][0].result.errors] == [1, 16]
+    assert len(started) == 1 + len(FORMATS)
+
+
+@pytest.mark.parametrize(
+    ("mode", "status", "words"),
+    [
+        ("refuses", "unsupported", "no such operator"),
+        ("cannot load", "failed", "damaged: the runtime cannot load what the exporter wrote"),
+        ("wrong", "failed", "relative L2 1.0e+00 from the model"),
+        ("dies", "crashed", "exit code -11"),
+    ],
+)
+def test_what_goes_wrong_costs_its_own_cells_and_no_file_meets_the_runtime_of_a_wrong_one(
+    mode, status, words, carried_out
+):
+    cells, started = carried_out(mode)
+    assert [cell.status for cell in cells[""]] == ["ok"] * 4
+    assert [cell.status for cell in cells[mode]] == [status] * 4
+    assert all(words in cell.reason for cell in cells[mode])
+    runtimes = len(started) - 2 - len(FORMATS)  # beside two engines, and the runtimes of the right one
+    assert runtimes == {"refuses": 0}.get(mode, 4)
