@@ -13,6 +13,8 @@ import pytest
 
 from tests.helpers.kind_names import RIGHT, WRONG
 
+pytestmark = pytest.mark.framework
+
 ROOT = Path(__file__).parents[2]
 
 
