@@ -9,6 +9,7 @@ from tests.helpers.command import twin
 from twin.catalogue import TWINS
 from twin.data import digits
 from twin.errors import TwinError
+from twin.paths import ROOT
 
 # Answers with the sum of what lies in each tenth of its input, so that both models' layouts give the same.
 STAND_IN = """
@@ -131,3 +132,36 @@ def test_a_model_that_is_damaged_is_said(place, tmp_path):
         driver.get((tmp_path / "out" / "draw.html").as_uri())
         driver.execute_async_script("ready.then(arguments[0])")
         assert driver.find_element("id", "answer").text == "The runtime could not be loaded: no model"
+
+
+PACKAGE = ROOT / "node_modules" / "onnxruntime-web"
+
+
+@needs_chromium
+@pytest.mark.skipif(not PACKAGE.is_dir(), reason="npm install --ignore-scripts onnxruntime-web")
+def test_the_real_runtime_answers_as_numpy_does(tmp_path):
+    onnx = pytest.importorskip("onnx")
+    from onnx import TensorProto, helper, numpy_helper
+
+    kernel = np.random.default_rng(0).standard_normal((1024, 10)).astype(np.float32) / 32
+    for engine, shape in {"torch": ["b", 1, 32, 32], "keras-jax": ["b", 32, 32, 1]}.items():
+        graph = helper.make_graph(
+            [helper.make_node("Flatten", ["x"], ["flat"]), helper.make_node("MatMul", ["flat", "kernel"], ["y"])],
+            "lenet",
+            [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+            [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["b", 10])],
+            [numpy_helper.from_array(kernel, "kernel")],
+        )
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+        onnx.save(model, tmp_path / f"lenet-{engine}-onnx.onnx")
+    site.build(tmp_path / "out", twins=[TWINS["lenet"]], drawing=(tmp_path, PACKAGE))
+    assert (tmp_path / "out" / "draw_runtime.js").stat().st_size < 6e6
+    data = digits.load(size=32).test
+    seven = next(x for x, y in zip(data["x"], data["y"], strict=True) if y == 7)
+    with browser() as driver:
+        driver.set_script_timeout(120)
+        driver.get((tmp_path / "out" / "draw.html").as_uri())
+        driver.execute_async_script("ready.then(arguments[0])")
+        found = driver.execute_async_script("logits(PICTURES[7]).then(arguments[0])")
+        assert complaints(driver) == []
+    assert np.abs(np.array(found) - seven.ravel() @ kernel).max() < 1e-5
