@@ -43,10 +43,16 @@ def check_masks(twin: Twin, arrays: Mapping[str, np.ndarray]) -> None:
     Raises:
         TwinError: they have another size.
     """
-    if twin.metric and twin.metric.name == "mean_mask_iou" and arrays["y"].shape != arrays["x"].shape[:3]:
+    metric = twin.metric.name if twin.metric else ""
+    if metric == "mean_mask_iou" and arrays["y"].shape != arrays["x"].shape[:3]:
         raise TwinError(
             f"{twin.name}: the masks y have the shape {arrays['y'].shape} and the pictures x {arrays['x'].shape}; "
             f"expected a class for each pixel, {arrays['x'].shape[:3]}: resize the masks without mixing classes"
+        )
+    if metric == "mean_mask_average_precision" and arrays["masks"].shape[:3] != arrays["x"].shape[:3]:
+        raise TwinError(
+            f"{twin.name}: the masks have the shape {arrays['masks'].shape} and the pictures x {arrays['x'].shape}; "
+            f"expected a mask (H, W) for each object, {arrays['x'].shape[:3]} and the number of objects"
         )
 
 

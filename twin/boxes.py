@@ -124,6 +124,16 @@ def suppress(boxes: np.ndarray, scores: np.ndarray, threshold: float = 0.5) -> n
     return np.array(kept, int)
 
 
+def suppress_fast(boxes: np.ndarray, scores: np.ndarray, threshold: float = 0.5) -> np.ndarray:
+    """Fast NMS (Bolya et al., YOLACT, 2019, section 4.2): which of (K, 4) boxes stay, best score first.
+
+    A box goes if it overlaps a better one by more than `threshold`, whether that one stayed or not.
+    """
+    order = np.argsort(-scores, kind="stable")
+    iou = np.triu(overlaps(boxes[order], boxes[order]), 1)  # (K, K): a row for each better one
+    return order[(iou <= threshold).all(0)]
+
+
 def detections(
     boxes: np.ndarray, scores: np.ndarray, least: float = 0.01, most: int = 50, threshold: float = 0.5
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
 
-from twin import coco, decoding
+from twin import coco, decoding, prototypes
 from twin.data import Arrays
 
 Predict = Callable[[Arrays], Arrays]
@@ -64,8 +64,13 @@ def mean_average_precision(predict: Predict, test: Arrays) -> float:
 
 
 def mean_mask_average_precision(predict: Predict, test: Arrays) -> float:
-    """The same of masks: those pixels of `masks` (N, H, W, K) that have at least 0.5 against the true pixels."""
+    """The same of masks: those pixels of `masks` (N, H, W, K) that have at least 0.5 against the true pixels.
+
+    A model that gives `prototypes` and `coefficients` in their place has its masks made of them (twin.prototypes).
+    """
     outputs = predict(test)
+    if "prototypes" in outputs:
+        outputs = prototypes.instances(outputs, *test["masks"].shape[1:3])
     return coco.average_precision(test, outputs["boxes"], outputs["scores"], outputs["masks"])
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from twin import prototypes
 from twin.boxes import PADDING, detections
 from twin.bridge import Arrays
 from twin.metrics import best_path
@@ -25,8 +26,10 @@ GAP = 1  # pixels between two pictures of a strip
 APART: dict[str, Any] = {"gap": 6, "ground": 1.0}  # where one picture would run into the next
 SIDE = 32  # pixels that the longer side of a picture has at least: small ones are enlarged
 GREYS, COLOURS = 16, 64  # of a strip: fewer make it smaller, and no reader counts them
+CLOUD = 5.0  # metres across of a picture of points: a car fits in
 BOXED = 2  # times that a scene is enlarged before boxes are drawn on it
 CONFIDENT = 0.3  # the least score of a box that is drawn
+MASKED = 0.5  # the least share of a mask's pixel that is drawn
 BRIGHT = ((34, 34, 34), (102, 204, 238), (238, 119, 51), (204, 187, 68), (170, 51, 119), (34, 136, 51))  # Tol, bright
 
 
@@ -88,7 +91,9 @@ def _inputs(twin: Twin, test: Rows, _: Rows) -> list[Strip]:
 
 
 def _classified(twin: Twin, test: Rows, outputs: Rows) -> list[Strip]:
-    """What was classified: rows, or the nodes of graphs, sorted by their classes, with a colour for each class."""
+    """What was classified: rows, clouds of points, or the nodes of graphs, sorted by their classes."""
+    if twin.data == "sweeps":
+        return _clouds(test, outputs)
     if test["y"].ndim == 1:
         return _inputs(twin, test, outputs)
     order = test["y"].argsort(axis=1, kind="stable")
@@ -99,6 +104,31 @@ def _classified(twin: Twin, test: Rows, outputs: Rows) -> list[Strip]:
         ("true classes of the nodes", "data", _coloured(true[:, None].repeat(8, 1))),
         ("predicted classes of the nodes", "model", _coloured(predicted[:, None].repeat(8, 1))),
     ]
+
+
+def _clouds(test: Rows, outputs: Rows) -> list[Strip]:
+    """Clouds of points (N, points, 3) from above and from the side, in the colours of their classes."""
+    true, predicted = test["y"], outputs["y"].argmax(-1)
+    return [
+        (
+            f"points from above, {CLOUD:g} m across, in the colours of their true classes",
+            "data",
+            _plotted(test["x"], true, (0, 1)),
+        ),
+        ("the same from the side", "data", _plotted(test["x"], true, (0, 2))),
+        ("from the side, in the colours of the predicted classes", "model", _plotted(test["x"], predicted, (0, 2))),
+    ]
+
+
+def _plotted(clouds: np.ndarray, kinds: np.ndarray, axes: tuple[int, int]) -> list[np.ndarray]:
+    """A pixel for each point, by two of its axes, the middle of the cloud in the middle of the picture."""
+    side, out = 2 * SIDE, []
+    for cloud, kind in zip(clouds[..., axes], kinds, strict=True):
+        picture = np.ones((side, side, 3))
+        column, row = ((cloud / CLOUD * [1, -1] + 0.5) * side).astype(int).clip(0, side - 1).T
+        picture[row, column] = np.array(BRIGHT[1 + int(kind) % (len(BRIGHT) - 1)]) / 255
+        out.append(picture)
+    return out
 
 
 def _masks(twin: Twin, test: Rows, outputs: Rows) -> list[Strip]:
@@ -137,6 +167,23 @@ def _detected(twin: Twin, test: Rows, outputs: Rows) -> list[Strip]:
     return [("true boxes", "data", true), (f"boxes found with a score from {CONFIDENT} on", "model", predicted)]
 
 
+def _instances(twin: Twin, test: Rows, outputs: Rows) -> list[Strip]:
+    """Scenes with the boxes and masks of their objects, and with those that a model found, a colour for each class."""
+    scenes = _pictures(test[next(iter(twin.inputs))], "images")
+    if "prototypes" in outputs:
+        outputs = prototypes.instances(outputs, *test["masks"].shape[1:3])
+    true, predicted = [], []
+    for row, scene in enumerate(scenes):
+        there = test["classes"][row] != PADDING
+        objects = (test["masks"][row][..., there], test["boxes"][row][there], test["classes"][row][there])
+        true.append(_boxed(_inked(scene, objects[0], objects[2]), *objects[1:]))
+        places, kinds = detections(outputs["boxes"][row], outputs["scores"][row], least=CONFIDENT)
+        masks, boxes = outputs["masks"][row][..., places] >= MASKED, outputs["boxes"][row]
+        boxes = boxes[places] if boxes.ndim == 2 else boxes[places, kinds]
+        predicted.append(_boxed(_inked(scene, masks, kinds), boxes, kinds))
+    return [("true masks", "data", true), (f"masks found with a score from {CONFIDENT} on", "model", predicted)]
+
+
 def _attended(_: Twin, test: Rows, outputs: Rows) -> list[Strip]:
     """Where a decoder looked when it wrote: a row for each token of the answer, a column for each of the source."""
     shares = outputs["attention"] * (test["y"] != 0)[..., None]  # behind the end nothing is written
@@ -164,7 +211,7 @@ STRIPS: dict[str, Callable[[Twin, Rows, Rows], list[Strip]]] = {
     "heart_rate_error": _inputs,
     "localization_accuracy": _inputs,
     "mean_average_precision": _detected,
-    "mean_mask_average_precision": _detected,
+    "mean_mask_average_precision": _instances,
     "mean_mask_iou": _masks,
     "phone_error_rate": _attended,
     "reconstruction_error": _reconstructions,
@@ -305,6 +352,15 @@ def _boxed(scene: np.ndarray, boxes: np.ndarray, kinds: np.ndarray) -> np.ndarra
         edges = (left * width, top * height, max(left, right) * width, max(top, bottom) * height)
         ImageDraw.Draw(image).rectangle(edges, outline=BRIGHT[1 + int(kind) % (len(BRIGHT) - 1)])
     return np.asarray(image, np.float32) / 255
+
+
+def _inked(scene: np.ndarray, masks: np.ndarray, kinds: np.ndarray) -> np.ndarray:
+    """A scene in colours, the pixels of each mask (H, W, M) half in that of its class, the first mask on top."""
+    out = scene * np.ones(3 if scene.shape[-1] == 1 else 1)
+    for number in reversed(range(len(kinds))):
+        inside = masks[..., number].astype(bool)
+        out[inside] = (scene[inside] + np.array(BRIGHT[1 + int(kinds[number]) % (len(BRIGHT) - 1)]) / 255) / 2
+    return out
 
 
 def _dotted(figure: np.ndarray, places: np.ndarray) -> np.ndarray:

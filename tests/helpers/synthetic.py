@@ -36,6 +36,7 @@ METRICS = {  # name -> target, chance, margin
     "reconstruction_error": (0.045, 0.074, 0.002),
     "frechet_distance": (5.0, 44.0, 0.5),
     "mean_average_precision": (0.55, 0.0, 0.055),
+    "mean_mask_average_precision": (0.7, 0.0, 0.07),
     "mean_return": (300.0, 22.0, 30.0),
     "character_error_rate": (0.2, 1.0, 0.02),
     "word_error_rate": (0.5, 1.0, 0.05),
@@ -258,6 +259,14 @@ def _shown(metric: str, side: str, variant: int) -> dict[str, Any]:
         "mean_average_precision": (
             {"x": pictures, "boxes": boxes[:, None], "classes": labels[:, None]},
             {"boxes": boxes[:, None] + nudge, "scores": np.eye(10)[labels][:, None]},
+        ),
+        "mean_mask_average_precision": (
+            {"x": pictures, "boxes": boxes[:, None], "classes": labels[:, None], "masks": masks[..., None]},
+            {
+                "boxes": boxes[:, None] + nudge,
+                "scores": np.eye(10)[labels][:, None],
+                "masks": np.roll(masks, variant, axis=1)[..., None],
+            },
         ),
         "mean_return": ({}, {}),
         "phone_error_rate": (

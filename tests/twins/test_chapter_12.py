@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from compare.record import pictures
 from tests.helpers.slides import outputs
 from torch_impl import train
 from torch_impl.exercises.driving import inductive_biases
@@ -201,3 +202,16 @@ def test_what_goes_away_never_collides_and_no_points_are_one_clear_line():
         sweeps.collision(before[:0], after, 0.5)
     with pytest.raises(TwinError, match="points must be at least 1; received 0"):
         sweeps.load(points=0)
+
+
+def test_a_report_shows_clouds_from_above_and_from_the_side():
+    cloud = np.array([[2.0, 0.0, 1.0], [-2.0, 1.0, -1.0], [9.0, 0.0, 0.0]])  # the last one is beyond the picture
+    (above,), (side,) = (pictures._plotted(cloud[None], np.array([0]), axes) for axes in ((0, 1), (0, 2)))
+    inked = [sorted(map(tuple, np.argwhere((each != 1).any(-1)))) for each in (above, side)]
+    assert inked[0] == [(19, 6), (32, 57), (32, 63)]
+    assert inked[1] == [(19, 57), (32, 63), (44, 6)]
+    part = sweeps.load(train_count=1, test_count=8).test
+    right, wrong = np.eye(3)[part["y"]], np.eye(3)[(part["y"] + 1) % 3]
+    made, other = (pictures.of_predictions(find("lidar_objects"), part, {"y": y})["pictures"] for y in (right, wrong))
+    assert [each["of"] for each in made] == ["data", "data", "model"]
+    assert made[2]["png"] == made[1]["png"] != other[2]["png"]

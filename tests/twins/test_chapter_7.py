@@ -122,9 +122,27 @@ def test_classes_do_not_remove_each_other():
     assert set(out["kept_by_class"]) == set(kept) > set(out["kept"])
 
 
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("threshold", [0.3, 0.5])
+def test_fast_suppression_is_that_of_the_metric_and_removes_no_less(seed, threshold):
+    places, scores = crowd(seed)
+    order, stays = nms.suppress_fast(torch.tensor(places), torch.tensor(scores), threshold)
+    fast = order[stays].tolist()
+    assert fast == boxes.suppress_fast(places, scores, threshold).tolist()
+    assert set(fast) <= set(boxes.suppress(places, scores, threshold).tolist())
+    iou = boxes.overlaps(places, places)
+    assert set(fast) == {box for box in range(60) if not (iou[scores > scores[box], box] > threshold).any()}
+
+
+def test_a_box_that_went_removes_others_in_fast_suppression_only():
+    out = outputs("nms")
+    assert set(out["kept"]) - set(out["kept_fast"]) == {12}
+    assert 7 not in out["kept"]  # which overlaps it, and went itself
+
+
 def test_soft_suppression_removes_nothing():
     out = outputs("nms")
-    assert sorted(out["soft_order"]) == list(range(12))
+    assert sorted(out["soft_order"]) == list(range(13))
     assert (out["soft_scores"] > 0).all()
     assert (np.diff(out["soft_scores"]) <= 0).all()
 

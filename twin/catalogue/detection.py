@@ -88,13 +88,13 @@ TWINS = (
     ),
     Twin(
         name="nms",
-        title="Non-maximum suppression: hard, by class, soft",
+        title="Non-maximum suppression: hard, by class, soft, fast",
         kind="exercise",
         deck="A",
         topic="Bounding box refinement (detection after NMS)",
         paper="Girshick et al., Rich feature hierarchies for accurate object detection and semantic segmentation, "
-        "2014, section 2.2; Bodla et al., Soft-NMS, 2017, section 3",
-        literals={  # whole numbers: the first two overlap by exactly 0.5, the next two have equal scores
+        "2014, section 2.2; Bodla et al., Soft-NMS, 2017, section 3; Bolya et al., YOLACT, 2019, section 4.2",
+        literals={  # the first two overlap by exactly 0.5, the next two have equal scores; only fast removes the last
             "boxes": (
                 (4, 4, 16, 14),
                 (4, 4, 10, 14),
@@ -108,9 +108,10 @@ TWINS = (
                 (40, 3, 60, 18),
                 (38, 5, 59, 20),
                 (3, 5, 17, 15),
+                (11, 34, 29, 55),
             ),
-            "scores": (90, 80, 70, 70, 65, 60, 95, 55, 85, 30, 50, 45),
-            "classes": (0, 0, 1, 1, 2, 1, 0, 0, 2, 1, 1, 2),
+            "scores": (90, 80, 70, 70, 65, 60, 95, 55, 85, 30, 50, 45, 40),
+            "classes": (0, 0, 1, 1, 2, 1, 0, 0, 2, 1, 1, 2, 1),
             "threshold": 50,
             "sigma": 0.5,
         },

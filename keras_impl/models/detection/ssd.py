@@ -118,16 +118,27 @@ class SSD(keras.Model):
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
     ):
         """The loss of section 2.2: both parts, summed over the batch, for each match in it."""
-        offsets, logits = y_pred["offsets"], y_pred["logits"]
-        matched = ops.cast(y["labels"] > 0, offsets.dtype)  # (B, K)
-        smooth_l1 = 4 * keras.losses.huber(ops.cast(y["offsets"], offsets.dtype), offsets, delta=1.0)  # (B, K), a sum
-        softmax = keras.losses.sparse_categorical_crossentropy(y["labels"], logits, from_logits=True)  # (B, K)
+        return multibox_loss(y, y_pred["offsets"], y_pred["logits"])
 
-        order = ops.argsort(ops.stop_gradient(softmax * (matched - 1)), axis=-1)  # the hardest negative first
-        rank = ops.argsort(order, axis=-1)
-        hard = ops.cast(ops.cast(rank, matched.dtype) < HARD * ops.sum(matched, axis=-1, keepdims=True), matched.dtype)
-        counted = ops.maximum(matched, hard)
-        return ops.sum(matched * smooth_l1 + counted * softmax) / ops.maximum(ops.sum(matched), 1)
+
+def multibox_loss(y, offsets, logits, weight=1.0):
+    """Classes of matches and hard negatives, and offsets of matches with that weight, for each match of the batch.
+
+    Args:
+        y: `labels` (B, K), 0 for ground, and `offsets` (B, K, 4).
+        offsets: (B, K, 4).
+        logits: (B, K, 1 + classes).
+        weight: of the offsets' part.
+    """
+    matched = ops.cast(y["labels"] > 0, offsets.dtype)  # (B, K)
+    smooth_l1 = 4 * keras.losses.huber(ops.cast(y["offsets"], offsets.dtype), offsets, delta=1.0)  # (B, K), a sum
+    softmax = keras.losses.sparse_categorical_crossentropy(y["labels"], logits, from_logits=True)  # (B, K)
+
+    order = ops.argsort(ops.stop_gradient(softmax * (matched - 1)), axis=-1)  # the hardest negative first
+    rank = ops.argsort(order, axis=-1)
+    hard = ops.cast(ops.cast(rank, matched.dtype) < HARD * ops.sum(matched, axis=-1, keepdims=True), matched.dtype)
+    counted = ops.maximum(matched, hard)
+    return ops.sum(weight * matched * smooth_l1 + counted * softmax) / ops.maximum(ops.sum(matched), 1)
 
 
 def conv3x3(in_channels, channels):

@@ -113,16 +113,27 @@ class SSD(nn.Module):
 
     def compute_loss(self, x, y, y_pred):  # differs: Keras's fit passes more
         """The loss of section 2.2: both parts, summed over the batch, for each match in it."""
-        offsets, logits = y_pred["offsets"], y_pred["logits"]
-        matched = (y["labels"] > 0).to(offsets.dtype)  # (B, K)
-        smooth_l1 = torch.sum(F.smooth_l1_loss(offsets, y["offsets"], reduction="none"), dim=-1)  # (B, K)
-        softmax = F.cross_entropy(logits.transpose(1, 2), y["labels"], reduction="none")  # (B, K)
+        return multibox_loss(y, y_pred["offsets"], y_pred["logits"])
 
-        order = torch.argsort((softmax * (matched - 1)).detach(), dim=-1)  # the hardest negative first
-        rank = torch.argsort(order, dim=-1)
-        hard = (rank < HARD * torch.sum(matched, dim=-1, keepdim=True)).to(matched.dtype)
-        counted = torch.maximum(matched, hard)
-        return torch.sum(matched * smooth_l1 + counted * softmax) / torch.clamp(torch.sum(matched), min=1)
+
+def multibox_loss(y, offsets, logits, weight=1.0):
+    """Classes of matches and hard negatives, and offsets of matches with that weight, for each match of the batch.
+
+    Args:
+        y: `labels` (B, K), 0 for ground, and `offsets` (B, K, 4).
+        offsets: (B, K, 4).
+        logits: (B, K, 1 + classes).
+        weight: of the offsets' part.
+    """
+    matched = (y["labels"] > 0).to(offsets.dtype)  # (B, K)
+    smooth_l1 = torch.sum(F.smooth_l1_loss(offsets, y["offsets"], reduction="none"), dim=-1)  # (B, K)
+    softmax = F.cross_entropy(logits.transpose(1, 2), y["labels"], reduction="none")  # (B, K)
+
+    order = torch.argsort((softmax * (matched - 1)).detach(), dim=-1)  # the hardest negative first
+    rank = torch.argsort(order, dim=-1)
+    hard = (rank < HARD * torch.sum(matched, dim=-1, keepdim=True)).to(matched.dtype)
+    counted = torch.maximum(matched, hard)
+    return torch.sum(weight * matched * smooth_l1 + counted * softmax) / torch.clamp(torch.sum(matched), min=1)
 
 
 def conv3x3(in_channels, channels):
