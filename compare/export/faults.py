@@ -81,7 +81,7 @@ def of_weights(stored: Sequence[np.ndarray], weights: Arrays, distance: float) -
     which is missing is no fault by itself; it is one where the file has almost that array, or all of the others.
 
     Args:
-        stored: arrays in the file.
+        stored: arrays in the file; none where its format does not let one read them.
         weights: the model's.
         distance: of the file's outputs from the model's.
     """
@@ -93,7 +93,9 @@ def of_weights(stored: Sequence[np.ndarray], weights: Arrays, distance: float) -
         values, others = np.sort(array, axis=None), by_size.get(array.size, [])
         if not any(np.array_equal(values, other) for other in others):
             kept[name] = max((float(np.isin(array, other).mean()) for other in others), default=0.0)
-    if stored and not kept:
+    if not stored:
+        return ""
+    if not kept:
         return f"relative L2 {distance:.1e} from the model, whose weights it has: its graph or its runtime is another"
     changed = [name for name in kept if kept[name] > 1 / 2] or (list(kept) if len(kept) == 1 < len(weights) else [])
     if changed:

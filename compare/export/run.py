@@ -166,9 +166,15 @@ class Exports:
         return ref_or_failure
 
     def learned(self, session: Session, twin: Twin, seed: int) -> Arrays:
-        """The weights that native PyTorch finds on the twin's data."""
+        """The weights that native PyTorch finds on the twin's data.
+
+        Raises:
+            WorkerFailed: when the training was stopped.
+        """
         built = session.build(twin.name, twin.small.arguments, seed=seed)
-        built.fit(twin.epochs, twin.data, twin.data_options)
+        trained = built.fit(twin.epochs, twin.data, twin.data_options)
+        if trained.stopped:
+            raise WorkerFailed("failed", f"its training was stopped: {trained.stopped}", alive=True)
         return built.dump()
 
     def close(self) -> None:

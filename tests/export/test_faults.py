@@ -123,3 +123,28 @@ def test_the_layouts_of_either_side_and_back():
     assert to_native(twin, "torch", batch)["x"].dtype == np.float32
     back = from_native(twin, "torch", {"y": to_native(twin, "torch", batch)["x"]})
     assert np.array_equal(back["y"], PICTURES)
+
+
+WEIGHTS = {"conv.weight": KERNEL, "dense.weight": LAST}
+
+
+@pytest.mark.parametrize(
+    ("stored", "words"),
+    [
+        ([], ""),
+        ([KERNEL, LAST], "whose weights it has"),
+        ([KERNEL.T, LAST[::-1]], "whose weights it has"),
+        ([KERNEL, np.where(LAST[0, 0] == LAST, 0, LAST)], "other values for 1 of the 16 values of dense.weight"),
+        ([KERNEL, LAST * 2], "other values for 16 of the 16 values of dense.weight"),
+        ([KERNEL * 2, LAST * 2], "2 of the model's 2 arrays are not in it"),
+        ([np.concatenate([KERNEL, LAST])], "2 of the model's 2 arrays are not in it"),
+    ],
+)
+def test_arrays_in_a_file_tell_which_weight_is_another(stored, words):
+    said = faults.of_weights(stored, WEIGHTS, distance=1.0)
+    assert words in said
+    assert bool(said) == bool(words)
+
+
+def test_arrays_that_an_exporter_has_fused_say_nothing_where_the_outputs_are_alike():
+    assert faults.of_weights([np.concatenate([KERNEL, LAST])], WEIGHTS, distance=1e-3) == ""

@@ -1,7 +1,6 @@
 """What a run of exports does with its workers; they compute with NumPy, in the test's own process."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,9 +13,10 @@ from compare.record.measurement import ExportMeasurement
 from compare.record.record import RunRecord
 from tests.helpers.in_process import in_process
 from twin import arrays
+from twin.catalogue import TWINS
 
 KERNEL = np.random.default_rng(0).standard_normal((64, 10)).astype(np.float32)
-TWINS = ("mlp", "stacked_autoencoder")  # both take rows of 64 numbers
+NAMES = ("mlp", "stacked_autoencoder")  # both take rows of 64 numbers
 FORMATS = ("onnx", "litert")
 
 
@@ -24,23 +24,32 @@ class Numpy:
     """The operations that an export asks for, on a model that is one product of matrices."""
 
     def __init__(self, context):
-        self.context = context
+        self.context, self.kernel = context, KERNEL
 
     def hello(self, device):
         return {"versions": {"numpy": "2"}, "device": device}
 
     def build(self, twin, arguments, dtype, seed, layout=""):
-        return {"leaves": []}
+        self.kernel = KERNEL
+        leaf = {"path": "dense", "kind": "Dense", "shapes": {"weight": KERNEL.shape}, "trainable": ["weight"]}
+        return {"leaves": [leaf]}
 
     def load(self, file):
+        self.kernel = arrays.read(file)["dense.weight"]
         return {}
 
     def dump(self, out):
-        arrays.write(out, {})
+        arrays.write(out, {"dense.weight": self.kernel})
         return {}
 
+    def fit(self, epochs, data_name, data_options, show, until_target):
+        assert (epochs, data_name) in {(TWINS[name].epochs, TWINS[name].data) for name in NAMES}
+        self.kernel = KERNEL * 3
+        took = {"rows": 1, "seconds": 1.0, "epoch_seconds": [1.0] * epochs, "value": 0.9}
+        return {"losses": {"loss": [1.0] * epochs}, "provenance": "made for this test"} | took
+
     def forward(self, batch, training, out):
-        arrays.write(out, {"y": arrays.read(batch)["x"].astype(np.float32) @ KERNEL})
+        arrays.write(out, {"y": arrays.read(batch)["x"].astype(np.float32) @ self.kernel})
         return {}
 
     def forward_without(self, batch, place, out):
@@ -52,19 +61,20 @@ class Numpy:
     def write_export(self, format, file, inputs, rows):
         if "refuses" in self.context.mode:
             raise ValueError("no such operator")
-        Path(file).write_text(format)
+        np.save(file, self.kernel)
         return {"seconds": 1.0, "tools": {}}
 
     def open_export(self, format, file, twin):
         if "cannot load" in self.context.mode:
             raise ValueError("no file of mine")
+        self.kernel = np.load(f"{file}.npy")
         return {"seconds": 1.0, "tools": {}}
 
     def run_export(self, inputs, out):
         x = arrays.read(inputs)["x"]
         if "dies" in self.context.mode:
             raise WorkerFailed("crashed", "exit code -11")
-        arrays.write(out, {"y": x @ KERNEL * (2 if "wrong" in self.context.mode else 1)})
+        arrays.write(out, {"y": x @ self.kernel * (2 if "wrong" in self.context.mode else 1)})
         return {"order": ["y"]}
 
     def stored_arrays(self, format, file, out):
@@ -84,11 +94,11 @@ def carried_out(monkeypatch):
     """Carries out the cells of some engines; returns them by engine, and the workers that were started."""
     started = []
 
-    def carry_out(*modes):
+    def carry_out(*modes, trained=False):
         engines = [ENGINES["torch"], *(replace(ENGINES["torch"], name=f"torch:{mode}") for mode in modes)]
         planned = [
             ExportMeasurement(twin, engine.name, "cpu", "float32", 0, "small", format=format)
-            for twin in TWINS
+            for twin in NAMES
             for engine in engines
             for format in FORMATS
         ]
@@ -100,7 +110,9 @@ def carried_out(monkeypatch):
 
         for module in (run, pool):
             monkeypatch.setattr(module, "Worker", start)
-        run.run(RunRecord("export", planned, None), engines, pool.Settings(), lambda measurement, word: None)
+        run.run(
+            RunRecord("export", planned, None), engines, pool.Settings(), lambda measurement, word: None, None, trained
+        )
         assert all(worker.closed for worker in started)
         return {mode: [c for c in planned if c.engine == f"torch:{mode}".rstrip(":")] for mode in ("", *modes)}, started
 
@@ -112,6 +124,16 @@ def test_a_runtime_stays_for_the_files_of_all_twins(carried_out):
     assert [cell.status for cell in cells[""]] == ["ok"] * 4
     assert [error.rows for error in cells[""][0].result.errors] == [1, 16]
     assert len(started) == 1 + len(FORMATS)
+
+
+def test_a_trained_twin_is_exported_with_what_it_learned(carried_out, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        Numpy, "write_export", lambda self, **f: seen.append(self.kernel) or {"seconds": 1.0, "tools": {}}
+    )
+    carried_out(trained=True)
+    assert seen
+    assert all(np.array_equal(kernel, KERNEL * 3) for kernel in seen)
 
 
 @pytest.mark.parametrize(
@@ -129,6 +151,6 @@ def test_what_goes_wrong_costs_its_own_cells_and_no_file_meets_the_runtime_of_a_
     cells, started = carried_out(mode)
     assert [cell.status for cell in cells[""]] == ["ok"] * 4
     assert [cell.status for cell in cells[mode]] == [status] * 4
-    assert all(words in cell.reason for cell in cells[mode])
+    assert [words in cell.reason for cell in cells[mode]] == [True] * 4, cells[mode][0].reason
     runtimes = len(started) - 2 - len(FORMATS)  # beside two engines, and the runtimes of the right one
     assert runtimes == {"refuses": 0}.get(mode, 4)
