@@ -1,5 +1,6 @@
 """Named arrays in safetensors files: read and written without running anybody's code."""
 
+import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,6 +30,9 @@ def write(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
         part.replace(path)
     except (SafetensorError, OSError) as error:
         raise TwinError(f"cannot write {path}: {error}; choose a folder that can be written") from error
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 def read(path: str | Path) -> dict[str, np.ndarray]:

@@ -91,7 +91,9 @@ class Limits:
 
 
 def judge(rung: RungName, distances: Sequence[Distance], note: str = "") -> Rung:
-    """The rung that holds if every distance does."""
+    """The rung that holds if every distance does; where there is none, nothing was compared."""
+    if not distances:
+        return broken(rung, "there is no array to compare")
     far = worst(distances)
     message = note
     if not far.ok:
@@ -172,7 +174,7 @@ def optimizer(got: Mapping[str, Arrays], ref: Reference, limits: Limits) -> Rung
         # Float32 weights round the update that they take in: that much error is theirs, not the update's.
         rounding = 0.0 if limits.exact else 2 * HALF_ULP * float(np.linalg.norm(wanted))
         scale = whole if _is_zero(wanted - before, whole) else float(np.linalg.norm(wanted - before))
-        limit = limits.relative("update", "optimizer") + (rounding / scale if scale > 0 else 0.0)
+        limit = limits.relative("update", "optimizer") + (rounding / scale if 0 < scale < math.inf else 0.0)
         noise = None if limits.exact else ref.noise["weights/1"][name]
         label = f"update of {name}"
         update = after[name].astype(np.float64) - before
@@ -201,8 +203,9 @@ def trajectory(curve: Sequence[Mapping[str, float]], ref: Reference, limits: Lim
     for number, wanted in enumerate(ref.curve):
         for name, value in wanted.items():
             scale = max(abs(value), 1e-30)
-            apart = max(abs(native[number][name] - value) for native in ref.native_curves) / scale
-            spread[name] = max(spread[name], apart, 4 * HALF_ULP)
+            if math.isfinite(value):
+                apart = max(_finite(abs(native[number][name] - value)) for native in ref.native_curves) / scale
+                spread[name] = max(spread[name], apart, 4 * HALF_ULP)
             if spread[name] > LIMITS["trajectory"]:  # from here on the curve proves nothing
                 continue
             limit = limits.relative("trajectory", "trajectory")
@@ -225,11 +228,12 @@ def comparable_step(ref: Reference) -> int:
     for step in SNAPSHOTS:
         wanted = ref.values[f"weights/{step}"]
         apart = [
-            float(np.linalg.norm(native[name] - array)) / max(float(np.linalg.norm(array)), 1e-30)
+            _finite(float(np.linalg.norm(native[name] - array)) / max(float(np.linalg.norm(array)), 1e-30))
             for native in ref.natives[f"weights/{step}"]
             for name, array in wanted.items()
         ]
-        if max(apart) > LIMITS["steps"] / 3:
+        # Natives that diverge prove nothing; a reference without a value is to be seen.
+        if all(np.isfinite(array).all() for array in wanted.values()) and not max(apart) <= LIMITS["steps"] / 3:
             break
         last = step
     return last
@@ -306,6 +310,11 @@ def _distances(
         )
         for name, array in wanted.items()
     ]
+
+
+def _finite(apart: float) -> float:
+    """Infinity for what is no number, which would compare as smaller than any."""
+    return math.inf if math.isnan(apart) else apart
 
 
 def _short(value: Any) -> Any:

@@ -22,6 +22,7 @@ from twin.endings import GROUPS
 from twin.errors import TwinError
 
 T = TypeVar("T")
+COUNTERS = Path("/proc/vmstat")  # of Linux; has those of every control group too
 LONGEST_LINE = 256 * 2**20  # bytes; a worker that writes no end of line must not fill the memory
 
 
@@ -233,9 +234,9 @@ def _signal_name(number: int) -> str:
 
 
 def _oom_kills() -> int:
-    """How often the kernel has killed a process of this control group for want of memory."""
+    """How often the kernel has killed a process for want of memory: of a control group's, or of the machine's."""
     try:
-        events = Path("/sys/fs/cgroup/memory.events").read_text()
+        events = COUNTERS.read_text()
     except OSError:
         return 0
     return sum(int(line.split()[1]) for line in events.splitlines() if line.startswith("oom_kill "))

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from twin.errors import TwinError
+
 BOXES = 26  # more would not be a picture
 FOLLOWERS = {"activation", "batch_norm", "dropout", "shape"}  # families of calls that join the box before them
 UNARY = {"getitem", "negative", "softmax", "mean", "max", "norm"}  # names of functions that do
@@ -239,7 +241,12 @@ def _as_u(found: Sequence[Box]) -> list[Box]:
 
 def _in_ranks(found: Sequence[Box]) -> list[Box]:
     """Boxes in ranks, each below all that it takes from; arrows go where no box stands."""
-    from fast_sugiyama import from_edges
+    try:
+        from fast_sugiyama import from_edges
+    except ImportError as error:
+        raise TwinError(
+            "the picture of a data flow is laid out by fast-sugiyama; try: pip install fast-sugiyama"
+        ) from error
 
     arrows = [(source, number) for number, box in enumerate(found) for source in box.sources]
     first = min(0, *(source for source, _ in arrows))  # the library's vertices are numbered from 0

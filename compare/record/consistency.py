@@ -3,7 +3,13 @@
 import math
 from collections.abc import Sequence
 
-from compare.record.measurement import BenchMeasurement, CheckMeasurement, Measurement, TrainMeasurement
+from compare.record.measurement import (
+    BenchMeasurement,
+    CheckMeasurement,
+    ExportMeasurement,
+    Measurement,
+    TrainMeasurement,
+)
 
 
 def contradiction(measurements: Sequence[Measurement]) -> str:
@@ -26,12 +32,19 @@ def _lacks(measurement: Measurement) -> str:
         case CheckMeasurement(result=result):
             if result is None or not result.rungs:
                 return "no rung was measured"
-            failed = next((rung.rung for rung in result.rungs if rung.status != "ok"), None)
-            return f"its rung {failed} failed" if failed else ""
+            for rung in result.rungs:
+                if rung.status != "ok":
+                    return f"its rung {rung.rung} failed"
+                if rung.worst and not math.isfinite(rung.worst.rel_l2):
+                    return f"its rung {rung.rung} has no finite error"
         case BenchMeasurement(result=result):
             if result is None or not result.process_runs:
                 return "no process run was timed"
             return "" if result.agrees else "its pair was not found to agree"
         case TrainMeasurement(result=result):
             return "" if result is not None and math.isfinite(result.value) else "it has no value"
+        case ExportMeasurement(result=result):
+            if result is None or not result.errors:
+                return "no batch was compared"
+            return "" if all(math.isfinite(error.from_model) for error in result.errors) else "it has no finite error"
     return "nothing was measured" if measurement.result is None else ""

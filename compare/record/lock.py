@@ -1,6 +1,7 @@
 """One process writes a record at a time: a lock file beside it names the process, and the kernel holds the lock."""
 
 import contextlib
+import glob
 import os
 import platform
 from collections.abc import Iterator
@@ -33,6 +34,8 @@ def writing(path: Path, option: str) -> Iterator[None]:
     path = Path(os.path.realpath(path))
     file = path.with_name(f".{path.name}.lock")
     handle = _take(file, path, option)
+    if handle is not None:
+        _remove_parts(path, file)
     try:
         yield
     finally:
@@ -40,6 +43,14 @@ def writing(path: Path, option: str) -> Iterator[None]:
             with contextlib.suppress(OSError):
                 file.unlink()
             os.close(handle)
+
+
+def _remove_parts(path: Path, lock: Path) -> None:
+    """Remove what a process left that was killed while it wrote the record (`write_text`)."""
+    for part in path.parent.glob(f".{glob.escape(path.name)}.*"):
+        if part != lock:
+            with contextlib.suppress(OSError):
+                part.unlink()
 
 
 def _take(file: Path, path: Path, option: str) -> int | None:

@@ -45,7 +45,7 @@ class TensorError:
 
     name: str
     rel_l2: Number
-    limit: float
+    limit: Number
     noise_ratio: Number | None = None
     noise_limit: float | None = None
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 from compare.record.measurement import CheckMeasurement
 from compare.record.results import RUNGS, WorstError
@@ -19,12 +20,19 @@ def figures(group: Group) -> list[FigureChange]:
     before, after = _worst(group.old), _worst(group.new)
     for rung in [rung for rung in before if rung in after]:
         old, new = before[rung], after[rung]
-        factor = new.rel_l2 / old.rel_l2 if old.rel_l2 else math.inf if new.rel_l2 else 1.0
-        grown = factor > ERROR_FACTOR and _above_noise(new)
-        shrunk = factor < 1 / ERROR_FACTOR and _above_noise(old)
-        moved = "moved" if grown or shrunk else "same"
-        out.append(group.figure(f"{rung} error", old.rel_l2, new.rel_l2, change=factor, outcome=moved))
+        out.append(group.figure(f"{rung} error", old.rel_l2, new.rel_l2, **_moved(old, new)))
     return out
+
+
+def _moved(old: WorstError, new: WorstError) -> dict[str, Any]:
+    """The change of an error, and what is said of it."""
+    finite = [math.isfinite(each.rel_l2) for each in (old, new)]
+    if not all(finite):
+        return {"outcome": "moved" if any(finite) else "no verdict"}
+    factor = new.rel_l2 / old.rel_l2 if old.rel_l2 else math.inf if new.rel_l2 else 1.0
+    grown = factor > ERROR_FACTOR and _above_noise(new)
+    shrunk = factor < 1 / ERROR_FACTOR and _above_noise(old)
+    return {"change": factor, "outcome": "moved" if grown or shrunk else "same"}
 
 
 def _height(check: CheckMeasurement) -> int:
@@ -47,7 +55,7 @@ def _worst(checks: Iterable[CheckMeasurement]) -> dict[str, WorstError]:
     out: dict[str, WorstError] = {}
     for check in checks:
         for rung, far in check.result.worst.items() if check.result else ():
-            if rung not in out or far.rel_l2 > out[rung].rel_l2:
+            if rung not in out or not far.rel_l2 <= out[rung].rel_l2:  # one that is not finite is the largest
                 out[rung] = far
     return out
 

@@ -14,7 +14,7 @@ TITLES: dict[Outcome, str] = {
     "regression": "Regressions",
     "improvement": "Improvements",
     "moved": "Moved, for better or worse",
-    "no verdict": "No verdict: too few process runs or seeds, no noise band, or no steady state",
+    "no verdict": "No verdict: no finite value, too few process runs or seeds, no noise band, or no steady state",
     "inconclusive": "Inconclusive: the interval is too wide to tell",
     "same": "Did not move",
 }
@@ -86,9 +86,8 @@ def summary(diff: Diff) -> str:
     if count["inconclusive"]:
         said += f"; of {count['inconclusive']} the interval is too wide to tell"
     if count["no verdict"]:
-        said += (
-            f"; {count['no verdict']} have no verdict, for want of process runs, seeds, a noise band or a steady state"
-        )
+        why = "for want of finite values, process runs, seeds, a noise band or a steady state"
+        said += f"; {count['no verdict']} have no verdict, {why}"
     return said + "."
 
 

@@ -194,7 +194,10 @@ class Trainings:
         if self.options.save and cross:
             suffix = f"-seed{measurement.seed}" if self.several else ""
             file = self.options.save / f"{measurement.twin}-{measurement.engine}{suffix}.safetensors"
-            arrays.write(file, cross.back(model.dump()))
+            try:
+                arrays.write(file, cross.back(model.dump()))
+            except TwinError as error:  # what the training reached is kept
+                raise WorkerFailed("crashed", str(error), alive=True) from error
 
     def _start(self, twin: Twin, measurement: TrainMeasurement) -> Start:
         """The weights of a seed, drawn once for all engines.

@@ -25,6 +25,7 @@ from compare.worker.training import Training
 from twin.endings import register
 from twin.errors import TwinError, shortage
 
+EXHAUSTED = ("RESOURCE_EXHAUSTED", "ResourceExhausted")  # what JAX and TensorFlow say
 GROUPS: tuple[type, ...] = (Framework, Model, Training, Timing, Learner, Foreign, Exporting)
 
 
@@ -71,7 +72,7 @@ def serve(engine: str, *first: type) -> None:
 def _status(error: BaseException) -> str:
     """The measurement's status that an exception stands for."""
     text = f"{type(error).__name__}: {error}"
-    if type(error).__name__ == "OutOfMemoryError" or "RESOURCE_EXHAUSTED" in text:
+    if type(error).__name__ == "OutOfMemoryError" or any(word in text for word in EXHAUSTED):
         return "oom_device" if "cuda" in text.lower() or "gpu" in text.lower() else "oom_host"
     if isinstance(error, MemoryError) or "can't allocate memory" in text:
         return "oom_host"

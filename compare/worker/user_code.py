@@ -126,7 +126,26 @@ def state_dict(file: str, option: str = "") -> dict[str, np.ndarray]:
         raise TwinError(
             f"{option}{file}: expected a state dict of tensors; write it with torch.save(model.state_dict(), FILE)"
         )
-    return {name: tensor.numpy() for name, tensor in found.items()}
+    try:
+        return {str(name): _values(tensor) for name, tensor in found.items()}
+    except (RuntimeError, TypeError) as error:
+        kinds = ", ".join(sorted({f"{each.dtype}, {each.layout}, on {each.device}" for each in found.values()}))
+        raise TwinError(
+            f"{option}{file}: tensors of {kinds} cannot be read as arrays; save plain tensors of torch.float32"
+        ) from error
+
+
+def _values(tensor: Any) -> np.ndarray:
+    """A tensor's values; those of bfloat16 as float32, which holds each of them.
+
+    Raises:
+        TypeError: for a type that NumPy has not, such as float8.
+        RuntimeError: for a tensor without plain values: quantized, sparse, or on the meta device.
+    """
+    import torch
+
+    tensor = tensor.detach()
+    return (tensor.float() if tensor.dtype is torch.bfloat16 else tensor).numpy()
 
 
 def listed(named: Mapping[str, np.ndarray]) -> list[np.ndarray]:

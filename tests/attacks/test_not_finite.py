@@ -1,5 +1,6 @@
 """NaN, infinite and empty values, planted on one side and on both: each is seen, and none is agreement."""
 
+import json
 import math
 from types import SimpleNamespace
 
@@ -11,10 +12,13 @@ from hypothesis.extra import numpy as hnp
 
 from compare.check import ladder
 from compare.check.reference import SNAPSHOTS, Reference
+from compare.record.measurement import benches_of, checks_of
+from compare.record.record import read_record
 from compare.stats import ratios
 from compare.verify import axes
 from compare.verify.losses import Losses, _apart
 from compare.worker.training import Progress
+from tests.helpers.attack import fake, left_of, mostly_long
 from twin.numeric import distance, noise_floor
 
 LIMITS = ladder.Limits(False, {})
@@ -161,6 +165,87 @@ def test_a_metric_of_outputs_that_are_no_numbers_is_none(value):
     dataset = SimpleNamespace(test={"x": np.zeros((4, 2)), "y": np.arange(4)})
     learned = Progress(SimpleNamespace(run=run, train=train), dataset, 1, ()).learned()
     assert learned == 1.0 if value == 0.5 else math.isnan(learned)
+
+
+def planted(folder, command, plant, name):
+    """A command with workers that plant a value into the numbers of `transfer_learning`; and its record."""
+    answer = fake(
+        folder, command, "transfer_learning", "--engine", "torch", "--engine", "torch:compile", "--out", folder / name,
+        *(["--quick"] if command == "bench" else []),
+        env={"TWIN_WORKER": "tests.helpers.fake_model", "TWIN_PLANT": plant},
+    )  # fmt: skip
+    (record,) = (folder / name).iterdir()
+    assert "Traceback" not in answer.stderr
+    return answer, record
+
+
+PLANTS = [
+    f"{side} {place} {value}"
+    for side in ("both", "engine", "reference")
+    for place in ("forward", "gradients", "losses", "steps", "curve")
+    for value in ("nan", "inf", "empty")
+    if value != "empty" or place not in ("losses", "curve")
+]
+
+
+@pytest.mark.parametrize("plant", mostly_long(PLANTS, 2))
+def test_the_bench_times_nothing_whose_numbers_are_not_finite(plant, tmp_path):
+    answer, file = planted(tmp_path, "bench", plant, "runs")
+    checks = {each.engine: each for each in checks_of(read_record(file).measurements)}
+    benches = {each.engine: each for each in benches_of(read_record(file).measurements)}
+    side, place, value = plant.split()
+    crashed = value == "empty" and place != "forward"
+    assert answer.returncode == (3 if crashed else 1)
+    assert checks["torch:compile"].status == ("crashed" if crashed else "failed")
+    if value != "empty":
+        words = {"engine": "this engine alone has", "reference": "the reference alone has", "both": "both sides have"}
+        assert words[side] in checks["torch:compile"].reason
+    assert benches["torch:compile"].status == checks["torch:compile"].status
+    assert not benches["torch:compile"].result.process_runs
+    assert checks["torch"].status == ("ok" if side == "engine" else checks["torch:compile"].status)
+    assert left_of(tmp_path) == []
+
+
+@pytest.mark.parametrize("value", mostly_long(["nan", "inf"]))
+def test_a_training_whose_metric_is_not_finite_fails_alone(value, tmp_path):
+    answer, file = planted(tmp_path, "train", f"engine value {value}", "runs")
+    assert answer.returncode == 1
+    assert [each.status for each in read_record(file).measurements] == ["ok", "failed"]
+    assert "diverged" in answer.stdout
+    assert fake(tmp_path, "report", file, "--html", "p.html", "--md", "-", "--csv", "x.csv").returncode == 0
+
+
+def test_errors_that_are_not_finite_are_no_figure_that_did_not_move(tmp_path):
+    _, sound = planted(tmp_path, "check", "none none nan", "sound")
+    _, broken = planted(tmp_path, "check", "engine forward nan", "broken")
+    for records, code, outcome in (
+        ((sound, broken), 1, "moved"),
+        ((broken, sound), 0, "moved"),
+        ((broken, broken), 0, "no verdict"),
+    ):
+        answer = fake(tmp_path, "diff", *records, "--json", "-")
+        assert answer.returncode == code
+        figures = {(each["engine"], each["name"]): each for each in json.loads(answer.stdout)["figures"]}
+        assert figures["torch:compile", "forward error"]["outcome"] == outcome
+        assert figures["torch", "forward error"]["outcome"] == "same"
+
+
+def test_natives_that_diverge_are_said_and_decide_nothing():
+    """Beyond the step at which native runs are no longer together, no weight is compared and no loss."""
+    ref, got = reference(), reference()
+    for native in ref.natives["weights/5"]:
+        native[NAMES[0]][1, 2] = math.nan
+    for curve in ref.native_curves:
+        curve[3]["loss"] = math.nan
+    got.values["weights/10"] = {name: array * 2 for name, array in got.values["weights/10"].items()}
+    got.curve[9]["loss"] = 7.0
+    rungs = climbed(ref, got)
+    assert rungs["optimizer"].message == "2 of 20 steps compared"
+    assert (rungs["trajectory"].status, rungs["trajectory"].message) == ("ok", "3 steps compared")
+    for curve in ref.native_curves:
+        curve[0]["loss"] = math.nan
+    assert climbed(ref, got)["trajectory"].message.startswith("no loss was compared")
+    assert ladder.judge("forward", []).status == "failed"
 
 
 @pytest.mark.parametrize("times", [[math.nan, 1.0, 1.0], [math.inf, 1.0, 1.0], [0.0, 1.0, 1.0]])

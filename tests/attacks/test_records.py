@@ -68,6 +68,10 @@ REFUSED = {
     "zeros": (bytes(100), "no record"),
     "no rungs": (changed(lambda m: m["result"].update(rungs=[])), "is 'ok', but no rung was measured"),
     "no result": (changed(lambda m: m.update(result=None)), "is 'ok', but no rung was measured"),
+    "a rung without an error": (
+        changed(lambda m: m["result"]["rungs"][2]["worst"].update(rel_l2=None)),
+        "is 'ok', but its rung forward has no finite error",
+    ),
     "a failed rung": (
         changed(lambda m: m["result"]["rungs"][1].update(status="failed")),
         "is 'ok', but its rung weights failed",
@@ -218,6 +222,7 @@ def test_a_record_that_is_written_by_another_process_is_not_continued(tmp_path):
         assert record.read_text().count("not_run") <= before.count("not_run")
         process.kill()
     wait_until(lambda: not left_of(tmp_path))
+    (tmp_path / "runs" / f".{record.name}.{process.pid}").touch()  # as if it had been killed while it wrote
     answer = fake(tmp_path, *CHECK, "--resume", record)  # the kernel has let go of the lock
     assert answer.returncode == 0, answer.stderr
     assert [each.name for each in (tmp_path / "runs").iterdir()] == [record.name]
