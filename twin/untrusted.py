@@ -1,9 +1,11 @@
 """Files that anybody may have written: read within limits, and whatever is wrong with them in one line."""
 
+import gzip
 import json
 import math
 import re
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -12,6 +14,7 @@ import numpy as np
 from twin.errors import TwinError, shortage
 
 MOST = 256 * 2**20  # bytes of a text; a record of every twin, engine and seed has a few MiB
+MOST_UNPACKED = 512 * 2**20  # bytes of a gzipped file; CIFAR-10 has 184 million
 MOST_ARRAYS = 4 * 2**30  # bytes of the arrays of one file, unpacked
 # C0 without tab and line feed, DEL, C1, and what turns the direction of text: on a terminal, they are commands.
 CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -42,6 +45,24 @@ def text(path: Path, expected: str) -> str:
     except (OSError, ValueError) as error:  # a ValueError for a path with a null character too
         why = "it is no text in UTF-8" if isinstance(error, UnicodeError) else _why(error)
         raise TwinError(f"cannot read {path}: {why}; expected {expected}") from error
+
+
+def gunzipped(path: Path) -> bytes:
+    """The bytes of a file, unpacked where it is gzipped: to its end, whose checksum says that it is whole.
+
+    Raises:
+        ValueError: when it is cut off, damaged, or holds more than 512 MiB.
+    """
+    with Path(path).open("rb") as file:
+        packed = file.peek(2)[:2] == b"\x1f\x8b"
+        try:
+            with gzip.GzipFile(fileobj=file) if packed else file as stream:
+                content = stream.read(MOST_UNPACKED + 1)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise ValueError(str(error)) from error
+    if len(content) > MOST_UNPACKED:
+        raise ValueError(f"it holds more than {MOST_UNPACKED >> 20} MiB")
+    return content
 
 
 def json_of(content: str, infinite: bool = False) -> Any:

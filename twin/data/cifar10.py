@@ -4,12 +4,13 @@ The version for Python is a pickle, which can run anything when it is opened; th
 picture its label, and then all of its red, all of its green and all of its blue.
 """
 
+import io
 import tarfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 
+from twin import untrusted
 from twin.data import Arrays, Dataset
 from twin.data.published import Source, resized, subset
 from twin.errors import TwinError
@@ -54,10 +55,10 @@ def load(
 def _unpacked(path: Path) -> dict[str, bytes]:
     """The files of the archive by their own names, read in memory: nothing is written anywhere."""
     try:
-        with tarfile.open(path, "r:gz") as archive:
+        with tarfile.open(fileobj=io.BytesIO(untrusted.gunzipped(path)), mode="r:") as archive:
             members = [member for member in archive if member.isfile() and member.name.endswith(".bin")]
             return {Path(member.name).name: archive.extractfile(member).read() for member in members}  # type: ignore
-    except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
+    except (OSError, EOFError, ValueError, tarfile.TarError) as error:
         raise TwinError(f"{path}: cannot be read: {error}; get the file again") from error
 
 

@@ -7,6 +7,7 @@ grey or all in colour: what is anything else is refused by name, before a traini
 """
 
 import shutil
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,7 +90,7 @@ def read(path: Path, size: int | None = None) -> np.ndarray:
         with Image.open(path) as picture:
             sides = picture.size if size is None else (size, size)
             pixels = np.asarray(picture.resize(sides, Image.Resampling.BILINEAR))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except Exception as error:
         raise _broken(path, error) from error
     return pixels.reshape(*pixels.shape[:2], -1)
 
@@ -119,11 +120,15 @@ def _mode(path: Path) -> str:
     """L or RGB, by the file's header, its checksums verified where it has some."""
     from PIL import Image
 
+    if not path.is_file():  # opening a named pipe waits for ever
+        raise TwinError(f"{path}: is no file; expected a picture")
     try:
-        with Image.open(path) as picture:
-            mode = picture.mode
-            picture.verify()
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)  # more than 89 million pixels
+            with Image.open(path) as picture:
+                mode = picture.mode
+                picture.verify()
+    except Exception as error:  # damaged on purpose, pictures raise a dozen kinds
         raise _broken(path, error) from error
     if mode not in MODES:
         kind = "has 16 or more bits a pixel" if mode.startswith(("I", "F")) else "is neither grey nor colour"

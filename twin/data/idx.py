@@ -1,13 +1,12 @@
 """IDX, the format of MNIST and of what is shaped like it: sizes first, then one byte a pixel or label."""
 
-import gzip
 import math
 import struct
-import zlib
 from pathlib import Path
 
 import numpy as np
 
+from twin import untrusted
 from twin.data import Arrays, Dataset
 from twin.data.published import Source, resized, subset
 from twin.errors import TwinError
@@ -24,10 +23,8 @@ def read(path: Path) -> np.ndarray:
         TwinError: when the file is no such file, or has more or fewer values than it says.
     """
     try:
-        content = path.read_bytes()
-        if content[:2] == b"\x1f\x8b":
-            content = gzip.decompress(content)
-    except (OSError, EOFError, zlib.error) as error:
+        content = untrusted.gunzipped(path)
+    except (OSError, ValueError) as error:
         raise TwinError(f"{path}: cannot be read: {error}; get the file again") from error
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] != UNSIGNED_BYTES or not content[3]:
         raise TwinError(f"{path}: begins with {content[:4].hex(' ')}; an IDX file of bytes begins with 00 00 08 0n")
@@ -37,6 +34,8 @@ def read(path: Path) -> np.ndarray:
     shape = struct.unpack(f">{content[3]}I", content[4:start])
     if len(content) - start != math.prod(shape):
         raise TwinError(f"{path}: has {len(content) - start} values, but says {shape}; get the file again")
+    if not math.prod(shape):
+        raise TwinError(f"{path}: says {shape}, which holds nothing; get the file again")
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
 
 
@@ -65,7 +64,7 @@ def _part(pictures_path: Path, labels_path: Path) -> Arrays:
         )
     if len(pictures) != len(labels):
         raise TwinError(f"{pictures_path}: has {len(pictures)} pictures, but {labels_path} has {len(labels)} labels")
-    if labels.size and labels.max() > 9:
+    if labels.max() > 9:
         row = int(np.argmax(labels > 9))
         raise TwinError(f"{labels_path}: label {row} is {labels[row]}; expected 0 to 9")
     return {"x": pictures[..., None], "y": labels.astype(np.int32)}

@@ -5,11 +5,13 @@ refused with its file, line and column.
 """
 
 import csv
+import io
 import os
 from pathlib import Path
 
 import numpy as np
 
+from twin import untrusted
 from twin.data import Dataset, split
 from twin.errors import TwinError
 
@@ -39,11 +41,10 @@ def read(path: Path, num_classes: int = 10) -> tuple[np.ndarray, np.ndarray]:
         TwinError: for the first line that is not as it should be.
     """
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            lines = csv.reader(file)
-            width = _header(path, next(lines, []))
-            rows = [_row(path, lines.line_num, line, width, num_classes) for line in lines]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        lines = csv.reader(io.StringIO(untrusted.text(path, "label,pixel0,pixel1,... in UTF-8"), newline=""))
+        width = _header(path, next(lines, []))
+        rows = [_row(path, lines.line_num, line, width, num_classes) for line in lines]
+    except csv.Error as error:
         raise TwinError(f"{path}: cannot be read as a table: {error}") from error
     if not rows:
         raise TwinError(f"{path}: has no line after its header; expected one for each picture")
@@ -91,7 +92,8 @@ def _row(path: Path, number: int, cells: list[str], width: int, num_classes: int
 def _first_wrong(path: Path, number: int, cells: list[str], num_classes: int) -> TwinError:
     for column, cell in enumerate(cells):
         name, most = (f"pixel{column - 1}", 255) if column else ("label", num_classes - 1)
-        if not cell.strip().isdecimal() or int(cell) > most:
+        digits = cell.strip().lstrip("0") or "0"
+        if not cell.strip().isdecimal() or len(digits) > 3 or int(digits) > most:
             break
-    found = repr(cell) if cell.strip() else "missing"
+    found = repr(cell if len(cell) < 40 else f"{cell[:37]}...") if cell.strip() else "missing"
     return TwinError(f"{path}: line {number}: {name} is {found}; expected a whole number from 0 to {most}")
