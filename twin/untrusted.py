@@ -1,9 +1,13 @@
 """Files that anybody may have written: read within limits, and whatever is wrong with them in one line."""
 
+import ast
 import gzip
+import io
 import json
 import math
 import re
+import tokenize
+import warnings
 import zipfile
 import zlib
 from pathlib import Path
@@ -14,6 +18,8 @@ import numpy as np
 from twin.errors import TwinError, shortage
 
 MOST = 256 * 2**20  # bytes of a text; a record of every twin, engine and seed has a few MiB
+MOST_CODE = 4 * 2**20  # bytes of a Python file
+DEEPEST = 150  # levels of its tree; the twins' own files have up to 24
 MOST_UNPACKED = 512 * 2**20  # bytes of a gzipped file; CIFAR-10 has 184 million
 MOST_ARRAYS = 4 * 2**30  # bytes of the arrays of one file, unpacked
 # C0 without tab and line feed, DEL, C1, and what turns the direction of text: on a terminal, they are commands.
@@ -45,6 +51,41 @@ def text(path: Path, expected: str) -> str:
     except (OSError, ValueError) as error:  # a ValueError for a path with a null character too
         why = "it is no text in UTF-8" if isinstance(error, UnicodeError) else _why(error)
         raise TwinError(f"cannot read {path}: {why}; expected {expected}") from error
+
+
+def python(path: Path) -> tuple[str, ast.Module]:
+    """A Python file's text and tree; the text is decoded as its byte-order mark or its first lines declare.
+
+    Raises:
+        TwinError: when it cannot be read, is too large, is nested too deep, or where its syntax ends.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            content = file.read(MOST_CODE + 1)
+        if len(content) > MOST_CODE:
+            raise ValueError(f"it is larger than {MOST_CODE >> 20} MiB")
+        encoding = tokenize.detect_encoding(io.BytesIO(content).readline)[0]
+        text = io.IncrementalNewlineDecoder(None, True).decode(content.decode(encoding))
+        with warnings.catch_warnings(action="ignore"):  # of an escape that is none, which is not ours to judge
+            tree = ast.parse(text, str(path))
+        if _depth(tree) > DEEPEST:
+            raise RecursionError
+    except SyntaxError as error:
+        place = f"{path}:{error.lineno or 1}"
+        raise TwinError(f"{place}: {error.msg}; Python cannot read the file from there on") from error
+    except (RecursionError, MemoryError):
+        raise TwinError(f"cannot read {path}: it is nested too deep; write it in several statements") from None
+    except (OSError, ValueError, LookupError) as error:
+        raise TwinError(f"cannot read {path}: {_why(error)}; expected Python code in UTF-8") from error
+    return text, tree
+
+
+def _depth(tree: ast.AST) -> int:
+    """How deep code is nested; what walks, compiles and writes it again goes as deep."""
+    deep, level = 0, [tree]
+    while level:
+        deep, level = deep + 1, [each for node in level for each in ast.iter_child_nodes(node)]
+    return deep
 
 
 def gunzipped(path: Path) -> bytes:

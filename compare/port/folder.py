@@ -161,7 +161,7 @@ def read(path: Path, own: ast.Module) -> tuple[str, ast.Module]:
     Raises:
         TwinError: for a syntax error, a class or a method that is missing, or other arguments; with file and line.
     """
-    text, tree = _parsed(path)
+    text, tree = untrusted.python(path)
     classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
     wanted_classes = [node.name for node in own.body if isinstance(node, ast.ClassDef)]
     for name in wanted_classes:
@@ -196,31 +196,13 @@ def _missing(path: Path, what: str, name: str, spare: Mapping[str, int], line: i
     return TwinError(f"{path}:{spare[near[0]] if near else line}: {what} {name} is missing{renamed}")
 
 
-def _parsed(path: Path) -> tuple[str, ast.Module]:
-    """A Python file's text and tree.
-
-    Raises:
-        TwinError: when it cannot be read, or where its syntax ends.
-    """
-    try:
-        text = path.read_text()
-        tree = ast.parse(text, str(path))
-    except SyntaxError as error:
-        raise TwinError(
-            f"{path}:{error.lineno or 1}: {error.msg}; Python cannot read the file from there on"
-        ) from error
-    except (OSError, ValueError) as error:
-        raise TwinError(f"cannot read {path}: {error}") from error
-    return text, tree
-
-
 def _side_of(path: Path) -> str:
     """The framework that a file imports.
 
     Raises:
         TwinError: when it imports both or none.
     """
-    tree = _parsed(path)[1]
+    tree = untrusted.python(path)[1]
     modules = [name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names]
     modules += [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
     found = {name.partition(".")[0].removesuffix("_impl") for name in modules} & {"keras", "torch"}

@@ -50,14 +50,19 @@ def serve(engine: str, *first: type) -> None:
     def send(message: dict[str, Any]) -> None:
         answers.write(json.dumps(message) + "\n")
 
+    own = os.getpid()
     context = Context(engine, send)
     groups = [group(context) for group in (*first, *GROUPS)]
     for line in sys.stdin:
         request = json.loads(line)
         op = request.pop("op")
         try:
-            with context.stand.in_time() if context.stand else contextlib.nullcontext():
-                result = operation(groups, op)(**request)
+            try:
+                with context.stand.in_time() if context.stand else contextlib.nullcontext():
+                    result = operation(groups, op)(**request)
+            finally:
+                if os.getpid() != own:  # a model has forked: its child answers nobody
+                    os._exit(0)
             send({"ok": True, "result": result})
         except BaseException as error:
             if not isinstance(error, Exception) and not context.stand:  # a learner's sys.exit() ends no worker

@@ -111,6 +111,13 @@ FAULTS = [
 ]
 
 
+@pytest.mark.long
+def test_a_model_that_forks_is_answered_for_once(tmp_path):
+    answer = fake(tmp_path, *CHECK, env={"TWIN_FAULT": "fork"})
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    assert left_of(tmp_path) == []
+
+
 @pytest.mark.parametrize(("fault", "says"), mostly_long(FAULTS))
 def test_a_worker_that_goes_wrong_costs_its_own_measurement(fault, says, tmp_path):
     answer = fake(tmp_path, *CHECK, "--timeout", "2", env={"TWIN_FAULT": fault})

@@ -39,6 +39,7 @@ FAULTS = {
     "hang": lambda: time.sleep(600),
     "descriptors": every_descriptor,
     "children": children,
+    "fork": os.fork,
     "segfault": lambda: os.kill(os.getpid(), signal.SIGSEGV),
     "exit": lambda: sys.exit(0),
     "recursion": lambda: recursion(),

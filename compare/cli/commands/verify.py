@@ -1,6 +1,6 @@
 """`twin verify`."""
 
-import json
+import contextlib
 import os
 import re
 import traceback
@@ -15,6 +15,7 @@ from compare.cli.arguments import json_object, keras_engine, pairs, shape
 from compare.cli.carry_out import answer
 from compare.cli.commands import PORT
 from compare.cli.progress import working
+from twin import untrusted
 from twin.errors import AGREE, DIFFER, INCOMPLETE, TwinError, unknown
 
 if TYPE_CHECKING:
@@ -142,14 +143,14 @@ def _backend(reference: str) -> str:
     told = os.environ.get("KERAS_BACKEND", "")
     config = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "keras.json"
     if not told and config.is_file():
-        try:
-            told = str(json.loads(config.read_text(encoding="utf-8")).get("backend", ""))
-        except (OSError, ValueError):
-            told = ""
+        with contextlib.suppress(TwinError, ValueError):  # Keras itself says what is wrong with it
+            said = untrusted.json_of(untrusted.text(config, "Keras's settings"))
+            told = str(said.get("backend", "")) if isinstance(said, dict) else ""
     if told in ("tensorflow", "jax", "torch"):
         return told
-    file = Path(reference.rpartition(":")[0])
-    text = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
+    file, text = Path(reference.rpartition(":")[0]), ""
+    with contextlib.suppress(TwinError):  # the worker says what is wrong with it
+        text = untrusted.python(file)[0] if file.is_file() else ""
     found = re.search(r"^\s*(?:import|from)\s+(tensorflow|jax|torch)\b", text, re.MULTILINE)
     return found.group(1) if found else "torch"
 
