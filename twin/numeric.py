@@ -110,12 +110,17 @@ def noise_floor(draws: Sequence[np.ndarray], wanted: np.ndarray) -> float:
     is the bound that the noise exceeds once in a thousand times, if errors are normal; for a large tensor that
     is the root mean square itself.
     """
+    return noise_of([rmse(draw, wanted) for draw in draws], wanted.size)
+
+
+def noise_of(errors: Sequence[float], size: int) -> float:
+    """The rounding noise of a tensor of that size, from the root mean square error of each draw."""
     from scipy.special import gammaincinv  # here, because it takes longer to import than all the rest
 
-    count = len(draws) * wanted.size
+    count = len(errors) * size
     if not count:
         return 0.0
-    square = float(np.mean([rmse(draw, wanted) ** 2 for draw in draws]))
+    square = float(np.mean(np.square(errors)))
     return math.sqrt(square * count / (2 * gammaincinv(count / 2, CHANCE)))
 
 

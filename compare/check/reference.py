@@ -5,6 +5,7 @@ rounding noise, from several draws of native float32; and the envelope that nati
 were moved by one ulp.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -12,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from compare.engines.session import BuiltTwin, Session
-from twin import bridge
+from twin import bridge, numeric
 from twin.batches import STEPS, exercise_inputs, make_batches, perturb_constants, perturbed
 from twin.bridge import Leaf
-from twin.numeric import noise_floor
+from twin.numeric import noise_floor, rmse
 from twin.spec import Twin
 
 Arrays = dict[str, np.ndarray]
@@ -43,7 +44,8 @@ class Reference:
         values: what was computed in float64: 'forward' -> mode/output, 'gradients', 'moments' and
             'weights/STEP' -> parameter.
         noise: the same names -> root mean square error of native float32.
-        natives: 'weights/STEP' -> one dictionary per native twin that was moved by an ulp.
+        apart: 'weights/STEP' -> the largest relative L2 distance of an array, of the native twins that were moved by an
+            ulp; their arrays are not kept, which would be eight times the model's for each of the steps.
         order: the layers' paths in the order of execution.
         activations: mode -> `PATH/in` and `PATH/out` -> array, to find the first layer that differs.
         losses: each phase's loss on the first batch.
@@ -58,7 +60,7 @@ class Reference:
     batch: Arrays
     values: dict[str, Arrays] = field(default_factory=dict)
     noise: dict[str, dict[str, float]] = field(default_factory=dict)
-    natives: dict[str, list[Arrays]] = field(default_factory=dict)
+    apart: dict[str, float] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
     activations: dict[str, Arrays] = field(default_factory=dict)
     losses: dict[str, float] = field(default_factory=dict)
@@ -114,14 +116,17 @@ def of_model(
     if with_steps:
         kept, ref.curve = native.steps("float64", weights, batches, ref.redundant)
         ref.values |= kept
-        twins = []
+        ref.apart = dict.fromkeys(kept, 0.0)
+        errors: dict[str, dict[str, list[float]]] = {part: {n: [] for n in values} for part, values in kept.items()}
         for _ in range(native_twins):
             after, curve = native.steps("float32", perturbed(weights, rng), perturbed(batches, rng), ref.redundant)
-            twins.append(after)
             ref.native_curves.append(curve)
+            for part, values in kept.items():
+                ref.apart[part] = max(ref.apart[part], farthest(after[part], values))
+                for name, wanted in values.items():
+                    errors[part][name].append(rmse(after[part][name], wanted))
         for part, values in kept.items():
-            ref.natives[part] = [after[part] for after in twins]
-            ref.noise[part] = noise_of(ref.natives[part], values)
+            ref.noise[part] = {name: numeric.noise_of(errors[part][name], a.size) for name, a in values.items()}
     return ref
 
 
@@ -240,6 +245,15 @@ def matched_optimizer(twin: Twin) -> dict[str, Any]:
     """
     fields = asdict(replace(twin.optimizer, schedule="constant", epsilon=EPSILON))
     return {name: float(np.float32(value)) if isinstance(value, float) else value for name, value in fields.items()}
+
+
+def farthest(native: Arrays, exact: Arrays) -> float:
+    """The largest relative L2 distance of an array; infinite where one is no number."""
+    found = [
+        float(np.linalg.norm(native[name] - array)) / max(float(np.linalg.norm(array)), 1e-30)
+        for name, array in exact.items()
+    ]
+    return max((math.inf if math.isnan(each) else each for each in found), default=0.0)
 
 
 def noise_of(draws: Sequence[Arrays], exact: Arrays) -> dict[str, float]:

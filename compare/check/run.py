@@ -1,14 +1,18 @@
 """`twin check`: every planned measurement up the ladder, engines side by side; a worker that dies costs only one."""
 
+import pickle
 import threading
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, MutableMapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from weakref import WeakValueDictionary
 
 from compare.check import reference
 from compare.check.climb import climb, diverged_late
 from compare.check.ladder import Rung
 from compare.check.reference import Reference
+from compare.engines import guard
 from compare.engines.engine import ENGINES, REFERENCE, Engine
 from compare.engines.pool import Pool, Progress, Settings
 from compare.engines.process import WorkerFailed, one_measurement
@@ -78,6 +82,8 @@ def run(record: RunRecord, engines: Iterable[Engine], settings: Settings, progre
 class References:
     """The references of a run, each computed once, when the first engine asks, and dropped after the last.
 
+    In between they are kept in files: an engine that is far ahead of another would fill the memory with them.
+
     Args:
         pool: lends the slots to compute in.
         engine: native PyTorch.
@@ -87,7 +93,8 @@ class References:
     pool: Pool
     engine: Engine
     uses: Counter
-    computed: dict[tuple, Reference | WorkerFailed] = field(default_factory=dict)
+    computed: dict[tuple, Reference | Path | WorkerFailed] = field(default_factory=dict)
+    in_use: MutableMapping[tuple, Reference] = field(default_factory=WeakValueDictionary)
     lock: threading.Lock = field(default_factory=threading.Lock)
     session: Session | None = None
 
@@ -101,13 +108,16 @@ class References:
         with self.lock:
             if key not in self.computed:
                 with self.pool.slots:
-                    self.computed[key] = self._compute(measurement)
+                    self.computed[key] = self._kept(key, self._compute(measurement))
                     if self.session and (
                         measurement.size != "small" or not self._more()
                     ):  # the engines need its memory
                         self.session.close()
                         self.session = None
-            found = self.computed[key]
+            found = self.in_use.get(key) or self.computed[key]
+            if isinstance(found, Path):
+                with found.open("rb") as file:
+                    found = self.in_use[key] = pickle.load(file)  # our own, in a folder that is nobody else's
         if isinstance(found, WorkerFailed):
             status = "crashed" if found.status == "failed" else found.status  # nothing was compared, so nothing differs
             raise WorkerFailed(status, f"the reference: {found.reason}", alive=True)
@@ -119,7 +129,22 @@ class References:
         with self.lock:
             self.uses[key] -= 1
             if self.uses[key] <= 0:
-                self.computed.pop(key, None)
+                found = self.computed.pop(key, None)
+                if isinstance(found, Path):
+                    found.unlink(missing_ok=True)
+
+    def _kept(self, key: tuple, found: Reference | WorkerFailed) -> Reference | Path | WorkerFailed:
+        """A reference as it is kept until the engines that need it have come so far."""
+        if isinstance(found, WorkerFailed) or self.uses[key] <= 1:
+            return found
+        self.in_use[key] = found
+        try:
+            path = guard.folder() / "reference"
+            with path.open("wb") as file:
+                pickle.dump(found, file, protocol=pickle.HIGHEST_PROTOCOL)
+        except OSError:  # a disk that is full: the memory may do
+            return found
+        return path
 
     def _compute(self, measurement: CheckMeasurement) -> Reference | WorkerFailed:
         twin = find(measurement.twin)

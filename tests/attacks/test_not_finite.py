@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from compare.check import ladder
-from compare.check.reference import SNAPSHOTS, Reference
+from compare.check.reference import SNAPSHOTS, Reference, farthest
 from compare.record.measurement import benches_of, checks_of
 from compare.record.record import read_record
 from compare.stats import ratios
@@ -40,7 +40,7 @@ def reference():
     ref.values["moments"] = {f"{which}/{name}": a for which in ("first", "second") for name, a in named(9).items()}
     for part, values in ref.values.items():
         ref.noise[part] = dict.fromkeys(values, 1e-7)
-        ref.natives[part] = [{name: array + 1e-7 for name, array in values.items()}]
+        ref.apart[part] = 1e-7
     ref.losses = {"loss": 1.0}
     ref.curve = [{"loss": 1.0 / step} for step in range(1, 21)]
     ref.native_curves = [[{"loss": each["loss"] * (1 + 1e-7)} for each in ref.curve]]
@@ -233,8 +233,7 @@ def test_errors_that_are_not_finite_are_no_figure_that_did_not_move(tmp_path):
 def test_natives_that_diverge_are_said_and_decide_nothing():
     """Beyond the step at which native runs are no longer together, no weight is compared and no loss."""
     ref, got = reference(), reference()
-    for native in ref.natives["weights/5"]:
-        native[NAMES[0]][1, 2] = math.nan
+    ref.apart["weights/5"] = farthest({NAMES[0]: np.full(3, math.nan)}, {NAMES[0]: np.ones(3)})
     for curve in ref.native_curves:
         curve[3]["loss"] = math.nan
     got.values["weights/10"] = {name: array * 2 for name, array in got.values["weights/10"].items()}
