@@ -9,6 +9,7 @@ import numpy as np
 from safetensors import SafetensorError, deserialize
 from safetensors.numpy import load_file, save_file
 
+from twin import untrusted
 from twin.errors import TwinError
 
 NUMPY_TYPES = {
@@ -43,6 +44,7 @@ def read(path: str | Path) -> dict[str, np.ndarray]:
     """
     try:
         try:
+            untrusted.regular(Path(path))
             return load_file(path)
         except (AttributeError, TypeError):  # of a type that NumPy has not
             return _widened(Path(path))

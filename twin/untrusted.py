@@ -1,11 +1,14 @@
 """Files that anybody may have written: read within limits, and whatever is wrong with them in one line."""
 
 import ast
+import errno
 import gzip
 import io
 import json
 import math
+import os
 import re
+import stat
 import tokenize
 import warnings
 import zipfile
@@ -144,6 +147,7 @@ def npz(path: Path, expected: str = "a .npz file of plain arrays") -> dict[str, 
         TwinError: for anything else, for arrays of objects, and for more than 4 GiB.
     """
     try:
+        regular(path)
         with zipfile.ZipFile(path) as archive:
             members = [each for each in archive.infolist() if each.filename.endswith(".npy")]
             size = sum(each.file_size for each in members)
@@ -162,6 +166,16 @@ def npz(path: Path, expected: str = "a .npz file of plain arrays") -> dict[str, 
         else:
             words = " ".join(_why(error).split())[:200]
         raise TwinError(f"cannot read {path}: {words}; expected {expected}") from error
+
+
+def regular(path: Path) -> None:
+    """See that a file is one: its end is looked for, which a device or a named pipe has not.
+
+    Raises:
+        OSError: when it is none, or not there.
+    """
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise OSError(errno.EINVAL, "it is no regular file")
 
 
 def _check_header(file: Any, member: zipfile.ZipInfo) -> None:

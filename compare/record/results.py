@@ -9,7 +9,7 @@ import statistics
 from dataclasses import dataclass, field
 from typing import Annotated, Literal, get_args
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 RungName = Literal["structure", "weights", "forward", "gradients", "optimizer", "trajectory"]
 Quantity = Literal["step", "loop", "batch_inference", "latency"]
@@ -32,6 +32,15 @@ Count = Annotated[int, Field(ge=0, le=2**53)]
 Number = Annotated[float, BeforeValidator(lambda value: math.nan if value is None else value)]
 
 
+def _not_negative(value: float) -> float:
+    if value < 0:
+        raise ValueError("a distance that is not negative")
+    return value
+
+
+Distance = Annotated[Number, AfterValidator(_not_negative)]
+
+
 @dataclass
 class TensorError:
     """How far one tensor is from the float64 reference.
@@ -44,9 +53,9 @@ class TensorError:
     """
 
     name: str
-    rel_l2: Number
-    limit: Number
-    noise_ratio: Number | None = None
+    rel_l2: Distance
+    limit: Distance
+    noise_ratio: Distance | None = None
     noise_limit: float | None = None
 
 
@@ -59,7 +68,7 @@ class WorstError(TensorError):
         index: of that element.
     """
 
-    max_abs: Number | None = None
+    max_abs: Distance | None = None
     index: list[int] = field(default_factory=list)
 
 
@@ -308,8 +317,8 @@ class ExportError:
     """
 
     rows: int
-    from_model: Number
-    from_reference: Number
+    from_model: Distance
+    from_reference: Distance
     limit: float
 
 

@@ -84,7 +84,7 @@ def _expected(kind: str, message: str) -> str:
         return f"one of the measures {', '.join(get_args(Measure))}"
     if kind.startswith(("dataclass", "model_attributes")):
         return "an object"
-    return message.removeprefix("Input should be ")
+    return message.removeprefix("Input should be ").removeprefix("Value error, ")
 
 
 def _shortened(text: str) -> str:

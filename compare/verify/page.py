@@ -23,7 +23,7 @@ def write(path: Path, request: Request, verdict: Verdict) -> None:
     Raises:
         TwinError: when the file cannot be written.
     """
-    write_text(path, render(request, verdict), "--html")
+    write_text(path, render(request, verdict), "--html", request.files)
 
 
 def render(request: Request, verdict: Verdict) -> str:

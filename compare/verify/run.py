@@ -65,6 +65,12 @@ class Request:
     optimizer: Sequence[str] = ()
     initial: bool = False
 
+    @property
+    def files(self) -> list[Path]:
+        """What is read, and must stay as it is."""
+        named = [each.rpartition(":")[0] for each in (self.keras, self.torch, *self.loss, *self.optimizer)]
+        return [*map(Path, [*named, *self.weights]), *([self.data] if self.data else [])]
+
 
 def verify(
     request: Request, engine: Engine, native: Engine, settings: Settings, tell: Callable[[str], None]

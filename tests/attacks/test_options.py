@@ -5,12 +5,14 @@ import os
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.attacks.test_records import answer_to
 from tests.helpers.attack import CHECK, FAKE, fake, mostly_long, surroundings
+from twin import arrays
 from twin.errors import TwinError
 from twin.untrusted import npz
 
@@ -124,6 +126,16 @@ def test_data_that_is_none_is_one_line(kind, tmp_path):
         examination._inputs(examination.Request("a.py:b", "c.py:d", data=file))
     assert str(told.value).startswith(f"--data cannot read {file}" if "cannot" in str(told.value) else "--data ")
     assert len(str(told.value)) < 400
+
+
+@pytest.mark.parametrize("kind", ["a device", "a named pipe", "a folder", "nowhere"])
+def test_arrays_are_not_looked_for_where_a_file_has_no_end(kind, tmp_path):
+    path = {"a device": Path("/dev/zero"), "a folder": tmp_path}.get(kind, tmp_path / "pipe")
+    if kind == "a named pipe":
+        os.mkfifo(path)
+    for read in (npz, arrays.read):
+        with pytest.raises(TwinError, match="no regular file|No such file|no file"):
+            read(path)
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,10 @@ REFUSED = {
     "zeros": (bytes(100), "no record"),
     "no rungs": (changed(lambda m: m["result"].update(rungs=[])), "is 'ok', but no rung was measured"),
     "no result": (changed(lambda m: m.update(result=None)), "is 'ok', but no rung was measured"),
+    "a distance below zero": (
+        changed(lambda m: m["result"]["rungs"][2]["worst"].update(rel_l2=-1.0)),
+        "expected a distance that is not negative",
+    ),
     "a rung without an error": (
         changed(lambda m: m["result"]["rungs"][2]["worst"].update(rel_l2=None)),
         "is 'ok', but its rung forward has no finite error",

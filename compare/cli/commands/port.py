@@ -54,7 +54,10 @@ def port(
         with working("starting PyTorch and Keras") as tell:
             verdicts = port_check.check_file(twin, path, side, timeout, lambda word: tell(f"checking {word}"))
         answer(
-            port_report.to_json(twin, side, path, verdicts), port_report.checked(twin, side, path, verdicts), as_json
+            port_report.to_json(twin, side, path, verdicts),
+            port_report.checked(twin, side, path, verdicts),
+            as_json,
+            [path, path.parent / "progress.json"],
         )
         if (state := port_check.exit_code(verdicts)) == AGREE and (after := port_report.following(twin)):
             say_next(f"port {after.name} --to {side}")

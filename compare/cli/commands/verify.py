@@ -113,13 +113,12 @@ def verify(
     engine, native = sorted(chosen, key=lambda each: each.side)
     settings = Settings("cpu", os.cpu_count() or 1, 1, timeout)
     verdict, failure = _examined(lambda tell: examination.verify(request, engine, native, settings, tell))
-    if html:
+    if failure is None or as_json:
+        answer(verdict.to_json(), words.text(verdict) if failure is None else "", as_json, request.files)
+    if html:  # once the verdict is told: a page that cannot be written takes nothing away
         page.write(html, request, verdict)
     if failure is not None:
-        if as_json:
-            answer(verdict.to_json(), "", as_json)
         raise failure
-    answer(verdict.to_json(), words.text(verdict), as_json)
     raise typer.Exit(AGREE if verdict.verdict == "agree" else DIFFER)
 
 

@@ -70,6 +70,7 @@ def weights(
         request = examination.Request(keras or "", torch or "", both, both, inputs, kinds or [], pairs=given)
         with working("converting and comparing the weights"):
             found = crossing.of_pair(request, source, target, chosen, settings)
+    read = [source, target, *(Path(each.rpartition(":")[0]) for each in (keras, torch) if each)]
     agrees = isinstance(found, crossing.Crossing) and found.agrees
-    answer(found.to_json(), found.text() if isinstance(found, crossing.Crossing) else text.text(found), as_json)
+    answer(found.to_json(), found.text() if isinstance(found, crossing.Crossing) else text.text(found), as_json, read)
     raise typer.Exit(AGREE if agrees else DIFFER)
