@@ -134,7 +134,7 @@ def test_arrays_are_not_looked_for_where_a_file_has_no_end(kind, tmp_path):
     if kind == "a named pipe":
         os.mkfifo(path)
     for read in (npz, arrays.read):
-        with pytest.raises(TwinError, match="no regular file|No such file|no file"):
+        with pytest.raises(TwinError, match=r"no regular file|No such file|no file"):
             read(path)
 
 
@@ -209,3 +209,17 @@ def test_paths_that_are_no_unicode_are_read_and_written(tmp_path):
     )
     assert answer.returncode == 0, answer.stderr
     assert sys.getfilesystemencoding() != "utf-8" or b"\xff" not in answer.stdout
+
+
+@pytest.mark.parametrize("read", ["a.py", "b.py", "x.npz", "w.pt", "loss.py"])
+def test_a_verdicts_page_is_not_written_over_what_was_read(read, tmp_path, monkeypatch):
+    from compare.verify import page
+    from compare.verify.run import Request
+    from compare.verify.verdict import Verdict
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / read).write_text("mine")
+    request = Request("a.py:make", "b.py:make", data=Path("x.npz"), weights=["w.pt"], loss=["loss.py:own", "mse"])
+    with pytest.raises(TwinError, match="which the command reads; choose another file"):
+        page.write(tmp_path / read, request, Verdict("error"))
+    assert (tmp_path / read).read_text() == "mine"

@@ -6,8 +6,10 @@ import subprocess
 
 import pytest
 
+from compare.engines import process
 from compare.record.record import read_record
 from tests.helpers.attack import CHECK, FAKE, fake, left_of, mostly_long, surroundings
+from tests.helpers.told_worker import told
 
 LIMITS = [
     ("ulimit -n 8", "Too many open files"),
@@ -128,3 +130,15 @@ def test_a_worker_that_goes_wrong_costs_its_own_measurement(fault, says, tmp_pat
     assert status.pop("pooling") in ("crashed", "timeout")
     assert set(status.values()) == {"ok"}
     assert left_of(tmp_path) == []
+
+
+def test_a_worker_that_the_system_kills_for_want_of_memory_is_told_apart(tmp_path, monkeypatch):
+    """Whether a control group or the machine had none left: the kernel counts both in one place."""
+    counters = tmp_path / "vmstat"
+    counters.write_text("pgfault 7\noom_kill 3\n")
+    monkeypatch.setattr(process, "COUNTERS", counters)
+    for count, status in ((4, "oom_host"), (4, "crashed")):
+        worker = process.Worker(told(f"read -r x; echo oom_kill {count} > {counters}; kill -KILL $$"))
+        with pytest.raises(process.WorkerFailed) as failure:
+            worker.ask(dict, "open", 10)
+        assert failure.value.status == status

@@ -99,3 +99,12 @@ def test_an_interpreter_that_does_not_answer_is_one_line(tmp_path, monkeypatch):
     program.chmod(0o755)
     with pytest.raises(TwinError, match=r"does not run Python: no answer within 0\.3 s"):
         engine.choose(["torch"], {"torch": str(program)})
+
+
+def test_a_library_that_only_measuring_needs_is_named_where_it_is_missing(monkeypatch):
+    from compare.reading import dataflow
+    from twin.errors import TwinError
+
+    monkeypatch.setitem(sys.modules, "fast_sugiyama", None)
+    with pytest.raises(TwinError, match="pip install fast-sugiyama"):
+        dataflow._in_ranks([])
