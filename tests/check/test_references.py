@@ -1,0 +1,70 @@
+"""References that an engine is behind with lie in files: an engine that is far ahead fills no memory with them."""
+
+import gc
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from compare.check import run as check
+from compare.check.reference import Reference
+from compare.engines import guard
+from compare.engines.engine import ENGINES
+from compare.engines.pool import Pool, Settings
+from compare.engines.process import WorkerFailed
+from compare.record.measurement import CheckMeasurement
+
+
+class Computed(check.References):
+    """References that cost nothing to compute: of ones, or a failure."""
+
+    def _compute(self, measurement):
+        if measurement.twin == "broken":
+            return WorkerFailed("crashed", "no")
+        return Reference([], set(), {"w": np.full(1000, measurement.seed, np.float32)}, {}, {})
+
+
+def measurement(seed, twin="mlp"):
+    return CheckMeasurement(twin, "torch", "cpu", "float32", seed, "small")
+
+
+@pytest.fixture
+def references():
+    uses = Counter({("mlp", seed, "small"): 2 for seed in range(30)} | {("broken", 0, "small"): 2})
+    yield Computed(Pool(Settings()), ENGINES["torch"], uses)
+    guard.end()
+
+
+def files():
+    return list(guard.groups().parent.glob("*/reference"))
+
+
+def test_an_engine_that_is_far_ahead_leaves_its_references_to_others_in_files(references):
+    for seed in range(30):
+        assert references.get(measurement(seed)).weights["w"][0] == seed
+        references.release(measurement(seed))
+    gc.collect()
+    assert len(references.in_use) == 0
+    assert len(files()) == 30
+    for seed in range(30):
+        found = references.get(measurement(seed))
+        assert references.get(measurement(seed)) is found, "engines that are beside each other share one"
+        np.testing.assert_array_equal(found.weights["w"], np.full(1000, seed, np.float32))
+        references.release(measurement(seed))
+    assert files() == []
+
+
+def test_a_reference_that_cannot_be_put_aside_stays_in_memory(references, monkeypatch):
+    def full():
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(guard, "folder", full)
+    references.get(measurement(3))
+    gc.collect()
+    assert references.get(measurement(3)).weights["w"][0] == 3
+
+
+def test_a_reference_that_failed_is_no_ones_to_compare_with(references):
+    for _ in range(2):
+        with pytest.raises(WorkerFailed, match="the reference: no"):
+            references.get(measurement(0, "broken"))
