@@ -2,9 +2,10 @@
 
 The calls of a forward pass (`twin.trace`) become boxes in four steps. A layer takes what only follows it (batch
 normalization, an activation, a reshape) into its box. Blocks that repeat are drawn once. What is still too much for a
-picture is drawn one level less deep. Then each box gets a place: an encoder and decoder gets the shape of a U, its
-boxes at the height of their resolution; any other model is laid out in ranks, after Sugiyama, by the library
-fast-sugiyama. The places are kept in flows.json, so that only those who measure need that library.
+picture is drawn one level less deep, and then the functions between two layers as one. Then each box gets a place: an
+encoder and decoder gets the shape of a U, its boxes at the height of their resolution; any other model is laid out in
+ranks, after Sugiyama, by the library fast-sugiyama. The places are kept in flows.json, so that only those who measure
+need that library.
 """
 
 import html
@@ -93,7 +94,7 @@ def boxes(calls: Sequence[Call], inputs: int = 1) -> list[Box]:
         found = _folded(_joined(used, level))
         if len(found) <= BOXES:
             break
-    return found
+    return found if len(found) <= 2 * BOXES else _gathered(found)
 
 
 def depth(path: str) -> int:
@@ -180,6 +181,26 @@ def _folded(found: list[Box]) -> list[Box]:
             found = kept
         place += max(length, 1)
     return found
+
+
+def _gathered(found: Sequence[Box]) -> list[Box]:
+    """The functions between two layers as one box, which says how many: a detector decodes and sorts in hundreds."""
+    out: list[Box] = []
+    moved: dict[int, int] = {number: number for box in found for number in box.sources if number < 0}
+    counts: dict[int, int] = {}  # box of functions -> how many
+    for number, box in enumerate(found):
+        sources = [moved[source] for source in box.sources]
+        if box.path or not out or out[-1].path:
+            out.append(replace(box, sources=list(dict.fromkeys(sources))))
+        else:
+            joined = dict.fromkeys([*out[-1].sources, *(source for source in sources if source != len(out) - 1)])
+            out[-1] = replace(out[-1], shape=box.shape or out[-1].shape, sources=list(joined))
+        moved[number] = len(out) - 1
+        counts[len(out) - 1] = counts.get(len(out) - 1, 0) + len(box.functions) * box.times
+    for number, count in counts.items():
+        if count > 1 and not out[number].path:
+            out[number] = replace(out[number], functions=[f"{count} functions"], times=1)
+    return out
 
 
 def _repeated(found: Sequence[Box], place: int) -> tuple[int, int]:

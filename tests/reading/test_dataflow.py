@@ -97,6 +97,20 @@ def test_the_picture_of_a_twin_has_its_boxes_and_arrows_and_no_text_beyond_them(
     assert all(len(text) <= dataflow.ROOM for text in re.findall(r">([^<]+)</text>", picture))
 
 
+def test_functions_between_layers_are_one_box_where_they_are_too_many():
+    layer = lambda path, value: dataflow.Call(path, True, "dense", "", ("B", 4), (value,), (value + 1,))
+    op = lambda value, *taken: dataflow.Call("", False, "op", "add", ("B", value), taken, (value,))
+    many = [op(value, value - 1, 1) for value in range(2, 90)]
+    found = dataflow.boxes([layer("first", 0), *many, layer("second", 89), op(91, 90, 89)])
+    assert [(box.path, box.functions, box.sources) for box in found] == [
+        ("first", [], [-1]),
+        ("", ["88 functions"], [0]),
+        ("second", [], [1]),
+        ("", ["add"], [2, 1]),
+    ]
+    assert found[1].shape == ("B", 89)
+
+
 def test_unet_is_a_u_and_its_skips_go_across():
     found = {box.path or f"{box.functions[0]} {box.shape[1]}": box for box in shapes.boxes(find("unet"))}
     down, up = found["down.0.conv2"], found["concatenate 32"]
