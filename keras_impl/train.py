@@ -21,6 +21,7 @@ from keras_impl import backend
 from keras_impl.describe import every_layer, leaves, record
 from twin.bridge import Leaf
 from twin.errors import TwinError
+from twin.losses import by_name
 from twin.paths import module_of
 from twin.rows import check_inputs
 from twin.spec import Optimizer, Phase, Twin
@@ -150,7 +151,8 @@ def loss_and_gradients(run: Run, batch: dict[str, np.ndarray]) -> tuple[dict[str
         for phase in run.phases:
             differentiate = partial(_phase_gradients, run, phase)
             loss, gradients = backend.once(differentiate, run.model.variables, to_tensors(run, batch))
-            losses[phase.trains or "loss"] = float(ops.convert_to_numpy(loss))
+            for name, value in by_name(phase.trains or "loss", loss).items():
+                losses[name] = float(ops.convert_to_numpy(value))
             for name, gradient in zip(run.variables[phase.trains], gradients, strict=True):
                 out[name] = out.get(name, 0) + ops.convert_to_numpy(gradient)
     return losses, out
@@ -326,11 +328,11 @@ def _update(run: Run, batch: dict[str, Any]) -> dict[str, Any]:
     """The random numbers that the batch lacks; then every phase in turn: its gradients, then its optimizer."""
     if not all(wanted.name in batch for wanted in run.twin.draws):
         batch = batch | draw(run, len(next(iter(batch.values()))))
-    losses = {}
+    losses: dict[str, Any] = {}
     for phase in run.phases:
         loss, gradients = _phase_gradients(run, phase, batch)
         run.optimizers[phase.trains].apply(gradients, list(run.variables[phase.trains].values()))
-        losses[phase.trains or "loss"] = loss
+        losses |= by_name(phase.trains or "loss", loss)
     return losses
 
 

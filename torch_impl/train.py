@@ -19,6 +19,7 @@ from torch_impl import matched as match
 from torch_impl.describe import leaves, recorder, to_array
 from twin.bridge import Leaf
 from twin.errors import TwinError
+from twin.losses import by_name, total
 from twin.paths import module_of
 from twin.rows import check_inputs
 from twin.spec import AXES, Layout, Optimizer, Phase, Twin, torch_shape
@@ -146,7 +147,8 @@ def loss_and_gradients(run: Run, batch: dict[str, np.ndarray]) -> tuple[dict[str
     with _statistics_kept(run):
         for phase in run.phases:
             loss, gradients = _phase_gradients(run, phase, to_tensors(run, batch))
-            losses[phase.trains or "loss"] = loss.item()
+            for name, value in by_name(phase.trains or "loss", loss).items():
+                losses[name] = value.item()
             for name, gradient in gradients.items():
                 out[name] = out.get(name, 0) + _to_numpy(gradient)
     return losses, out
@@ -321,22 +323,20 @@ def _statistics_kept(run: Run) -> Iterator[None]:
             buffer.copy_(before[name])
 
 
-def _phase_gradients(
-    run: Run, phase: Phase, batch: dict[str, torch.Tensor]
-) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+def _phase_gradients(run: Run, phase: Phase, batch: dict[str, torch.Tensor]) -> tuple[Any, dict[str, torch.Tensor]]:
     trained = run.variables[phase.trains]
     if phase.gradients:
         with torch.no_grad():
             return phase.gradients(run.model, batch)
     assert phase.loss, "a phase has a loss or gradients"
     loss = phase.loss(run.model, batch)
-    gradients = torch.autograd.grad(loss, list(trained.values()), allow_unused=True, materialize_grads=True)
-    return loss.detach(), dict(zip(trained, gradients, strict=True))
+    gradients = torch.autograd.grad(total(loss), list(trained.values()), allow_unused=True, materialize_grads=True)
+    return loss, dict(zip(trained, gradients, strict=True))
 
 
 def take(run: Run, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """One training step, its losses still on the device: every phase in turn, then the schedules."""
-    losses = {}
+    losses: dict[str, Any] = {}
     for phase in run.phases:
         optimizer = run.optimizers[phase.trains]
         if phase.gradients:
@@ -347,9 +347,9 @@ def take(run: Run, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
             assert phase.loss, "a phase has a loss or gradients"
             optimizer.zero_grad()
             loss = phase.loss(run.model, batch)
-            loss.backward()
+            total(loss).backward()
         optimizer.step()
-        losses[phase.trains or "loss"] = loss.detach()
+        losses |= {name: each.detach() for name, each in by_name(phase.trains or "loss", loss).items()}
     for schedule in run.schedules:
         schedule.step()
     run.steps += 1

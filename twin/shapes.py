@@ -153,6 +153,24 @@ def check_square(image_shape: Sequence[int], num_classes: int) -> None:
     _check_classes(num_classes, 1)
 
 
+def check_proposals(proposals: int, candidates: int, anchors: int) -> None:
+    """Let a constructor refuse numbers of regions that cannot be chosen.
+
+    Args:
+        proposals: that are left by the suppression.
+        candidates: among which it chooses.
+        anchors: of which the candidates are the best.
+
+    Raises:
+        ValueError: one line that says what was expected and what came.
+    """
+    if not 1 <= proposals <= candidates <= anchors:
+        raise ValueError(
+            f"expected at least one proposal, as many candidates, and at most the {anchors} anchors. "
+            f"Received: {proposals=}, {candidates=}"
+        )
+
+
 def doublings_from(side: int, image_shape: Sequence[int]) -> int:
     """How often a square of that side is doubled to become a picture.
 

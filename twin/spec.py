@@ -124,8 +124,8 @@ class Phase(NamedTuple):
 
     Args:
         trains: attribute of the model whose parameters are updated; "" for all of them.
-        loss: `(model, batch) -> scalar`, differentiated by the framework; or, where the rule is no
-            gradient of a loss, `gradients`.
+        loss: `(model, batch) -> scalar`, differentiated by the framework, or `-> {name: scalar}`, of which the sum is
+            and each is logged; or, where the rule is no gradient of a loss, `gradients`.
         gradients: `(model, batch) -> (scalar, {parameter name: gradient})`.
     """
 

@@ -34,7 +34,7 @@ class Backend(Protocol):
     def value_and_gradients(
         self, function: Callable[[], Any], variables: Sequence[Any], others: Sequence[Any] = ()
     ) -> tuple[Any, Sequence[Any]]:
-        """The scalar `function()`, and its gradient by each of the Keras `variables`.
+        """The loss `function()` (twin.losses), and its gradient by each of the Keras `variables`.
 
         `others` are the variables that it reads or assigns besides (running statistics), which JAX has to be told.
         """

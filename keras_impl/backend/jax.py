@@ -7,16 +7,17 @@ import jax
 import keras
 
 from keras_impl.backend.rows import Rows
+from twin.losses import total
 
 
 def value_and_gradients(function, variables, others=()):
     def stateless(values, other_values):
         everything = [*variables, *others]
         value, after = _within_scope(function, everything, [*values, *other_values])
-        return value, after[len(variables) :]
+        return total(value), (value, after[len(variables) :])
 
     differentiate = jax.value_and_grad(stateless, has_aux=True)
-    (value, after), gradients = differentiate([v.value for v in variables], [v.value for v in others])
+    (_, (value, after)), gradients = differentiate([v.value for v in variables], [v.value for v in others])
     for variable, new in zip(others, after, strict=True):
         variable.assign(new)
     return value, gradients

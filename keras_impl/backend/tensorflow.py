@@ -7,11 +7,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from twin.losses import total
+
 
 def value_and_gradients(function, variables, others=()):
     with tf.GradientTape() as tape:
         value = function()
-    return value, tape.gradient(value, [v.value for v in variables], unconnected_gradients="zero")
+        whole = total(value)
+    return value, tape.gradient(whole, [v.value for v in variables], unconnected_gradients="zero")
 
 
 class Compiled:

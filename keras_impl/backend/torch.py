@@ -6,13 +6,15 @@ import keras
 import torch
 
 from keras_impl.backend.rows import Rows
+from twin.losses import total
 
 
 def value_and_gradients(function, variables, others=()):
     with torch.enable_grad():
         value = function()
-    gradients = torch.autograd.grad(value, [v.value for v in variables], allow_unused=True, materialize_grads=True)
-    return value.detach(), gradients
+        whole = total(value)
+    gradients = torch.autograd.grad(whole, [v.value for v in variables], allow_unused=True, materialize_grads=True)
+    return keras.tree.map_structure(torch.detach, value), gradients
 
 
 class Compiled:

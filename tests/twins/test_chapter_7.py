@@ -16,10 +16,11 @@ from keras_impl import train as keras_train
 from tests.helpers.slides import outputs, run
 from torch_impl import train
 from torch_impl.exercises.detection import anchors, nms
-from torch_impl.models.detection import ssd, tiny_yolo_v3
+from torch_impl.models.detection import faster_rcnn, ssd, tiny_yolo_v3
 from twin import boxes, data, metrics
+from twin.batches import drawn
 from twin.catalogue import find
-from twin.data import crowd_cells, crowd_defaults, crowd_priors, poses
+from twin.data import crowd_cells, crowd_defaults, crowd_priors, crowd_regions, crowds, poses
 from twin.errors import TwinError
 
 WRONG = {  # what each detector refuses
@@ -27,12 +28,31 @@ WRONG = {  # what each detector refuses
     "yolo_v3": [{"image_shape": (44, 48, 1)}, {"image_shape": (48, 48)}, {"num_classes": 0}],
     "tiny_yolo_v3": [{"image_shape": (44, 48, 1)}, {"image_shape": (48, 48)}, {"num_classes": 0}],
     "ssd": [{"image_shape": (48, 44, 1)}, {"image_shape": (48, 48)}, {"num_classes": 0}],
+    "faster_rcnn": [
+        {"image_shape": (46, 48, 1)},
+        {"image_shape": (48, 48)},
+        {"num_classes": 0},
+        {"proposals": 101},
+        {"candidates": 577},
+    ],
+    "mask_rcnn": [{"image_shape": (44, 48, 1)}, {"image_shape": (48, 48)}, {"num_classes": 0}, {"proposals": 0}],
 }
 DEFAULTS = {key: find("ssd").data_options[key] for key in ("maps", "scales", "ratios")}
+REGIONS = {key: find("faster_rcnn").small.arguments[key] for key in ("areas", "ratios")}
+MASK_ANCHORS = np.concatenate(
+    [
+        crowd_regions.grid_anchors((side, side), (48, 48), area, find("mask_rcnn").small.arguments["ratios"])
+        for side, area in ((12, (10,)), (6, (16,)), (3, (24,)))
+    ]
+)
 PRIORS = {name: find(name).data_options for name in ("tiny_yolo_v3", "yolo_v3")}
 TARGETS = {
     "ssd": lambda scenes: crowd_defaults.matched(scenes, crowd_defaults.default_boxes(**DEFAULTS)),
     "yolo_v1": lambda scenes: crowd_cells.cells(scenes, 6),
+    "faster_rcnn": lambda scenes: (
+        scenes | crowd_regions.assigned(scenes, crowd_regions.grid_anchors((12, 12), (48, 48), **REGIONS))
+    ),
+    "mask_rcnn": lambda scenes: scenes | crowd_regions.assigned(scenes, MASK_ANCHORS),
     **{
         name: lambda scenes, each=each: crowd_priors.assigned(scenes, each["grids"], each["anchors"])
         for name, each in PRIORS.items()
@@ -70,7 +90,23 @@ def said_by_defaults(model, batch):
     return {"boxes": boxes, "scores": torch.softmax(logits, dim=-1)[..., 1:]}
 
 
-SAID = {"yolo_v1": said_by_cells, "ssd": said_by_defaults, **dict.fromkeys(PRIORS, said_by_priors)}
+def said_by_regions(model, batch):
+    """What Faster R-CNN finds whose two stages say what their targets say."""
+    sure = 40.0 * torch.nn.functional.one_hot((batch["anchor_labels"] == 1).long(), 2)
+    proposals = faster_rcnn.propose(sure, batch["anchor_offsets"], model.anchors, *model.chosen)
+    rois, labels, offsets, _, _ = faster_rcnn.regions(batch, proposals, 28)  # all of the true boxes and proposals
+    assert (faster_rcnn.overlaps(batch["boxes"], proposals).amax(-1)[batch["classes"] >= 0] > 0.99).all()
+    boxes = anchors.decode(offsets * torch.tensor(ssd.VARIANCES), rois)
+    return {"boxes": boxes, "scores": torch.nn.functional.one_hot(labels, 1 + 3)[..., 1:].float()}
+
+
+SAID = {
+    "faster_rcnn": said_by_regions,
+    "mask_rcnn": said_by_regions,
+    "yolo_v1": said_by_cells,
+    "ssd": said_by_defaults,
+    **dict.fromkeys(PRIORS, said_by_priors),
+}
 
 # Suppression
 
@@ -220,7 +256,17 @@ def batch_of(name, rows=6):
     """Tensors of the first rows of a twin's data."""
     twin = find(name)
     arrays = {key: array[:rows] for key, array in data.load(twin.data, twin.data_options).train.items()}
+    rng = np.random.default_rng(0)
+    arrays |= {wanted.name: drawn(wanted, rows, twin.small.arguments, rng) for wanted in twin.draws}
     return {key: train.to_tensor(array, layout=twin.layout(key)) for key, array in arrays.items()}
+
+
+def loss_of(name, model, batch):
+    """The twin's loss, or the sum of its losses."""
+    module, twin = train.load_module(find(name)), find(name)
+    if twin.loss == "phases":
+        return sum(module.detection_losses(model, batch).values())
+    return model.compute_loss(None, twin.targets_of(batch), model(batch["x"]))
 
 
 @pytest.mark.parametrize("name", WRONG)
@@ -240,16 +286,15 @@ def test_the_published_size_has_its_count(name):
     twin = find(name)
     with torch.device("meta"):
         model = getattr(train.load_module(twin), twin.model)(**twin.paper_size.arguments)
-    assert sum(parameter.numel() for parameter in model.parameters()) == twin.paper_size.parameters
+    assert sum(p.numel() for p in model.parameters() if p.requires_grad) == twin.paper_size.parameters
 
 
 @pytest.mark.parametrize("name", WRONG)
 def test_a_picture_without_an_object_has_a_finite_loss_and_gradients(name):
-    twin, model = find(name), started(name)
-    batch = batch_of(name)
+    model, batch = started(name), batch_of(name)
     scenes = {"boxes": np.full((6, 4, 4), -1.0), "classes": np.full((6, 4), -1)}
     blank = {key: train.to_tensor(array) for key, array in TARGETS[name](scenes).items()}
-    loss = model.compute_loss(None, twin.targets_of(batch | blank), model(batch["x"]))
+    loss = loss_of(name, model, batch | blank)
     loss.backward()
     assert loss >= 0  # SSD has none then (section 2.2)
     assert all(torch.isfinite(parameter.grad).all() for parameter in model.parameters() if parameter.grad is not None)
@@ -445,6 +490,188 @@ def test_yolo_v3_has_75_convolutions_three_grids_and_255_outputs_a_cell():
     assert sum(isinstance(module, torch.nn.Conv2d) for module in model.modules()) == 75
     trunk = [model.conv, *model.stages]
     assert sum(p.numel() for part in trunk for p in part.parameters()) == 40_584_928  # Darknet-53, table 1
+
+
+# Two stages
+
+
+def aligned_by_hand(features, box, size):
+    """RoIAlign as torchvision's CPU code has it (aligned=True, sampling_ratio=2), sample by sample: (size, size, C)."""
+    height, width = features.shape[:2]
+    left, top, right, bottom = np.array(box) * (width, height, width, height) - 0.5
+    out = np.zeros((size, size, features.shape[2]))
+    for line, column, down, across in np.ndindex(size, size, 2, 2):
+        y = top + (line + (down + 0.5) / 2) * (bottom - top) / size
+        x = left + (column + (across + 0.5) / 2) * (right - left) / size
+        y, x = max(y, 0), max(x, 0)
+        y0, x0 = min(int(y), height - 1), min(int(x), width - 1)
+        y1, x1 = min(y0 + 1, height - 1), min(x0 + 1, width - 1)
+        dy, dx = (y - y0 if y1 > y0 else 0), (x - x0 if x1 > x0 else 0)
+        upper = (1 - dx) * features[y0, x0] + dx * features[y0, x1]
+        lower = (1 - dx) * features[y1, x0] + dx * features[y1, x1]
+        out[line, column] += ((1 - dy) * upper + dy * lower) / 4
+    return out
+
+
+def test_regions_are_aligned_as_by_hand_on_both_sides():
+    rng = np.random.default_rng(0)
+    features = rng.standard_normal((2, 7, 9, 3))
+    low = rng.uniform(0, 0.7, (2, 6, 2))
+    places = np.concatenate([low, np.minimum(low + rng.uniform(0.05, 0.6, low.shape), 1)], axis=-1)
+    places[0, :2] = [(0, 0, 1, 1), (0.3, 0.4, 0.3, 0.4)]  # the whole map, and a point
+    native = faster_rcnn.roi_align(torch.tensor(features).permute(0, 3, 1, 2), torch.tensor(places), 4)
+    given = (torch.tensor(array, dtype=torch.float32) for array in (features, places))
+    ours = keras_train.load_module(find("faster_rcnn")).roi_align(*given, 4)
+    for row, number in np.ndindex(2, 6):
+        expected = aligned_by_hand(features[row], places[row, number], 4)
+        np.testing.assert_allclose(native[row, number].permute(1, 2, 0), expected, atol=1e-12)
+        np.testing.assert_allclose(ours[row, number], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("threshold", [0.3, 0.7])
+def test_boxes_of_a_batch_are_suppressed_as_those_of_one_picture(threshold):
+    rows = [crowd(seed, 40) for seed in range(3)]
+    sorted_boxes = np.stack([places[np.argsort(-scores)] for places, scores in rows])
+    removed = faster_rcnn.suppressed(torch.tensor(sorted_boxes), threshold)
+    for each, gone in zip(sorted_boxes, removed, strict=True):
+        kept = boxes.suppress(each, -np.arange(40.0), threshold)
+        assert np.flatnonzero(~gone).tolist() == kept.tolist()
+
+
+def test_proposals_are_the_best_that_stay_and_then_the_best_of_the_others():
+    model = started("faster_rcnn")
+    logits, offsets = torch.randn(2, 576, 2), 0.1 * torch.randn(2, 576, 4)
+    found = faster_rcnn.propose(logits, offsets, model.anchors, 100, 24)
+    assert found.shape == (2, 24, 4)
+    for row in range(2):
+        scores = (logits[row, :, 1] - logits[row, :, 0]).numpy()
+        best = np.argsort(-scores)[:100]
+        places = anchors.decode(offsets[row], model.anchors).clamp(0, 1).numpy()[best]
+        stays = boxes.suppress(places, scores[best], 0.7)
+        order = [*stays, *(number for number in range(100) if number not in stays)][:24]
+        np.testing.assert_array_equal(found[row], places[order])
+
+
+def test_the_anchors_of_faster_rcnn_are_those_of_its_data():
+    expected = crowd_regions.grid_anchors((12, 12), (48, 48), **REGIONS)
+    np.testing.assert_allclose(started("faster_rcnn").anchors, expected, atol=1e-6)
+
+
+def test_an_anchor_learns_from_seven_tenths_on_or_as_the_best_of_a_box_and_up_to_three_tenths_ground():
+    part = crowds.load(only=(0, 1, 2), train_count=20, test_count=1).train
+    places = crowd_regions.grid_anchors((12, 12), (48, 48), **REGIONS)
+    found = crowd_regions.assigned(part, places)
+    for row, labels in enumerate(found["anchor_labels"]):
+        iou = boxes.overlaps(places, part["boxes"][row][part["classes"][row] >= 0].astype(float))
+        best = (iou == iou.max(0)).any(1)
+        assert (labels[best] == 1).all()
+        assert ((labels[~best] == 1) == (iou.max(1)[~best] >= 0.7)).all()
+        assert ((labels[~best] == 0) == (iou.max(1)[~best] < 0.3)).all()
+
+
+def test_samples_are_up_to_a_share_of_objects_and_ground_for_the_rest():
+    rng = np.random.default_rng(0)
+    kinds = torch.tensor(rng.choice([1, 0, -1], (5, 60), p=[0.3, 0.6, 0.1]))
+    kinds[0] = torch.where(kinds[0] == 1, 0, kinds[0])  # no object
+    draws = torch.tensor(rng.random((5, 60)))
+    chosen = faster_rcnn.sampled(kinds == 1, kinds == 0, draws, 16, 1 / 4).bool()
+    assert chosen.sum(1).tolist() == [16] * 5
+    assert (chosen & (kinds == 1)).sum(1).tolist() == [0, 4, 4, 4, 4]
+    assert not (chosen & (kinds == -1)).any()
+    for row in range(1, 5):
+        of_objects = kinds[row] == 1
+        assert draws[row][of_objects & chosen[row]].min() > draws[row][of_objects & ~chosen[row]].max()
+
+
+def test_the_four_losses_are_logged_by_name_and_their_sum_is_trained():
+    twin = find("faster_rcnn")
+    rows = {key: array[:4] for key, array in data.load(twin.data, twin.data_options).train.items()}
+    rng = np.random.default_rng(0)
+    rows |= {wanted.name: drawn(wanted, 4, twin.small.arguments, rng) for wanted in twin.draws}
+    for side in (keras_train, train):
+        run = side.build(twin, dict(twin.small.arguments))
+        side.prepare(run, 10)
+        told = side.step(run, rows)
+        assert list(told) == ["loss", "rpn_class", "rpn_box", "class", "box"]
+        assert told["loss"] == pytest.approx(sum(told.values()) - told["loss"], rel=1e-6)
+        again = side.step(run, rows)
+        assert again["loss"] < told["loss"]
+
+
+def test_no_gradient_goes_through_the_choice_or_the_edges_of_proposals():
+    model, batch = started("faster_rcnn"), batch_of("faster_rcnn")
+    losses = faster_rcnn.detection_losses(model, batch)
+    (losses["class"] + losses["box"]).backward()
+    assert all(parameter.grad is None for parameter in model.rpn.parameters())
+    assert model.last_conv.weight.grad.abs().sum() > 0
+
+
+def test_the_proposal_networks_output_layer_has_28_thousand_weights():
+    with torch.device("meta"):
+        rpn = faster_rcnn.RPN(512, 9)
+    assert rpn.logits.weight.numel() + rpn.offsets.weight.numel() == 512 * (4 + 2) * 9 == 27_648  # section 3.1
+
+
+def test_masks_are_cut_out_and_enlarged_to_where_they_were():
+    part = crowds.load(only=(0, 1, 2), masks=True, train_count=6, test_count=1).train
+    true = torch.tensor(part["masks"], dtype=torch.float64)
+    places = torch.tensor(part["boxes"].clip(0), dtype=torch.float64)
+    native, ours = (side.load_module(find("mask_rcnn")) for side in (train, keras_train))
+    cut = faster_rcnn.roi_align(true.permute(0, 3, 1, 2), places, 28)  # (B, R, M, 28, 28)
+    cut = torch.stack([cut[:, number, number] for number in range(4)], dim=1)  # of each box its own
+    back = native.pasted(cut, places, (48, 48))
+    np.testing.assert_allclose(ours.pasted(cut, places, (48, 48)).permute(0, 3, 1, 2), back, atol=1e-5)
+    for row, number in np.argwhere(part["classes"] >= 0):
+        found, wanted = back[row, number] >= 0.5, true[row, ..., number] > 0
+        assert (found & wanted).sum() > 0.95 * (found | wanted).sum()
+        left, top, right, bottom = (48 * places[row, number]).round().int().tolist()
+        outside = back[row, number].clone()
+        outside[top:bottom, left:right] = 0
+        assert not outside.any()
+
+
+def test_a_region_takes_its_features_from_the_map_of_its_size():
+    arguments = {**find("mask_rcnn").paper_size.arguments, "width": 4, "channels": 8, "hidden_dim": 4}
+    small = {"candidates": 8, "proposals": 4, "image_shape": (448, 448, 3)}
+    for side in (train, keras_train):
+        model = side.build(find("mask_rcnn"), {**arguments, **small}).model
+        maps = [torch.full((1, 8, 4, 4) if side is train else (1, 4, 4, 8), float(level)) for level in range(5)]
+        sides = torch.tensor([50.0, 111, 113, 223, 225, 447, 449]) / 448  # Lin et al. (2017), equation 1
+        places = torch.stack([0 * sides, 0 * sides, sides, sides], dim=-1)[None]
+        found = model.aligned(maps, places, 0).flatten(2).mean(-1)[0]
+        assert found.tolist() == pytest.approx([0, 0, 1, 1, 2, 2, 3])
+
+
+def test_the_masks_loss_is_the_cross_entropy_of_the_true_classs_masks_of_objects():
+    module = train.load_module(find("mask_rcnn"))
+    rng = np.random.default_rng(0)
+    logits, true = torch.tensor(rng.standard_normal((2, 3, 4, 6, 6))), torch.tensor(rng.random((2, 2, 12, 12)) > 0.5)
+    rois = torch.tensor([[(0, 0, 1, 1), (0.1, 0.2, 0.6, 0.9), (0.3, 0.3, 0.5, 0.5)]] * 2, dtype=torch.float64)
+    labels, best = torch.tensor([[1, 3, 0], [2, 2, 1]]), torch.tensor([[0, 1, 0], [1, 0, 0]])
+    counted = torch.tensor([[1.0, 1, 1], [1, 0, 1]], dtype=torch.float64)
+    total = []
+    for row, number in ((0, 0), (0, 1), (1, 0), (1, 2)):
+        wanted = faster_rcnn.roi_align(true[[row]].double(), rois[row, [number]][None], 6)[0, 0, best[row, number]]
+        share = 1 / (1 + torch.exp(-logits[row, number, labels[row, number]]))
+        total.append(-(wanted * share.log() + (1 - wanted) * (1 - share).log()).mean())
+    found = module.mask_loss(logits, true, rois, labels, counted, best)
+    assert found.item() == pytest.approx(sum(total).item() / 4, rel=1e-9)
+
+
+def test_frozen_batch_norms_stay_as_they_are_and_are_not_trained():
+    twin = find("mask_rcnn")
+    rows = {key: array[:4] for key, array in data.load(twin.data, twin.data_options).train.items()}
+    rng = np.random.default_rng(0)
+    rows |= {wanted.name: drawn(wanted, 4, twin.small.arguments, rng) for wanted in twin.draws}
+    for side in (keras_train, train):
+        run = side.build(twin, dict(twin.small.arguments))
+        side.prepare(run, 10)
+        before = side.dump_weights(run)
+        told = side.step(run, rows)
+        assert list(told) == ["loss", "rpn_class", "rpn_box", "class", "box", "mask"]
+        after = side.dump_weights(run)
+        still = {name for name in before if np.array_equal(before[name], after[name])}
+        assert still == {name for name in before if "bn" in name}
 
 
 # Poses

@@ -17,6 +17,7 @@ import pytest
 import torch
 
 from keras_impl import train as keras_train
+from tests.helpers import torchvision_stub as torchvision
 from torch_impl import train as torch_train
 from twin.batches import perturb_constants
 from twin.bridge import Bridge
@@ -240,3 +241,78 @@ def logits(model, x):
 def native(x):
     """(B, H, W, C) in NumPy to (B, C, H, W) in PyTorch."""
     return torch.from_numpy(x).movedim(-1, 1)
+
+
+def test_mask_rcnn_of_torchvision():
+    """Maps, anchors' answers and both heads on regions; which regions, torchvision chooses on each map by itself."""
+    detection = torchvision.detection()
+    theirs = detection.maskrcnn_resnet50_fpn(weights=None, weights_backbone=None, num_classes=4)
+    parts = {"conv1": "conv1", "conv2": "conv2", "conv3": "conv3", "bn1": "bn1", "bn2": "bn2", "bn3": "bn3"}
+    parts |= {"downsample.0": "shortcut_conv", "downsample.1": "shortcut_bn"}
+    table = {
+        r"backbone\.body\.(conv1|bn1)\.(\w+)": r"trunk.\1.\2",
+        r"backbone\.body\.layer(\d)\.(\d)\.([\w.]+)\.(\w+)": lambda stage, number, layer, own: (
+            f"trunk.{block(STAGES, int(stage) - 1, number)}.{parts[layer]}.{own}"
+        ),
+        r"backbone\.fpn\.(inner|layer)_blocks\.(\d)\.0\.(\w+)": lambda kind, level, own: (
+            f"trunk.{'inner' if kind == 'inner' else 'outer'}.{level}.{own}"
+        ),
+        r"rpn\.head\.conv\.0\.0\.(\w+)": r"rpn.conv.\1",
+        r"rpn\.head\.cls_logits\.(\w+)": r"rpn.logits.\1",
+        r"rpn\.head\.bbox_pred\.(\w+)": r"rpn.offsets.\1",
+        r"roi_heads\.box_head\.(\w+\.\w+)": r"head.\1",
+        r"roi_heads\.box_predictor\.cls_score\.(\w+)": r"head.logits.\1",
+        r"roi_heads\.box_predictor\.bbox_pred\.(\w+)": r"head.offsets.\1",
+        r"roi_heads\.mask_head\.(\d)\.0\.(\w+)": r"mask_head.convs.\1.\2",
+        r"roi_heads\.mask_predictor\.conv5_mask\.(\w+)": r"mask_head.up.\1",
+        r"roi_heads\.mask_predictor\.mask_fcn_logits\.(\w+)": r"mask_head.logits.\1",
+    }
+    weights, x = from_torch(theirs, table), pictures(64, 96)
+    low = np.random.default_rng(2).uniform(0, 0.3, (2, 5, 2))
+    places = np.concatenate([low, low + np.random.default_rng(3).uniform(0.3, 0.6, low.shape)], axis=-1)
+    with torch.no_grad():
+        maps = theirs.backbone(native(x))
+        logits, offsets = theirs.rpn.head(list(maps.values()))
+        # Its regions begin half a pixel of the map later; all of these lie on the finest map.
+        regions = [torch.tensor(each * (96, 64, 96, 64) - 2, dtype=torch.float32) for each in places]
+        sizes = [(64, 96)] * 2
+        box = theirs.roi_heads.box_predictor(
+            theirs.roi_heads.box_head(theirs.roi_heads.box_roi_pool(maps, regions, sizes))
+        )
+        pooled = theirs.roi_heads.mask_roi_pool(maps, regions, sizes)
+        masks = theirs.roi_heads.mask_predictor(theirs.roi_heads.mask_head(pooled))
+    in_rows = lambda each, numbers: each.permute(0, 2, 3, 1).reshape(2, -1, numbers)
+    expected = {
+        **{f"map {level}": each.permute(0, 2, 3, 1) for level, each in enumerate(maps.values())},
+        "rpn logits": torch.cat([in_rows(each, 1) for each in logits], 1),
+        "rpn offsets": torch.cat([in_rows(each, 4) for each in offsets], 1),
+        "logits": box[0].reshape(2, 5, 4),
+        "offsets": box[1].reshape(2, 5, 4, 4),
+        "masks": masks.permute(0, 2, 3, 1).reshape(2, 5, 28, 28, 4),
+    }
+    twin = find("mask_rcnn")
+    arguments = {
+        **twin.paper_size.arguments,
+        "image_shape": (64, 96, 3),
+        "candidates": 20,
+        "proposals": 5,
+        "num_classes": 3,
+    }
+    ours = keras_train.build(twin, arguments), torch_train.build(twin, arguments)
+    bridge = Bridge(keras_train.describe(ours[0]), torch_train.describe(ours[1]), {"head.fc6": "trunk.outer.0"})
+    boxes = torch.tensor(places, dtype=torch.float32)
+    for train, run, arrays in zip((keras_train, torch_train), ours, (bridge.to_keras(weights), weights), strict=True):
+        train.load_weights(run, arrays)
+        run.model.eval() if train is torch_train else None
+        back = (lambda each: each.movedim(1, -1)) if train is torch_train else (lambda each: each)
+        with torch.no_grad():
+            maps = run.model.trunk(native(x) if train is torch_train else torch.from_numpy(x))
+            rpn_logits, rpn_offsets = run.model.rpn(maps)
+            logits, offsets = run.model.head(run.model.aligned(maps, boxes, 0))
+            masks = run.model.mask_head(run.model.aligned(maps, boxes, 1))
+        found = {f"map {level}": back(each) for level, each in enumerate(maps)}
+        found |= {"rpn logits": rpn_logits[..., 1:], "rpn offsets": rpn_offsets, "logits": logits, "offsets": offsets}
+        found["masks"] = masks.movedim(2, -1) if train is torch_train else masks
+        for name, array in expected.items():
+            far = torch.linalg.norm(found[name] - array) / torch.linalg.norm(array)
+            assert far < LIMIT, (train.__name__, name, far)

@@ -1,6 +1,6 @@
 """Chapter 7: detection."""
 
-from twin.spec import Difference, Metric, Optimizer, Size, Tolerance, Twin
+from twin.spec import Difference, Draw, Metric, Optimizer, Size, Tolerance, Twin
 
 
 def shares(*pixels: tuple[int, int]) -> tuple[tuple[float, float], ...]:
@@ -45,6 +45,9 @@ YOLO_V1 = (  # figure 3: channels, kernel size and stride, up to the last convol
     *(*((256, 1, 1), (512, 3, 1)) * 4, (512, 1, 1), (1024, 3, 1), "M"),
     *(*((512, 1, 1), (1024, 3, 1)) * 2, (1024, 3, 1), (1024, 3, 2), (1024, 3, 1)),
 )
+
+CROWD_AREAS, CROWD_RATIOS = (10, 16), (1, 2)  # of digits in the scenes of twin.data.crowds
+CONVS_16 = (64, 64, "M", 128, 128, "M", 256, 256, 256, "M", 512, 512, 512, "M", 512, 512, 512)  # of VGG16
 
 TWINS = (
     Twin(
@@ -256,6 +259,69 @@ TWINS = (
         batch_size=32,
     ),
     Twin(
+        name="faster_rcnn",
+        title="Faster R-CNN: proposals and their classes from the same features",
+        kind="model",
+        deck="C",
+        topic="Faster R-CNN",
+        paper="Ren, He, Girshick, Sun, Faster R-CNN: towards real-time object detection with region proposal networks, "
+        "2015, section 3",
+        model="FasterRCNN",
+        small=Size(
+            {
+                "image_shape": (48, 48, 1),
+                "features": (16, "M", 32, "M", 48, 48),
+                "areas": CROWD_AREAS,
+                "ratios": CROWD_RATIOS,
+                "candidates": 100,
+                "proposals": 24,
+                "pool_size": 5,
+                "hidden_dim": 96,
+                "samples": (64, 16),
+                "num_classes": 3,
+            },
+            parameters=187_964,
+        ),
+        paper_size=Size(
+            {
+                "image_shape": (224, 288, 3),
+                "features": CONVS_16,
+                "areas": (128, 256, 512),
+                "ratios": (0.5, 1.0, 2.0),
+                "candidates": 2000,
+                "proposals": 300,
+                "pool_size": 7,
+                "hidden_dim": 4096,
+                "samples": (256, 128),
+                "num_classes": 20,
+            },
+            parameters=137_078_239,
+            published=True,
+        ),
+        ladder={"candidates": 24, "proposals": 12},
+        data="crowd_regions",
+        data_options={
+            "strides": (4,),
+            "areas": (CROWD_AREAS,),
+            "ratios": CROWD_RATIOS,
+            "only": (0, 1, 2),
+            "train_count": 2000,
+        },
+        inputs={"x": "images"},
+        outputs=dict.fromkeys(("rpn_logits", "rpn_offsets", "proposals", "logits", "boxes", "scores"), "as is"),
+        loss="phases",
+        draws=(
+            Draw("anchor_draws", "uniform", (576,)),
+            Draw("truth_draws", "uniform", (4,)),
+            Draw("proposal_draws", "uniform", ("proposals",)),
+        ),
+        optimizer=Optimizer("adam", learning_rate=2e-3, schedule="cosine"),
+        metric=Metric("mean_average_precision", target=0.8, chance=0.0, margin=0.08),
+        epochs=6,
+        batch_size=32,
+        flatten={"head.fc6": "last_conv"},
+    ),
+    Twin(
         name="yolo_v1",
         title="YOLO, first version",
         kind="model",
@@ -392,6 +458,80 @@ TWINS = (
         epochs=8,
         batch_size=32,
         tolerances={"forward": DEEP, **SWITCHED},
+    ),
+    Twin(
+        name="mask_rcnn",
+        title="Mask R-CNN: a mask for each proposal",
+        kind="model",
+        deck="A, C",
+        topic="Mask R-CNN",
+        paper="He, Gkioxari, Dollar, Girshick, Mask R-CNN, 2017, sections 3 and 3.1; Lin et al., Feature pyramid "
+        "networks for object detection, 2017, section 3",
+        model="MaskRCNN",
+        small=Size(
+            {
+                "image_shape": (48, 48, 1),
+                "width": 16,
+                "stages": (1, 1),
+                "channels": 48,
+                "areas": (10, 16, 24),
+                "ratios": CROWD_RATIOS,
+                "candidates": 100,
+                "proposals": 24,
+                "pool_sizes": (5, 5),
+                "second_map": 15.5,
+                "hidden_dim": 96,
+                "samples": (64, 16),
+                "num_classes": 3,
+            },
+            parameters=320_242,
+        ),
+        paper_size=Size(
+            {
+                "image_shape": (224, 288, 3),
+                "width": 64,
+                "stages": (3, 4, 6, 3),
+                "channels": 256,
+                "areas": (32, 64, 128, 256, 512),
+                "ratios": (0.5, 1.0, 2.0),
+                "candidates": 2000,
+                "proposals": 1000,
+                "pool_sizes": (7, 14),
+                "second_map": 112,
+                "hidden_dim": 1024,
+                "samples": (256, 512),
+                "num_classes": 90,
+            },
+            parameters=44_401_393,
+            published=True,
+        ),
+        ladder={"candidates": 24, "proposals": 12},
+        data="crowd_regions",
+        data_options={
+            "strides": (4, 8, 16),
+            "areas": ((10,), (16,), (24,)),
+            "ratios": CROWD_RATIOS,
+            "only": (0, 1, 2),
+            "masks": True,
+            "train_count": 2000,
+        },
+        inputs={"x": "images"},
+        outputs={
+            **dict.fromkeys(("rpn_logits", "rpn_offsets", "logits", "boxes", "scores"), "as is"),
+            "masks": "images",
+        },
+        targets={"masks": "images"},
+        loss="phases",
+        draws=(
+            Draw("anchor_draws", "uniform", (378,)),
+            Draw("truth_draws", "uniform", (4,)),
+            Draw("proposal_draws", "uniform", ("proposals",)),
+        ),
+        optimizer=Optimizer("adam", learning_rate=2e-3, schedule="cosine"),
+        metric=Metric("mean_mask_average_precision", target=0.65, chance=0.0, margin=0.065),
+        epochs=7,
+        batch_size=32,
+        flatten={"head.fc6": "trunk.outer.0"},
     ),
     Twin(
         name="keypoints",
