@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Two processes of tests beside each other, a file in one of them; the tests that wait for a measurement come last.
 BESIDE := -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: compare test test-long quick twin docs docs-check picture lint clean
+.PHONY: compare test test-long quick twin docs docs-check picture pictures lint clean
 
 compare: $(VENV)/ready
 	$(BIN)/twin compare lenet --quick
@@ -34,6 +34,12 @@ docs: $(VENV)/ready
 	$(BIN)/python docs/korean.py
 	$(BIN)/python docs/deployment.py
 
+# The pictures on the site's pages: what each model does after a training in native PyTorch, and what exercises draw.
+pictures: $(VENV)/ready
+	rm -rf build/pictures
+	$(BIN)/twin train --all --engine torch --out build/pictures || test $$? = 3
+	$(BIN)/python docs/pictures.py build/pictures/*.json
+
 docs-check: $(VENV)/ready
 	$(BIN)/python -m pytest -p tests.helpers.no_framework -m docs tests/docs tests/reading
 
@@ -41,17 +47,12 @@ docs-check: $(VENV)/ready
 lint: $(VENV)/ready
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pre-commit run --all-files
 
-# The README's picture, docs/report.png. Needs Debian's package chromium. Where the page's length has changed, move the crop.
-CROP := (30, 1440, 1210, 2500)
+# The README's picture, docs/report.png. Needs Debian's packages chromium and chromium-driver.
 picture: $(VENV)/ready
 	rm -rf build/picture
 	$(BIN)/twin compare lenet --quick --out build/picture
 	$(BIN)/twin report build/picture/*.json --html build/picture/report.html
-	chromium --headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking --hide-scrollbars \
-		--user-data-dir=build/picture/profile --window-size=1240,3000 --screenshot=build/picture/page.png \
-		"file://$(CURDIR)/build/picture/report.html"
-	$(BIN)/python -c "from PIL import Image; Image.open('build/picture/page.png').convert('RGB').crop($(CROP)) \
-		.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save('docs/report.png', optimize=True)"
+	$(BIN)/python -m docs.picture build/picture/report.html
 
 $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; try make PYTHON=python3.11")'

@@ -1,12 +1,13 @@
 """Writes the tables of docs/ko.md anew: twins in the course's order, and the words that the slides say in Korean.
 
-`python docs/korean.py`, or `make docs`. A title in Korean is the page's own and stays; a twin that has none yet gets
-its English title, to be translated there.
+`python docs/korean.py`, or `make docs`. The titles in Korean are in compare/reading/korean/titles.json, by the English
+ones; a twin that has none yet gets its English title, and a test says so.
 """
 
 import re
 from pathlib import Path
 
+from compare.reading.languages import titles
 from twin.catalogue import CHAPTERS
 from twin.glossary import ENTRIES
 
@@ -15,22 +16,19 @@ PAGE = Path(__file__).parent / "ko.md"
 
 def rewritten(page: str) -> str:
     """The page with both tables as the catalogue and the glossary have them now."""
-    page = _with_table(page, "장", twins(page))
+    page = _with_table(page, "장", twins())
     return _with_table(page, "한국어", words())
 
 
-def twins(page: str) -> list[str]:
+def twins() -> list[str]:
     """A row for each twin: chapter, name, title, decks."""
-    rows = [[cell.strip(" `") for cell in row.strip("|").split("|")] for row in _table(page, "장").splitlines()[2:]]
-    titles = {name: title for _, name, title, _ in rows}
-    chapters = {chapter.split()[0]: chapter for chapter, *_ in rows}
-    out = []
-    for chapter, members in CHAPTERS.items():
-        heading = chapters.get(str(chapter.number), f"{chapter.number} {chapter.title}")
-        out += [
-            f"| {heading} | `{twin.name}` | {titles.get(twin.name, twin.title)} | {twin.deck} |" for twin in members
-        ]
-    return out
+    korean = titles()
+    return [
+        f"| {chapter.number} {korean.get(chapter.title, chapter.title)} | `{twin.name}` | "
+        f"{korean.get(twin.title, twin.title)} | {twin.deck} |"
+        for chapter, members in CHAPTERS.items()
+        for twin in members
+    ]
 
 
 def words() -> list[str]:

@@ -523,6 +523,11 @@ def spelled_alike(reading: Reading) -> list[str]:
     return sorted(name for name in plain if f"torch.{name}" in torch)
 
 
+def names(reading: Reading) -> dict[str, list[str]]:
+    """All that a twin uses of the frameworks, by side and in the order of the alphabet."""
+    return {side: sorted(references("\n".join(getattr(reading, side)))) for side in ("keras", "torch")}
+
+
 def _imported(tree: ast.AST) -> Iterator[tuple[str, str]]:
     """The names that a file gives to what it imports, and what they stand for."""
     for node in ast.walk(tree):

@@ -19,7 +19,7 @@ BOXES = 26  # more would not be a picture
 FOLLOWERS = {"activation", "batch_norm", "dropout", "shape"}  # families of calls that join the box before them
 UNARY = {"getitem", "negative", "softmax", "mean", "max", "norm"}  # names of functions that do
 CASTS = {"to", "type_as"}  # names of functions that keep the shape
-WIDTH, LINE, GAP, ACROSS = 232, 16, 34, 26  # pixels: of a box, of a line in it, between boxes above and beside
+WIDTH, LINE, GAP, ACROSS = 244, 16, 34, 26  # pixels: of a box, of a line in it, between boxes above and beside
 ROOM = 36  # letters in a line
 MARGIN, ABOVE, BEND = 8, 42, 18  # pixels: around the picture, above it for its inputs, and of a bend
 

@@ -11,9 +11,9 @@ FOLDER = Path(__file__).parent / "prose"
 PIECES = re.compile(r"\$\$(.+?)\$\$|\$(.+?)\$|`([^`]+)`", re.DOTALL)
 
 
-def paragraphs(name: str) -> list[str]:
+def paragraphs(name: str, folder: Path = FOLDER) -> list[str]:
     """A twin's text; empty where nobody has written it."""
-    file = FOLDER / f"{name}.md"
+    file = folder / f"{name}.md"
     return file.read_text(encoding="utf-8").strip().split("\n\n") if file.exists() else []
 
 

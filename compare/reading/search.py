@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterable
 
-from compare.reading import counterparts, glossary
+from compare.reading import counterparts, glossary, languages
 from compare.reading.aligned import SIDES, read
 from compare.reading.differences import functions
 from compare.reading.synonyms import SYNONYMS
@@ -20,18 +20,25 @@ IDENTIFIER = re.compile(r"[^\W\d]\w+")
 LEAST = 2  # letters of a name in code
 
 
-def script(twins: Iterable[Twin]) -> str:
+def script(twins: Iterable[Twin], language: str = "en") -> str:
     """search.js: what site.js loads MiniSearch with."""
-    content = {"DOCUMENTS": documents(twins), "SYNONYMS": SYNONYMS}
+    content = {"DOCUMENTS": documents(twins, language), "SYNONYMS": SYNONYMS}
     return "".join(
         f"const {name} = {json.dumps(value, ensure_ascii=False, separators=(',', ':'))};\n"
         for name, value in content.items()
     )
 
 
-def documents(twins: Iterable[Twin]) -> list[dict[str, str]]:
-    """Title, address, kind, the names that it has, and all the words and code in it."""
+def documents(twins: Iterable[Twin], language: str = "en") -> list[dict[str, str]]:
+    """Title, address, kind, the names that it has, and all the words and code in it.
+
+    In another language titles are translated, and the English ones are found as names.
+    """
     found = []
+
+    def said(text: str) -> str:
+        return languages.translated(text, language) or text
+
     for twin in twins:
         reading = read(twin)
         code = "\n".join(line for side in SIDES for line in getattr(reading, side))
@@ -43,17 +50,21 @@ def documents(twins: Iterable[Twin]) -> list[dict[str, str]]:
         ]
         classes = dict.fromkeys(row.where.split(".")[0] for row in reading.rows if row.where)
         names = [twin.name, twin.topic, chapter_of(twin.name).title, twin.paper, *classes]
-        found.append(_document(twin.title, f"{twin.name}.html", twin.kind, names, [*calls, code]))
+        if language != "en":
+            names.append(twin.title)
+        found.append(_document(said(twin.title), f"{twin.name}.html", said(twin.kind), names, [*calls, code]))
     for topic, rows in TOPICS.items():
         for row in rows:
             lines = [text for side in SIDES for text in functions(row.name, side).values()]
             words = [topic, row.keras, row.torch, row.remedy, *lines]
-            found.append(_document(row.title, f"differences.html#{row.name}", "difference", [row.name], words))
+            names = [row.name] if language == "en" else [row.name, row.title]
+            kind = said("difference")
+            found.append(_document(said(row.title), f"differences.html#{row.name}", kind, names, words))
     for topic, entries in WORDS.items():
         for entry in entries:
             title = f"{entry.keras}: {entry.torch}, {entry.korean}"
             words = [topic, entry.changes, *(glossary.lines(entry.name, side) for side in SIDES)]
-            found.append(_document(title, f"glossary.html#{entry.name}", "word", [entry.name], words))
+            found.append(_document(title, f"glossary.html#{entry.name}", said("word"), [entry.name], words))
     return found
 
 

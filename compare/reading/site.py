@@ -1,22 +1,38 @@
-"""The twins as a static site: a map of the course, a page per twin, differences, glossary. Nothing here measures."""
+"""The twins as a static site in two languages: a map of the course, a page per twin, differences, glossary.
+
+Nothing here measures.
+"""
 
 import html
 import math
 import re
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from compare.engines.engine import FRAMEWORKS
 from compare.engines.look import style_sheet
-from compare.reading import counterparts, dataflow, draw, glossary, notebook, prose, search, shapes, syntax
+from compare.reading import (
+    addresses,
+    counterparts,
+    dataflow,
+    draw,
+    drawn,
+    glossary,
+    notebook,
+    prose,
+    search,
+    shapes,
+    syntax,
+)
 from compare.reading.aligned import SIDES, Reading, Row, read
 from compare.reading.dataflow import label
+from compare.reading.languages import FOLDER, LANGUAGES, translated
 from compare.reading.shapes import Layer, Measured
 from compare.reading.show import chosen, document, note
-from compare.record.files import write_text
+from compare.record.files import copy_file, write_text
 from compare.record.measurement import UNMEASURED, Measurement, TrainMeasurement, benches_of, checks_of, trainings_of
 from compare.record.record import read_record
 from compare.record.results import QUANTITY_NAMES
@@ -26,9 +42,12 @@ from twin.glossary import TOPICS as WORDS
 from twin.paths import ROOT, path_of
 from twin.spec import Twin
 
-ASSETS = ("site.css", "site.js", "minisearch.js")
+TEMPLATES = ROOT / "compare" / "templates"
+ASSETS = ("site.css", "site.js", "copy.js", "minisearch.js")
+IDEAS = {"en": prose.FOLDER, "ko": FOLDER / "prose"}
 # What every page's head leads to.
 PAGES = (("index.html", "Course"), ("differences.html", "Differences"), ("glossary.html", "Glossary"))
+DRAW = ("draw.html", "Draw a digit")
 CODE = re.compile(r"`([^`]+)`")
 LEAD = re.compile(r"^(Departures[^:.]{0,30}|Slides):")
 
@@ -67,30 +86,41 @@ def build(
     Raises:
         TwinError: when the folder cannot be written, or a record cannot be read.
     """
-    import jinja2
-    from markupsafe import Markup
-
-    folder = ROOT / "compare" / "templates"
     twins = list(TWINS.values()) if twins is None else list(twins)
     measurements = newest(records)
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folder), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["ticks"] = lambda text: Markup(_ticks(text))
-    environment.filters["lead"] = lambda text: Markup(LEAD.sub(r"<strong>\1:</strong>", _ticks(text)))
-    pages = (*PAGES, ("draw.html", "Draw a digit")) if drawing else PAGES
-    environment.globals.update(pages=pages, names=FRAMEWORKS, short=shapes.short, sides=SIDES)
-    chosen = {twin.name for twin in twins}
-    chapters = {c: [t for t in inside if t.name in chosen] for c, inside in CHAPTERS.items()}
+    shown = {twin.name: content(twin, [each for each in measurements if each.twin == twin.name]) for twin in twins}
+    files = {"style.css": style_sheet()} | {name: (TEMPLATES / name).read_text() for name in ASSETS}
+    for language, place in LANGUAGES.items():
+        pages = _pages(language, twins, shown, {each.twin for each in measurements}, drawing is not None)
+        files |= {f"{place}{name}": text for name, text in pages.items()}
+    files |= {f"{twin.name}.ipynb": notebook.text(twin) for twin in twins}
+    if drawing:
+        files |= draw.scripts(*drawing) | {"draw.js": (TEMPLATES / "draw.js").read_text()}
+    for name, text in files.items():
+        write_text(out / name, text, "OUT", records)
+    pictures = {f"pictures/{each.file}": each.file for name, each in drawn.every().items() if name in shown}
+    for name, file in pictures.items():
+        copy_file(drawn.FOLDER / file, out / name, "OUT")
+    return [out / name for name in (*files, *pictures)]
+
+
+def _pages(
+    language: str,
+    twins: Sequence[Twin],
+    shown: Mapping[str, dict[str, Any]],
+    measured: Collection[str],
+    drawing: bool,
+) -> dict[str, str]:
+    """The pages of one language, and what is found in them."""
+    environment = _environment(language)
+    if drawing:
+        environment.globals["pages"] = (*PAGES, DRAW)
+    names = {twin.name for twin in twins}
+    chapters = {c: [t for t in inside if t.name in names] for c, inside in CHAPTERS.items()}
     chapters = {chapter: inside for chapter, inside in chapters.items() if inside}
-    files = {"style.css": style_sheet()} | {name: (folder / name).read_text() for name in ASSETS}
-    files["search.js"] = search.script(twins)
+    files = {"search.js": search.script(twins, language)}
     files["index.html"] = environment.get_template("site_index.html").render(
-        here="index.html",
-        chapters=chapters,
-        first=twins[0],
-        total=len(twins),
-        results=sorted({each.twin for each in measurements} & chosen),
+        here="index.html", chapters=chapters, first=twins[0], total=len(twins), results=sorted(names & set(measured))
     )
     files["differences.html"] = environment.get_template("site_differences.html").render(
         here="differences.html", topics=TOPICS, code=_difference_code(), used=_used_by(twins)
@@ -99,7 +129,6 @@ def build(
         here="glossary.html", glossary=WORDS, lines=glossary.lines
     )
     if drawing:
-        files |= draw.scripts(*drawing) | {"draw.js": (folder / "draw.js").read_text()}
         files["draw.html"] = environment.get_template("site_draw.html").render(here="draw.html")
     template = environment.get_template("site_twin.html")
     for number, twin in enumerate(twins):
@@ -107,12 +136,58 @@ def build(
             here=f"{twin.name}.html",
             previous=twins[number - 1] if number else None,
             following=twins[number + 1] if number + 1 < len(twins) else None,
-            **content(twin, [each for each in measurements if each.twin == twin.name]),
+            **idea(twin, language),
+            **shown[twin.name],
         )
-        files[f"{twin.name}.ipynb"] = notebook.text(twin)
-    for name, text in files.items():
-        write_text(out / name, text, "OUT", records)
-    return [out / name for name in files]
+    return files
+
+
+def _environment(language: str) -> Any:
+    """Templates that speak a language; what is not translated is marked as English."""
+    import jinja2
+    from markupsafe import Markup
+
+    def translate(text: str) -> str:
+        return translated(text, language) or text
+
+    def said(text: str) -> Markup:
+        """A sentence of the content, with code where it has backticks."""
+        found = translated(text, language)
+        return Markup(_ticks(found) if found else f'<span lang="en">{_ticks(text)}</span>')
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    environment.policies["ext.i18n.trimmed"] = True
+    environment.install_gettext_callables(translate, lambda one, many, _: translate(one), newstyle=True)  # type: ignore[attr-defined]
+    environment.filters["said"] = said
+    environment.filters["ticks"] = lambda text: Markup(_ticks(text))
+    environment.filters["lead"] = lambda text: Markup(LEAD.sub(r"<strong>\1:</strong>", _ticks(text)))
+    environment.filters["address"] = lambda call: addresses.address(counterparts.name_of(call))
+    root = "../" * LANGUAGES[language].count("/")
+    environment.globals.update(
+        pages=PAGES,
+        names=FRAMEWORKS,
+        short=shapes.short,
+        sides=SIDES,
+        language=language,
+        languages={each: f"{root}{place}" for each, place in LANGUAGES.items()},
+        root=root,
+    )
+    return environment
+
+
+def idea(twin: Twin, language: str) -> dict[str, Any]:
+    """The idea of a twin in a language, or in English where it is not translated."""
+    from markupsafe import Markup
+
+    own = prose.paragraphs(twin.name, IDEAS[language])
+    found = own or prose.paragraphs(twin.name)
+    return {"prose": [Markup(prose.as_html(each)) for each in found], "translated": bool(own) or not found}
 
 
 def content(twin: Twin, measurements: Sequence[Measurement]) -> dict[str, Any]:
@@ -128,12 +203,17 @@ def content(twin: Twin, measurements: Sequence[Measurement]) -> dict[str, Any]:
         "chapter": chapter_of(twin.name),
         "paths": {side: path_of(side, twin) for side in SIDES},
         "title": words[0],
-        "prose": [Markup(prose.as_html(each)) for each in prose.paragraphs(twin.name)],
         "paragraphs": [" ".join(paragraph.split()) for paragraph in words[1:]],
         "lines": list(lines(reading, measured)),
         "calls": calls,
+        "drawn": drawn.every().get(twin.name),
         "writable": any(line.lstrip().startswith("def ") for line in reading.torch),
         "alike": counterparts.spelled_alike(reading),
+        "references": {
+            side: [(name, there) for name in used if (there := addresses.address(name))]
+            for side, used in counterparts.names(reading).items()
+        },
+        "papers": addresses.papers(twin.paper),
         "tags": tags(reading),
         "differences": [ROWS[name] for name in linked],
         "measured": measured,

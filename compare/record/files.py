@@ -5,6 +5,7 @@ import errno
 import json
 import math
 import os
+import shutil
 import stat
 import sys
 from collections.abc import Iterable
@@ -35,6 +36,19 @@ def write_json(path: Path, content: Any, option: str = "--out", inputs: Iterable
         TwinError: when it cannot be written.
     """
     write_text(path, json_text(content), option, inputs)
+
+
+def copy_file(source: Path, path: Path, option: str = "--out") -> None:
+    """Copy a file of the suite's own to where the user wants it.
+
+    Raises:
+        TwinError: when it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, path)
+    except OSError as error:
+        raise TwinError(f"cannot write {path}: {error.strerror}; choose another place with {option}") from error
 
 
 def write_text(path: Path, text: str, option: str = "--out", inputs: Iterable[Path] = ()) -> None:

@@ -73,7 +73,7 @@ async function tell(small) {
   try {
     show(await logits(small));
   } catch (error) {
-    answer.textContent = `The models give no answer: ${error.message}`;
+    answer.textContent = `${answer.dataset.none} ${error.message}`;
   }
 }
 
@@ -85,8 +85,9 @@ function show(all) {
   const parts = all.map(softmax), best = parts.map(each => each.indexOf(Math.max(...each)));
   const apart = Math.max(...all.flatMap(each => each.map((value, place) => Math.abs(value - all[0][place]))));
   const percent = share => `${(100 * share).toFixed(1)}%`;
-  answer.textContent = MODELS.map((model, i) => `${model.engine}: ${best[i]}, with ${percent(parts[i][best[i]])}. `)
-    .join("") + `Their logits are ${apart.toExponential(0)} apart at most.`;
+  const filled = (text, values) => text.replace(/{(\w+)}/g, (_, name) => values[name]);
+  const one = (model, i) => filled(answer.dataset.one, {engine: model.engine, digit: best[i], share: percent(parts[i][best[i]])});
+  answer.textContent = [...MODELS.map(one), filled(answer.dataset.apart, {distance: apart.toExponential(0)})].join(" ");
   const row = (tag, words) => {
     const line = document.createElement("tr");
     line.append(...words.map((word, place) => {
@@ -102,7 +103,7 @@ function show(all) {
     line.querySelectorAll("meter").forEach((meter, i) => meter.setAttribute("aria-label", `${MODELS[i].engine}, ${digit}`));
     return line;
   });
-  shares.replaceChildren(row("th", ["digit", ...MODELS.map(model => model.engine)]), ...digits);
+  shares.replaceChildren(row("th", [answer.dataset.digit, ...MODELS.map(model => model.engine)]), ...digits);
 }
 
 function clear() {
@@ -129,7 +130,7 @@ canvas.addEventListener("pointermove", event => {
   pen.stroke();
 });
 canvas.addEventListener("pointerup", () => tell(cells()));
-document.getElementById("clear").addEventListener("click", () => { clear(); shares.replaceChildren(); answer.textContent = "Draw a digit."; });
+document.getElementById("clear").addEventListener("click", () => { clear(); shares.replaceChildren(); answer.textContent = answer.dataset.draw; });
 
 function pick(small) {
   clear();
@@ -148,6 +149,6 @@ document.getElementById("pictures").append(...PICTURES.map((picture, digit) => {
 }));
 
 const ready = load().then(
-  () => { answer.textContent = "Draw a digit."; },
-  error => { answer.textContent = `The runtime could not be loaded: ${error.message}`; },
+  () => { answer.textContent = answer.dataset.draw; },
+  error => { answer.textContent = `${answer.dataset.unloaded} ${error.message}`; },
 );

@@ -54,15 +54,15 @@ search.addEventListener("input", () => {
   const nothing = search.value.trim() && !list.length;
   if (nothing) {
     const item = document.createElement("li");
-    item.textContent = `Nothing is called so, or nearly so. The glossary has the words of both frameworks.`;
+    item.textContent = search.dataset.nothing;
     const link = document.createElement("a");
     link.href = "glossary.html";
-    link.textContent = "Glossary";
+    link.textContent = search.dataset.glossary;
     item.append(link);
     found.append(item);
   }
   found.hidden = !search.value.trim();
-  count.textContent = search.value ? list.length + " found" : "";
+  count.textContent = search.value ? search.dataset.found.replace("{}", list.length) : "";
 });
 search.addEventListener("keydown", (event) => {
   const first = found.querySelector("a");
@@ -83,12 +83,12 @@ document.addEventListener("click", (event) => {
 // Trying first: PyTorch's lines are hidden until somebody asks for one.
 const hide = document.getElementById("hide");
 if (hide) {
-  const table = document.querySelector("table.code"), hint = document.getElementById("hint");
+  const first = hide.textContent, table = document.querySelector("table.code"), hint = document.getElementById("hint");
   hide.hidden = false;
   hide.addEventListener("click", () => {
     const hidden = table.classList.toggle("try");
     hide.setAttribute("aria-pressed", hidden);
-    hide.textContent = hidden ? "Show PyTorch" : "Hide PyTorch, to try it first";
+    hide.textContent = hidden ? hide.dataset.shown : first;
     hint.hidden = !hidden;
     for (const cell of table.querySelectorAll(".shown")) cell.classList.remove("shown");
   });

@@ -1,7 +1,9 @@
 """The site: files that lead where they say, and pages in a browser that do what they promise."""
 
+import posixpath
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +16,7 @@ from twin.catalogue import CHAPTERS, TWINS
 from twin.differences import ROWS
 from twin.errors import TwinError
 
-VOID = ("meta", "link", "input", "path", "rect", "polyline")  # of which the last three close themselves
+VOID = ("meta", "link", "input", "img", "path", "rect", "polyline")  # of which the last three close themselves
 
 
 class Page(HTMLParser):
@@ -22,7 +24,7 @@ class Page(HTMLParser):
 
     def __init__(self, text):
         super().__init__()
-        self.links, self.ids, self.sources, self.open = [], [], [], []
+        self.links, self.ids, self.sources, self.open, self.outside = [], [], [], [], []
         self.feed(text)
 
     def handle_starttag(self, tag, attributes):
@@ -30,7 +32,8 @@ class Page(HTMLParser):
         if found.get("id"):
             self.ids.append(found["id"])
         if tag == "a":
-            self.links.append(found["href"])
+            outside = found.get("rel") == "external noreferrer"  # a reader may follow it; the page asks for nothing
+            (self.outside if outside else self.links).append(found["href"])
         if tag in ("link", "script", "img", "iframe"):
             self.sources += [found[name] for name in ("href", "src") if found.get(name)]
         if tag not in VOID:
@@ -43,23 +46,31 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def pages(folder):
-    return {path.name: Page(path.read_text()) for path in folder.glob("*.html")}
+    return {path.relative_to(folder).as_posix(): Page(path.read_text()) for path in folder.rglob("*.html")}
 
 
-def test_there_is_a_page_for_every_twin(pages):
-    assert set(pages) == {"index.html", "differences.html", "glossary.html", *(f"{name}.html" for name in TWINS)}
+def test_there_is_a_page_for_every_twin_in_both_languages(pages):
+    english = {"index.html", "differences.html", "glossary.html", *(f"{name}.html" for name in TWINS)}
+    assert set(pages) == english | {f"ko/{name}" for name in english}
 
 
 def test_no_link_is_dead(pages, folder):
     for name, page in pages.items():
         for link in page.links:
             file, _, anchor = link.partition("#")
-            assert (file or name) in pages or (file == name.replace(".html", ".ipynb") and (folder / file).exists()), (
-                link
-            )
-            assert not anchor or anchor in pages[file or name].ids, f"{name}: {link}"
+            there = posixpath.normpath(posixpath.join(posixpath.dirname(name), file)) if file else name
+            book = posixpath.basename(name).replace(".html", ".ipynb")
+            assert there in pages or (there == book and (folder / book).exists()), f"{name}: {link}"
+            assert not anchor or anchor in pages[there].ids, f"{name}: {link}"
         for source in page.sources:
-            assert source == "data:," or (folder / source).exists(), f"{name}: {source}"
+            there = folder / posixpath.dirname(name) / source
+            assert source == "data:," or there.exists(), f"{name}: {source}"
+
+
+def test_a_page_leads_to_the_same_page_in_the_other_language(pages):
+    for name, page in pages.items():
+        other = f"../{posixpath.basename(name)}" if name.startswith("ko/") else f"ko/{name}"
+        assert other in page.links, name
 
 
 def test_ids_are_given_once_and_tags_are_closed(pages):
@@ -69,15 +80,16 @@ def test_ids_are_given_once_and_tags_are_closed(pages):
 
 
 def test_nothing_comes_from_the_network(folder):
-    for path in folder.iterdir():
-        if path.name == "minisearch.js":
-            continue  # a method of it is called fetch; the browser's tests see what a page asks for
+    for path in filter(Path.is_file, folder.rglob("*")):
+        if path.suffix == ".webp" or path.name == "minisearch.js":
+            continue  # a picture; and a method is called fetch: what a page asks for, the browser's tests see
         text = path.read_text().replace("http://www.w3.org/2000/svg", "").replace("url(#head)", "")
+        text = re.sub(r'<a href="https://[^"]+" rel="external noreferrer">', "<a>", text)
         assert not re.search(r"(src|href)=.?(https?:)?//|url\(|@import|fetch\(|XMLHttpRequest", text), path.name
 
 
 def test_a_page_is_small(folder):
-    for path in folder.iterdir():
+    for path in filter(Path.is_file, folder.rglob("*")):
         assert path.stat().st_size < 300_000, path.name
 
 
@@ -90,7 +102,7 @@ def test_every_line_of_the_code_is_on_its_page(pages, twin):
 
 
 def test_the_map_has_every_twin_in_the_order_of_the_course(pages):
-    cards = [link for link in pages["index.html"].links if link not in ("differences.html", "glossary.html")]
+    cards = [link for link in pages["index.html"].links if not link.startswith(("differences", "glossary", "ko/"))]
     ordered = [f"{twin.name}.html" for twins in CHAPTERS.values() for twin in twins]
     assert cards[3:] == ordered  # after the content, the map itself and the link to begin with
 
@@ -127,7 +139,9 @@ def test_a_site_of_two_twins_leads_nowhere_else(tmp_path):
     found = {path.name: Page(path.read_text()) for path in tmp_path.glob("*.html")}
     assert set(found) == {"index.html", "differences.html", "glossary.html", "mlp.html", "lenet.html"}
     books = {"mlp.ipynb", "lenet.ipynb"}
-    assert {link.partition("#")[0] or name for name, page in found.items() for link in page.links} <= set(found) | books
+    korean = {f"ko/{name}" for name in found}
+    links = {link.partition("#")[0] or name for name, page in found.items() for link in page.links}
+    assert links <= set(found) | books | korean
 
 
 def test_the_picture_has_the_measured_shapes(folder):

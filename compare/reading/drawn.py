@@ -1,0 +1,138 @@
+"""What a trained twin does, as one small picture for its page: kept in drawn/, so that the site draws nothing.
+
+`make pictures` makes them anew: a training of every model in native PyTorch on its real data, and what exercises draw.
+"""
+
+import base64
+import functools
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from compare.record.pictures import GAP
+from compare.record.results import Predictions
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+FOLDER = Path(__file__).parent / "drawn"
+WIDTH = 560  # pixels of a picture, at most
+STRIPS = 4
+SPACE = 8  # pixels between two strips
+MOST = 30_000  # bytes of a file
+COLOURS = {"true": (255, 255, 255), "predicted": (238, 119, 51)}  # of boxes on a strip
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A picture, and what its strips show from top to bottom.
+
+    Args:
+        file: its name in the folder.
+        width, height: in pixels.
+        columns: how many strips stand beside each other.
+        captions: one for each strip, row by row.
+        true, predicted: what stands under the pictures of a strip, where classes or texts are predicted.
+    """
+
+    file: str
+    width: int
+    height: int
+    columns: int
+    captions: list[str]
+    true: list[Any]
+    predicted: list[Any]
+
+
+@functools.cache
+def every() -> dict[str, Drawn]:
+    """Twin -> its picture; some have none."""
+    file = FOLDER / "pictures.json"
+    known = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    return {name: Drawn(**each) for name, each in known.items()}
+
+
+def keep(name: str, strips: Sequence[tuple[str, "Image"]], found: Predictions | None = None, columns: int = 1) -> Drawn:
+    """Write a twin's picture.
+
+    Args:
+        name: of the twin.
+        strips: each with what it shows.
+        found: the predictions that the strips belong to.
+        columns: how many strips stand beside each other.
+
+    Returns:
+        It, for the list that `every` reads.
+    """
+    strips = strips[:STRIPS]
+    room = (WIDTH - SPACE * (columns - 1)) // columns
+    fitted = [_fitted(strip, room) for _, strip in strips]
+    rows = [_joined(fitted[at : at + columns], down=False) for at in range(0, len(fitted), columns)]
+    content, shown = _small(_joined(rows, down=True))
+    file = FOLDER / f"{name}.webp"
+    file.write_bytes(content)
+    labels = found.labels if found else None
+    true, predicted = (list(labels.true), list(labels.predicted)) if labels else ([], [])
+    return Drawn(file.name, shown.width, shown.height, columns, [caption for caption, _ in strips], true, predicted)
+
+
+def _joined(pictures: Sequence["Image"], down: bool) -> "Image":
+    """Pictures below or beside each other on white, with some space between them."""
+    from PIL import Image
+
+    sizes = [(each.height, each.width) if down else (each.width, each.height) for each in pictures]
+    along, across = sum(size for size, _ in sizes) + SPACE * (len(sizes) - 1), max(size for _, size in sizes)
+    whole, at = Image.new("RGB", (across, along) if down else (along, across), "white"), 0
+    for picture, (size, _) in zip(pictures, sizes, strict=True):
+        whole.paste(picture, (0, at) if down else (at, 0))
+        at += size + SPACE
+    return whole
+
+
+def of_predictions(found: Predictions) -> list[tuple[str, "Image"]]:
+    """The strips of a training's record: of the data, with boxes where those are predicted, then of the model."""
+    from PIL import Image, ImageDraw
+
+    strips: list[tuple[str, Image.Image]] = []
+    for each in sorted(found.pictures, key=lambda each: each.of != "data"):
+        strip = Image.open(io.BytesIO(base64.b64decode(each.png))).convert("RGB")
+        caption = each.caption
+        if found.boxes and not strips:
+            times, (height, width) = 2, found.tile
+            strip = strip.resize((strip.width * times, strip.height * times), Image.Resampling.NEAREST)
+            for which, colour in COLOURS.items():
+                for at, (left, top, right, bottom) in enumerate(getattr(found.boxes, which)):
+                    start = at * (width + GAP) * times
+                    places = (left * width, top * height, right * width, bottom * height)
+                    x, y, x2, y2 = (place * times for place in places)
+                    edges = (start + x, y, start + max(x, x2), max(y, y2))
+                    ImageDraw.Draw(strip).rectangle(edges, outline=colour, width=2)
+            caption = "input; the true box in white, the predicted one in orange"
+        strips.append((caption, strip))
+    return strips
+
+
+def _fitted(strip: "Image", room: int) -> "Image":
+    """Enlarged by a whole number as far as it fits, or made smaller to fit."""
+    from PIL import Image
+
+    strip = strip.convert("RGB")
+    times = max(1, min(4, room // strip.width))
+    if strip.width > room:
+        return strip.resize((room, max(1, round(strip.height * room / strip.width))), Image.Resampling.LANCZOS)
+    return strip.resize((strip.width * times, strip.height * times), Image.Resampling.NEAREST)
+
+
+def _small(picture: "Image") -> tuple[bytes, "Image"]:
+    """WebP without loss where that is small enough; else with some, and then with fewer pixels; and what it shows."""
+    hows: list[dict[str, Any]] = [{"lossless": True, "quality": 100}, *({"quality": each} for each in (90, 75, 60, 45))]
+    while True:
+        for how in hows:
+            file = io.BytesIO()
+            picture.save(file, "WEBP", method=6, **how)
+            if file.tell() <= MOST:
+                return file.getvalue(), picture
+        picture = picture.resize((picture.width * 3 // 4, picture.height * 3 // 4))
