@@ -5,6 +5,7 @@ import io
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -29,7 +30,12 @@ def load(file: Path, twin: str):
     import keras
 
     importlib.import_module(module_of("keras", find(twin)))  # registers the class
-    model = keras.saving.load_model(file)
+    return runner(keras.saving.load_model(file))
+
+
+def runner(model: Any):
+    """The function that calls a Keras model in inference."""
+    import keras
 
     def run(given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray] | list[np.ndarray]:
         outputs = model(dict(given) if len(given) > 1 else next(iter(given.values())), training=False)

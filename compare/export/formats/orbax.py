@@ -5,8 +5,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
-
+from compare.export.formats import keras_file
 from compare.export.model import Model
 from twin.catalogue import find
 from twin.paths import module_of
@@ -45,18 +44,6 @@ def load(file: Path, twin: str):
     }
     with orbax.checkpoint.StandardCheckpointer() as checkpointer:
         state = checkpointer.restore(file / STATE, like)
-    call = jax.jit(lambda state, inputs: model.stateless_call(*_split(model, state), inputs, training=False)[0])
-
-    def run(given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray] | list[np.ndarray]:
-        outputs = call(state, dict(given) if len(given) > 1 else next(iter(given.values())))
-        if isinstance(outputs, dict):
-            return {name: np.asarray(array) for name, array in outputs.items()}
-        return [np.asarray(outputs)]
-
-    return run
-
-
-def _split(model, state):
-    """The values of the trainable and of the other variables, in the order of each."""
-    values = {id(variable): state[str(place)] for place, variable in enumerate(model.variables)}
-    return [[values[id(v)] for v in group] for group in (model.trainable_variables, model.non_trainable_variables)]
+    for place, variable in enumerate(model.variables):
+        variable.assign(state[str(place)])
+    return keras_file.runner(model)
