@@ -17,7 +17,7 @@ from compare.engines.look import style_sheet
 from compare.reading import (
     addresses,
     counterparts,
-    dataflow,
+    dataflow_svg,
     draw,
     drawn,
     glossary,
@@ -28,7 +28,7 @@ from compare.reading import (
     syntax,
 )
 from compare.reading.aligned import SIDES, Reading, Row, read
-from compare.reading.dataflow import label
+from compare.reading.dataflow_svg import label
 from compare.reading.languages import FOLDER, LANGUAGES, translated
 from compare.reading.shapes import Layer, Measured
 from compare.reading.show import chosen, document, note
@@ -295,7 +295,7 @@ def flow(twin: Twin, measured: Mapping[str, Measured]) -> str:
         for layer in measured["keras"].layers
     }
     inputs = list(twin.inputs) if len(twin.inputs) > 1 else ["input"]
-    return dataflow.drawn(boxes, types, inputs, f"{twin.title}: its data flow in {len(boxes)} boxes")
+    return dataflow_svg.drawn(boxes, types, inputs, f"{twin.title}: its data flow in {len(boxes)} boxes")
 
 
 def _ticks(text: str) -> str:

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from compare.reading import dataflow, shapes
+from compare.reading import dataflow, dataflow_svg, shapes
 from compare.reading.dataflow import WIDTH, Box, Call, boxes, height
 from twin.catalogue import TWINS, find
 
@@ -91,10 +91,10 @@ def test_no_box_stands_on_another_and_each_takes_from_one_before_it(model):
 def test_the_picture_of_a_twin_has_its_boxes_and_arrows_and_no_text_beyond_them(model):
     found = shapes.boxes(model)
     inputs = list(model.inputs)
-    picture = dataflow.drawn(found, {}, inputs, model.title)
+    picture = dataflow_svg.drawn(found, {}, inputs, model.title)
     assert picture.count("<rect") == len(found)
     assert picture.count("marker-end") == sum(len(box.sources) for box in found)
-    assert all(len(text) <= dataflow.ROOM for text in re.findall(r">([^<]+)</text>", picture))
+    assert all(len(text) <= dataflow_svg.ROOM for text in re.findall(r">([^<]+)</text>", picture))
 
 
 def test_functions_between_layers_are_one_box_where_they_are_too_many():
