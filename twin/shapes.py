@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 
 def check_shapes(
@@ -160,6 +161,12 @@ def check_proposals(proposals: int, candidates: int, anchors: int) -> None:
         proposals: that are left by the suppression.
         candidates: among which it chooses.
         anchors: of which the candidates are the best.
+def check_windows(sides: Sequence[int], window: Sequence[int]) -> None:
+    """Let a constructor refuse windows that its layers do not fit.
+
+    Args:
+        sides: of the picture at each scale.
+        window: height and width.
 
     Raises:
         ValueError: one line that says what was expected and what came.
@@ -169,6 +176,43 @@ def check_proposals(proposals: int, candidates: int, anchors: int) -> None:
             f"expected at least one proposal, as many candidates, and at most the {anchors} anchors. "
             f"Received: {proposals=}, {candidates=}"
         )
+    if len(window) != 2 or any(extent < 8 or extent % 2 for extent in window):
+        raise ValueError(f"expected an even height and width of at least 8. Received: {window=}")
+    if not sides or min(sides) < max(window):
+        raise ValueError(f"expected sides of at least {max(window)}, which the window needs. Received: {sides=}")
+
+
+def check_regions(
+    image_shape: Sequence[int], side: int, context: int, features: Sequence[Any], num_classes: int
+) -> int:
+    """Let a constructor refuse warped regions of which its network leaves nothing.
+
+    Args:
+        image_shape: height, width and channels of a picture.
+        side: height and width of a warped region.
+        context: pixels of it, on each side, that are outside of the region.
+        features: convolutions (channels, kernel size, stride, groups), "N" for a normalization, "M" for a max pooling
+            of 3 by 3 at stride 2; another such pooling follows.
+        num_classes: that are told apart.
+
+    Returns:
+        The height and width that are left.
+
+    Raises:
+        ValueError: one line that says what was expected and what came.
+    """
+    check_multiple(image_shape, num_classes, multiple=1)
+    if not 0 <= 2 * context < side:
+        raise ValueError(f"expected a context of less than half the side. Received: {side=}, {context=}")
+    left = side
+    for each in [*features, "M"]:
+        kernel, stride = (3, 2) if each == "M" else (1, 1) if each == "N" else each[1:3]
+        left = left if stride == 1 else (left - kernel) // stride + 1
+        if left < 1:
+            raise ValueError(
+                f"expected a side of which the convolutions and poolings leave something. Received: {side=}"
+            )
+    return left
 
 
 def doublings_from(side: int, image_shape: Sequence[int]) -> int:

@@ -155,7 +155,10 @@ def _generated(twin: Twin, test: Rows, outputs: Rows) -> list[Strip]:
 
 
 def _detected(twin: Twin, test: Rows, outputs: Rows) -> list[Strip]:
-    """Scenes with the boxes of their objects, and with those that a model found, a colour for each class."""
+    """Scenes with the boxes of their objects, with the regions proposed, if the model takes them, and with those found.
+
+    Each class has a colour.
+    """
     scenes = _pictures(test[next(iter(twin.inputs))], "images")
     true, predicted = [], []
     for row, scene in enumerate(scenes):
@@ -164,7 +167,15 @@ def _detected(twin: Twin, test: Rows, outputs: Rows) -> list[Strip]:
         places, kinds = detections(outputs["boxes"][row], outputs["scores"][row], least=CONFIDENT)
         boxes = outputs["boxes"][row]
         predicted.append(_boxed(scene, boxes[places] if boxes.ndim == 2 else boxes[places, kinds], kinds))
-    return [("true boxes", "data", true), (f"boxes found with a score from {CONFIDENT} on", "model", predicted)]
+    proposed = [
+        _boxed(scene, regions, np.zeros(len(regions), int))
+        for scene, regions in zip(scenes, test.get("proposals", ()), strict=False)
+    ]
+    return [
+        ("true boxes", "data", true),
+        ("regions proposed", "data", proposed),
+        (f"boxes found with a score from {CONFIDENT} on", "model", predicted),
+    ]
 
 
 def _instances(twin: Twin, test: Rows, outputs: Rows) -> list[Strip]:

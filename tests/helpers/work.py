@@ -9,6 +9,7 @@ import math
 
 from compare.reading import shapes
 from twin import data
+from twin.batches import BATCH
 from twin.spec import Twin
 
 LONG = 6.0
@@ -29,7 +30,11 @@ def training_seconds(twin: Twin, measured: shapes.Measured) -> float:
 
 
 def positions(shape: shapes.Shape) -> int:
-    """At how many places of its output a layer uses its weights: pixels of (B, C, H, W), tokens of (B, T, D)."""
+    """At how many places of a row's output a layer uses its weights: pixels of (B, C, H, W), tokens of (B, T, D).
+
+    Regions or frames that a model folded into the batch, which has another size then, count as places.
+    """
+    folded = int(shape[0]) // BATCH if shape and shape[0] != "B" else 1
     if len(shape) >= 4:
-        return math.prod(int(side) for side in shape[2:])
-    return int(shape[1]) if len(shape) == 3 else 1
+        return folded * math.prod(int(side) for side in shape[2:])
+    return folded * (int(shape[1]) if len(shape) == 3 else 1)
