@@ -47,9 +47,10 @@ class RCNN(keras.Model):
         check_regions(image_shape, side, context, features, num_classes)
         self.side, self.context, self.features, self.num_classes = side, context, features, num_classes
         convs = [each for each in features if each not in ("M", "N")]
-        self.convs = [convolution(*conv) for conv in convs[:-1]]
+        widths = [image_shape[2], *[each[0] for each in convs]]
+        self.convs = list(map(convolution, widths[:-2], convs[:-1]))
         self.norm = LocalResponseNorm()
-        self.last = convolution(*convs[-1])
+        self.last = convolution(widths[-2], convs[-1])
         self.pool = layers.MaxPooling2D(3, strides=2)
         self.flatten = layers.Flatten()
         self.fc6 = layers.Dense(hidden_dim)
@@ -90,8 +91,9 @@ class RCNN(keras.Model):
         return multi_task_loss(y, y_pred)
 
 
-def convolution(channels, kernel, stride, groups):
-    """A convolution; at stride 1 it keeps height and width."""
+def convolution(in_channels, conv):
+    """A convolution (channels, kernel size, stride, groups); at stride 1 it keeps height and width."""
+    channels, kernel, stride, groups = conv
     padding = "same" if stride == 1 else "valid"
     return layers.Conv2D(channels, kernel_size=kernel, strides=stride, padding=padding, groups=groups)
 

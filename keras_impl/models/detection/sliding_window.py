@@ -95,7 +95,7 @@ def at_scale(x, side):
 
 
 def windows(side, window, like):
-    """Boxes (K, 4) of the windows in a picture of that side, as shares of it: row by row, of the type of `like`."""
+    """Boxes (K, 4) of the windows in a picture of that side, shares of it, row by row; their type is that of `like`."""
     height, width = window
     top, left = (ops.arange(0, side - n + 1, STRIDE, dtype=like.dtype) for n in window)
     top, left = ops.meshgrid(top, left, indexing="ij")

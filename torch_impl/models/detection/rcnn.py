@@ -44,7 +44,7 @@ class RCNN(nn.Module):
         left = check_regions(image_shape, side, context, features, num_classes)
         self.side, self.context, self.features, self.num_classes = side, context, features, num_classes
         convs = [each for each in features if each not in ("M", "N")]
-        widths = [image_shape[2], *[each[0] for each in convs]]  # differs: torch's layers ask for their inputs' sizes
+        widths = [image_shape[2], *[each[0] for each in convs]]
         self.convs = nn.ModuleList(map(convolution, widths[:-2], convs[:-1]))
         self.norm = nn.LocalResponseNorm(size=5, alpha=1e-4, beta=0.75, k=1.0)  # as Caffe has it
         self.last = convolution(widths[-2], convs[-1])
@@ -85,7 +85,7 @@ class RCNN(nn.Module):
 
 def convolution(in_channels, conv):
     """A convolution (channels, kernel size, stride, groups); at stride 1 it keeps height and width."""
-    channels, kernel, stride, groups = conv  # differs: Keras's is called with the four
+    channels, kernel, stride, groups = conv
     padding = "same" if stride == 1 else "valid"
     return nn.Conv2d(in_channels, channels, kernel_size=kernel, stride=stride, padding=padding, groups=groups)
 

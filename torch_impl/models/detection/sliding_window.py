@@ -91,7 +91,7 @@ def at_scale(x, side):
 
 
 def windows(side, window, like):
-    """Boxes (K, 4) of the windows in a picture of that side, as shares of it: row by row, on the device of `like`."""
+    """Boxes (K, 4) of the windows in a picture of that side, shares of it, row by row; their type is that of `like`."""
     height, width = window
     top, left = (torch.arange(0, side - n + 1, STRIDE, dtype=like.dtype, device=like.device) for n in window)
     top, left = torch.meshgrid(top, left, indexing="ij")
