@@ -155,27 +155,19 @@ def _generated(twin: Twin, test: Rows, outputs: Rows) -> list[Strip]:
 
 
 def _detected(twin: Twin, test: Rows, outputs: Rows) -> list[Strip]:
-    """Scenes with the boxes of their objects, with the regions proposed, if the model takes them, and with those found.
-
-    Each class has a colour.
-    """
+    """Scenes with the boxes of their objects, the regions that were proposed, and the boxes that a model found."""
     scenes = _pictures(test[next(iter(twin.inputs))], "images")
-    true, predicted = [], []
+    true, proposed, predicted = [], [], []
     for row, scene in enumerate(scenes):
         there = test["classes"][row] != PADDING
         true.append(_boxed(scene, test["boxes"][row][there], test["classes"][row][there]))
+        if "proposals" in test:
+            proposed.append(_boxed(scene, test["proposals"][row], np.zeros(len(test["proposals"][row]), int)))
         places, kinds = detections(outputs["boxes"][row], outputs["scores"][row], least=CONFIDENT)
         boxes = outputs["boxes"][row]
         predicted.append(_boxed(scene, boxes[places] if boxes.ndim == 2 else boxes[places, kinds], kinds))
-    proposed = [
-        _boxed(scene, regions, np.zeros(len(regions), int))
-        for scene, regions in zip(scenes, test.get("proposals", ()), strict=False)
-    ]
-    return [
-        ("true boxes", "data", true),
-        ("regions proposed", "data", proposed),
-        (f"boxes found with a score from {CONFIDENT} on", "model", predicted),
-    ]
+    found = (f"boxes found with a score from {CONFIDENT} on", "model", predicted)
+    return [("true boxes", "data", true), ("regions proposed", "data", proposed), found]
 
 
 def _instances(twin: Twin, test: Rows, outputs: Rows) -> list[Strip]:
