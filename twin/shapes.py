@@ -161,6 +161,17 @@ def check_proposals(proposals: int, candidates: int, anchors: int) -> None:
         proposals: that are left by the suppression.
         candidates: among which it chooses.
         anchors: of which the candidates are the best.
+
+    Raises:
+        ValueError: one line that says what was expected and what came.
+    """
+    if not 1 <= proposals <= candidates <= anchors:
+        raise ValueError(
+            f"expected at least one proposal, as many candidates, and at most the {anchors} anchors. "
+            f"Received: {proposals=}, {candidates=}"
+        )
+
+
 def check_windows(sides: Sequence[int], window: Sequence[int]) -> None:
     """Let a constructor refuse windows that its layers do not fit.
 
@@ -171,11 +182,6 @@ def check_windows(sides: Sequence[int], window: Sequence[int]) -> None:
     Raises:
         ValueError: one line that says what was expected and what came.
     """
-    if not 1 <= proposals <= candidates <= anchors:
-        raise ValueError(
-            f"expected at least one proposal, as many candidates, and at most the {anchors} anchors. "
-            f"Received: {proposals=}, {candidates=}"
-        )
     if len(window) != 2 or any(extent < 8 or extent % 2 for extent in window):
         raise ValueError(f"expected an even height and width of at least 8. Received: {window=}")
     if not sides or min(sides) < max(window):
