@@ -56,8 +56,15 @@ def plan(
 
 def not_installed(packages: Mapping[str, str]) -> str:
     """A line with what pip installs, for the packages that are not there; "" where all are."""
-    missing = [pip for package, pip in packages.items() if find_spec(package) is None]
+    missing = [pip for package, pip in packages.items() if not _installed(package)]
     return f"not installed: pip install --no-deps {' '.join(missing)}" if missing else ""
+
+
+def _installed(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except ModuleNotFoundError:  # of `orbax.checkpoint`, where there is no `orbax`
+        return False
 
 
 def run(

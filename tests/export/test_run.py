@@ -119,6 +119,12 @@ def carried_out(monkeypatch):
     return carry_out
 
 
+def test_a_part_of_a_package_that_is_not_there_is_missing_as_a_package_is():
+    said = run.not_installed({"no_such_package.part": "its-name", "numpy.linalg": "numpy", "numpy": "numpy"})
+    assert said == "not installed: pip install --no-deps its-name"
+    assert run.not_installed({"numpy.linalg": "numpy"}) == ""
+
+
 def test_a_runtime_stays_for_the_files_of_all_twins(carried_out):
     cells, started = carried_out()
     assert [cell.status for cell in cells[""]] == ["ok"] * 4
