@@ -19,7 +19,7 @@ test-long: $(VENV)/ready
 
 # What needs no framework.
 quick: $(VENV)/ready
-	$(BIN)/python -m pytest -p tests.helpers.no_framework -m "not framework" $(BESIDE)
+	$(BIN)/python -m pytest -p tests.helpers.no_framework -m "not framework and not long" $(BESIDE)
 
 # A twin's own tests: the structure of its files, the ladder, its training. For example: make twin NAME=lenet
 twin: $(VENV)/ready
