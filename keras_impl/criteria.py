@@ -91,6 +91,22 @@ def _weights(given: Mapping[str, np.ndarray]) -> Any:
     return None if weight is None else ops.convert_to_tensor(weight.astype(np.float32))
 
 
+def loss_model(found: Any) -> keras.Model:
+    """A loss as a model of outputs and targets, so that its calls can be followed."""
+    return _LossModel(make_loss(found))
+
+
+class _LossModel(keras.Model):
+    def __init__(self, function: Any):
+        super().__init__()
+        self.function = function
+        self.built = True
+
+    def call(self, outputs: Any, target: Any) -> Any:
+        """The loss, a number."""
+        return ops.mean(self.function(target, outputs))
+
+
 def written(function: Any) -> str:
     """A loss as one writes it: its class with the arguments that are not defaults, or its function's code."""
     if isinstance(function, keras.losses.Loss) and type(function).__module__.startswith("keras."):

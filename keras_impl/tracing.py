@@ -10,7 +10,7 @@ import inspect
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -19,6 +19,7 @@ import keras
 import numpy as np
 from keras import ops
 from keras.src import backend
+from keras.src.ops import core
 
 from keras_impl.backend import value_and_gradients
 from keras_impl.draws import fixed
@@ -124,9 +125,17 @@ class Subject:
             return list(found)
 
     def gradients(
-        self, inputs: Sequence[np.ndarray], cotangents: Mapping[str, np.ndarray], training: bool, masks: bool = False
+        self,
+        inputs: Sequence[np.ndarray],
+        cotangents: Mapping[str, np.ndarray],
+        training: bool,
+        masks: bool = False,
+        uncut: bool = False,
     ) -> dict[str, np.ndarray]:
-        """The gradient of sum(output * cotangent) by every trainable weight, with draws known and nothing dropped."""
+        """The gradient of sum(output * cotangent) by every trainable weight, with draws known and nothing dropped.
+
+        With `uncut`, `stop_gradient` stops no gradient.
+        """
         state = self._state()
         named = {name: v for name, v in state.items() if v.trainable}
         others = [v for v in _variables(self.model) if id(v) not in {id(v) for v in named.values()}]
@@ -136,7 +145,7 @@ class Subject:
             outputs = by_name(_call(self.model, tensors, training))
             return sum(ops.sum(outputs[name] * ops.convert_to_tensor(array)) for name, array in cotangents.items())
 
-        with self._unchanged(), fixed(masks):
+        with self._unchanged(), fixed(masks), _uncut() if uncut else nullcontext():
             _, found = value_and_gradients(total, list(named.values()), others)
         return {
             name: np.zeros(variable.shape, np.float32) if gradient is None else _array(gradient)
@@ -239,6 +248,20 @@ class Subject:
                 variable.assign(value)
 
 
+@contextmanager
+def _uncut() -> Iterator[None]:
+    """Within it `stop_gradient` stops none."""
+    places = (ops, core)
+    own = [place.stop_gradient for place in places]
+    try:
+        for place in places:
+            place.stop_gradient = lambda variable: variable
+        yield
+    finally:
+        for place, function in zip(places, own, strict=True):
+            place.stop_gradient = function
+
+
 class _Recorder:
     """The calls of one symbolic pass, and how to repeat them."""
 
@@ -268,9 +291,7 @@ class _Recorder:
 
         def operation_call(operation: Any, *args: Any, **kwargs: Any) -> Any:
             out = symbolic(operation, *args, **kwargs)
-            if not self.quiet:
-                self.add(operation, args, kwargs, out, None)
-            return out
+            return out if self.quiet else self.add(operation, args, kwargs, out, None)
 
         keras.Layer.__call__, keras.Operation.symbolic_call = layer_call, operation_call
         piece = keras.Variable.__getitem__
@@ -298,6 +319,12 @@ class _Recorder:
         given = kwargs.get("training")
         training = self.places[-1][1] if given is None else given
         takes = "training" in inspect.signature(layer.call).parameters
+        if (
+            isinstance(layer, keras.layers.TimeDistributed)
+            and len(args) == 1
+            and backend.get_keras_mask(args[0]) is None
+        ):
+            return self.time_distributed(layer, args[0], training)
         if type(layer).__module__.startswith("keras.") and not isinstance(layer, keras.Model):
             self.quiet += 1
             try:
@@ -326,8 +353,18 @@ class _Recorder:
         finally:
             self.places.pop()
 
+    def time_distributed(self, layer: Any, x: Any, training: bool | None) -> Any:
+        """What a layer does to every step of (B, T, ...), written down as the layer on (B * T, ...)."""
+        rows, steps = x.shape[:2]
+        inner = layer.layer
+        takes = "training" in inspect.signature(inner.call).parameters
+        merged = ops.reshape(x, (rows * steps, *x.shape[2:]))
+        out = inner(merged, **({"training": training} if takes else {}))
+        return ops.reshape(out, (rows, steps, *out.shape[1:]))
+
     def add(self, operation: Any, args: Any, kwargs: Any, out: Any, training: bool | None) -> Any:
         """Write one call down; a layer's own activation becomes a second one."""
+        out = _sized(operation, args, kwargs, out)
         symbols = _symbols((args, kwargs))
         inputs = tuple(self.numbers[id(symbol)] for symbol in symbols if id(symbol) in self.numbers)
         variables = _variables_in((args, kwargs), self.pieces)
@@ -416,6 +453,16 @@ class _Recorder:
         self.numbers[id(symbol)] = number
         self.alive.append(symbol)
         return number
+
+
+def _sized(operation: Any, args: Any, kwargs: Any, out: Any) -> Any:
+    """Symbolic results with every length known: a layer may say None where its inputs say enough."""
+    if all(None not in symbol.shape for symbol in _symbols(out)):
+        return out
+    try:
+        return backend.compute_output_spec(operation.call, *args, **kwargs)
+    except Exception:  # what cannot be computed so stays as it is
+        return out
 
 
 def _merge(mode: str, value: Any) -> Any:
@@ -639,9 +686,10 @@ def _array(tensor: Any) -> np.ndarray:
 def _where() -> str:
     """File and line of the user's code that made the call; "" where a model was assembled beforehand."""
     frame: FrameType | None = sys._getframe(2)
-    here, library = str(Path(__file__)), str(Path(keras.__file__).parent)
-    while frame and (frame.f_code.co_filename == here or frame.f_code.co_filename.startswith(library)):
-        if frame.f_code.co_filename == here and frame.f_code.co_name == "trace":
+    here, library = Path(__file__), str(Path(keras.__file__).parent)
+    own = str(here), str(here.with_name("criteria.py"))
+    while frame and (frame.f_code.co_filename in own or frame.f_code.co_filename.startswith(library)):
+        if frame.f_code.co_filename == own[0] and frame.f_code.co_name == "trace":
             return ""
         frame = frame.f_back
     return in_words(frame) if frame else ""

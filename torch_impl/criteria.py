@@ -111,6 +111,21 @@ def _loss(
     return float(total), gradient.numpy(), written(function)
 
 
+def loss_model(found: Any) -> nn.Module:
+    """A loss as a model of outputs and targets, so that its calls can be followed."""
+    return _LossModel(make_loss(found))
+
+
+class _LossModel(nn.Module):
+    def __init__(self, function: Any):
+        super().__init__()
+        self.function = function
+
+    def forward(self, outputs: torch.Tensor, target: torch.Tensor) -> Any:
+        """The loss, a number."""
+        return self.function(outputs, target).mean()
+
+
 def written(function: Any) -> str:
     """A loss as one writes it: its class with the arguments that are not defaults, or its function's code."""
     if isinstance(function, nn.Module) and type(function).__module__.startswith("torch."):
@@ -145,7 +160,8 @@ def updates(
             `epsilon_hat` divides epsilon as Keras's Adam does, `inside` has it under the root, `decoupled` takes weight
             decay out of the gradient, `one_group` gives every group the first one's settings, `rates` are the learning
             rates of the steps, `initial_accumulator_value` is where Adagrad starts, `ema` averages the weights with
-            that momentum; `unclipped` leaves out what the user's own step clips; `steps` asks for the scheduler's rates
+            that momentum; `penalties` are factors of an L1 and an L2 penalty by name, `kind` another class of
+            torch.optim; `unclipped` leaves out what the user's own step clips; `steps` asks for the scheduler's rates
             at these steps.
 
     Returns:
@@ -157,10 +173,10 @@ def updates(
     parameters = {name: nn.Parameter(torch.from_numpy(np.array(array))) for name, array in weights.items()}
     made, scheduler = _made(found, parameters)
     told = _told(made)
-    undecayed = [parameters[name] for name in changes.get("undecayed", ())]
-    if undecayed:
-        _without_decay(made, undecayed)
-    made = _changed(made, changes)
+    if "kind" in changes:
+        made = getattr(torch.optim, changes["kind"])(list(parameters.values()), lr=told["settings"]["lr"])
+    made = _changed(made, changes, [parameters[name] for name in changes.get("undecayed", ())])
+    penalties = changes.get("penalties", {})
     eps = [group.get("eps", 0.0) for group in made.param_groups]
     after: dict[str, list[np.ndarray]] = {name: [] for name in weights}
     averages = {name: parameter.detach().clone() for name, parameter in parameters.items()}
@@ -174,6 +190,8 @@ def updates(
         rates.append(float(made.param_groups[0]["lr"]))
         for name, parameter in parameters.items():
             parameter.grad = torch.from_numpy(np.array(step[name]))
+            l1, l2 = penalties.get(name, (0.0, 0.0))
+            parameter.grad += l1 * parameter.detach().sign() + 2 * l2 * parameter.detach()
         with _unclipped() if changes.get("unclipped") else nullcontext():
             made.step()
         _advance(scheduler)
@@ -270,20 +288,24 @@ def _holder(parameters: Mapping[str, nn.Parameter]) -> nn.Module:
     return whole
 
 
-def _changed(made: torch.optim.Optimizer, changes: Mapping[str, Any]) -> torch.optim.Optimizer:
+def _changed(
+    made: torch.optim.Optimizer, changes: Mapping[str, Any], undecayed: Sequence[nn.Parameter]
+) -> torch.optim.Optimizer:
     """The optimizer with some settings carried out differently."""
     if changes.get("decoupled") and isinstance(made, torch.optim.Adam):
         kept = [
             {n: g[n] for n in ("params", "lr", "betas", "eps", "weight_decay", "amsgrad")} for g in made.param_groups
         ]
         made = torch.optim.AdamW(kept)
-    elif changes.get("decoupled"):
-        made.step = _decoupled(made)  # type: ignore[method-assign]
     if changes.get("one_group"):
         for group in made.param_groups:
             group |= {name: value for name, value in made.param_groups[0].items() if name != "params"}
     for group in made.param_groups:
         group |= {n: tuple(v) if isinstance(v, list) else v for n, v in changes.items() if n in group}
+    if undecayed:
+        _without_decay(made, undecayed)
+    if changes.get("decoupled") and not isinstance(made, torch.optim.AdamW):
+        made.step = _decoupled(made)  # type: ignore[method-assign]
     if changes.get("inside"):
         made.step = _epsilon_inside(made)  # type: ignore[method-assign]
     if any(name in changes for name in ("clipnorm", "clipvalue", "global_clipnorm")):

@@ -10,7 +10,7 @@ import ast
 import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -30,6 +30,7 @@ from twin.trace import Edit, Event, Trace, in_words
 CONV = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
 TRANSPOSED = ("input", "weight", "bias", "stride", "padding", "output_padding", "groups", "dilation")
 RECURRENT = ("input", "hx", "params", "has_biases", "num_layers", "dropout", "train", "bidirectional", "batch_first")
+REDUCING = ("input", "dim", "keepdim")
 ARGUMENTS = {  # of functions whose signature Python cannot read
     **{f"conv{n}d": CONV for n in (1, 2, 3)},
     **{f"conv_transpose{n}d": TRANSPOSED for n in (1, 2, 3)},
@@ -44,7 +45,22 @@ ARGUMENTS = {  # of functions whose signature Python cannot read
     "log_softmax": ("input", "dim"),
     "gelu": ("input", "approximate"),
     "scaled_dot_product_attention": ("query", "key", "value", "attn_mask", "dropout_p", "is_causal", "scale"),
+    **dict.fromkeys(("sum", "mean", "amax", "amin", "max", "min", "prod", "logsumexp", "argmax"), REDUCING),
+    **dict.fromkeys(("std", "var"), ("input", "dim", "unbiased", "keepdim")),
+    **dict.fromkeys(("cumsum", "cumprod", "squeeze", "unsqueeze"), ("input", "dim")),
+    **dict.fromkeys(("cat", "concat", "stack"), ("tensors", "dim")),
+    **dict.fromkeys(("sub", "__sub__", "div", "__truediv__", "matmul", "__matmul__", "pow"), ("input", "other")),
+    "norm": ("input", "p", "dim", "keepdim"),
+    "median": ("input",),
+    "clamp": ("input", "min", "max"),
+    "chunk": ("input", "chunks", "dim"),
+    "split": ("tensor", "split_size", "dim"),
+    "roll": ("input", "shifts", "dims"),
+    "masked_fill": ("input", "mask", "value"),
+    "where": ("condition", "input", "other"),
 }
+METHOD = type(torch.Tensor.sum)  # takes its first argument by its place
+SEVERAL = {"flip": "dims", "repeat": "sizes"}  # whose positional arguments after the first are one
 ACTIVATIONS = {
     "relu", "relu6", "gelu", "leaky_relu", "elu", "selu", "celu", "silu", "mish", "sigmoid", "tanh", "softplus",
     "softsign", "softmax", "log_softmax", "logsigmoid", "hardtanh", "hardsigmoid", "hardswish", "prelu", "glu",
@@ -120,10 +136,11 @@ class Subject:
             inputs: in PyTorch's layout.
             training: the mode; running statistics are put back afterwards.
             edits: calls to carry out differently: {"event": index, "do": ...} with "skip" (the output is the input),
-                "arguments" (a dictionary of changed ones), "function" (by its name in torch.nn.functional or torch),
-                "pad" (in the order of torch.nn.functional.pad), "crop" (so much off each spatial axis), "scale",
-                "reverse", "batch_second" (attention whose first axis is the batch), "state" (of a recurrent layer, in
-                `arrays` under INDEX/state/PLACE), "input" or "output" (other values, in `arrays` under
+                "arguments" (a dictionary of changed ones, and `expressions`: code of the call's arguments),
+                "exchange" (two of several results, by their `places`), "function" (by its name in torch.nn.functional
+                or torch), "pad" (in the order of torch.nn.functional.pad), "crop" (so much off each spatial axis),
+                "scale", "reverse", "batch_second" (attention whose first axis is the batch), "state" (of a recurrent
+                layer, in `arrays` under INDEX/state/PLACE), "input" or "output" (other values, in `arrays` under
                 INDEX/input/PLACE or INDEX/output/PLACE), "code" (lines to run in place of the call, each with what the
                 one before gives as `x`; a module gets the arrays of the module that makes the call; with "after",
                 behind the call).
@@ -168,12 +185,20 @@ class Subject:
             return list(fixed.dropped)
 
     def gradients(
-        self, inputs: Sequence[np.ndarray], cotangents: Mapping[str, np.ndarray], training: bool, masks: bool = False
+        self,
+        inputs: Sequence[np.ndarray],
+        cotangents: Mapping[str, np.ndarray],
+        training: bool,
+        masks: bool = False,
+        uncut: bool = False,
     ) -> dict[str, np.ndarray]:
-        """The gradient of sum(output * cotangent) by every weight that requires one; draws known, nothing dropped."""
+        """The gradient of sum(output * cotangent) by every weight that requires one; draws known, nothing dropped.
+
+        With `uncut`, `detach`, `data` and `no_grad` stop no gradient.
+        """
         self.model.zero_grad()
         with self._unchanged(training):
-            with Fixed(masks):
+            with Fixed(masks), _uncut() if uncut else nullcontext():
                 outputs = by_name(self.model(*map(to_tensor, inputs)))
             total = sum((outputs[name] * torch.from_numpy(array)).sum() for name, array in cotangents.items())
             if torch.is_tensor(total) and total.requires_grad:
@@ -220,6 +245,27 @@ class Subject:
         finally:
             self.model.load_state_dict(before)
             self.model.train(mode)
+
+
+class _Uncut(TorchFunctionMode):
+    """Lets tensors through that `detach` and `data` would cut off the graph."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        if resolve_name(function) in ("torch.Tensor.detach", "torch.Tensor.detach_", "torch.Tensor.data.__get__"):
+            return args[0]
+        return function(*args, **(kwargs or {}))
+
+
+@contextmanager
+def _uncut() -> Iterator[None]:
+    """Within it nothing stops a gradient."""
+    own = torch.no_grad.__enter__
+    torch.no_grad.__enter__ = lambda self: setattr(self, "prev", torch.is_grad_enabled())  # type: ignore[method-assign]
+    try:
+        with _Uncut():
+            yield
+    finally:
+        torch.no_grad.__enter__ = own  # type: ignore[method-assign]
 
 
 class _Recorder(TorchFunctionMode):
@@ -327,8 +373,15 @@ def _carry_out(function, short, args, kwargs, edits, arrays, index, flowing, mod
             args, kwargs = flowing[:1], edit.get("arguments", {})
         elif do == "arguments":
             bound = bind(short, function, args, kwargs)
-            changed = {name: tuple(v) if isinstance(v, list) else v for name, v in edit["arguments"].items()}
-            args, kwargs = (), bound | changed
+            given = edit.get("arguments", {})
+            changed = {name: tuple(v) if isinstance(v, list) else v for name, v in given.items()}
+            scope = {"torch": torch, **bound}
+            changed |= {name: eval(code, {}, scope) for name, code in edit.get("expressions", {}).items()}
+            bound |= changed
+            if edit.get("after"):
+                after.append(partial(_evaluated, edit["after"], scope))
+            args = (bound.pop(next(iter(bound))),) if isinstance(function, METHOD) else ()
+            kwargs = bound
         elif do == "pad":
             padded = F.pad(flowing[0], edit["pad"], value=edit.get("value", 0.0))
             args, kwargs = _swap((args, kwargs), {id(flowing[0]): padded})
@@ -344,6 +397,8 @@ def _carry_out(function, short, args, kwargs, edits, arrays, index, flowing, mod
             turned = {id(each): each.transpose(0, 1) for each in flowing if each.ndim == 3}
             args, kwargs = _swap((args, kwargs), turned)
             after.append(_batch_first)
+        elif do == "exchange":
+            after.append(partial(_exchanged, places=edit["places"]))
         elif do == "scale":
             after.append(partial(torch.mul, other=edit["by"]))
         elif do == "crop":
@@ -385,6 +440,18 @@ def _run_code(lines: Sequence[str], module: nn.Module | None, *given: torch.Tens
     return values[0]
 
 
+def _evaluated(code: str, scope: Mapping[str, Any], out: Any) -> Any:
+    """Code of a call's result `x` and of its arguments."""
+    return eval(code, {}, {**scope, "x": out})
+
+
+def _exchanged(out: Any, places: Sequence[int]) -> Any:
+    """Several results of a call, two of them exchanged; places count the tensors."""
+    tensors = [value for value in _flat(out) if torch.is_tensor(value)]
+    one, other = (tensors[place] for place in places)
+    return _swap(out, {id(one): other, id(other): one})
+
+
 def _crop(out: torch.Tensor, crop: Sequence[Sequence[int]]) -> torch.Tensor:
     """Cut so much off the spatial axes; a negative number adds zeros."""
     return F.pad(out, [-side for axis in reversed(crop) for side in axis])
@@ -392,6 +459,9 @@ def _crop(out: torch.Tensor, crop: Sequence[Sequence[int]]) -> torch.Tensor:
 
 def bind(short: str, function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """A call's arguments by name."""
+    if short in SEVERAL:
+        rest = args[1] if len(args) == 2 and isinstance(args[1], tuple | list) else args[1:]
+        return {"input": args[0], **({SEVERAL[short]: tuple(rest)} if rest else {}), **kwargs}
     if short not in ARGUMENTS:
         try:
             return dict(inspect.signature(function).bind(*args, **kwargs).arguments)
@@ -546,9 +616,10 @@ def _swap(values: Any, new: Mapping[int, torch.Tensor]) -> Any:
 def _where() -> str:
     """File and line of the user's code that made the call."""
     frame: FrameType | None = sys._getframe(2)
-    here, library = str(Path(__file__)), str(Path(torch.__file__).parent)
-    while frame and (frame.f_code.co_filename == here or frame.f_code.co_filename.startswith(library)):
-        if frame.f_code.co_filename == here and frame.f_code.co_name == "trace":
+    here, library = Path(__file__), str(Path(torch.__file__).parent)
+    own = str(here), str(here.with_name("criteria.py"))
+    while frame and (frame.f_code.co_filename in own or frame.f_code.co_filename.startswith(library)):
+        if frame.f_code.co_filename == own[0] and frame.f_code.co_name == "trace":
             return ""
         frame = frame.f_back
     return in_words(frame) if frame else ""

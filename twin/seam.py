@@ -200,6 +200,9 @@ class Tracing(Protocol):
 class Criteria(Protocol):
     """`criteria.py`: a user's own loss or optimizer, or a stock one."""
 
+    def loss_model(self, found: Any) -> Any:
+        """The loss as a model of outputs and targets."""
+
     def loss(self, found: Any, given: Mapping[str, np.ndarray], transform: str = "") -> tuple[float, np.ndarray, str]:
         """The loss, its gradient by the outputs (B, ...), and how it is written.
 

@@ -64,8 +64,9 @@ class Event:
     @property
     def label(self) -> str:
         """How a message calls it: the layer's path, or function and line."""
-        if self.own or (self.leaf and self.family not in ("op", "shape")):
-            return self.path or self.leaf
+        owner = self.path or self.leaf
+        if owner and (self.own or (self.leaf and self.family not in ("op", "shape"))):
+            return owner
         name = str(self.settings.get("name", self.family)) if self.family in ("op", "activation") else self.family
         inside = ".".join(part for part in (self.path, name) if part)
         return f"{inside} ({self.where})" if self.where else inside

@@ -1,5 +1,6 @@
 """A user's own model, loss and optimizer in a worker, examined as if they were here."""
 
+import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -36,6 +37,19 @@ class OpenedModel:
         given = {"inputs": numbered(inputs)}
         built, _ = self._ask(answers.Built, "open", given, False, model=model, kwargs=dict(kwargs))
         self.found = built.leaves
+
+    def as_loss(self, inputs: Sequence[np.ndarray]) -> "OpenedModel":
+        """The loss of `loss_reference` as the model that the worker has open from now on; this one is open no more.
+
+        Args:
+            inputs: outputs and targets.
+        """
+        other = copy.copy(self)
+        built, _ = other._ask(
+            answers.Built, "open_loss", {"inputs": numbered(inputs)}, False, reference=self.loss_reference
+        )
+        other.found = built.leaves
+        return other
 
     def leaves(self) -> list[Leaf]:
         """The layers that own weights."""
@@ -93,10 +107,18 @@ class OpenedModel:
         """The masks that Keras's outputs carry, by the output's name."""
         return self._examine("masks", {}, {"inputs": numbered(inputs)})[1]
 
-    def gradients(self, inputs: Sequence[np.ndarray], cotangents: Named, training: bool, masks: bool = False) -> Arrays:
-        """The gradient of every weight, for those of the outputs."""
+    def gradients(
+        self,
+        inputs: Sequence[np.ndarray],
+        cotangents: Named,
+        training: bool,
+        masks: bool = False,
+        uncut: bool = False,
+    ) -> Arrays:
+        """The gradient of every weight, for those of the outputs; `uncut` also through what stops a gradient."""
         given = {"inputs": numbered(inputs), "cotangents": cotangents}
-        return self._examine("gradients", {"training": training, "masks": masks}, given)[1]
+        more = {"uncut": True} if uncut else {}
+        return self._examine("gradients", {"training": training, "masks": masks, **more}, given)[1]
 
     def statistics(
         self, inputs: Sequence[np.ndarray], masks: bool = False, momenta: Mapping[str, float] | None = None

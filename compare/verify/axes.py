@@ -22,6 +22,8 @@ def distance(keras: np.ndarray, torch: np.ndarray) -> tuple[float, tuple[int, ..
         return float("inf"), None
     if keras.ndim != torch.ndim:
         keras, torch = np.squeeze(keras), np.squeeze(torch)
+    if keras.ndim != torch.ndim:  # one may be the other with axes merged: (B, T, D) and (B * T, D)
+        return relative(torch.reshape(keras.shape), keras), None
     found = [(relative(torch.transpose(order), keras), order) for order in arrangements(torch.shape, keras.shape)]
     return min(found, default=(float("inf"), None), key=lambda each: each[0])
 

@@ -1,19 +1,20 @@
 """What lies between two pairs of layers where both sides part: the first calls that differ, found by their values."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from compare.verify import axes as alignment
-from compare.verify.causes import calls
 from compare.verify.causes.candidate import Candidate, neutral
+from compare.verify.causes.situation import Replacement, Situation
 from compare.verify.causes.words import place as place_of
 from compare.verify.causes.words import written
 from compare.verify.replay import Replay
 from compare.verify.segments import Anchor, before_padding, segment
 from compare.verify.verdict import LIMIT
-from twin.trace import Event
+from twin.trace import Edit, Event, Trace
 
 
 class Ends(NamedTuple):
@@ -23,19 +24,20 @@ class Ends(NamedTuple):
     torch: Sequence[int]
 
 
-def situation(replay: Replay, anchor: Anchor | None, output: int = 0) -> tuple[calls.Situation, list[Candidate]]:
-    """What lies before a layer, or before an output where there is none; and the cause of another order."""
+SEARCHED = 12  # values that are tried for one input of a call
+
+
+def situation(replay: Replay, anchor: Anchor | None, output: int = 0) -> tuple[Situation, list[Candidate]]:
+    """What lies before a layer, or before an output where there is none; and causes in what takes which value."""
     mine, theirs = replay.mine, replay.theirs
     ends = Ends(anchor.keras.inputs, anchor.torch.inputs) if anchor else _output(replay, output)
     a = segment(mine, ends.keras, _anchored(replay, 0))
     b = segment(theirs, ends.torch, _anchored(replay, 1))
-    values = list(theirs.values.values())
-    known = [mine.values[n] for e in a for n in (*e.outputs, *e.inputs)] + [mine.values[n] for n in ends.keras]
-    first = next((e for e in a if not neutral(e) and not _found(mine.values[e.outputs[0]], values)), None)
-    other = next((e for e in b if not neutral(e) and not _found(theirs.values[e.outputs[0]], known)), None)
+    unlike = _parting(mine, ends.keras, a, theirs), _parting(theirs, ends.torch, b, mine)
+    first, other = (next((e for e in events if not neutral(e)), None) for events in unlike)
     source = theirs.values.get(other.inputs[0]) if other is not None and other.inputs else None
     end = _end(replay, theirs.producers.get(next(iter(ends.torch), -1)) if b else None, ends)
-    found = calls.Situation(
+    found = Situation(
         first,
         other,
         source,
@@ -47,8 +49,112 @@ def situation(replay: Replay, anchor: Anchor | None, output: int = 0) -> tuple[c
         _after_sequence(replay, other),
         _rearranged(replay, first),
         (mine.values.get(next(iter(ends.keras), -1)), theirs.values.get(next(iter(ends.torch), -1))),
+        unlike,
+        (mine.values, theirs.values),
+        {number: _giver(replay, number) for number in theirs.values},
+        theirs.events[: (other.index if other is not None else len(theirs.events))],
     )
-    return found, [*_wired_call(replay, first, other), *_wired_layer(replay, anchor, ends), *_turned(replay, ends, end)]
+    exchanged = _exchanged(replay, first, other)
+    found = dataclasses.replace(found, miswired=next((each.cause for each in reversed(exchanged)), ""))
+    wired = [
+        *_wired_call(replay, first, other),
+        *_wired_layer(replay, anchor, ends),
+        *exchanged,
+        *_searched(replay, other),
+        *_turned(replay, ends, end),
+    ]
+    return found, wired
+
+
+def _parting(trace: Trace, ends: Sequence[int], events: Sequence[Event], other: Trace) -> list[Event]:
+    """The calls, of those before some values, whose results the other side has nowhere: back to what it has.
+
+    A call whose result is nowhere, but whose pieces the other side has, such as the one projection that another
+    side computes as three, is none of them.
+    """
+    inside = {event.index for event in events}
+    values = [value for value in other.values.values() if value.dtype.kind == "f"]
+    found: dict[int, Event] = {}
+    todo = list(ends)
+    seen: set[int] = set()
+    while todo:
+        number = todo.pop()
+        event = trace.producers.get(number)
+        if number in seen or event is None or event.index not in inside:
+            continue
+        seen.add(number)
+        value = trace.values.get(number)
+        if value is None or value.dtype.kind != "f" or _found(value, values):
+            continue
+        found[event.index] = event
+        todo += event.inputs
+    return [found[index] for index in sorted(found)]
+
+
+def _exchanged(replay: Replay, keras: Event | None, torch: Event | None) -> list[Candidate]:
+    """Two values that PyTorch takes for each other, wherever they are used."""
+    if keras is None or torch is None:
+        return []
+    theirs = replay.theirs
+    wanted = [_same(replay, replay.mine.values[number], torch.index) for number in keras.inputs]
+    missing = [number for number in wanted if number is not None and number not in torch.inputs]
+    spare = [number for number in torch.inputs if number not in wanted]
+    found = []
+    for one in spare:
+        for other in missing:
+            if theirs.values[one].shape != theirs.values[other].shape or theirs.values[one].dtype.kind != "f":
+                continue
+            names = _giver(replay, one), _giver(replay, other)
+            says = f"{written(torch)}{place_of(torch)} takes {names[0]}, Keras's call what is {names[1]} in PyTorch"
+            alone = {f"{torch.index}/input/{torch.inputs.index(one)}": theirs.values[other]}
+            found.append(Candidate("input_wiring", says, [{"event": torch.index, "do": "input"}], alone))
+            edits, arrays = _swapped(replay, one, other)
+            says = f"PyTorch takes {names[0]} and {names[1]} for each other{place_of(torch)}"
+            pieces = [theirs.producers.get(number) for number in (one, other)]
+            cut = all(each is not None and each.settings.get("name") in ("chunk", "split", "getitem", "unbind")
+                      for each in pieces)  # fmt: skip
+            found.append(Candidate("split_order" if cut else "operand_order", says, edits, arrays))
+    return found
+
+
+def _swapped(replay: Replay, one: int, other: int) -> tuple[list[Edit], dict[str, np.ndarray]]:
+    """What gives every call that takes either value the other one."""
+    theirs = replay.theirs
+    edits: list[Edit] = []
+    arrays: dict[str, np.ndarray] = {}
+    later = max((p.index for n in (one, other) if (p := theirs.producers.get(n)) is not None), default=-1)
+    for event in theirs.events:
+        if event.index <= later or not {one, other} & set(event.inputs):
+            continue
+        edits.append({"event": event.index, "do": "input"})
+        for place, number in enumerate(event.inputs):
+            if number in (one, other):
+                arrays[f"{event.index}/input/{place}"] = theirs.values[other if number == one else one]
+    return edits, arrays
+
+
+def _searched(replay: Replay, torch: Event | None) -> list[Candidate]:
+    """Another value for an input of PyTorch's call, of the same shape and computed before it: the nearest first."""
+    if torch is None or torch.family == "shape":
+        return []
+    theirs = replay.theirs
+    found = []
+    for place, number in enumerate(torch.inputs):
+        own = theirs.values.get(number)
+        if own is None or own.dtype.kind != "f":
+            continue
+        options = []
+        for other, value in theirs.values.items():
+            producer = theirs.producers.get(other)
+            early = producer is None or producer.index < torch.index
+            if early and other not in torch.inputs and value.shape == own.shape and value.dtype.kind == "f":
+                options.append(other)
+        for other in options[::-1][:SEARCHED]:
+            names = _giver(replay, number), _giver(replay, other)
+            says = f"{written(torch)}{place_of(torch)} takes {names[0]}; with {names[1]} in its place both agree"
+            arrays = {f"{torch.index}/input/{place}": theirs.values[other]}
+            found.append(Candidate("input_wiring", says, [{"event": torch.index, "do": "input"}], arrays))
+    return found
 
 
 def _output(replay: Replay, place: int) -> Ends:
@@ -98,6 +204,9 @@ def _wired_layer(replay: Replay, anchor: Anchor | None, ends: Ends) -> list[Cand
         return [Candidate(f"{producer.family}_order", says, measured=after)]
     says = f"Keras's {anchor.path} takes what is {wanted} in PyTorch, and PyTorch's takes {given}"
     cause = "norm_input_wiring" if anchor.torch.family.endswith("norm") else "input_wiring"
+    taken = replay.theirs.producers.get(ends.torch[0])
+    if taken is not None and taken.settings.get("name") in ("getitem", "gather", "select", "index_select"):
+        cause = "sequence_step"
     return [Candidate(cause, says, measured=after)]
 
 
@@ -121,7 +230,7 @@ def _giver(replay: Replay, number: int) -> str:
     return f"input {number}" if producer is None else producer.label
 
 
-def _turned(replay: Replay, ends: Ends, end: calls.Replacement | None) -> list[Candidate]:
+def _turned(replay: Replay, ends: Ends, end: Replacement | None) -> list[Candidate]:
     """The cause of the same values in another order."""
     native = replay.theirs.values.get(next(iter(ends.torch), -1))
     if native is None or end is None or end.value.shape != native.shape or native.dtype.kind != "f":
@@ -141,12 +250,16 @@ def _anchored(replay: Replay, side: int) -> set[int]:
 
 
 def _found(value: np.ndarray, values: Sequence[np.ndarray]) -> bool:
-    return any(alignment.distance(value, other)[0] <= LIMIT for other in values if other.size == value.size)
+    """Whether a value is among some; what masks with -1e9 is what masks with minus infinity."""
+    own = _bounded(value)
+    return any(alignment.distance(own, _bounded(other))[0] <= LIMIT for other in values if other.size == value.size)
 
 
-def _replacements(
-    replay: Replay, first: Event | None, other: Event | None, anchor: Anchor | None
-) -> list[calls.Replacement]:
+def _bounded(value: np.ndarray) -> np.ndarray:
+    return np.clip(value, -1e4, 1e4) if value.dtype.kind == "f" and np.abs(value).max(initial=0) > 1e4 else value
+
+
+def _replacements(replay: Replay, first: Event | None, other: Event | None, anchor: Anchor | None) -> list[Replacement]:
     """PyTorch's calls whose output could become what Keras's call gives: its counterpart, and those before it."""
     if first is None:
         return []
@@ -154,7 +267,7 @@ def _replacements(
     found = []
     if other is not None:
         native = replay.theirs.values.get(other.outputs[0])
-        found.append(calls.Replacement(other, alignment.to_torch(wanted, native, replay.origin(other)), instead=True))
+        found.append(Replacement(other, alignment.to_torch(wanted, native, replay.origin(other)), instead=True))
     sources = [replay.mine.values[number] for number in first.inputs]
     for event in reversed(replay.theirs.events):
         native = replay.theirs.values.get(event.outputs[0])
@@ -162,11 +275,11 @@ def _replacements(
             continue
         if any(s.size == native.size and alignment.distance(s, native)[0] <= LIMIT for s in sources):
             value = alignment.to_torch(wanted, native, replay.origin(event))
-            found.append(calls.Replacement(event, value, instead=False))
+            found.append(Replacement(event, value, instead=False))
     return found
 
 
-def _end(replay: Replay, event: Event | None, ends: Ends) -> calls.Replacement | None:
+def _end(replay: Replay, event: Event | None, ends: Ends) -> Replacement | None:
     """PyTorch's call made to give what enters Keras's next layer."""
     if event is None:
         return None
@@ -176,7 +289,7 @@ def _end(replay: Replay, event: Event | None, ends: Ends) -> calls.Replacement |
     fitting = [value for value in wanted if native is not None and value.size == native.size]
     if not fitting:
         return None
-    return calls.Replacement(event, alignment.to_torch(fitting[0], native, replay.origin(event)), instead=True)
+    return Replacement(event, alignment.to_torch(fitting[0], native, replay.origin(event)), instead=True)
 
 
 def _rearranged(replay: Replay, event: Event | None) -> tuple[int, ...] | None:

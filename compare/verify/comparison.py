@@ -4,8 +4,9 @@ What lies between two pairs of layers (activations, poolings, sums) is found by 
 """
 
 import math
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -21,7 +22,9 @@ from compare.verify.segments import Anchor
 from compare.verify.subject import Subject
 from compare.verify.verdict import LIMIT, Finding, Remedy, far_in_words
 from twin.errors import TwinError
-from twin.trace import Event
+from twin.trace import Edit, Event
+
+SECONDS = 20.0  # for candidates that need a pass, over all differences of one mode
 
 
 @dataclass(frozen=True)
@@ -53,12 +56,14 @@ class Comparison:
         rung: the mode in the words of a verdict.
         keras: the Keras model, to try what is to be written in Keras.
         pairs: layers that belong together, Keras's path -> PyTorch's.
+        started: when; a large model's passes take long, and then only the first candidates are tried.
     """
 
     replay: Replay
     rung: str
     keras: Subject
     pairs: Mapping[str, str]
+    started: float = field(default_factory=time.monotonic)
 
     def findings(self) -> tuple[list[Finding], float]:
         """Every difference by itself, in the order of execution, and the worst distance that was allowed."""
@@ -95,7 +100,8 @@ class Comparison:
         if got is not None and got.size != wanted.size:
             what, before = f"Its output has shape {got.shape}, Keras's {wanted.shape}", None
         finding = Finding(self.rung, anchor.path, self.pairs[anchor.path], what, before=before)
-        candidates = of_layer(Layer(anchor.keras, anchor.torch, wanted, got, self._pad(anchor), self._states(anchor)))
+        states = self._states(anchor)
+        candidates = of_layer(Layer(self._with_pad(anchor), anchor.torch, wanted, got, self._pad(anchor), states))
         settled = self._settle(candidates, At(anchor, True, anchor.keras, anchor.torch, far), finding)
         if settled.cause is not None:
             return settled
@@ -105,25 +111,30 @@ class Comparison:
 
     def _between(self, anchor: Anchor | None, far: float, output: int | None = None) -> Finding:
         """Calls without weights that differ, before a layer or before the output."""
-        found, turned = situation(self.replay, anchor, output or 0)
+        found, wired = situation(self.replay, anchor, output or 0)
         what = f"What enters {anchor.path if anchor else 'the output'} is {far_in_words(far)}"
         finding = Finding(
             self.rung, self._name(found.keras, 0, anchor), self._name(found.torch, 1, anchor), what,
             before=far if math.isfinite(far) else None,
         )  # fmt: skip
-        candidates = of_calls(found)
-        general = next((i for i, each in enumerate(candidates) if each.cause.startswith("other_")), len(candidates))
-        candidates[general:general] = turned  # after what is particular
-        return self._settle(candidates, At(anchor, False, found.keras, found.torch, far, output), finding)
+        return self._settle(of_calls(found, wired), At(anchor, False, found.keras, found.torch, far, output), finding)
 
     def _settle(self, candidates: Sequence[Candidate], at: At, finding: Finding) -> Finding:
         """The finding with the first cause that makes both agree, or with all that were tried and the two calls."""
         tried: list[str] = []
         most = 0.01 * (at.far if math.isfinite(at.far) else 1.0)
         for candidate in candidates:
+            late = time.monotonic() - self.started > SECONDS
+            if late and any(edit["do"] != "output" for edit in candidate.edits):
+                continue  # what is left names the place
             after = candidate.measured
             if candidate.edits:
                 after = self.replay.trial(at.anchor, candidate.edits, candidate.arrays, at.inside, at.output)
+                everywhere = self._everywhere(candidate) if after > LIMIT else []
+                if everywhere:
+                    left = self.replay.trial(at.anchor, everywhere, {}, at.inside, at.output)
+                    if left <= LIMIT:
+                        candidate, after = replace(candidate, edits=everywhere, torch=_all(candidate, everywhere)), left
             if after is None or after <= LIMIT:
                 return replace(
                     finding,
@@ -137,6 +148,18 @@ class Comparison:
         calls = [f"{side} computes {written(call)}{place(call)}"
                  for side, call in (("Keras", at.keras), ("PyTorch", at.torch)) if call is not None]  # fmt: skip
         return replace(finding, tried=tuple(dict.fromkeys(tried)), says=", ".join(calls))
+
+    def _everywhere(self, candidate: Candidate) -> list[Edit]:
+        """A change of one call made wherever its line runs, as in a loop; nothing where it runs once."""
+        events = self.replay.theirs.events
+        out: list[Edit] = []
+        for edit in candidate.edits:
+            if edit["do"] not in ("arguments", "exchange", "code", "skip") or edit["event"] >= len(events):
+                return []
+            own = events[edit["event"]]
+            same = [e for e in events if own.where and (e.where, e.call, e.text) == (own.where, own.call, own.text)]
+            out += [{**edit, "event": event.index} for event in same]
+        return out if len(out) > len(candidate.edits) and not candidate.arrays else []
 
     def _proved(self, candidate: Candidate, at: At) -> dict[str, Remedy]:
         """What to write on either side, as far as it was run and both agree with it."""
@@ -176,6 +199,22 @@ class Comparison:
         event = self.replay.theirs.producers.get(anchor.torch.inputs[0]) if anchor.torch.inputs else None
         return event if event is not None and event.settings.get("name") == "pad" else None
 
+    def _with_pad(self, anchor: Anchor) -> Event:
+        """Keras's call with what a call right before it pads counted as its own padding."""
+        mine, keras = self.replay.mine, anchor.keras
+        event = mine.producers.get(keras.inputs[0]) if keras.inputs else None
+        if event is None or event.settings.get("name") != "pad" or "pads" not in keras.settings:
+            return keras
+        before, after = mine.values[event.inputs[0]], mine.values[event.outputs[0]]
+        pads = []
+        for axis, own in enumerate(keras.settings["pads"], start=1):
+            spare = after.shape[axis] - before.shape[axis]
+            start = next((i for i in range(spare + 1) if _holds(after, before, axis, i)), None)
+            if start is None:
+                return keras
+            pads.append([own[0] + start, own[1] + spare - start])
+        return replace(keras, settings={**keras.settings, "pads": pads})
+
     def _states(self, anchor: Anchor) -> list[np.ndarray]:
         """The arrays of initial state that Keras's recurrent layer gets."""
         if anchor.torch.family not in ("lstm", "gru", "rnn"):
@@ -190,6 +229,18 @@ class Comparison:
         if anchor is None:
             return "the output"
         return anchor.path if side == 0 else self.pairs[anchor.path]
+
+
+def _holds(padded: np.ndarray, value: np.ndarray, axis: int, start: int) -> bool:
+    """Whether a value begins at a place along one axis of a padded one."""
+    kept = np.take(padded, range(start, start + value.shape[axis]), axis)
+    sums = [np.abs(each).sum(tuple(a for a in range(each.ndim) if a != axis)) for each in (kept, value)]
+    return bool(np.allclose(sums[0], sums[1], rtol=1e-4))
+
+
+def _all(candidate: Candidate, edits: list[Edit]) -> InTorch | None:
+    """What a candidate has to write in PyTorch, for every run of the line."""
+    return InTorch(candidate.torch.text, edits) if candidate.torch is not None else None
 
 
 def _calls(finding: Finding) -> tuple[str, str]:

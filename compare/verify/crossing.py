@@ -16,7 +16,8 @@ from compare.verify.whole import FAR, Whole
 from twin.bridge import Arrays, Leaf
 from twin.trace import Event, Trace
 
-SECONDS = 4.0  # for pairings beyond the first guesses
+SECONDS = 4.0  # for pairings beyond the first guesses, but no fewer than so many
+TRIALS = 60
 
 
 @dataclass
@@ -75,8 +76,8 @@ class Crossing:
             return self.count(pairing)
 
         fewest, best = counted(tried[0]), tried[0]
-        for other in (*tried[1:], *tried[0].alternatives()):
-            if fewest <= 1 or time.monotonic() - start > SECONDS:
+        for trial, other in enumerate((*tried[1:], *tried[0].alternatives())):
+            if fewest <= 1 or (time.monotonic() - start > SECONDS and trial > TRIALS // 4):
                 break
             number = counted(other)
             if number < fewest:
@@ -92,7 +93,7 @@ class Crossing:
             if trace.stopped:  # nobody knows what would have been used
                 used[side] |= {leaf.path for leaf in leaves}
         out: list[Pairing] = []
-        problem = ""
+        problem: Unpaired | None = None
         for weights in GUESSES:
             pairing = pair(*self.leaves, self.traces, len(self.whole.inputs), self.given, weights)
             told = unpaired(pairing, used)
@@ -100,7 +101,8 @@ class Crossing:
             if not told and all(pairing.shown != each.shown for each in out):
                 out.append(pairing)
         if not out:
-            raise Unpaired(problem)
+            assert problem is not None
+            raise problem
         return out
 
     def _try(self, pairing: Pairing) -> tuple[float, Pairing]:
@@ -115,11 +117,12 @@ class Crossing:
     def _search(self, far: float, pairing: Pairing, limit: float) -> tuple[float, Pairing]:
         """Other pairings that fit, from the best one on, while time allows."""
         start = time.monotonic()
-        improved = True
-        while improved and time.monotonic() - start < SECONDS:
+        improved, trials = True, 0
+        while improved and (time.monotonic() - start < SECONDS or trials < TRIALS):
             improved = False
             for other in (*pairing.alternatives(), *gates_rearranged(pairing)):
-                if time.monotonic() - start > SECONDS:
+                trials += 1
+                if time.monotonic() - start > SECONDS and trials > TRIALS:
                     break
                 self.load(other)
                 now = self.whole.apart(False)

@@ -3,8 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from compare.verify.verdict import Finding
-from twin.trace import Event
+import numpy as np
+
+from compare.verify import axes
+from compare.verify.verdict import LIMIT, Finding
+from twin.trace import Event, Trace
 
 Drop = tuple[float, int]  # the rate, and the number of draws
 
@@ -29,6 +32,57 @@ def rates(rung: str, keras: Event, torch: Event) -> Finding:
     """Two calls with other rates."""
     says = f"Keras drops {keras.settings['rate']:g} of the values, PyTorch {torch.settings['rate']:g}"
     return Finding(rung, keras.label, torch.label, "The dropout rates are not equal", "dropout_rate", says=says)
+
+
+def misplaced(keras: Trace, torch: Trace) -> Finding | None:
+    """Two dropouts of one rate that drop other values, such as one before and one after a sum; None where none do.
+
+    Args:
+        keras, torch: both passes in training mode, in which dropout passed everything on.
+    """
+    left = active(torch.events)
+    alone = []
+    for event in active(keras.events):
+        value = keras.values[event.inputs[0]]
+        same = next((e for e in left if _rate(e) == _rate(event) and _distance(value, torch, e) <= LIMIT), None)
+        if same is None:
+            alone.append(event)
+        else:
+            left.remove(same)
+    for event in alone:
+        value = keras.values[event.inputs[0]]
+        for other in left:
+            native = torch.values.get(other.inputs[0])
+            if native is None or native.size != value.size or _rate(event) != _rate(other):
+                continue
+            if _commutes(value, native):
+                continue
+            says = (
+                f"Keras drops values of what enters {event.label}, PyTorch of what enters {other.label}: another value"
+            )
+            what = "The same rate is applied to other values"
+            return Finding("training", event.label, other.label, what, "dropout_position", says=says)
+    return None
+
+
+def _rate(event: Event) -> float:
+    return round(float(event.settings["rate"]), 6)
+
+
+def _distance(value: np.ndarray, torch: Trace, event: Event) -> float:
+    native = torch.values.get(event.inputs[0])
+    return float("inf") if native is None else axes.distance(value, native)[0]
+
+
+def _commutes(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether one value is the other after what dropout may come before or behind: a ReLU, or a factor."""
+    for source, value in ((one, other), (other, one)):
+        if axes.distance(np.maximum(source, 0), value)[0] <= LIMIT:
+            return True
+        factor = float(np.linalg.norm(value)) / max(float(np.linalg.norm(source)), 1e-30)
+        if axes.distance(source * factor, value)[0] <= LIMIT:
+            return True
+    return False
 
 
 def in_inference(counts: tuple[int, int]) -> Finding:

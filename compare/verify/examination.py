@@ -20,7 +20,7 @@ from compare.verify import backward, dropout, structure
 from compare.verify.comparison import Comparison
 from compare.verify.crossing import Crossing, perturbed
 from compare.verify.flow import places
-from compare.verify.pairing import Pairing
+from compare.verify.pairing import Pairing, Unpaired
 from compare.verify.replay import Replay
 from compare.verify.segments import Anchor, before_flatten, cropped, dropout_pairs
 from compare.verify.subject import Subject
@@ -51,6 +51,7 @@ class Examination:
         training: whether to examine training mode too.
         tell: called with a word on what happens.
         perturb: whether fresh constant arrays of Keras's are moved first.
+        draws: whether the inputs were made, so that others may be made too.
     """
 
     keras: Subject
@@ -62,6 +63,7 @@ class Examination:
     training: bool = True
     tell: Callable[[str], None] = lambda word: None
     perturb: bool = True
+    draws: bool = False
     leaves: dict[str, Leaf] = field(default_factory=dict, init=False)
     native: dict[str, Leaf] = field(default_factory=dict, init=False)
     pairing: Pairing = field(default_factory=lambda: Pairing(()), init=False)
@@ -91,7 +93,12 @@ class Examination:
         own = self.torch.dump() if self.weights == "own" else {}
         sides = list(self.leaves.values()), list(self.native.values())
         crossing = Crossing(whole, self.weights == "back", sides, self.given, (mine, theirs), self._unlike_layers)
-        self.pairing, far = crossing.find()
+        try:
+            self.pairing, far = crossing.find()
+        except Unpaired as error:
+            if not error.lone:
+                raise
+            return self._verdict("differ", (structure.without_partner(error.lone),), {}, [*self._notes(mine)])
         self.traced.clear()  # of other weights
         self.flat = {}
         notes = [*self._notes(mine)]
@@ -139,6 +146,8 @@ class Examination:
             return self._verdict("differ", found, rungs, notes)
         rungs["gradients"] = worst
         found = backward.trained(self.pairing)
+        if not found and self.draws:
+            found = self._other_inputs()
         if not found and self.perturb and self.weights == "cross":
             found = self._small(whole)
         if found:
@@ -191,6 +200,24 @@ class Examination:
         first = min(places.get(finding.keras, len(places)) for finding in misfits)
         before = [f for f in found if places.get(f.keras.split(" ")[0], len(places)) < first]
         return (*before, *misfits)
+
+    def _other_inputs(self) -> tuple[Finding, ...]:
+        """What larger and smaller inputs show: limits that the first ones did not reach, or that all of them passed."""
+        for scale in (8.0, 0.1):
+            inputs, native = ([_scaled(a, scale) for a in side] for side in (self.inputs, self.torch_inputs))
+            if all(np.array_equal(one, other) for one, other in zip(inputs, self.inputs, strict=True)):
+                continue
+            whole = Whole(self.keras, self.torch, inputs, native)
+            far = whole.apart(False)
+            if any(whole.unusable().values()) or far <= whole.limit(False):
+                continue
+            kept = self.inputs, self.torch_inputs, dict(self.traced)
+            self.inputs, self.torch_inputs = inputs, native
+            self.traced.clear()
+            found = self._local("forward", False, far)
+            self.inputs, self.torch_inputs, self.traced = kept
+            return (replace(found[0], what=f"On inputs {scale:g} times as large: {found[0].what}"), *found[1:])
+        return ()
 
     def _small(self, whole: Whole) -> tuple[Finding, ...]:
         """Epsilons that differ, shown by weights that make the values small: a variance of one hides them."""
@@ -372,8 +399,11 @@ class Examination:
             dropout.drops(side.dropped(inputs))
             for side, inputs in ((self.keras, self.inputs), (self.torch, self.torch_inputs))
         )
-        if sorted(mine) == sorted(theirs) or whole.apart(True, masks=True) <= whole.limit(True):
+        if whole.apart(True, masks=True) <= whole.limit(True):
             return (), far
+        if sorted(mine) == sorted(theirs):
+            misplaced = None if self._mine(True).stopped else dropout.misplaced(self._mine(True), self._theirs(True))
+            return ((misplaced,) if misplaced else ()), far
         if len(mine) != len(theirs) and not self._mine(True).stopped:
             found = self._forward("training", True)[0]
             if found:
@@ -381,6 +411,10 @@ class Examination:
         events = dropout.active(self._mine(True).events), dropout.active(self._theirs(True).events)
         finding = dropout.difference(mine, theirs, events)
         return ((finding,) if finding else ()), far
+
+
+def _scaled(array: np.ndarray, scale: float) -> np.ndarray:
+    return (array * scale).astype(array.dtype) if array.dtype.kind == "f" else array
 
 
 def _not_numbers(unusable: Mapping[str, Sequence[str]]) -> Finding:

@@ -16,6 +16,7 @@ class Place:
         before: the nearest layers with weights upstream, and the model's inputs as `input 0`.
         after: the nearest layers downstream, and the outputs as `output y`.
         role: what comes right before, and what its output goes into, at which place.
+        joined: the first concatenation or stack downstream, and at which place its output goes into it; "" for none.
     """
 
     order: int
@@ -23,6 +24,7 @@ class Place:
     before: frozenset[str]
     after: frozenset[str]
     role: tuple[str, ...]
+    joined: str = ""
 
 
 def places(trace: Trace, inputs: int, leaves: Sequence[str] = ()) -> dict[str, Place]:
@@ -79,7 +81,14 @@ def _places(trace: Trace, inputs: int, reaching: set[int]) -> dict[str, Place]:
             if source in after:
                 after[source].add(f"output {name}")
     return {
-        leaf: Place(event.index, calls[leaf], frozenset(before[leaf]), frozenset(after[leaf]), role(trace, event))
+        leaf: Place(
+            event.index,
+            calls[leaf],
+            frozenset(before[leaf]),
+            frozenset(after[leaf]),
+            role(trace, event),
+            joined(trace, event),
+        )
         for leaf, event in first.items()
     }
 
@@ -94,6 +103,20 @@ def _sources(trace: Trace, inputs: int) -> Mapping[int, frozenset[str]]:
         for number in event.outputs:
             found[number] = whole
     return found
+
+
+def joined(trace: Trace, event: Event) -> str:
+    """Where a call's output is put beside others: the number of that call among its kind, and the place in it."""
+    joins = [e.index for e in trace.events if e.settings.get("name") in ("concatenate", "stack") and len(e.inputs) > 1]
+    value = event.outputs[0]
+    for _ in range(12):
+        consumer = next((e for e in trace.events if value in e.inputs and e.index > event.index), None)
+        if consumer is None or not consumer.outputs:
+            return ""
+        if consumer.index in joins:
+            return f"{joins.index(consumer.index)}:{consumer.inputs.index(value)}"
+        value = consumer.outputs[0]
+    return ""
 
 
 def role(trace: Trace, event: Event) -> tuple[str, ...]:

@@ -11,6 +11,9 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from compare.verify import axes as alignment
+from compare.verify.comparison import Comparison
+from compare.verify.replay import Replay
+from compare.verify.subject import Subject
 from compare.verify.verdict import GRADIENT_LIMIT, LIMIT, Finding, Remedy
 
 
@@ -80,6 +83,23 @@ class Losses:
                 tried.append(trial.cause)
         says = f"Keras computes {wanted.text}; PyTorch {got.text}"
         return replace(finding, says=says, tried=tuple(dict.fromkeys(tried))), far
+
+    def followed(self, keras: Subject, torch: Subject) -> list[Finding]:
+        """Both losses call by call, as models of outputs and targets: what differs, and why.
+
+        Args:
+            keras, torch: the losses as models.
+        """
+        outputs, target = self.given["outputs"], self.given["target"]
+        functions = [FUNCTIONS.get(self.first.get(side, ""), lambda x: x) for side in ("keras", "torch")]
+        ours, inputs = ([function(outputs).astype(np.float32), target] for function in functions)
+        mine = keras.trace(ours)
+        for given in (inputs, [np.moveaxis(each, -1, 1) if each.ndim > 2 else each for each in inputs]):
+            theirs = torch.trace(given)
+            if not theirs.stopped:
+                replay = Replay(torch, given, False, mine, theirs, [], [])
+                return Comparison(replay, "loss", keras, {}).findings()[0] if not mine.stopped else []
+        return []
 
     def of_keras(self, transform: str = "", changes: Mapping[str, Any] | None = None) -> Loss:
         """Keras's loss, of outputs that pass a function first, and with some arguments changed."""

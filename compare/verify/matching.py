@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from compare.verify.composed import composed, stacked
 from compare.verify.flow import Place, places
-from compare.verify.pairing import Alone, Link, Match, Pairing, Unpaired, composition, of_parts
+from compare.verify.pairing import Alone, Link, Match, Pairing, Unpaired, of_parts
 from compare.verify.parts import Part, View, of_keras, of_torch
 from twin.bridge import Leaf
 from twin.trace import Trace
@@ -42,12 +43,6 @@ SAME_WORD = {
 
 
 EMPTY_WORDS = {"layer", "layers", "model", "net", "module", "module_list", "self", "running", "moving", "array"}
-
-
-RANKS = {
-    "q": 0, "query": 0, "k": 1, "key": 1, "v": 2, "value": 2, "i": 0, "input": 0, "f": 1, "forget": 1, "c": 2, "g": 2,
-    "cell": 2, "o": 3, "output": 3, "z": 0, "update": 0, "r": 1, "reset": 1, "h": 2, "n": 2, "new": 2,
-}  # fmt: skip
 
 
 @dataclass
@@ -120,7 +115,7 @@ def pair(
     known = {match.keras[0].leaf.path: match.torch[0].leaf.path for match in matches}
     for fits in (_equal, _alike):
         matches += _assigned(sides, known, fits, weights)
-    matches += _composed(sides) + _arrays(sides, known, weights, called=True)
+    matches += composed(*sides) + stacked(*sides) + _arrays(sides, known, weights, called=True)
     matches += _arrays(sides, known, weights, called=False)  # a trace does not see every use of an array
     misfits = [
         (match.keras[0], match.torch[0]) for match in _assigned(sides, known, lambda a, b: a.kind == b.kind, weights)
@@ -140,8 +135,8 @@ def pair(
     return Pairing(tuple(matches), tuple(alone), tuple(misfits), tuple(shared))
 
 
-def unpaired(pairing: Pairing, used: Mapping[str, set[str]]) -> str:
-    """The message for arrays without partner, with the option to paste; "" where there are none that count."""
+def unpaired(pairing: Pairing, used: Mapping[str, set[str]]) -> Unpaired | None:
+    """What to raise for arrays without partner, with the option to paste; None where there are none that count."""
     alone: dict[str, list[Part]] = {"Keras": [], "PyTorch": []}
     matched = {id(part) for match in pairing.matches for part in (*match.keras, *match.torch)}
     for each in pairing.alone:
@@ -150,7 +145,7 @@ def unpaired(pairing: Pairing, used: Mapping[str, set[str]]) -> str:
         if counts and each.part not in alone[each.side]:
             alone[each.side].append(each.part)
     if not any(alone.values()):
-        return ""
+        return None
     told = "; ".join(
         f"only in {side}: " + ", ".join(f"{part.path} ({part.leaf.kind})" for part in parts)
         for side, parts in alone.items()
@@ -158,7 +153,9 @@ def unpaired(pairing: Pairing, used: Mapping[str, set[str]]) -> str:
     )
     paste = " ".join(f"--map {a.path}={b.path}" for a, b in zip(*alone.values(), strict=False))
     hint = f"if these belong together, add {paste}" if paste else "one model has more layers than the other"
-    return f"the models' layers do not pair up; {told}; {hint}"
+    single = [(side, part.leaf.path, part.leaf.kind) for side, parts in alone.items() for part in parts]
+    whole = not all(alone.values()) and all(match.sure for match in pairing.matches) and not pairing.misfits
+    return Unpaired(f"the models' layers do not pair up; {told}; {hint}", single if whole else ())
 
 
 def _given(sides: tuple[_Side, _Side], given: Mapping[str, str]) -> list[Match]:
@@ -237,6 +234,7 @@ def _score(
     score = 1.0 - weights.order * abs(ranks[0][id(one)] - ranks[1][id(other)])
     score += weights.name * alike(one, other)
     score += 0.7 * (mine.role == native.role) * (weights.flow > 0)
+    score += 0.7 * (mine.joined == native.joined != "") * (weights.flow > 0)
     score += weights.flow * (_overlap(mine.before, native.before, known) + _overlap(mine.after, native.after, known))
     score += 1.0 * (one.path.removeprefix(one.leaf.path) == other.path.removeprefix(other.leaf.path) != "")
     return score - 2.0 * (bool(mine.calls) != bool(native.calls))
@@ -274,42 +272,6 @@ def words(path: str, kind: str) -> set[str]:
 
 def _plain(path: str) -> str:
     return path.lower().replace("_", "").removeprefix("module.")
-
-
-def _composed(sides: tuple[_Side, _Side]) -> list[Match]:
-    """Several projections of one side that lie side by side in one of the other, such as query, key and value."""
-    matches = []
-    for big, small in (sides, sides[::-1]):
-        for whole in [part for part in big.left if part.kind in ("dense", "conv") and "kernel" in part.views]:
-            shape = whole.views["kernel"].own_shape
-            group: list[Part] = []
-            fitting = [
-                part for part in small.left
-                if part.kind == whole.kind and "kernel" in part.views
-                and part.views["kernel"].own_shape[:-1] == shape[:-1]
-                and part.views["kernel"].own_shape[-1] < shape[-1]
-            ]  # fmt: skip
-            for start in range(len(fitting)):
-                total = 0
-                for end in range(start, len(fitting)):
-                    total += fitting[end].views["kernel"].own_shape[-1]
-                    if total == shape[-1]:
-                        group = fitting[start : end + 1]
-                        break
-                if group:
-                    break
-            if len(group) > 1:
-                group = sorted(group, key=_gate)
-                matches.append(composition(whole, group, big is sides[0]))
-                big.take(whole)
-                small.take(*group)
-    return matches
-
-
-def _gate(part: Part) -> int:
-    """The usual place of a piece by its name: query, key, value; input, forget, cell, output."""
-    last = re.findall(r"[a-z]+", part.path.lower())
-    return next((RANKS[word] for word in reversed(last) if word in RANKS), 0)
 
 
 def _arrays(sides: tuple[_Side, _Side], known: Mapping[str, str], weights: Weights, called: bool) -> list[Match]:
@@ -372,8 +334,9 @@ def _as(view: View, shape: Sequence[int]) -> View:
     orders = [
         o for o in itertools.permutations(range(len(view.shape))) if tuple(view.shape[a] for a in o) == tuple(shape)
     ]
-    first = (*range(1, len(view.shape)), 0)
-    order = first if first in orders else orders[0] if orders else ()
+    rank = len(view.shape)
+    usual = ((*range(2, rank), 1, 0), (*range(1, rank), 0))  # a convolution's, and channels first
+    order = next((each for each in usual if each in orders), orders[0] if orders else ())
     turned = tuple(view.shape[axis] for axis in order)
     return replace(view, order=order, turned=turned, shape=tuple(shape))
 

@@ -80,10 +80,40 @@ class Optimizers:
                 if left <= STEP_LIMIT:
                     fix = {"torch": Remedy(_fix(theirs, {**changes, **more}), left)}
                     says = _words(mine, theirs, {**changes, **more})
-                    return replace(finding, cause=cause, after=left, says=says, fix=fix), far
+                    return replace(finding, cause=_named(cause, mine, theirs), after=left, says=says, fix=fix), far
             tried.append(cause)
+        found = self._fewest(mine, theirs, wanted, partners)
+        if found:
+            changes, left = found
+            names = [name for name in changes if name not in PLACES] or list(changes)
+            cause = _named(CAUSES.get(names[-1], names[-1]), mine, theirs)
+            fix = {"torch": Remedy(_fix(theirs, changes), left)}
+            return replace(finding, cause=cause, after=left, says=_words(mine, theirs, changes), fix=fix), far
         says = f"Keras has {mine['kind']} with {mine['settings']}, PyTorch {theirs['kind']} with {theirs['settings']}"
         return replace(finding, says=says, tried=tuple(dict.fromkeys(tried))), far
+
+    def _fewest(
+        self,
+        mine: Mapping[str, Any],
+        theirs: Mapping[str, Any],
+        wanted: Sequence[np.ndarray],
+        partners: Mapping[str, str],
+    ) -> tuple[dict[str, Any], float] | None:
+        """The fewest changes of PyTorch's optimizer with which both agree: all, without those that are not needed."""
+        every = _every(mine, theirs, {a.torch: list(a.penalties) for a in self.arrays if any(a.penalties)}, partners)
+
+        def left(changes: Mapping[str, Any]) -> float:
+            return self._apart(wanted, self._torch(changes)[1])
+
+        far = left(every)
+        if far > STEP_LIMIT:
+            return None
+        for name in list(every):
+            fewer = {other: value for other, value in every.items() if other != name}
+            now = left(fewer)
+            if now <= STEP_LIMIT:
+                every, far = fewer, now
+        return (every, far) if every else None
 
     def _given(self, names: Sequence[str]) -> tuple[Arrays, Arrays]:
         return dict(zip(names, self.weights, strict=True)), dict(zip(names, self.gradients, strict=True))
@@ -107,7 +137,11 @@ class Optimizers:
 def _place_of_epsilon(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:
     """What puts PyTorch's epsilon where Keras adds it, where both have the same one."""
     own, native = mine["settings"].get("eps"), theirs["settings"].get("eps")
-    if own is None or native is None or not math.isclose(own, native, rel_tol=1e-3):
+    if own is None or native is None:
+        return {}
+    if theirs["kind"] in ROOTED and own <= 1e-12 and native <= 1e-7:  # as small as can be under a root and beside it
+        return {"inside": True, "eps": own}
+    if not math.isclose(own, native, rel_tol=1e-3):
         return {}
     if "betas" in theirs["settings"]:
         return {"epsilon_hat": True}
@@ -130,7 +164,8 @@ def _of_schedules(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> Finding
     what = f"The learning rate of step {steps[first]} is {rates[first]:.6g} in Keras, {native[first]:.6g} in PyTorch"
     names = kind or mine["kind"], theirs["scheduler"] or theirs["kind"]
     at = dict(zip(steps, rates, strict=True)), dict(zip(steps, native, strict=True))
-    cause, says = "schedule", f"Keras's rates come from {names[0]}, PyTorch's from {names[1]}"
+    cause = "step_decay" if names == ("ExponentialDecay", "StepLR") else "schedule"
+    says = f"Keras's rates come from {names[0]}, PyTorch's from {names[1]}"
     for shift, word in ((1, "later"), (-1, "earlier")):
         pairs = [(rate, at[1][step + shift]) for step, rate in at[0].items() if step + shift in at[1]]
         if len(pairs) > 3 and all(math.isclose(*pair, rel_tol=1e-3) for pair in pairs):
@@ -140,11 +175,71 @@ def _of_schedules(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> Finding
 
 
 ROOTED = ("RMSprop", "Adagrad")  # where Keras adds epsilon under the root, and PyTorch behind it
+PLACES = ("eps", "epsilon_hat", "inside")
+OTHERS = {"lr_decay": 0.0, "dampening": 0.0, "weight_decay": 0.0, "momentum_decay": 1.0}  # what Keras has not
 CAUSES = {
+    "kind": "optimizer_class", "penalties": "l2_regularizer", "undecayed": "param_groups", "one_group": "param_groups",
+    "decoupled": "adam_weight_decay", "unclipped": "clipnorm", "ema": "weight_average", "rates": "schedule",
     "lr": "learning_rate", "eps": "adam_epsilon", "betas": "adam_betas", "momentum": "momentum",
     "alpha": "rmsprop_defaults", "initial_accumulator_value": "adagrad_accumulator", "weight_decay": "weight_decay",
     "rho": "adadelta_defaults", "clipnorm": "clipnorm", "clipvalue": "clipvalue", "global_clipnorm": "global_clipnorm",
 }  # fmt: skip
+
+
+def _named(cause: str, mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
+    """A cause, where a row of the catalogue is about defaults that are not those here."""
+    pairs = {
+        name: (mine["settings"].get(name), theirs["settings"].get(name)) for name in ("alpha", "weight_decay", "lr")
+    }
+    if cause == "rmsprop_defaults" and pairs["alpha"] != (0.9, 0.99):
+        return "rmsprop_rho"
+    if cause == "weight_decay" and pairs["weight_decay"] == (0.004, 0.01):
+        return "adamw_decay_default"
+    if cause == "learning_rate" and theirs["kind"] == "SGD" and np.allclose(pairs["lr"], (0.01, 0.001), atol=0):
+        return "sgd_learning_rate"
+    return cause
+
+
+def _every(
+    mine: Mapping[str, Any],
+    theirs: Mapping[str, Any],
+    penalties: Mapping[str, Sequence[float]],
+    partners: Mapping[str, str],
+) -> dict[str, Any]:
+    """All that PyTorch's optimizer would have to do otherwise; what is the likeliest cause is left out last."""
+    own, native = mine["settings"], theirs["settings"]
+    kind = "" if mine["kind"] in ("Ftrl", "Lamb", "Lion", "Muon") else mine["kind"].replace("Nadam", "NAdam")
+    changes: dict[str, Any] = {}
+    adam, rooted = "betas" in own, mine["kind"] in ROOTED
+    if adam and mine["kind"] in ("Adam", "AdamW", "Nadam"):
+        changes["epsilon_hat"] = True
+    if rooted:
+        changes["inside"] = True
+    if "eps" in own:
+        changes["eps"] = own["eps"]
+    changes |= {name: own[name] for name in ("clipnorm", "clipvalue", "global_clipnorm") if own.get(name)}
+    changes["unclipped"] = True
+    if "initial_accumulator_value" in own and mine["kind"] == "Adagrad":
+        changes["initial_accumulator_value"] = own["initial_accumulator_value"]
+    if mine["undecayed"]:
+        changes["undecayed"] = [partners[name] for name in mine["undecayed"]]
+    if own.get("weight_decay"):
+        changes["decoupled"] = True
+    if own.get("use_ema"):
+        changes["ema"] = 0.99
+    if theirs.get("groups"):
+        changes["one_group"] = True
+    if len(set(mine["rates"])) > 1 or len(set(theirs["rates"])) > 1:
+        changes["rates"] = mine["rates"]
+    changes |= {name: value for name, value in OTHERS.items() if native.get(name) and name not in own}
+    changes |= {n: v for n, v in own.items() if n not in PLACES and n in native and native[n] != v}
+    if len(set(theirs["rates"])) > 1 or "rates" in changes:
+        changes.pop("lr", None)
+    if penalties:
+        changes["penalties"] = penalties
+    if kind and kind.lower() not in theirs["kind"].lower():
+        changes = {**own, **changes, "kind": kind}
+    return changes
 
 
 def _changes(
@@ -225,6 +320,10 @@ def _words(mine: Mapping[str, Any], theirs: Mapping[str, Any], changes: Mapping[
         )
     if changes.get("undecayed"):
         parts.append(f"Keras leaves weight decay off {', '.join(mine['undecayed'])}")
+    if "kind" in changes:
+        parts.append(f"Keras has {mine['kind']}, PyTorch {theirs['kind']}")
+    if "penalties" in changes:
+        parts.append(f"Keras's layers add a penalty on {', '.join(changes['penalties'])} to the loss")
     if "ema" in changes:
         parts.append("Keras overwrites the weights with their moving average (use_ema=True)")
     if changes.get("epsilon_hat"):
@@ -241,6 +340,7 @@ def _fix(theirs: Mapping[str, Any], changes: Mapping[str, Any]) -> str:
     if "rates" in changes:
         return "a scheduler that gives " + ", ".join(f"{rate:.4g}" for rate in changes["rates"]) + " in the first steps"
     kind = "AdamW" if changes.get("decoupled") and theirs["kind"] == "Adam" else theirs["kind"]
+    kind = changes.get("kind", kind)
     given = {name: value for name, value in changes.items() if name in theirs["settings"]}
     parts = [f"torch.optim.{kind}({', '.join(f'{name}={_short(value)}' for name, value in given.items())})"]
     clips = {
@@ -251,6 +351,8 @@ def _fix(theirs: Mapping[str, Any], changes: Mapping[str, Any]) -> str:
     parts += ["no clipping of its own"] if changes.get("unclipped") else []
     parts += [text.format(changes[name]) for name, text in clips.items() if changes.get(name)]
     parts += ["p *= 1 - lr * weight_decay before each step"] if changes.get("decoupled") and kind == "SGD" else []
+    for name, (l1, l2) in changes.get("penalties", {}).items():
+        parts += [f"{l1:g} * {name}.abs().sum() + {l2:g} * {name}.square().sum() added to the loss"]
     if changes.get("undecayed"):
         parts += [f"a group of its own with weight_decay=0 for {', '.join(changes['undecayed'])}"]
     parts += ["one group with all parameters"] if changes.get("one_group") else []

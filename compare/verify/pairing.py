@@ -16,7 +16,16 @@ from twin.errors import TwinError
 
 
 class Unpaired(TwinError):
-    """Some layers have no partner."""
+    """Some layers have no partner.
+
+    Args:
+        message: for a person.
+        lone: the layers of the side that has more, where the other side has all of its own paired: (side, path, type).
+    """
+
+    def __init__(self, message: str, lone: Sequence[tuple[str, str, str]] = ()):
+        super().__init__(message)
+        self.lone = lone
 
 
 @dataclass(frozen=True)
@@ -114,6 +123,7 @@ class Pairing:
     def alternatives(self) -> Iterator["Pairing"]:
         """Other pairings that fit as well: two partners exchanged, pieces or gates in another order, transposed."""
         single = [i for i, m in enumerate(self.matches) if len(m.keras) == len(m.torch) == 1]
+        yield from self._at_once()
         for place, match in enumerate(self.matches):
             for links in _rearranged(match):
                 yield self.exchanged({place: replace(match, links=links)})
@@ -127,6 +137,14 @@ class Pairing:
                     )
             elif _exchangeable(one, other):
                 yield self.exchanged({i: _exchanged(one, other), j: _exchanged(other, one)})
+
+    def _at_once(self) -> Iterator["Pairing"]:
+        """One rearrangement of all matches that allow it: a user writes all layers of a kind alike."""
+        options = {place: list(_rearranged(match)) for place, match in enumerate(self.matches)}
+        for number in {len(each) for each in options.values() if each}:
+            places = [place for place, each in options.items() if len(each) == number]
+            for choice in range(number) if len(places) > 1 else ():
+                yield self.exchanged({i: replace(self.matches[i], links=options[i][choice]) for i in places})
 
     def reordered(self, axes: Mapping[str, Mapping[int, np.ndarray]]) -> "Pairing":
         """With the positions of some axes of PyTorch's arrays in Keras's order: array -> axis -> places."""

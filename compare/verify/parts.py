@@ -62,7 +62,7 @@ class View:
         if self.columns is not None:
             whole = replace(self, columns=None)
             base = whole.get(arrays).copy()
-            base[..., self.columns[0] : self.columns[1]] = value
+            base[..., self.columns[0] : self.columns[1]] = value.reshape(self.own_shape)
             whole.put(arrays, base)
             return
         native = arrays[self.name] = np.array(arrays[self.name])
@@ -80,6 +80,8 @@ class View:
 
     def _whole(self, native: np.ndarray) -> np.ndarray:
         value = native if self.rows is None else native[self.rows[0] : self.rows[1]]
+        if self.order and value.ndim != len(self.order):  # axes of length 1 that the common form has not
+            value = value.reshape([self.turned[place] for place in np.argsort(self.order)])
         value = value.transpose(self.order) if self.order else value
         value = value.reshape(self.shape)
         if self.gates:
@@ -163,6 +165,8 @@ def of_keras(leaf: Leaf) -> list[Part]:
         return [_keras_recurrent(leaf, f"{way}.") for way in ("forward", "backward")]
     if kind.removesuffix("Cell") in ("LSTM", "GRU", "SimpleRNN"):
         return [_keras_recurrent(leaf, "")]
+    if _hand_written_dense(leaf):
+        return [_part(leaf, "", "dense", _hand_written_dense(leaf))]
     if kind == "MultiHeadAttention":
         names = ("query", "key", "value", "attention_output")
         return [_keras_projection(leaf, name) for name in names if f"{name}.kernel" in shapes]
@@ -174,7 +178,7 @@ def of_torch(leaf: Leaf) -> list[Part]:
     kind, shapes = leaf.kind, leaf.shapes
     if kind == "Linear" and "weight" in shapes:
         return [_part(leaf, "", "dense", _torch_dense(leaf, "weight", "bias"))]
-    if kind.startswith("Conv") and "weight" in shapes:
+    if kind.startswith("Conv") and len(shapes.get("weight", ())) > 2:
         return [_torch_conv(leaf)]
     if "Norm" in kind and kind.removesuffix("1d").removesuffix("2d").removesuffix("3d").endswith("Norm"):
         roles = {"weight": "scale", "bias": "shift", "running_mean": "mean", "running_var": "variance"}
@@ -188,7 +192,21 @@ def of_torch(leaf: Leaf) -> list[Part]:
         return [_torch_cell(leaf, "", "")]
     if kind == "MultiheadAttention":
         return _torch_attention(leaf)
+    if _hand_written_dense(leaf):
+        return [_part(leaf, "", "dense", _hand_written_dense(leaf))]
     return [_part(leaf, "", "array", {"array": _plain(leaf, name)}, name) for name in shapes]
+
+
+def _hand_written_dense(leaf: Leaf) -> dict[str, View]:
+    """The arrays of a layer that a user writes: a matrix, and a vector as long as only one of its axes."""
+    shapes = sorted(leaf.shapes.items(), key=lambda item: len(item[1]))
+    if [len(shape) for _, shape in shapes] != [1, 2]:
+        return {}
+    (bias, (length,)), (kernel, (rows, columns)) = shapes
+    if rows == columns or length not in (rows, columns):
+        return {}
+    view = _plain(leaf, kernel) if length == columns else _transposed(leaf, kernel)
+    return {"kernel": view, "bias": _plain(leaf, bias)}
 
 
 def _part(leaf: Leaf, suffix: str, kind: str, views: Mapping[str, View], name: str = "") -> Part:

@@ -19,9 +19,10 @@ from compare.verify.inputs import layouts, make_inputs
 from compare.verify.losses import Losses, between, penalties_in_words
 from compare.verify.optimizers import Optimizers, Trained
 from compare.verify.pairing import Pairing
-from compare.verify.verdict import Verdict
+from compare.verify.verdict import Finding, Verdict
 from compare.verify.whole import names_paired
 from twin import arrays
+from twin.differences import ROWS
 from twin.errors import TwinError
 
 LARGE_MODEL = 1_000_000  # weights, above which two builds are draws enough
@@ -118,7 +119,7 @@ def examine(request: Request, keras_session: Session, torch_session: Session, te
     mode = _load(request, keras, torch)
     given, native = _runnable(request, keras, torch, given)
     examination = Examination(
-        keras, torch, given, native, mode, request.pairs, request.training, tell, not request.weights
+        keras, torch, given, native, mode, request.pairs, request.training, tell, not request.weights, not request.data
     )
     verdict = examination.run()
     first = _activated(request, keras, torch, given, native) if verdict.verdict == "differ" else {}
@@ -140,9 +141,9 @@ def _open(request: Request, session: Session, inputs: list[np.ndarray]) -> tuple
     failure: TwinError | None = None
     options = [inputs]
     if not request.data:
-        options.append([_whole_numbers(array, 2) for array in inputs])
+        options.append([_whole_numbers(array, 2, place) for place, array in enumerate(inputs)])
     if not request.data and not request.kinds:
-        options.append([_whole_numbers(array, 2, everywhere=True) for array in inputs])
+        options.append([_whole_numbers(array, 2, place, everywhere=True) for place, array in enumerate(inputs)])
     for given in options:
         try:
             keras = OpenedModel(session, request.keras, request.keras_kwargs, given)
@@ -152,17 +153,26 @@ def _open(request: Request, session: Session, inputs: list[np.ndarray]) -> tuple
         kinds = keras.input_kinds()
         if not request.data and not request.kinds and len(kinds) == len(given):
             pairs = zip(given, kinds, strict=True)
-            given = [_whole_numbers(a, 8, everywhere=True) if kind == "int" else a for a, kind in pairs]
+            given = [
+                _whole_numbers(a, 8, i, everywhere=True) if kind == "int" else a for i, (a, kind) in enumerate(pairs)
+            ]
         return keras, given
     assert failure is not None
     raise failure
 
 
-def _whole_numbers(array: np.ndarray, below: int, everywhere: bool = False) -> np.ndarray:
-    """Whole numbers from 1 on, in place of whole numbers, or of any; rows after the first end in zeros."""
+def _whole_numbers(array: np.ndarray, below: int, place: int, everywhere: bool = False) -> np.ndarray:
+    """Whole numbers from 1 on, in place of whole numbers, or of any; rows after the first end in zeros.
+
+    Args:
+        array: what they stand for.
+        below: what they are smaller than.
+        place: which input this is; two inputs must not be the same numbers.
+        everywhere: also in place of floats.
+    """
     if array.dtype.kind != "i" and not everywhere:
         return array
-    made = np.random.default_rng(0).integers(min(1, below - 1), below, array.shape).astype(np.int32)
+    made = np.random.default_rng(place).integers(min(1, below - 1), below, array.shape).astype(np.int32)
     length = array.shape[1] if array.ndim == 2 else 0
     for row in range(1, len(made) if length > 2 else 0):
         made[row, length - min(row, length // 2) :] = 0
@@ -194,6 +204,7 @@ def _with_criteria(
 ) -> Verdict:
     """The rungs of the losses and the optimizer, where they are asked for."""
     rungs, notes, findings = dict(verdict.rungs), list(verdict.notes), []
+    unexplained = []
     if request.loss:
         outputs = keras.outputs(inputs[0], training=False)
         native = torch.outputs(inputs[1], training=False)
@@ -207,7 +218,11 @@ def _with_criteria(
             before = first.get(name or next(iter(outputs)), {})
             finding, rungs["loss"] = Losses(keras, torch, given, before).compare(name)
             findings += [finding] if finding else []
+            if finding and finding.cause is None and {*given} == {"outputs", "target"}:
+                unexplained.append((len(findings) - 1, Losses(keras, torch, given, before), references))
         notes += penalties_in_words(keras.penalties(inputs[0]))
+        for place, losses, references in unexplained:  # last: the losses are opened in place of the models
+            findings[place] = _explained(findings[place], losses, keras, torch, references)
     if request.optimizer and not findings:
         keras.optimizer_reference, torch.optimizer_reference = both("--optimizer", request.optimizer, STOCK_OPTIMIZERS)
         finding, rungs["optimizer"] = Optimizers(keras, torch, _trained(keras, torch, verdict)).compare()
@@ -216,6 +231,24 @@ def _with_criteria(
     broken = {finding.rung for finding in findings}
     rungs = {rung: far for rung, far in rungs.items() if rung not in broken}
     return replace(verdict, verdict=word, findings=tuple(findings), rungs=rungs, notes=tuple(notes))
+
+
+def _explained(
+    finding: Finding, losses: Losses, keras: OpenedModel, torch: OpenedModel, references: tuple[str, str]
+) -> Finding:
+    """A difference of two losses with the calls in which they differ, followed as those of a model."""
+    keras.loss_reference, torch.loss_reference = references
+    inputs = [losses.given["outputs"], losses.given["target"]]
+    try:
+        found = losses.followed(keras.as_loss(inputs), torch.as_loss(inputs))
+    except TwinError:
+        return finding
+    first = next((each for each in found if each.cause), None)
+    if first is None:
+        return finding
+    says = f"{first.keras} / {first.torch}: {first.says}"
+    cause = first.cause if first.cause in ROWS else f"loss_{first.cause}"
+    return replace(finding, cause=cause, after=first.after, says=says, fix=first.fix, tried=())
 
 
 def _with_initial(
@@ -306,9 +339,13 @@ def _runnable(
     options = [inputs]
     if not request.data and any(array.dtype.kind == "i" for array in inputs):
         bounds = [*([min(sizes)] if sizes else []), 8, 4, 2]
-        options = [[_whole_numbers(array, bound) for array in inputs] for bound in dict.fromkeys(bounds) if bound > 1]
+        options = [
+            [_whole_numbers(array, bound, place) for place, array in enumerate(inputs)]
+            for bound in dict.fromkeys(bounds)
+            if bound > 1
+        ]
     if not request.data and not request.kinds and all(array.dtype.kind == "f" for array in inputs):
-        options.append([_whole_numbers(array, 8, everywhere=True) for array in inputs])
+        options.append([_whole_numbers(array, 8, place, everywhere=True) for place, array in enumerate(inputs)])
     for given in options:
         try:
             keras.outputs(given, training=False)

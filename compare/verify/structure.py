@@ -1,6 +1,6 @@
 """Differences that arrays show before anything runs: shapes, biases, copies, and values where each side has its own."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from compare.verify import axes as alignment
@@ -77,7 +77,8 @@ class Layers:
                 "With reset_after=False the reset gate acts before the recurrent product, which torch.nn.GRU cannot do"
             )
             return Finding("structure", path, native, what, "gru_reset_after", says=says)
-        return Finding("structure", path, native, what, "shape")
+        rows = {"MultiHeadAttention": "attention_key_dim", "PReLU": "prelu_shared"}
+        return Finding("structure", path, native, what, rows.get(one.leaf.kind, "shape"))
 
     def unequal(self, mine: Arrays, own: Arrays) -> tuple[Finding, ...]:
         """Arrays that are not the same on both sides, with what would make them so."""
@@ -107,6 +108,19 @@ class Layers:
             what = f"{leaf.full(name)} is not Keras's: relative L2 {far[name]:.2g}"
             out.append(Finding("weights", path, other, what, cause, far[name], after, says, fix, tried))
         return tuple(out)
+
+
+def without_partner(lone: Sequence[tuple[str, str, str]]) -> Finding:
+    """A finding on layers that only one side has: all that the other side has is paired.
+
+    Args:
+        lone: side, path and type of each.
+    """
+    side, path, _ = lone[0]
+    paths = (path, "") if side == "Keras" else ("", path)
+    told = ", ".join(f"{each} ({type_})" for _, each, type_ in lone)
+    cause = "missing_layer" if side == "Keras" else "extra_layer"
+    return Finding("structure", *paths, f"Only {side} has {told}", cause, says="all other layers have a partner")
 
 
 def _followed(trace: Trace) -> dict[str, str]:

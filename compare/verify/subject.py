@@ -19,7 +19,12 @@ class Subject(Protocol):
     def outputs(self, inputs: Sequence[np.ndarray], training: bool, masks: bool = False) -> Arrays: ...
     def dropped(self, inputs: Sequence[np.ndarray], training: bool = True) -> list[dict[str, Any]]: ...
     def gradients(
-        self, inputs: Sequence[np.ndarray], cotangents: Mapping[str, np.ndarray], training: bool, masks: bool = False
+        self,
+        inputs: Sequence[np.ndarray],
+        cotangents: Mapping[str, np.ndarray],
+        training: bool,
+        masks: bool = False,
+        uncut: bool = False,
     ) -> Arrays: ...
     def statistics(
         self, inputs: Sequence[np.ndarray], masks: bool = False, momenta: Mapping[str, float] | None = None

@@ -80,8 +80,15 @@ class Whole:
             for side, arrays in found.items()
         }
 
-    def gradients(self, links: Sequence[Link], training: bool) -> list[tuple[Link, np.ndarray, np.ndarray, float]]:
+    def gradients(
+        self, links: Sequence[Link], training: bool, uncut: str = ""
+    ) -> list[tuple[Link, np.ndarray, np.ndarray, float]]:
         """For each pair of trainable arrays: the link, both gradients of one random sum of the outputs, rounding's.
+
+        Args:
+            links: the pairs.
+            training: the mode.
+            uncut: the side on which nothing stops a gradient.
 
         Raises:
             TwinError: when a model cannot be differentiated.
@@ -100,10 +107,11 @@ class Whole:
             turned[other] = _turned(made, value, got[other])
         if not cotangents:
             return []
-        mine = self.keras.gradients(self.inputs, cotangents, training, self.masks)
-        theirs = self.torch.gradients(self.torch_inputs, turned, training, self.masks)
+        ours, others = ({"uncut": True} if uncut == side else {} for side in ("Keras", "PyTorch"))
+        mine = self.keras.gradients(self.inputs, cotangents, training, self.masks, **ours)
+        theirs = self.torch.gradients(self.torch_inputs, turned, training, self.masks, **others)
         moved = [perturbed_by_one_ulp(a, rng) if a.dtype.kind == "f" else a for a in self.torch_inputs]
-        again = self.torch.gradients(moved, turned, training, self.masks)
+        again = self.torch.gradients(moved, turned, training, self.masks, **others)
         out = []
         for link in links:
             if link.keras.name in mine and link.torch.name in theirs:
@@ -158,6 +166,11 @@ def distance(keras: np.ndarray, torch: np.ndarray) -> float:
     if keras.dtype.kind in "biu" and torch.dtype.kind in "biu":
         keras, torch = keras.astype(np.float64), torch.astype(np.float64)
     far, order = axes.distance(keras, torch)
+    if keras.shape == torch.shape and keras.ndim > 3:  # of one shape: as they are or channels moved, and not transposed
+        rank = keras.ndim
+        orders = [tuple(range(rank)), (0, *range(2, rank), 1), (0, rank - 1, *range(1, rank - 1))]
+        fitting = [each for each in orders if torch.transpose(each).shape == keras.shape]
+        far, order = min((axes.relative(torch.transpose(each), keras), each) for each in fitting)
     if order is None or not math.isfinite(far) or keras.ndim != torch.ndim or keras.ndim < 2 or len(keras) < 2:
         return far
     other = torch.transpose(order)

@@ -22,6 +22,14 @@ class Foreign:
         self.subject = tracing.Subject(user_code.model(self.context.side, model, kwargs), given)
         return {"leaves": [vars(leaf) for leaf in self.subject.leaves()]}
 
+    def open_loss(self, reference: str, inputs: str) -> dict[str, Any]:
+        """Make a loss the opened model: of outputs and targets."""
+        criteria: seam.Criteria = self.context.side_module("criteria")
+        tracing: seam.Tracing = self.context.side_module("tracing")
+        found = user_code.find(reference) if ":" in reference else reference
+        self.subject = tracing.Subject(criteria.loss_model(found), user_code.listed(arrays.read(inputs)))
+        return {"leaves": []}
+
     def read_weights(self, file: str) -> dict[str, Any]:
         """Set the opened model's weights from a file."""
         user_code.load_weights(self.context.side, self.subject, file)

@@ -120,14 +120,17 @@ def state_dict(file: str, option: str = "") -> dict[str, np.ndarray]:
             f"{option}{file}: not a plain state dict, and nothing else is unpickled, because a pickle can run code; "
             "write it with torch.save(model.state_dict(), FILE)"
         ) from error
-    if isinstance(found, dict) and isinstance(found.get("state_dict"), dict):
-        found = found["state_dict"]
+    for name in ("state_dict", "model_state_dict", "model", "net", "weights"):  # as checkpoints are written
+        if isinstance(found, dict) and isinstance(found.get(name), dict):
+            found = found[name]
     if not isinstance(found, dict) or not all(torch.is_tensor(value) for value in found.values()):
         raise TwinError(
             f"{option}{file}: expected a state dict of tensors; write it with torch.save(model.state_dict(), FILE)"
         )
+    wrapped = bool(found) and all(str(name).startswith("module.") for name in found)  # by DataParallel
+    prefix = "module." if wrapped else ""
     try:
-        return {str(name): _values(tensor) for name, tensor in found.items()}
+        return {str(name).removeprefix(prefix): _values(tensor) for name, tensor in found.items()}
     except (RuntimeError, TypeError) as error:
         kinds = ", ".join(sorted({f"{each.dtype}, {each.layout}, on {each.device}" for each in found.values()}))
         raise TwinError(

@@ -1,10 +1,11 @@
 """Activations."""
 
-from twin.differences.row import Drawn, Row
+from twin.differences.row import Drawn, Row, Try
 
 ROWS = (
     Row(
         name="gelu_approximate",
+        tries=(Try(("gelu",), {"approximate": "'tanh'"}), Try(("gelu",), {"approximate": "'none'"})),
         title="GELU, exact or not",
         keras='`ops.gelu` and `activation="gelu"` compute the tanh approximation.',
         torch="`F.gelu` computes the exact form, with the error function.",
@@ -17,6 +18,7 @@ ROWS = (
     ),
     Row(
         name="leaky_relu_slope",
+        tries=(Try(("leaky_relu",), {"negative_slope": "0.3"}),),
         title="Slope of the layer LeakyReLU",
         keras="0.3.",
         torch="0.01.",
@@ -29,6 +31,7 @@ ROWS = (
     ),
     Row(
         name="leaky_relu_op_slope",
+        tries=(Try(("leaky_relu",), {"negative_slope": "0.2"}),),
         title="Slope of the function leaky_relu",
         keras="0.2: neither PyTorch's nor that of Keras's own layer.",
         torch="0.01.",
@@ -41,6 +44,11 @@ ROWS = (
     ),
     Row(
         name="softmax_axis",
+        tries=(
+            Try(("softmax", "log_softmax"), {"dim": "-1"}),
+            Try(("softmax", "log_softmax"), {"dim": "1"}),
+            Try(("softmax", "log_softmax"), {"dim": "-2"}),
+        ),
         title="Axis of a softmax",
         keras="The last.",
         torch="`nn.Softmax()` warns and takes axis 0 of one or three axes, and axis 1 of two or four.",
@@ -53,6 +61,7 @@ ROWS = (
     ),
     Row(
         name="prelu_initial",
+        otherwise="Only fresh weights show it (--initial).",
         title="PReLU's first slope",
         keras="0: the layer starts as a ReLU.",
         torch="0.25, as in the paper.",
@@ -77,6 +86,7 @@ ROWS = (
     ),
     Row(
         name="gelu_float64",
+        otherwise="Models are compared in float32.",
         title="The exact GELU in float64, on TensorFlow",
         keras="TensorFlow rounds a constant to float32, so that only nine digits are right. (On JAX and torch, "
         "Keras's float64 has another problem: see float64_downcast.)",
@@ -93,6 +103,7 @@ ROWS = (
     ),
     Row(
         name="leaky_relu_float64",
+        otherwise="Models are compared in float32.",
         title="A leaky ReLU in float64, on TensorFlow",
         keras="TensorFlow keeps the slope as a float32 attribute: 0.1 is off by 1.5e-9.",
         torch="0.1 to all digits.",

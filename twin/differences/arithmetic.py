@@ -1,11 +1,11 @@
 """Reductions, shapes, dtypes and precision."""
 
-from twin.differences.row import Drawn, Row
+from twin.differences.row import Drawn, Row, Try
 
 ROWS = (
     Row(
         name="std_ddof",
-        calls=("std", "var"),
+        tries=(Try(("std", "var"), {"unbiased": "False"}), Try(("std", "var"), {"correction": "0"})),
         title="A standard deviation",
         keras="Divides by n, as NumPy.",
         torch="Divides by n - 1.",
@@ -18,7 +18,7 @@ ROWS = (
     ),
     Row(
         name="median_even",
-        calls=("median",),
+        tries=(Try(("median",), after="torch.quantile(input, 0.5)"),),
         title="The median of an even count",
         keras="The mean of the two in the middle.",
         torch="The lower of the two.",
@@ -31,6 +31,10 @@ ROWS = (
     ),
     Row(
         name="split_meaning",
+        tries=(
+            Try(("split",), after="torch.chunk(tensor, split_size)"),
+            Try(("split",), after="torch.chunk(tensor, split_size, dim)"),
+        ),
         title="`split(x, 2)`",
         keras="Into two parts.",
         torch="Into parts of two.",
@@ -43,7 +47,11 @@ ROWS = (
     ),
     Row(
         name="repeat_meaning",
-        calls=("repeat",),
+        tries=(
+            Try(("repeat",), after="input.repeat_interleave(sizes[0], 0)"),
+            Try(("repeat",), after="input.repeat_interleave(sizes[1], 1)"),
+            Try(("repeat",), after="input.repeat_interleave(sizes[-1], -1)"),
+        ),
         title="`repeat(2)`",
         keras="Each element twice: a a b b.",
         torch="The whole twice: a b a b.",
@@ -56,6 +64,7 @@ ROWS = (
     ),
     Row(
         name="one_hot_out_of_range",
+        otherwise="Whole numbers are made below the smallest table.",
         title="A label beyond the classes",
         keras="On TensorFlow and JAX a row of zeros, and no error. The torch backend raises one.",
         torch="An error, shown here as -1.",
@@ -68,6 +77,7 @@ ROWS = (
     ),
     Row(
         name="integer_sum",
+        tries=(Try(("sum",), {"dtype": "torch.int32"}),),
         title="The sum of whole numbers",
         keras="Stays int32, and overflows.",
         torch="Is int64.",
@@ -80,6 +90,7 @@ ROWS = (
     ),
     Row(
         name="float64_downcast",
+        otherwise="Models are compared in float32.",
         title="float64 in ops, on JAX and torch",
         keras="On every backend but TensorFlow the type of two float64 is float32 in many functions, `maximum` "
         "among them: digits are lost without a warning. JAX has float64 only with `jax_enable_x64`.",
@@ -95,6 +106,7 @@ ROWS = (
     ),
     Row(
         name="tf32_policy",
+        otherwise="Models are compared on the CPU.",
         title="TF32, by default",
         keras="TensorFlow and JAX may round the factors of a float32 matrix product to ten bits on a GPU. The "
         "figure is the setting, because a CPU has no TF32; on the torch backend it is PyTorch's setting.",

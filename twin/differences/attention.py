@@ -1,6 +1,6 @@
 """Attention, masks and embeddings."""
 
-from twin.differences.row import Drawn, Row
+from twin.differences.row import Drawn, Row, Try
 
 X = Drawn((2, 4, 4))
 QKV = {"q": X, "k": X, "v": X}
@@ -9,6 +9,10 @@ SAME_TOKENS = [[[1.0, 2.0, 0.0, -1.0]] * 4] * 2
 ROWS = (
     Row(
         name="attention_scale",
+        tries=(
+            Try(("scaled_dot_product_attention",), {"scale": "1.0"}),
+            Try(("scaled_dot_product_attention",), {"scale": "None"}),
+        ),
         title="Scale of the scores",
         keras="`layers.Attention` does not divide the scores by the root of the width. (`MultiHeadAttention` does.)",
         torch="`F.scaled_dot_product_attention` does.",
@@ -22,6 +26,9 @@ ROWS = (
     ),
     Row(
         name="attention_argument_order",
+        tries=(
+            Try(("multi_head_attention_forward", "scaled_dot_product_attention"), {"key": "value", "value": "key"}),
+        ),
         title="Order of query, key and value",
         keras="`MultiHeadAttention` takes query, value, key.",
         torch="`nn.MultiheadAttention` takes query, key, value.",
@@ -34,6 +41,13 @@ ROWS = (
     ),
     Row(
         name="attention_mask_meaning",
+        tries=(
+            Try(("multi_head_attention_forward",), {"key_padding_mask": "key_padding_mask.logical_not()"}),
+            Try(("multi_head_attention_forward",), {"attn_mask": "attn_mask.logical_not()"}),
+            Try(("scaled_dot_product_attention",), {"attn_mask": "attn_mask.logical_not()"}),
+            Try(("masked_fill", "masked_fill_"), {"mask": "~mask"}),
+            Try(("where",), {"condition": "~condition"}),
+        ),
         title="What True in a mask means",
         keras="Attend to this one.",
         torch="In `nn.MultiheadAttention`: do not. In `F.scaled_dot_product_attention`: do.",
@@ -46,6 +60,13 @@ ROWS = (
     ),
     Row(
         name="attention_layout",
+        tries=(
+            Try(
+                ("scaled_dot_product_attention",),
+                {name: f"{name}.swapaxes(1, 2)" for name in ("query", "key", "value")},
+                "x.swapaxes(1, 2)",
+            ),
+        ),
         title="Where the heads stand",
         keras="`ops.dot_product_attention` takes (B, T, heads, D).",
         torch="`F.scaled_dot_product_attention` takes (B, heads, T, D).",
@@ -58,6 +79,7 @@ ROWS = (
     ),
     Row(
         name="attention_all_masked",
+        otherwise="Found as not_finite.",
         title="A query that may attend to nothing",
         keras="Gets the mean of all values: every score is the same very low number.",
         torch="Gets zeros.",

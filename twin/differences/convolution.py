@@ -1,6 +1,6 @@
 """Convolution, pooling, and the order in which maps become vectors."""
 
-from twin.differences.row import Drawn, Row
+from twin.differences.row import Drawn, Row, Try
 
 EVEN, ODD = Drawn((2, 8, 8, 3)), Drawn((2, 7, 7, 3))
 
@@ -31,6 +31,7 @@ ROWS = (
     ),
     Row(
         name="average_pool_padding",
+        tries=(Try(("avg_pool1d", "avg_pool2d", "avg_pool3d"), {"count_include_pad": "False"}),),
         title="Padding in the mean of average pooling",
         keras='"same" leaves the padding out of the mean: each window is divided by the pixels that it has.',
         torch="`padding=1` counts the zeros: each window is divided by nine.",
@@ -61,6 +62,7 @@ ROWS = (
     ),
     Row(
         name="max_pool3d_ties",
+        otherwise="Only gradients on TensorFlow show it, where values tie.",
         title="The gradient of maximum pooling over volumes, where values tie",
         keras="On TensorFlow, every place that has the window's maximum gets the whole gradient, so that it counts as "
         "often as there are such places: where ReLUs are shut over a region, the next layer's bias is learned from up "
@@ -89,6 +91,7 @@ ROWS = (
     ),
     Row(
         name="patch_order",
+        tries=(Try(("unfold",), after="x.unflatten(1, (input.shape[1], -1)).transpose(1, 2).flatten(1, 2)"),),
         title="Order of the numbers in a patch",
         keras="`ops.image.extract_patches`: row, column, channel.",
         torch="`F.unfold`: channel, row, column.",
@@ -101,6 +104,7 @@ ROWS = (
     ),
     Row(
         name="dense_kernel_layout",
+        otherwise="Where both sides have own weights: transposed_kernel.",
         title="Layout of a dense kernel",
         keras="`Dense` keeps (inputs, outputs) and computes x W.",
         torch="`nn.Linear` keeps (outputs, inputs) and computes x W^T: if you copy a square kernel without "

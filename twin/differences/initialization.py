@@ -58,6 +58,7 @@ ROWS = (
     ),
     Row(
         name="he_normal_truncation",
+        otherwise="Only fresh weights show it (--initial).",
         title="He's normal initializer",
         keras="Cut at two deviations, and scaled so that the deviation is right.",
         torch="Not cut. The figures: deviation, and share of the weights beyond 2.5 deviations.",
@@ -70,6 +71,7 @@ ROWS = (
     ),
     Row(
         name="truncated_normal_bounds",
+        otherwise="Only fresh weights show it (--initial).",
         title="Where a truncated normal is cut",
         keras="At two deviations.",
         torch="At -2 and 2, whatever the deviation: with std=0.02, never.",
@@ -82,6 +84,7 @@ ROWS = (
     ),
     Row(
         name="normal_initializer_std",
+        otherwise="Only fresh weights show it (--initial).",
         title="A normal initializer's deviation",
         keras="0.05.",
         torch="1.",
@@ -94,6 +97,7 @@ ROWS = (
     ),
     Row(
         name="attention_init",
+        otherwise="Only fresh weights show it (--initial).",
         title="First projections of attention",
         keras="Glorot-uniform, query, key and value each for itself.",
         torch="Xavier-uniform of query, key and value as one matrix of three times the width.",

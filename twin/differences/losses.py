@@ -9,6 +9,7 @@ THIRDS = [[0.5, 0.25, 0.25], [0.2, 0.2, 0.6]]
 ROWS = (
     Row(
         name="bce_clip",
+        otherwise="Only outputs that are nearly 0 or 1 show it: give them with --data.",
         title="Binary cross-entropy of a confident mistake",
         keras="Clips the probability at 1e-7: the loss is at most 16.1.",
         torch="Clamps the logarithm at -100.",

@@ -1,6 +1,6 @@
 """Normalization."""
 
-from twin.differences.row import Drawn, Row
+from twin.differences.row import Drawn, Row, Try
 
 QUIET = Drawn((4, 4, 4, 3), scale=0.05)  # variance 0.0025, of which Keras's epsilon of 0.001 is much
 LOUD = Drawn((4, 4, 4, 3), scale=1000.0)
@@ -8,6 +8,7 @@ LOUD = Drawn((4, 4, 4, 3), scale=1000.0)
 ROWS = (
     Row(
         name="batchnorm_epsilon",
+        otherwise="Both epsilons are compared.",
         title="BatchNorm's epsilon",
         keras="Adds 1e-3 to the variance.",
         torch="Adds 1e-5.",
@@ -32,6 +33,7 @@ ROWS = (
     ),
     Row(
         name="batchnorm_variance",
+        otherwise="Allowed for: no porter can change it.",
         title="BatchNorm's running variance",
         keras="Averages the biased variance, the one it normalizes with.",
         torch="Normalizes with the biased variance, and averages the unbiased one: n / (n - 1) times as much.",
@@ -45,6 +47,7 @@ ROWS = (
     ),
     Row(
         name="batchnorm_large_mean",
+        otherwise="Found as not_finite.",
         title="BatchNorm of inputs with a large mean",
         keras="On the torch backend the variance is E[x^2] - E[x]^2, which cancels; at a mean of 1e4 it is "
         "negative here, and the result is NaN. TensorFlow and JAX subtract the mean first.",
@@ -75,6 +78,7 @@ ROWS = (
     ),
     Row(
         name="batchnorm_default_mode",
+        otherwise="Both modes are asked for.",
         title="The mode of a layer that is called by itself",
         keras="A layer called outside `fit` is in inference mode: it uses its running statistics.",
         torch="A module is made in training mode: it uses the batch's statistics until `.eval()` is called.",
@@ -87,6 +91,7 @@ ROWS = (
     ),
     Row(
         name="layernorm_epsilon",
+        otherwise="Both epsilons are compared.",
         title="LayerNorm's epsilon",
         keras="Adds 1e-3 to the variance.",
         torch="Adds 1e-5.",
@@ -99,6 +104,7 @@ ROWS = (
     ),
     Row(
         name="groupnorm_epsilon",
+        otherwise="Both epsilons are compared.",
         title="GroupNorm's epsilon",
         keras="Adds 1e-3 to the variance.",
         torch="Adds 1e-5.",
@@ -111,6 +117,7 @@ ROWS = (
     ),
     Row(
         name="rmsnorm_epsilon",
+        otherwise="Both epsilons are compared.",
         title="RMSNorm's epsilon",
         keras="Adds 1e-6 to the mean square.",
         torch="`eps=None` stands for the smallest step of the dtype at 1: 1.2e-7 in float32.",
@@ -123,7 +130,7 @@ ROWS = (
     ),
     Row(
         name="normalize_epsilon",
-        calls=("normalize",),
+        tries=(Try(("normalize",), {"eps": "1e-7"}),),
         title="Vectors of length one",
         keras="`ops.normalize` divides by the norm, but by no less than 1e-7.",
         torch="`F.normalize` divides by no less than 1e-12.",

@@ -36,6 +36,7 @@ ROWS = (
     ),
     Row(
         name="adam_embedding",
+        otherwise="Gradients are given as arrays, not as rows of a table.",
         title="Adam and a token that occurs twice in a batch",
         kind="bug",
         keras="On TensorFlow an `Embedding`'s gradient is a list of the rows that occurred, and Adam's second moment "
@@ -77,6 +78,7 @@ ROWS = (
     ),
     Row(
         name="adam_float64",
+        otherwise="Steps are compared in float32.",
         title="Adam in float64, on TensorFlow",
         keras="The rate and the betas of the bias correction pass through float32: 1 - 0.999 is off by 1.3e-5 of "
         "itself.",
@@ -104,6 +106,7 @@ ROWS = (
     ),
     Row(
         name="sgd_momentum_rate",
+        otherwise="The rates of the first steps are made equal.",
         title="Momentum while the rate changes",
         keras="Accumulates rate times gradient: when the rate drops, earlier gradients keep the old rate.",
         torch="Accumulates the gradient, and multiplies by the current rate.",
@@ -213,6 +216,7 @@ ROWS = (
     ),
     Row(
         name="gradient_accumulation",
+        otherwise="Each step is one batch.",
         title="Accumulated gradients",
         keras="`gradient_accumulation_steps=2` takes a step along the mean.",
         torch="`backward()` twice adds: a step along the sum.",

@@ -5,6 +5,7 @@ from twin.differences.row import Drawn, Row
 ROWS = (
     Row(
         name="dropout_default_mode",
+        otherwise="Found as dropout_mode.",
         title="A dropout that is called by itself",
         keras="Is off outside `fit`. The figure is the share of zeros.",
         torch="Is on until `.eval()` is called; `F.dropout(x)` is on even then. Both divide the values that are "
@@ -34,6 +35,7 @@ ROWS = (
     ),
     Row(
         name="seed_argument",
+        otherwise="Both sides get the same draws.",
         title="Two draws with the same seed",
         keras="`seed=0` gives the same numbers at every call: it is stateless.",
         torch="A generator is seeded once, and each draw gives new numbers.",
@@ -44,6 +46,7 @@ ROWS = (
     ),
     Row(
         name="seed_scope",
+        otherwise="Both sides get the same draws.",
         title="What a seed seeds",
         keras="`set_random_seed` seeds Python, NumPy and the backend.",
         torch="`manual_seed` seeds PyTorch: NumPy's shuffles stay unseeded.",
@@ -54,6 +57,7 @@ ROWS = (
     ),
     Row(
         name="categorical_input",
+        otherwise="Both sides get the same draws.",
         title="What a categorical draw takes",
         keras="`keras.random.categorical` takes logits.",
         torch="`torch.multinomial` takes probabilities, or any weights.",

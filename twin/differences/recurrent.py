@@ -1,6 +1,6 @@
 """Recurrent layers."""
 
-from twin.differences.row import Drawn, Row
+from twin.differences.row import Drawn, Row, Try
 
 X = Drawn((2, 5, 3))
 ONE_STEP = Drawn((2, 1, 3))
@@ -22,6 +22,7 @@ ROWS = (
     ),
     Row(
         name="gru_gate_order",
+        otherwise="Where both sides have own weights, their gates are exchanged.",
         title="Order of a GRU's gates",
         keras="Update, reset, new.",
         torch="Reset, update, new: the shapes are the same, so that a copy without swapping raises no error.",
@@ -60,6 +61,7 @@ ROWS = (
     ),
     Row(
         name="rnn_batch_first",
+        tries=(Try(("lstm", "gru", "rnn_tanh", "rnn_relu"), {"batch_first": "True"}),),
         title="Which axis is time",
         keras="(B, T, D).",
         torch="(T, B, D) by default. If batch and sequence have the same length, there is no error: time is the "

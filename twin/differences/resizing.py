@@ -1,12 +1,13 @@
 """Resizing."""
 
-from twin.differences.row import Drawn, Row
+from twin.differences.row import Drawn, Row, Try
 
 X, FLAT = Drawn((1, 8, 8, 3)), [[[[1.0, 2.0, 3.0]] * 8] * 8]
 
 ROWS = (
     Row(
         name="bilinear_resize",
+        tries=(Try(("interpolate",), {"align_corners": "False"}),),
         title="Bilinear upsampling",
         keras="Pixels are areas: the new image's edges lie on the old one's (half-pixel centres).",
         torch="`UpsamplingBilinear2d` puts the corner pixels' centres on each other (`align_corners=True`). "
@@ -20,6 +21,7 @@ ROWS = (
     ),
     Row(
         name="nearest_resize",
+        tries=(Try(("interpolate",), {"mode": "'nearest-exact'"}),),
         title="Nearest neighbour, to a size that is no multiple",
         keras="The pixel whose centre is nearest.",
         torch='`mode="nearest"` takes the one at floor(i * scale), as OpenCV does: half a pixel off.',
@@ -32,6 +34,7 @@ ROWS = (
     ),
     Row(
         name="bicubic_resize",
+        tries=(Try(("interpolate",), {"antialias": "True"}),),
         title="Bicubic upsampling",
         keras="Keys's kernel with a = -0.5 on TensorFlow and JAX; on the torch backend, what PyTorch does.",
         torch="With a = -0.75, as OpenCV; with `antialias=True`, -0.5.",

@@ -21,6 +21,20 @@ class Drawn(NamedTuple):
         return f"{shift}{scale}{self.distribution}{self.shape}"
 
 
+class Try(NamedTuple):
+    """How to write PyTorch's call so that it does what Keras's does; `twin verify` runs it where the call occurs.
+
+    Args:
+        calls: names of PyTorch functions, as a call of a module arrives there: `gelu`, `scaled_dot_product_attention`.
+        arguments: name -> its value as code, in which the call's own arguments have their names.
+        after: code of `x`, the call's result.
+    """
+
+    calls: tuple[str, ...]
+    arguments: Mapping[str, str] = {}
+    after: str = ""
+
+
 Inputs = Mapping[str, Any]  # name -> Drawn, or the numbers themselves
 
 
@@ -47,8 +61,9 @@ class Row:
         inputs: what both sides are given.
         hiding: other values for some inputs, on which the gap vanishes; empty where nothing hides it.
         limit: relative L2 distance up to which the equal lines agree; wider where chance or rounding forbids it.
-        calls: names of the functions (in keras.ops' words) in which it shows: `twin verify` gives the row as the cause
-            where both sides call one of them and do not agree.
+        tries: how PyTorch's call is written otherwise: where one of them makes both models agree, `twin verify` names
+            the row as the cause.
+        otherwise: why there is no such call: who finds it instead, or why a model's outputs cannot show it.
         band: relative departure of `gap` that is no change: wider where it is rounding or chance.
     """
 
@@ -65,7 +80,8 @@ class Row:
     kind: Literal["choice", "bug", "none"] = "choice"
     limit: float = 1e-5
     band: float = 0.01
-    calls: tuple[str, ...] = ()
+    tries: tuple[Try, ...] = ()
+    otherwise: str = ""
 
     def is_about(self, backend: str) -> bool:
         """Whether the row is measured with Keras on that backend."""

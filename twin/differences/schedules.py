@@ -39,6 +39,7 @@ ROWS = (
     ),
     Row(
         name="cosine_after_end",
+        otherwise="Rates are compared up to a schedule's end.",
         title="A cosine after its end",
         keras="Stays at the bottom.",
         torch="Goes on: the rate rises again.",
@@ -51,6 +52,7 @@ ROWS = (
     ),
     Row(
         name="plateau_patience",
+        otherwise="Waits for a metric, which a step has not.",
         title="Patience on a plateau",
         keras="`patience=2` lowers the rate after the second epoch without progress.",
         torch="After the third: it tolerates two.",
@@ -63,6 +65,7 @@ ROWS = (
     ),
     Row(
         name="plateau_threshold",
+        otherwise="Waits for a metric, which a step has not.",
         title="What counts as progress",
         keras="A loss that is lower by 1e-4.",
         torch="A loss that is lower by 1e-4 of itself. (The patience is matched here: see plateau_patience.)",

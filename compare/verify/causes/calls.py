@@ -1,71 +1,30 @@
 """Causes among the calls without weights between two layers: first the particular ones, then the general."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from compare.verify import axes as alignment
+from compare.verify.causes.arguments import in_place, of_arguments, of_results
 from compare.verify.causes.candidate import Candidate, InKeras, InTorch, multiple
+from compare.verify.causes.settings import SETTINGS, nothing, unlike_arguments
+from compare.verify.causes.situation import Situation
+from compare.verify.causes.values import of_functions, of_values, recognized
 from compare.verify.causes.words import argument as argument_of
 from compare.verify.causes.words import changed, in_keras, in_torch, kind_of, place, written
-from twin.differences import ROWS
 from twin.trace import Edit, Event
 
 
-@dataclass(frozen=True)
-class Replacement:
-    """A PyTorch call made to give another value.
+def of_calls(at: Situation, wired: Sequence[Candidate]) -> list[Candidate]:
+    """Every candidate, in the order in which they are tried.
 
     Args:
-        event: the call.
-        value: in PyTorch's layout.
-        instead: whether the call is the counterpart of Keras's, and not one before it.
+        at: where both part.
+        wired: causes in what takes which value.
     """
-
-    event: Event
-    value: np.ndarray
-    instead: bool
-
-    def edits(self) -> tuple[list[Edit], dict[str, np.ndarray]]:
-        """What carries it out."""
-        return [{"event": self.event.index, "do": "output"}], {f"{self.event.index}/output/0": self.value}
-
-
-@dataclass(frozen=True)
-class Situation:
-    """What lies between two pairs of layers where both sides part.
-
-    Args:
-        keras: the first call of Keras's whose result PyTorch has nowhere; None where there is none.
-        torch: the first of PyTorch's whose result Keras has nowhere.
-        source: what enters PyTorch's call.
-        layer: the next layer's call in PyTorch; None before the output.
-        follows: whether Keras makes PyTorch's call too, but after the next layer.
-        replacements: PyTorch's calls that could be made to give the result of Keras's.
-        end: PyTorch's call made to give what enters Keras's next layer.
-        arranged: PyTorch's last call that only rearranges values.
-        picks: whether PyTorch's call picks from a sequence of which Keras passes on the last step.
-        rearranged: the shape in which Keras's call takes a value that PyTorch has in no such arrangement.
-        entering: what enters the next layer, Keras's value and PyTorch's.
-    """
-
-    keras: Event | None
-    torch: Event | None
-    source: np.ndarray | None
-    layer: Event | None
-    follows: bool
-    replacements: Sequence[Replacement]
-    end: Replacement | None
-    arranged: Event | None
-    picks: bool
-    rearranged: tuple[int, ...] | None
-    entering: tuple[np.ndarray | None, np.ndarray | None] = (None, None)
-
-
-def of_calls(at: Situation) -> list[Candidate]:
-    """Every candidate, in the order in which they are tried."""
-    return [candidate for family in FAMILIES for candidate in family(at)]
+    first, last = ([c for family in families for c in family(at)] for families in (PARTICULAR, GENERAL))
+    return [*first, *wired, *last]
 
 
 def _rearranged(at: Situation) -> Iterator[Candidate]:
@@ -78,9 +37,15 @@ def _of_one_kind(at: Situation) -> Iterator[Candidate]:
     """Two calls of one kind: their settings, then one in place of the other, before anything is called missing."""
     if at.keras is None or at.torch is None or at.keras.family != at.torch.family:
         return
-    yield from SETTINGS.get(at.keras.family, _nothing)(at, at.keras, at.torch)
     if at.keras.family != "op":
-        yield from _instead(at)
+        yield from SETTINGS.get(at.keras.family, nothing)(at, at.keras, at.torch)
+        yield from (replace(each, edits=each.torch.edits, arrays={}) for each in _instead(at) if each.torch)
+
+
+def _of_one_operation(at: Situation) -> Iterator[Candidate]:
+    """One operation with other arguments, where the catalogue and other axes explain nothing."""
+    if at.keras is not None and at.torch is not None and at.keras.family == at.torch.family == "op":
+        yield from SETTINGS["op"](at, at.keras, at.torch)
 
 
 def _without(at: Situation) -> Iterator[Candidate]:
@@ -124,11 +89,11 @@ def _instead(at: Situation) -> Iterator[Candidate]:
     same_name = keras.settings.get("name") == torch.settings.get("name")
     says = f"Keras computes {written(keras)}, PyTorch {written(torch)}{place(torch)}"
     fix, other = InTorch.of([in_torch(keras)], torch), InKeras([in_keras(torch)])
-    cause = _other(keras, torch)
-    if keras.family == torch.family:
+    cause = at.miswired or _other(keras, torch)
+    if keras.family == torch.family and not at.miswired:
         cause = {"activation": "wrong_activation", "pool": "pooling", "resize": "resize"}.get(keras.family, cause)
         if same_name and keras.family == "op":
-            cause = CATALOGUED.get(str(keras.settings["name"]), "arguments")
+            cause = unlike_arguments(str(keras.settings["name"]), torch)
         if same_name and keras.settings.get("name") == "concatenate":
             cause, says = "operand_order", f"The parts of {written(torch)}{place(torch)} stand in another order"
             fix = InTorch.of([f"torch.cat((y, x), {written(torch).removeprefix('cat(').removesuffix(')')})"], torch)
@@ -138,9 +103,81 @@ def _instead(at: Situation) -> Iterator[Candidate]:
             yield Candidate(cause, says, *each.edits(), fix, other)
 
 
-def _of_two_kinds(at: Situation) -> Iterator[Candidate]:
-    if at.keras is not None and at.torch is not None and not (at.keras.family == at.torch.family != "op"):
-        yield from _instead(at)
+def _in_place(at: Situation) -> Iterator[Candidate]:
+    yield from in_place(at.before)
+
+
+def _of_arguments(at: Situation) -> Iterator[Candidate]:
+    """PyTorch's call made another; then those that take what it gives."""
+    for event in at.unlike[1][:3]:
+        source = at.values[1].get(event.inputs[0]) if event.inputs else None
+        yield from of_arguments(event, source.ndim if source is not None else 0)
+    for event in at.before[-8:]:
+        if len(event.outputs) > 1 and event not in at.unlike[1][:3]:
+            yield from of_results(event)
+
+
+def _of_functions(at: Situation) -> Iterator[Candidate]:
+    """What each side computes of one value, recognized by its numbers: either may be written by hand."""
+    keras, torch = at.keras, at.torch
+    if keras is None or torch is None or not keras.inputs or not torch.inputs:
+        return
+    told = []
+    for side, events in enumerate(at.unlike):
+        source = at.values[side].get(events[0].inputs[0]) if events[0].inputs else None
+        names = [
+            (event, recognized(source, at.values[side][event.outputs[0]])) for event in events if event.outputs
+        ] if source is not None else []  # fmt: skip
+        told.append([(event, name) for event, name in names if name])
+    if not all(told):
+        return
+    (mine, one), (theirs, other) = told[0][-1], told[1][-1]
+    if one == other:
+        return
+    value, native = at.values[0][mine.outputs[0]], at.values[1][theirs.outputs[0]]
+    sources = at.values[0][keras.inputs[0]], at.values[1][torch.inputs[0]]
+    order = alignment.distance(*sources)[1]
+    if value.size == native.size and order is not None and len(order) == value.ndim == native.ndim:
+        turned = np.ascontiguousarray(value.transpose(np.argsort(order)))
+        yield of_functions(one, other, theirs, turned)
+
+
+def _commuted(at: Situation) -> Iterator[Candidate]:
+    """Two calls that both sides make, in another order."""
+    keras, torch = at.keras, at.torch
+    if keras is None or torch is None or kind_of(keras) == kind_of(torch):
+        return
+    later = next((e for e in at.unlike[1] if e.index > torch.index and kind_of(e) == kind_of(keras)), None)
+    earlier = next((e for e in at.unlike[0] if e.index > keras.index and kind_of(e) == kind_of(torch)), None)
+    if later is None or earlier is None:
+        return
+    says = f"Keras computes {written(keras)} before {written(earlier)}, PyTorch {written(torch)} first{place(torch)}"
+    lines = [changed("torch", later) or in_torch(keras), changed("torch", torch) or in_torch(earlier)]
+    yield Candidate("order", says, InTorch.of(lines, torch, [later]).edits)
+
+
+def _of_values(at: Situation) -> Iterator[Candidate]:
+    """What turns PyTorch's value into Keras's: of the calls that part, and of what enters the next layer."""
+    others = {number: (value, at.givers.get(number, "")) for number, value in at.values[1].items()}
+    for each in (*(r for r in at.replacements if r.instead), *([at.end] if at.end is not None else [])):
+        native = at.values[1].get(each.event.outputs[0])
+        if native is not None:
+            yield from of_values(each.value, native, each.event, others)
+
+
+def _bidirectional_last(at: Situation) -> Iterator[Candidate]:
+    """The last step of a bidirectional layer, where Keras takes what each direction has once it has read everything."""
+    torch = at.torch
+    if torch is None or torch.settings.get("name") != "getitem" or not torch.inputs:
+        return
+    source = next((event for event in at.before if torch.inputs[0] in event.outputs), None)
+    if source is None or not source.settings.get("bidirectional") or at.source is None or at.source.ndim != 3:
+        return
+    width = at.source.shape[-1] // 2
+    line = f"torch.cat((x[:, -1, :{width}], x[:, 0, {width}:]), -1)"
+    says = f"{written(torch)}{place(torch)} takes the last step, where the backward direction has read one step only"
+    fix = InTorch.of([line], torch)
+    yield Candidate("bidirectional_last", says, fix.edits, torch=fix)
 
 
 def _halves(at: Situation) -> Iterator[Candidate]:
@@ -162,9 +199,16 @@ def _multiple(at: Situation) -> Iterator[Candidate]:
         return
     says = f"What enters Keras's next layer is {factor:.6g} times what enters PyTorch's"
     whole = max(factor, 1 / factor)
-    summed = 1 < whole < 1e4 and abs(whole - round(whole)) < 1e-4 * whole
-    ends = {kind_of(event) for event in (at.keras, at.torch) if event is not None}
-    cause = "reduction_mean_sum" if summed and ends & REDUCTIONS else "scale"
+    lengths = {
+        length
+        for events, values in zip(at.unlike, at.values, strict=True)
+        for event in events
+        for number in event.inputs
+        if number in values
+        for length in values[number].shape[1:]
+    }
+    counted = [each for each in lengths if each > 1 and any(abs(p / each - 1) < 1e-4 for p in (whole, whole**2))]
+    cause = "reduction_mean_sum" if counted else "scale"  # as many times as an axis is long, or the root of that
     if at.keras is not None and "Bidirectional" in at.keras.call:
         cause = "bidirectional_merge"
     fix = InTorch.of([f"x * {factor:.6g}"], at.end.event, behind=True)
@@ -181,10 +225,10 @@ def _end(at: Situation) -> Iterator[Candidate]:
         yield Candidate("sequence_step", says, *at.end.edits(), InTorch.of(["x[:, -1]"], torch))
     elif torch is not None and keras is None:
         says = f"{written(torch)}{place(torch)} gives another value than what enters Keras's next layer"
-        yield Candidate("other_operation", says, *at.end.edits())
+        yield Candidate(f"other_{_kind(torch)}", says, *at.end.edits())
     elif torch is not None and keras is not None:
         says = f"Keras computes {written(keras)}{place(keras)}, PyTorch {written(torch)}{place(torch)}"
-        yield Candidate(_other(keras, torch), says, *at.end.edits())
+        yield Candidate(at.miswired or _other(keras, torch), says, *at.end.edits())
     elif keras is None and at.arranged is not None:
         says = f"{written(at.arranged)}{place(at.arranged)} leaves the values in another order than Keras's reshape"
         yield Candidate("arrangement_order", says, *at.end.edits())
@@ -200,94 +244,24 @@ def _other(keras: Event, torch: Event) -> str:
     if "Bidirectional" in keras.call:
         return "bidirectional_merge"
     names = kind_of(keras), kind_of(torch)
-    if names[0] != names[1] and set(names) <= REDUCTIONS:
-        return f"{names[1]}_for_{names[0]}"
-    if names[0] == "conv":
-        return "other_conv"
-    families = [event.family for event in (keras, torch) if event.family not in ("op", "shape")]
-    return f"other_{families[0]}" if families else "other_operation"
+    if torch.leaf and not torch.inputs:
+        name = names[1].strip("_")
+        return name if name.startswith("weight") else f"weight_{name}"
+    if names[0] == names[1]:
+        return unlike_arguments(names[0], torch)
+    return f"{_kind(torch)}_for_{_kind(keras)}"
 
 
-def _nothing(at: Situation, keras: Event, torch: Event) -> Iterator[Candidate]:
-    return iter(())
-
-
-def _activation(at: Situation, keras: Event, torch: Event) -> Iterator[Candidate]:
-    """One activation with other settings."""
-    mine, theirs = keras.settings, torch.settings
-    if mine["name"] != theirs["name"]:
-        return
-    words = {
-        "approximate": ("gelu_approximate", "approximate", "approximate"),
-        "slope": ("leaky_relu_slope", "negative_slope", "negative_slope"),
-        "alpha": ("elu_alpha", "alpha", "alpha"),
-        "axis": ("softmax_axis", "axis", "dim"),
-    }
-    for word, (cause, own, argument) in words.items():
-        if word not in mine or (mine[word] == theirs.get(word) and word != "axis"):
-            continue
-        value, had = mine[word], theirs.get(word)
-        if word == "approximate":
-            value, had = ("tanh" if mine[word] else "none"), ("tanh" if theirs[word] else "none")
-        for option in _axes(value, had, at.source) if word == "axis" else [value]:
-            says = f"PyTorch has {argument}={had!r}, Keras {own}={mine[word]!r}"
-            edits: list[Edit] = [{"event": torch.index, "do": "arguments", "arguments": {argument: option}}]
-            fix = InTorch.of([changed("torch", torch, **{argument: option})], torch)
-            yield Candidate(cause, says, edits, torch=fix, keras=InKeras([in_keras(torch)]))
-
-
-def _axes(value: int, had: int | None, source: np.ndarray | None) -> list[int]:
-    """The axes that may be meant: channels are last in Keras and second in PyTorch."""
-    rank = source.ndim if source is not None else 2
-    options = dict.fromkeys([value % rank, 1, rank - 1, rank - 2])
-    return [option for option in options if option != int(had if had is not None else -1) % rank]
-
-
-def _resize(at: Situation, keras: Event, torch: Event) -> Iterator[Candidate]:
-    mine, theirs = keras.settings, torch.settings
-    arguments: dict[str, Any] = {"align_corners": False}
-    cause, says = "bilinear_resize", "PyTorch aligns corners, Keras takes half-pixel centres"
-    if mine["mode"] != theirs["mode"]:
-        arguments = {"mode": mine["mode"], "align_corners": None if mine["mode"] == "nearest" else False}
-        cause, says = "resize_mode", f"PyTorch interpolates {theirs['mode']!r}, Keras {mine['mode']!r}"
-    elif not theirs["align_corners"]:
-        return
-    edits: list[Edit] = [{"event": torch.index, "do": "arguments", "arguments": arguments}]
-    fix = InTorch.of([changed("torch", torch, **arguments)], torch)
-    yield Candidate(cause, says, edits, torch=fix)
-
-
-def _pooling(at: Situation, keras: Event, torch: Event) -> Iterator[Candidate]:
-    mine, theirs = keras.settings, torch.settings
-    fix, other = InTorch.of([in_torch(keras)], torch), InKeras([in_keras(torch)])
-    if mine["kind"] != theirs["kind"]:
-        says = f"Keras pools by {mine['kind']}, PyTorch by {theirs['kind']}"
-        yield Candidate("pooling_kind", says, fix.edits, torch=fix, keras=other)
-        return
-    padded = any(side for axis in mine["pads"] for side in axis)
-    if mine["kind"] == "mean" and theirs.get("counts_pads") and mine["pads"] == theirs["pads"] and padded:
-        edits: list[Edit] = [{"event": torch.index, "do": "arguments", "arguments": {"count_include_pad": False}}]
-        how = InTorch.of([changed("torch", torch, count_include_pad=False)], torch)
-        says = "Keras leaves the padding out of the mean, PyTorch counts it"
-        yield Candidate("average_pool_padding", says, edits, torch=how)
-    same = mine["window"] == theirs["window"] and mine["strides"] == theirs["strides"]
-    cause = {"max": "pooling_padding", "mean": "average_pool_padding"}[mine["kind"]] if same else "pooling_window"
-    says = f"Keras pools with {written(keras)}, PyTorch with {written(torch)}"
-    yield Candidate(cause, says, fix.edits, torch=fix, keras=other)
-
-
-def _operation(at: Situation, keras: Event, torch: Event) -> Iterator[Candidate]:
-    """One function with another number in it, such as a clip's limits."""
-    if keras.settings.get("name") == torch.settings.get("name") and keras.settings.get("name") != "concatenate":
-        says = f"Keras computes {written(keras)}, PyTorch {written(torch)}{place(torch)}"
-        fix = InTorch.of([in_torch(keras)], torch)
-        cause = CATALOGUED.get(str(keras.settings["name"]), "arguments")
-        yield Candidate(cause, says, fix.edits, torch=fix, keras=InKeras([in_keras(torch)]))
-
-
-CATALOGUED = {call: row.name for row in ROWS.values() for call in row.calls}
-SETTINGS: dict[str, Callable[[Situation, Event, Event], Iterator[Candidate]]] = {
-    "activation": _activation, "pool": _pooling, "resize": _resize, "op": _operation,
-}  # fmt: skip
 REDUCTIONS = {"mean", "sum", "max", "min", "prod", "logsumexp"}
-FAMILIES = (_rearranged, _halves, _of_one_kind, _without, _missing, _multiple, _of_two_kinds, _end)
+# What takes which value is tried between the two.
+PARTICULAR = (
+    _in_place,
+    _rearranged,
+    _halves,
+    _bidirectional_last,
+    _of_one_kind,
+    _of_arguments,
+    _of_one_operation,
+    _of_functions,
+)  # before what takes which value
+GENERAL = (_commuted, _without, _missing, _multiple, _of_values, _instead, _end)

@@ -93,7 +93,7 @@ def neutral(event: Event) -> bool:
 
 def multiple(got: np.ndarray, wanted: np.ndarray) -> float | None:
     """c with wanted = c * got, if there is one."""
-    if got.shape != wanted.shape:
+    if got.shape != wanted.shape or got.size < 2:  # any number is a multiple of any other
         return None
     own = float(np.vdot(got.astype(np.float64), got))
     factor = float(np.vdot(got.astype(np.float64), wanted)) / own if own > 0 else 0.0

@@ -62,7 +62,8 @@ def _batch_norm(layer: Layer) -> list[Candidate]:
         says = f"Keras normalizes with {mode[mine]}, PyTorch with {mode[theirs]}"
         edits: list[Edit] = [{"event": layer.torch.index, "do": "arguments", "arguments": {"training": mine}}]
         text = f"call .{'train' if mine else 'eval'}() on {layer.torch.path or layer.torch.leaf} after model.train()"
-        found.append(Candidate("batchnorm_mode", says, edits, torch=InTorch(text, edits)))
+        cause = "batchnorm_frozen" if theirs else "batchnorm_mode"
+        found.append(Candidate(cause, says, edits, torch=InTorch(text, edits)))
     return found
 
 
@@ -160,13 +161,12 @@ def _recurrence(layer: Layer) -> list[Candidate]:
     found = []
     if not theirs["batch_first"]:
         says = "PyTorch takes the first axis for time (batch_first=False), Keras the second"
-        edits: list[Edit] = [{"event": layer.torch.index, "do": "arguments", "arguments": {"batch_first": True}}]
         fix = InTorch.of([changed("torch", layer.torch, batch_first=True)], layer.torch)
-        found.append(Candidate("rnn_batch_first", says, edits, torch=fix))
+        found.append(Candidate("rnn_batch_first", says, fix.edits, torch=fix))
     if mine["reverse"]:
         axis = 1 if theirs["batch_first"] else 0
         says = "Keras goes through the sequence backwards (go_backwards=True), PyTorch forwards"
-        edits = [{"event": layer.torch.index, "do": "reverse", "axis": axis}]
+        edits: list[Edit] = [{"event": layer.torch.index, "do": "reverse", "axis": axis}]
         fix = InTorch.of([f"torch.flip(x, ({axis},))", changed("torch", layer.torch)], layer.torch)
         keras = InKeras([changed("keras", layer.keras, go_backwards=False)])
         found.append(Candidate("direction", says, edits, torch=fix, keras=keras))

@@ -1,0 +1,97 @@
+"""Causes in one PyTorch call: what the catalogue of differences says to write, other axes, results exchanged."""
+
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+
+from compare.verify.causes.candidate import Candidate, InTorch
+from compare.verify.causes.words import argument, place, written
+from twin.differences import ROWS
+from twin.trace import Edit, Event
+
+REDUCTIONS = {"mean", "sum", "max", "min", "prod", "logsumexp", "std", "var", "norm", "amax", "amin", "argmax"}
+ALONG = {*REDUCTIONS, "softmax", "log_softmax", "concatenate", "cat", "stack", "chunk", "split", "cumsum", "cumprod",
+         "flip", "roll", "normalize", "glu", "cosine_similarity", "unsqueeze", "argmin", "gather"}  # fmt: skip
+
+
+def of_arguments(event: Event, rank: int) -> list[Candidate]:
+    """What makes one PyTorch call another, its inputs being the same.
+
+    Args:
+        event: the call.
+        rank: the number of axes of its first input.
+    """
+    return [*_of_catalogue(event), *_of_operands(event), *_of_axes(event, rank), *of_results(event)]
+
+
+def _of_catalogue(event: Event) -> Iterator[Candidate]:
+    """Every row of the catalogue that names this call: a row and its candidate are one thing."""
+    name = _name(event)
+    for row in ROWS.values():
+        for each in row.tries:
+            if name in each.calls:
+                shown = ", ".join(f"{word}={code}" for word, code in each.arguments.items())
+                text = f"{shown} in {name}" if shown else f"{each.after} in place of {written(event)}"
+                text += f", and then {each.after}" if shown and each.after else ""
+                says = f"{row.title}: {written(event)}{place(event)}; Keras: {row.keras}"
+                edits: list[Edit] = [
+                    {"event": event.index, "do": "arguments", "expressions": dict(each.arguments), "after": each.after}
+                ]
+                yield Candidate(row.name, says, edits, torch=InTorch(text, edits))
+
+
+def _of_operands(event: Event) -> Iterator[Candidate]:
+    """The operands of a call exchanged."""
+    if _name(event) in ("sub", "__sub__", "div", "__truediv__", "matmul", "__matmul__", "pow"):
+        edits: list[Edit] = [
+            {"event": event.index, "do": "arguments", "expressions": {"input": "other", "other": "input"}}
+        ]
+        says = f"Keras's operands are those of {written(event)}{place(event)} in the other order"
+        yield Candidate("operand_order", says, edits, torch=InTorch("exchange the two operands", edits))
+    if _name(event) in ("cat", "concat", "stack") and len(event.inputs) > 1:
+        edits = [{"event": event.index, "do": "arguments", "expressions": {"tensors": "tensors[::-1]"}}]
+        says = f"The parts of {written(event)}{place(event)} stand in the opposite order"
+        yield Candidate("operand_order", says, edits, torch=InTorch("the parts in the opposite order", edits))
+
+
+def _of_axes(event: Event, rank: int) -> Iterator[Candidate]:
+    """The same call along another axis, or other axes."""
+    name = _name(event)
+    kind = str(event.settings.get("name", name))
+    if not {name, kind} & ALONG:
+        return
+    word = "dims" if name in ("flip", "roll") else "dim"
+    own = argument(event.text, word)
+    options: list[object] = list(range(rank + (name in ("stack", "unsqueeze"))))
+    if {name, kind} & REDUCTIONS or word == "dims":
+        options += [axes for count in (2, 3) for axes in combinations(range(rank), count)][:12]
+    cause = "softmax_axis" if "softmax" in name else "reduction_axis" if {name, kind} & REDUCTIONS else f"{kind}_axis"
+    for option in options:
+        if str(option) == own:
+            continue
+        edits: list[Edit] = [{"event": event.index, "do": "arguments", "expressions": {word: repr(option)}}]
+        says = f"PyTorch's {written(event)}{place(event)} goes along other axes than Keras's: {word}={option} agrees"
+        yield Candidate(cause, says, edits, torch=InTorch(f"{word}={option} in {name}", edits))
+
+
+def of_results(event: Event) -> Iterator[Candidate]:
+    """Two results of a call exchanged: the halves of a chunk, an LSTM's states."""
+    for places in combinations(range(min(len(event.outputs), 6)), 2):
+        edits: list[Edit] = [{"event": event.index, "do": "exchange", "places": list(places)}]
+        recurrent = event.family in ("lstm", "gru", "rnn")
+        cause = "recurrent_state" if recurrent else f"{event.settings.get('name', event.family)}_order"
+        says = f"the results {places[0]} and {places[1]} of {written(event)}{place(event)} are taken for each other"
+        yield Candidate(cause, says, edits, torch=InTorch(f"exchange the results {places[0]} and {places[1]}", edits))
+
+
+def in_place(events: Sequence[Event]) -> list[Candidate]:
+    """Functions that write into their input, which something else reads after them."""
+    found = [event for event in events if argument(event.text, "inplace") == "True"]
+    if not found:
+        return []
+    edits: list[Edit] = [{"event": e.index, "do": "arguments", "expressions": {"inplace": "False"}} for e in found]
+    says = f"{written(found[0])}{place(found[0])} changes its input in place, and another call reads it afterwards"
+    return [Candidate("inplace_activation", says, edits, torch=InTorch(f"inplace=False in {found[0].label}", edits))]
+
+
+def _name(event: Event) -> str:
+    return event.call.rsplit(".", 1)[-1]

@@ -1,0 +1,145 @@
+"""Causes that need no model: what the catalogue lets `twin verify` try, and what two arrays show by themselves."""
+
+import numpy as np
+import pytest
+
+from compare.verify import dropout
+from compare.verify.causes import values
+from compare.verify.causes.arguments import of_arguments
+from compare.verify.causes.candidate import multiple
+from compare.verify.matching import pair
+from compare.verify.parts import of_torch
+from twin.bridge import Leaf
+from twin.differences import TOPICS
+from twin.trace import Event, Trace
+
+# What a model computes, and how it is trained; the other topics are about files, metrics and habits.
+OF_MODELS = set(TOPICS) - {"metrics", "models", "deployment", "no_difference"}
+CAUSES = {  # given by what compares settings, losses, optimizers and fresh weights, and not by another call
+    "same_padding_stride", "conv_transpose_same", "max_pool_same", "flatten_order", "batchnorm_momentum",
+    "batchnorm_frozen", "prelu_shared", "lstm_two_biases", "gru_reset_after", "bidirectional_last", "rnn_padding",
+    "attention_key_dim", "embedding_padding", "embedding_padding_vector", "dense_init", "conv_init", "embedding_init",
+    "lstm_init", "adam_epsilon", "adam_epsilon_hat", "adam_weight_decay", "adamw_decay_default", "sgd_learning_rate",
+    "sgd_weight_decay", "l2_regularizer", "rmsprop_epsilon", "rmsprop_defaults", "adagrad_accumulator",
+    "adadelta_defaults", "nadam_momentum_decay", "clipnorm", "weight_average", "schedule_step", "step_decay",
+    "piecewise_boundary", "cross_entropy_logits", "loss_reduction", "class_weights", "ignored_labels",
+    "broadcast_targets", "cosine_loss_sign", "poisson_log_input", "ctc_reduction", "spatial_dropout",
+}  # fmt: skip
+ROWS = [row for topic in sorted(OF_MODELS) for row in TOPICS[topic] if row.kind != "none"]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_every_row_about_models_is_tried_or_says_why_not(row):
+    assert bool(row.tries) + bool(row.otherwise) + (row.name in CAUSES) == 1, row.name
+
+
+def _event(call="torch.nn.functional.relu", **more):
+    fields = {"index": 0, "family": "op", "settings": {"name": call.rsplit(".", 1)[-1]}, "call": call, "path": "",
+              "where": "t.py:3", "leaf": "", "inputs": (0,), "outputs": (1,), "text": ""}  # fmt: skip
+    return Event(**(fields | more))
+
+
+def test_a_call_that_rows_name_gets_their_candidates():
+    found = of_arguments(_event("torch.Tensor.std", text="std(dim=1)"), rank=3)
+    assert [each.edits[0]["expressions"] for each in found if each.cause == "std_ddof"] == [
+        {"unbiased": "False"}, {"correction": "0"},
+    ]  # fmt: skip
+    axes = [each.edits[0]["expressions"]["dim"] for each in found if each.cause == "reduction_axis"]
+    assert "1" not in axes
+    assert {"0", "2", "(0, 1)"} <= set(axes)
+
+
+def test_two_results_of_a_call_are_exchanged():
+    found = of_arguments(_event("torch.Tensor.chunk", outputs=(1, 2, 3)), rank=2)
+    places = [each.edits[0]["places"] for each in found if each.edits[0]["do"] == "exchange"]
+    assert places == [[0, 1], [0, 2], [1, 2]]
+
+
+RNG = np.random.default_rng(0)
+X = RNG.standard_normal((3, 4, 8)).astype(np.float32)
+OTHER = RNG.standard_normal((3, 4, 8)).astype(np.float32)
+
+
+@pytest.mark.parametrize("name", values.FUNCTIONS)
+def test_a_function_is_recognized_by_its_values(name):
+    x = np.abs(X) + 0.5 if name in ("log", "sqrt", "rsqrt", "reciprocal") else 6 * X
+    assert values.recognized(x, values.FUNCTIONS[name](x).astype(np.float32)) == name
+
+
+def _masked(x):
+    x = x.copy()
+    x[:, 1] = 0
+    return x
+
+
+def _bordered(x):
+    x = x.copy()
+    x[:, :, -1] = OTHER[:, :, -1]
+    return x
+
+
+CASES = {
+    "missing_relu": (np.maximum(X, 0), X),
+    "extra_tanh": (X, np.tanh(X)),
+    "reversed_axis": (X[:, ::-1], X),
+    "shifted_position": (np.roll(X, -1, 2), X),
+    "scale": (3 * X, X),
+    "shift": (X + 3, X),
+    "normalization_constants": (X * np.arange(1, 9, dtype=np.float32) - 2, X),
+    "missing_residual": (X + OTHER, X),
+    "extra_residual": (X - OTHER, X),
+    "missing_multiply": (X * OTHER, X),
+    "missing_mask": (_masked(X), X),
+    "extra_mask": (X, _masked(X)),
+    "padding_values": (_bordered(X), X),
+}
+
+
+@pytest.mark.parametrize("cause", CASES)
+def test_what_turns_one_value_into_the_other(cause):
+    wanted, got = CASES[cause]
+    found = list(values.of_values(np.ascontiguousarray(wanted), got, _event(), {7: (OTHER, "a layer")}))
+    assert found[0].cause == cause
+
+
+def test_values_that_have_nothing_to_do_with_each_other_have_no_cause():
+    assert not list(values.of_values(OTHER, X, _event(), {}))
+
+
+def test_a_number_is_no_multiple_of_another():
+    assert multiple(np.float32([2.0]), np.float32([3.0])) is None
+
+
+def _dropping(value, where):
+    event = _event("torch.nn.functional.dropout", family="dropout", settings={"rate": 0.5, "active": True}, where=where)
+    return Trace((event,), {0: value, 1: value}, {"y": 1})
+
+
+@pytest.mark.parametrize(("other", "found"), [(X, False), (2 * X, False), (np.maximum(X, 0), False), (OTHER, True)])
+def test_dropout_of_another_value_is_found_unless_it_comes_to_the_same(other, found):
+    assert (dropout.misplaced(_dropping(X, "k.py:1"), _dropping(other, "t.py:1")) is not None) is found
+
+
+def test_an_array_with_one_axis_more_holds_several_layers():
+    experts = [Leaf(f"experts.{i}", "Linear", {"weight": (5, 6), "bias": (5,)}, ("weight", "bias")) for i in range(3)]
+    keras = [Leaf("", "Own", {"kernels": (6, 5, 3), "biases": (5, 3)}, ("kernels", "biases"))]
+    nothing = Trace((), {}, {})
+    found = pair(keras, experts, (nothing, nothing), 1, {})
+    own = {"kernels": RNG.standard_normal((6, 5, 3)), "biases": RNG.standard_normal((5, 3))}
+    native = {leaf.full(name): np.zeros(shape) for leaf in experts for name, shape in leaf.shapes.items()}
+    crossed = found.to_torch(own, native)
+    for place in range(3):
+        np.testing.assert_array_equal(crossed[f"experts.{place}.weight"], own["kernels"][:, :, place].T)
+        np.testing.assert_array_equal(crossed[f"experts.{place}.bias"], own["biases"][:, place])
+    back = found.to_keras(crossed, {name: np.zeros_like(array) for name, array in own.items()})
+    for name, array in own.items():
+        np.testing.assert_array_equal(back[name], array)
+
+
+@pytest.mark.parametrize(("shape", "kind"), [((3, 5), "dense"), ((5, 3), "dense"), ((5, 5), "array")])
+def test_a_matrix_with_a_bias_is_a_dense_layer_where_the_bias_tells_its_axes(shape, kind):
+    leaf = Leaf("c_attn", "Conv1D", {"weight": shape, "bias": (5,)}, ["weight", "bias"])
+    parts = of_torch(leaf)
+    assert {part.kind for part in parts} == {kind}
+    if kind == "dense":
+        assert parts[0].views["kernel"].own_shape == (3, 5)
