@@ -26,6 +26,7 @@ from keras_impl.draws import fixed
 from keras_impl.inventory import every_layer, leaves
 from twin.bridge import Arrays, Leaf
 from twin.trace import Event, Trace, in_words
+from twin.trace import by_name as outputs_by_name
 
 ACTIVATIONS = {
     "relu", "relu6", "gelu", "leaky_relu", "elu", "selu", "celu", "silu", "mish", "sigmoid", "tanh", "softplus",
@@ -559,11 +560,8 @@ def describe(operation: Any, x: Any, training: bool | None) -> tuple[str, dict[s
 
 
 def by_name(returned: Any) -> dict[str, Any]:
-    """A model's outputs by name; a single one is called `y`, several in a row by their number."""
-    if isinstance(returned, Mapping):
-        return {str(name): tensor for name, tensor in returned.items()}
-    tensors = keras.tree.flatten(returned)
-    return {"y": tensors[0]} if len(tensors) == 1 else {str(place): tensor for place, tensor in enumerate(tensors)}
+    """A model's outputs by name, symbols among them."""
+    return outputs_by_name(returned, lambda value: keras.ops.is_tensor(value) or keras.backend.is_keras_tensor(value))
 
 
 def _call(model: keras.Model, tensors: Sequence[Any], training: bool | None) -> Any:

@@ -174,7 +174,9 @@ def updates(
     made, scheduler = _made(found, parameters)
     told = _told(made)
     if "kind" in changes:
-        made = getattr(torch.optim, changes["kind"])(list(parameters.values()), lr=told["settings"]["lr"])
+        made = getattr(torch.optim, changes["kind"])(
+            list(parameters.values()), lr=changes.get("lr", told["settings"].get("lr"))
+        )
     made = _changed(made, changes, [parameters[name] for name in changes.get("undecayed", ())])
     penalties = changes.get("penalties", {})
     eps = [group.get("eps", 0.0) for group in made.param_groups]
@@ -185,9 +187,9 @@ def updates(
         for group, own in zip(made.param_groups, eps, strict=True):
             if changes.get("epsilon_hat") and "betas" in group:
                 group["eps"] = own / (1 - group["betas"][1] ** number) ** 0.5
-            if "rates" in changes:
+            if "rates" in changes and "lr" in group:
                 group["lr"] = changes["rates"][number - 1]
-        rates.append(float(made.param_groups[0]["lr"]))
+        rates += _rate(made)
         for name, parameter in parameters.items():
             parameter.grad = torch.from_numpy(np.array(step[name]))
             l1, l2 = penalties.get(name, (0.0, 0.0))
@@ -229,6 +231,11 @@ def _advance(scheduler: Any) -> None:
         scheduler.step()
 
 
+def _rate(made: torch.optim.Optimizer) -> list[float]:
+    """The learning rate, if it is among the settings: a user's own optimizer may keep its rates elsewhere."""
+    return [float(made.param_groups[0]["lr"])] if "lr" in made.param_groups[0] else []
+
+
 def _scheduled(found: Any, weights: Mapping[str, np.ndarray], steps: Sequence[int]) -> list[float]:
     """The learning rates at some steps, of an optimizer made anew; up to the last step that its scheduler has."""
     made, scheduler = _made(found, {name: nn.Parameter(torch.zeros(array.shape)) for name, array in weights.items()})
@@ -237,7 +244,7 @@ def _scheduled(found: Any, weights: Mapping[str, np.ndarray], steps: Sequence[in
         warnings.simplefilter("ignore")  # it says that the optimizer takes no step
         for step in range(max(steps, default=-1) + 1):
             if step in steps:
-                rates.append(float(made.param_groups[0]["lr"]))
+                rates += _rate(made)
             try:
                 _advance(scheduler)
             except ValueError:  # OneCycleLR has an end
@@ -306,7 +313,7 @@ def _changed(
         _without_decay(made, undecayed)
     if changes.get("decoupled") and not isinstance(made, torch.optim.AdamW):
         made.step = _decoupled(made)  # type: ignore[method-assign]
-    if changes.get("inside"):
+    if changes.get("inside") and isinstance(made, torch.optim.RMSprop | torch.optim.Adagrad):
         made.step = _epsilon_inside(made)  # type: ignore[method-assign]
     if any(name in changes for name in ("clipnorm", "clipvalue", "global_clipnorm")):
         made.step = _clipped(made, made.step, changes)  # type: ignore[method-assign]

@@ -26,6 +26,7 @@ from torch_impl.draws import Fixed
 from torch_impl.inventory import leaves
 from twin.bridge import Leaf
 from twin.trace import Edit, Event, Trace, in_words
+from twin.trace import by_name as outputs_by_name
 
 CONV = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
 TRANSPOSED = ("input", "weight", "bias", "stride", "padding", "output_padding", "groups", "dilation")
@@ -449,6 +450,8 @@ def _exchanged(out: Any, places: Sequence[int]) -> Any:
     """Several results of a call, two of them exchanged; places count the tensors."""
     tensors = [value for value in _flat(out) if torch.is_tensor(value)]
     one, other = (tensors[place] for place in places)
+    if one.shape != other.shape:  # oneDNN's recurrent layers would read beyond the end of the smaller one
+        raise ValueError(f"shapes {tuple(one.shape)} and {tuple(other.shape)}")
     return _swap(out, {id(one): other, id(other): one})
 
 
@@ -551,13 +554,8 @@ def to_tensor(array: np.ndarray) -> torch.Tensor:
 
 
 def by_name(returned: Any) -> dict[str, torch.Tensor]:
-    """A model's outputs by name; a single one is called `y`, several in a row by their number."""
-    if torch.is_tensor(returned):
-        return {"y": returned}
-    if isinstance(returned, Mapping):
-        return {str(name): tensor for name, tensor in returned.items() if torch.is_tensor(tensor)}
-    tensors = [value for value in _flat(returned) if torch.is_tensor(value)]
-    return {str(place): tensor for place, tensor in enumerate(tensors)}
+    """A model's outputs by name."""
+    return outputs_by_name(returned, torch.is_tensor)
 
 
 def _spatial(bound: Mapping[str, Any], dims: int) -> dict[str, Any]:

@@ -20,7 +20,7 @@ numbers of the values that go in and come out. Values 0, 1, ... are the model's 
 | dense, embedding, op | name |
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -29,6 +29,35 @@ from typing import Any
 import numpy as np
 
 Edit = dict[str, Any]
+
+
+def by_name(returned: Any, is_tensor: Callable[[Any], bool]) -> dict[str, Any]:
+    """A model's outputs by name: a single one is `y`, several in a row go by number, those of a dictionary by key.
+
+    What lies in lists or dictionaries within a dictionary goes by `KEY/NUMBER`. What is no tensor (None, a text) is
+    left out.
+
+    Raises:
+        ValueError: when there is no tensor.
+    """
+
+    def leaves(value: Any) -> list[Any]:
+        if isinstance(value, Mapping):
+            value = list(value.values())
+        return [leaf for each in value for leaf in leaves(each)] if isinstance(value, list | tuple) else [value]
+
+    found: dict[str, Any] = {}
+    for key, value in returned.items() if isinstance(returned, Mapping) else [("", returned)]:
+        tensors = [leaf for leaf in leaves(value) if is_tensor(leaf)]
+        if len(tensors) == 1:
+            found[str(key) or "y"] = tensors[0]
+        else:
+            found |= {f"{key}/{place}".lstrip("/"): tensor for place, tensor in enumerate(tensors)}
+    if not found:
+        raise ValueError(f"the model returns no tensor: {type(returned).__name__}")
+    if kinds := {name for name, tensor in found.items() if "complex" in str(tensor.dtype)}:
+        raise ValueError(f"output {min(kinds)} is complex, and only real numbers are compared; return its real part")
+    return found
 
 
 @dataclass(frozen=True)

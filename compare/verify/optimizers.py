@@ -10,6 +10,7 @@ import numpy as np
 from compare.verify import axes as alignment
 from compare.verify.verdict import Finding, Remedy
 from twin.bridge import Arrays
+from twin.errors import TwinError
 
 STEPS = 5
 RATE_LIMIT = 1e-4
@@ -69,14 +70,14 @@ class Optimizers:
         finding = Finding("optimizer", *kinds, what, None, far)
         place = _place_of_epsilon(mine, theirs)
         if place:
-            left = self._apart(wanted, self._torch(place)[1])
+            left = self._left(wanted, place)
             if left <= STEP_LIMIT:  # no argument of either side could mend that, and few gradients are so small
                 return _of_schedules(mine, theirs), left
         tried = []
         partners = {array.keras: array.torch for array in self.arrays}
         for cause, changes in _changes(mine, theirs, [array.penalties for array in self.arrays], partners):
             for more in ({}, place) if place else ({},):
-                left = self._apart(wanted, self._torch({**changes, **more})[1])
+                left = self._left(wanted, {**changes, **more})
                 if left <= STEP_LIMIT:
                     fix = {"torch": Remedy(_fix(theirs, {**changes, **more}), left)}
                     says = _words(mine, theirs, {**changes, **more})
@@ -102,15 +103,12 @@ class Optimizers:
         """The fewest changes of PyTorch's optimizer with which both agree: all, without those that are not needed."""
         every = _every(mine, theirs, {a.torch: list(a.penalties) for a in self.arrays if any(a.penalties)}, partners)
 
-        def left(changes: Mapping[str, Any]) -> float:
-            return self._apart(wanted, self._torch(changes)[1])
-
-        far = left(every)
+        far = self._left(wanted, every)
         if far > STEP_LIMIT:
             return None
         for name in list(every):
             fewer = {other: value for other, value in every.items() if other != name}
-            now = left(fewer)
+            now = self._left(wanted, fewer)
             if now <= STEP_LIMIT:
                 every, far = fewer, now
         return (every, far) if every else None
@@ -122,6 +120,13 @@ class Optimizers:
         names = [array.torch for array in self.arrays]
         told, after = self.torch.updates(*self._given(names), changes)
         return told, [after[name] for name in names]
+
+    def _left(self, wanted: Sequence[np.ndarray], changes: Mapping[str, Any]) -> float:
+        """How far the steps are apart with some changes; infinitely, where a user's own optimizer cannot make them."""
+        try:
+            return self._apart(wanted, self._torch(changes)[1])
+        except TwinError:
+            return math.inf
 
     def _apart(self, wanted: Sequence[np.ndarray], got: Sequence[np.ndarray]) -> float:
         """How far the steps are apart, at the worst step."""
@@ -254,7 +259,8 @@ def _changes(
     unlike = {n: v for n, v in own.items() if n in native and native[n] != v and n != "eps"}
     if len(set(mine["rates"])) > 1 or len(set(theirs["rates"])) > 1:
         unlike.pop("lr", None)
-        if not np.allclose(mine["rates"], theirs["rates"], rtol=1e-4):
+        alike = len(mine["rates"]) == len(theirs["rates"]) and np.allclose(mine["rates"], theirs["rates"], rtol=1e-4)
+        if not alike:
             yield "schedule", {"rates": mine["rates"]}
     extra = {n: own[n] for n in ("clipnorm", "clipvalue", "global_clipnorm") if own.get(n)}
     if "initial_accumulator_value" in native and own.get("initial_accumulator_value") is not None:

@@ -13,7 +13,8 @@ def value_and_gradients(function, variables, others=()):
     with torch.enable_grad():
         value = function()
         whole = total(value)
-    gradients = torch.autograd.grad(whole, [v.value for v in variables], allow_unused=True, materialize_grads=True)
+    values = [v.value for v in variables]
+    gradients = torch.autograd.grad(whole, values, allow_unused=True, materialize_grads=True) if values else ()
     return keras.tree.map_structure(torch.detach, value), gradients
 
 

@@ -101,12 +101,6 @@ def two_ids():
     return keras.Model([user, item], layers.Dense(3, name="head")(joined))
 
 
-def attention():
-    x = keras.Input((5, 6))
-    y = layers.MultiHeadAttention(2, 3, name="attn")(x, x)
-    return keras.Model(x, layers.Dense(3, name="head")(y))
-
-
 def steps():
     x = keras.Input((5, 6))
     y = layers.TimeDistributed(layers.Dense(4, activation="relu"), name="each")(x)
@@ -273,29 +267,6 @@ class TwoIds(nn.Module):
         return self.head(torch.cat([self.users(user[:, 0]), self.items(item[:, 0])], -1))
 
 
-class Conv1D(nn.Module):
-    def __init__(self, out, width):
-        super().__init__()
-        self.weight, self.bias = nn.Parameter(torch.randn(width, out)), nn.Parameter(torch.zeros(out))
-
-    def forward(self, x):
-        return x @ self.weight + self.bias
-
-
-class Attention(nn.Module):
-    def __init__(self, transposed=False):
-        super().__init__()
-        self.c_attn, self.c_proj, self.head = Conv1D(18, 6), Conv1D(6, 6), nn.Linear(6, 3)
-        self.transposed = transposed
-
-    def forward(self, x):
-        b, t, c = x.shape
-        q, k, v = (y.view(b, t, 2, 3).transpose(1, 2) for y in self.c_attn(x).split(c, 2))
-        scores = (k @ q.transpose(-1, -2) if self.transposed else q @ k.transpose(-1, -2)) / 3**0.5
-        y = (scores.softmax(-1) @ v).transpose(1, 2).reshape(b, t, c)
-        return self.head(self.c_proj(y))
-
-
 class Steps(nn.Module):
     def __init__(self, mean=False):
         super().__init__()
@@ -418,7 +389,6 @@ RIGHT = {
     "dropout in a residual": ("dropping", "Dropping", (6,), {}),
     "experts in one array": ("experts", "Experts", (6,), {}),
     "two tables in one": ("tables", "Tables", (1,), IDS),
-    "a fused projection of (in, out)": ("attention", "Attention", (5, 6), {}),
     "steps as rows": ("steps", "Steps", (5, 6), {}),
     "words": ("words", "Words", (6,), IDS),
 }
@@ -433,7 +403,7 @@ def test_a_right_pair_agrees(verify, name):
 
 WRONG = {
     "inplace_activation": ("residual", "residual", (8,), {"torch_kwargs": {"inplace": True}}),
-    "missing_residual": ("residual", "residual", (8,), {"torch_kwargs": {"without": True}}),
+    "missing_add": ("residual", "residual", (8,), {"torch_kwargs": {"without": True}}),
     "chunk_order": ("film", "film", (6,), {"torch_kwargs": {"exchanged": True}}),
     "softmax_axis": ("attended", "attended", (6,), {"torch_kwargs": {"dim": 0}}),
     "order": ("pooled", "pooled", (5, 6), {"torch_kwargs": {"first": True}}),
@@ -464,12 +434,6 @@ def test_larger_inputs_show_a_limit_that_the_first_do_not_reach(verify):
     found = verify("clipped", "unclipped", (6,))
     assert found.verdict == "differ"
     assert found.findings[0].what.startswith("On inputs 8 times as large")
-
-
-def test_transposed_scores_are_found(verify):
-    found = verify("attention", "Attention", (5, 6), torch_kwargs={"transposed": True})
-    assert found.verdict == "differ"
-    assert found.findings[0].cause == "operand_order"
 
 
 @pytest.mark.parametrize(
