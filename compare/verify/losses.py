@@ -3,6 +3,7 @@
 A trial carries a cause out: it gives one side's loss other outputs or another setting, and measures again.
 """
 
+import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -71,12 +72,18 @@ class Losses:
         far = _apart(got, wanted)
         if far <= GRADIENT_LIMIT:
             return None, far
+        seen = [(wanted, got)]  # from both ends of a softmax, where there is one
+        if _are_probabilities(self.given["outputs"]) and not self.first:
+            seen.append((_through_softmax(wanted, self.given["outputs"]), _through_softmax(got, self.given["outputs"])))
+            if (left := _apart(seen[1][1], seen[1][0])) <= GRADIENT_LIMIT:
+                return None, left
         what = f"On equal outputs Keras's loss is {wanted.value:.6g}, PyTorch's {got.value:.6g}"
         place = f"loss of {name}" if name else "loss"
         finding = Finding("loss", place, place, what, None, far)
         tried: list[str] = []
-        for trials in (_of_targets, _of_outputs, _of_arguments, _of_rows, _of_scale):
-            for trial in trials(self, wanted, got):
+        kinds = (_of_targets, _of_outputs, _of_arguments, _of_rows, _of_scale)
+        for trials, (mine, theirs) in itertools.product(kinds, seen):
+            for trial in trials(self, mine, theirs):
                 if trial.after <= GRADIENT_LIMIT:
                     fix = {side: Remedy(text, trial.after) for side, text in trial.fix.items()}
                     return replace(finding, cause=trial.cause, after=trial.after, says=trial.says, fix=fix), far
@@ -293,6 +300,24 @@ def _of_scale(losses: Losses, wanted: Loss, got: Loss) -> Iterator[Trial]:
     yield Trial(cause, says, after, {"torch": f"loss {shift:+.6g}"})
     after = _apart(Loss(wanted.value, -got.gradient, ""), wanted)
     yield Trial("loss_sign", "The gradients have opposite signs: one side descends where the other climbs", after)
+
+
+def _are_probabilities(outputs: np.ndarray) -> bool:
+    """Whether every row of the last axis adds up to one, as a softmax leaves it."""
+    if outputs.ndim < 2 or outputs.shape[-1] < 2 or outputs.dtype.kind != "f":
+        return False
+    return bool((outputs >= 0).all() and np.allclose(outputs.sum(axis=-1), 1, atol=1e-4))
+
+
+def _through_softmax(loss: Loss, outputs: np.ndarray) -> Loss:
+    """The same with the gradient that arrives before the softmax: a part along the row, which it drops, does not count.
+
+    Keras divides probabilities by their sum before it takes their logarithm; a loss by hand need not.
+    """
+    if loss.gradient.shape != outputs.shape:
+        return loss
+    along = np.sum(outputs * loss.gradient, axis=-1, keepdims=True)
+    return loss._replace(gradient=outputs * (loss.gradient - along))
 
 
 def _apart(got: Loss, wanted: Loss) -> float:

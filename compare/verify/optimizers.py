@@ -8,12 +8,12 @@ from typing import Any, Protocol
 import numpy as np
 
 from compare.verify import axes as alignment
+from compare.verify.schedules import of_schedules
 from compare.verify.verdict import Finding, Remedy
 from twin.bridge import Arrays
 from twin.errors import TwinError
 
 STEPS = 5
-RATE_LIMIT = 1e-4
 STEP_LIMIT = 1e-3  # float32 weights near 1 take in a step of 1e-3 only to 6e-5
 
 
@@ -64,7 +64,7 @@ class Optimizers:
         theirs, got = self._torch({"steps": steps})
         far = self._apart(wanted, got)
         if far <= STEP_LIMIT:
-            return _of_schedules(mine, theirs), far
+            return of_schedules(mine, theirs), far
         kinds = mine["kind"], theirs["kind"]
         what = f"From equal gradients the steps of {' and '.join(kinds)} are {far:.2g} apart (relative L2)"
         finding = Finding("optimizer", *kinds, what, None, far)
@@ -72,7 +72,7 @@ class Optimizers:
         if place:
             left = self._left(wanted, place)
             if left <= STEP_LIMIT:  # no argument of either side could mend that, and few gradients are so small
-                return _of_schedules(mine, theirs), left
+                return of_schedules(mine, theirs), left
         tried = []
         partners = {array.keras: array.torch for array in self.arrays}
         for cause, changes in _changes(mine, theirs, [array.penalties for array in self.arrays], partners):
@@ -151,32 +151,6 @@ def _place_of_epsilon(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> dic
     if "betas" in theirs["settings"]:
         return {"epsilon_hat": True}
     return {"inside": True} if theirs["kind"] in ROOTED else {}
-
-
-def _of_schedules(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> Finding | None:
-    """Learning rates that differ only at later steps."""
-    kind, steps = mine["schedule"]["kind"], mine["schedule"]["steps"]
-    rates = np.array(mine["schedule"]["rates"])
-    native = np.array(theirs["schedule"])
-    rates, steps = rates[: len(native)], steps[: len(native)]
-    hidden = not theirs["scheduler"] and len(set(theirs["rates"])) > 1  # its own step changes the rate
-    if hidden or not (kind or theirs["scheduler"]) or len(native) == 0:
-        return None
-    apart = np.abs(rates - native) / max(float(np.abs(rates).max()), 1e-30)
-    if apart.max() <= RATE_LIMIT:
-        return None
-    first = int(np.argmax(apart > RATE_LIMIT))
-    what = f"The learning rate of step {steps[first]} is {rates[first]:.6g} in Keras, {native[first]:.6g} in PyTorch"
-    names = kind or mine["kind"], theirs["scheduler"] or theirs["kind"]
-    at = dict(zip(steps, rates, strict=True)), dict(zip(steps, native, strict=True))
-    cause = "step_decay" if names == ("ExponentialDecay", "StepLR") else "schedule"
-    says = f"Keras's rates come from {names[0]}, PyTorch's from {names[1]}"
-    for shift, word in ((1, "later"), (-1, "earlier")):
-        pairs = [(rate, at[1][step + shift]) for step, rate in at[0].items() if step + shift in at[1]]
-        if len(pairs) > 3 and all(math.isclose(*pair, rel_tol=1e-3) for pair in pairs):
-            cause = "piecewise_boundary" if kind == "PiecewiseConstantDecay" else "schedule_step"
-            says = f"PyTorch's rates are Keras's, one step {word}"
-    return Finding("optimizer", *names, what, cause, float(apart.max()), says=says)
 
 
 ROOTED = ("RMSprop", "Adagrad")  # where Keras adds epsilon under the root, and PyTorch behind it
@@ -259,8 +233,7 @@ def _changes(
     unlike = {n: v for n, v in own.items() if n in native and native[n] != v and n != "eps"}
     if len(set(mine["rates"])) > 1 or len(set(theirs["rates"])) > 1:
         unlike.pop("lr", None)
-        alike = len(mine["rates"]) == len(theirs["rates"]) and np.allclose(mine["rates"], theirs["rates"], rtol=1e-4)
-        if not alike:
+        if len(mine["rates"]) != len(theirs["rates"]) or not np.allclose(mine["rates"], theirs["rates"], rtol=1e-4):
             yield "schedule", {"rates": mine["rates"]}
     extra = {n: own[n] for n in ("clipnorm", "clipvalue", "global_clipnorm") if own.get(n)}
     if "initial_accumulator_value" in native and own.get("initial_accumulator_value") is not None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from compare.verify import dropout
+from compare.verify import dropout, losses
 from compare.verify.causes import values
 from compare.verify.causes.arguments import of_arguments
 from compare.verify.causes.candidate import multiple
@@ -143,3 +143,17 @@ def test_a_matrix_with_a_bias_is_a_dense_layer_where_the_bias_tells_its_axes(sha
     assert {part.kind for part in parts} == {kind}
     if kind == "dense":
         assert parts[0].views["kernel"].own_shape == (3, 5)
+
+
+def test_a_gradient_along_a_row_of_probabilities_is_dropped_by_their_softmax():
+    """Keras divides probabilities by their sum, and its gradient has a part that the softmax before it never sees."""
+    rng = np.random.default_rng(0)
+    outputs = rng.dirichlet(np.ones(3), 5)
+    by_hand = -np.eye(3)[rng.integers(0, 3, 5)] / outputs / 5
+    kerass = by_hand - np.sum(outputs * by_hand, axis=-1, keepdims=True)
+    one, other = (losses._through_softmax(losses.Loss(1.0, each, ""), outputs) for each in (by_hand, kerass))
+    np.testing.assert_allclose(one.gradient, other.gradient, atol=1e-12)
+    wrong = losses._through_softmax(losses.Loss(1.0, 2 * kerass, ""), outputs)
+    assert not np.allclose(one.gradient, wrong.gradient)
+    assert losses._are_probabilities(outputs)
+    assert not losses._are_probabilities(2 * outputs)
