@@ -147,6 +147,7 @@ def _searched(replay: Replay, torch: Event | None) -> list[Candidate]:
         for other, value in theirs.values.items():
             producer = theirs.producers.get(other)
             early = producer is None or producer.index < torch.index
+            early = early and other not in _before(replay, number, 1)  # what gives the input is then a call too many
             if early and other not in torch.inputs and value.shape == own.shape and value.dtype.kind == "f":
                 options.append(other)
         for other in options[::-1][:SEARCHED]:
@@ -198,13 +199,17 @@ def _wired_layer(replay: Replay, anchor: Anchor | None, ends: Ends) -> list[Cand
         return []
     after = alignment.distance(value, replay.theirs.values[number])[0]
     producer = replay.theirs.producers.get(number)
-    given, wanted = _giver(replay, ends.torch[0]), _giver(replay, number)
+    wanted = _giver(replay, number)
     if producer is not None and producer.index > anchor.torch.index:
         says = f"Keras applies {producer.label} before {anchor.path}, PyTorch after it"
         return [Candidate(f"{producer.family}_order", says, measured=after)]
-    says = f"Keras's {anchor.path} takes what is {wanted} in PyTorch, and PyTorch's takes {given}"
-    cause = "norm_input_wiring" if anchor.torch.family.endswith("norm") else "input_wiring"
     taken = replay.theirs.producers.get(ends.torch[0])
+    if any(_equal_in_size(value, replay.theirs.values.get(each)) for each in _before(replay, ends.torch[0])):
+        return []  # what lies between are calls too many, which says more than another wiring
+    says = (
+        f"Keras's {anchor.path} takes what is {wanted} in PyTorch, and PyTorch's takes {_giver(replay, ends.torch[0])}"
+    )
+    cause = "norm_input_wiring" if anchor.torch.family.endswith("norm") else "input_wiring"
     if taken is not None and taken.settings.get("name") in ("getitem", "gather", "select", "index_select"):
         cause = "sequence_step"
     return [Candidate(cause, says, measured=after)]
@@ -218,6 +223,22 @@ def _same(replay: Replay, value: np.ndarray, before: int) -> int | None:
         if not late and other.size == value.size and alignment.distance(value, other)[0] <= LIMIT:
             return number
     return None
+
+
+def _before(replay: Replay, number: int, calls: int = 2) -> set[int]:
+    """The values from which one is made, in so many calls."""
+    found: set[int] = set()
+    todo = {number}
+    for _ in range(calls):
+        makers = [replay.theirs.producers.get(each) for each in todo]
+        todo = {each for maker in makers if maker is not None for each in maker.inputs}
+        found |= todo
+    return found
+
+
+def _equal_in_size(value: np.ndarray, other: np.ndarray | None) -> bool:
+    """Whether both hold the same values, in whatever order of axes."""
+    return other is not None and other.size == value.size and alignment.distance(value, other)[0] <= LIMIT
 
 
 def _equal(one: np.ndarray, other: np.ndarray) -> bool:

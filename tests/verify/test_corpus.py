@@ -33,9 +33,8 @@ def test_there_are_at_least_120_pairs_of_30_kinds(corpus):
 
 def test_rates_of_the_planted_defects(corpus):
     detected, located, explained = np.array([row["marks"] for row in corpus["pairs"].values()]).mean(0)
-    # 84.9% on these 146: `input_wiring` also describes a function too many, and is tried before `extra_...`.
     missed = [name for name, row in corpus["pairs"].items() if not all(row["marks"])]
-    assert (detected >= 0.99, located >= 0.95, explained >= 0.8) == (True, True, True), missed
+    assert (detected >= 0.99, located >= 0.95, explained >= 0.9) == (True, True, True), missed
 
 
 def test_equal_pairs_raise_no_alarm(corpus):
