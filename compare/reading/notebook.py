@@ -67,6 +67,9 @@ for name, output in torch_outputs.items():
     print(f"{name}: shape {output.shape}, {apart(keras_outputs[name], output):.1e} apart")
     assert apart(keras_outputs[name], output) < 1e-4
 """
+# How far a gradient may be, relative to the largest one. What `twin check` chooses its batches by, a notebook has not:
+# a ReLU that rounding switches moves yolact's gradients by 1.6e-3.
+GRADIENT_LIMIT, OF_ITS_OWN = 1e-3, {"yolact": 5e-3}
 GRADIENTS = """
 keras_losses, keras_gradients = keras_side.loss_and_gradients(keras_run, batch)
 torch_losses, torch_gradients = torch_side.loss_and_gradients(torch_run, batch)
@@ -77,7 +80,7 @@ redundant = redundant_names(torch_side.describe(torch_run))  # such as a second 
 for name in [name for name in torch_gradients if name not in redundant]:
     far = float(np.linalg.norm(keras_gradients[name] - torch_gradients[name])) / whole
     print(f"{name:40} {far:.1e}")
-    assert far < 1e-2  # one ReLU that rounding switches may move it by 2e-3; `twin check` tells that from a mistake
+    assert far < GRADIENT_LIMIT
 """
 TRAINING = """
 data = load(twin.data, twin.data_options).train
@@ -160,7 +163,7 @@ def _cells(twin: Twin, repository: str) -> Iterator[tuple[str, str]]:
         yield "words", "## The same outputs\n\nOne batch, inference mode."
         yield "code", OUTPUTS
         yield "words", "## The same gradients\n\nHow far apart each is, as a share of the largest gradient."
-        yield "code", GRADIENTS
+        yield "code", GRADIENTS.replace("GRADIENT_LIMIT", str(OF_ITS_OWN.get(twin.name, GRADIENT_LIMIT)))
         yield (
             "words",
             f"## A short training\n\n{EPOCHS} epochs on at most {ROWS} rows, in one order.",
