@@ -48,7 +48,7 @@ class Distance:
         if self.noise_ratio is not None:
             used.append(self.noise_ratio / self.noise_limit)
         # A NaN compares as smaller than everything, and must be larger.
-        return max(float("inf") if np.isnan(share) else share for share in used)
+        return max(map(nan_as_inf, used))
 
     @property
     def ok(self) -> bool:
@@ -131,6 +131,11 @@ def perturbed_by_one_ulp(array: np.ndarray, rng: np.random.Generator) -> np.ndar
     single = array.astype(np.float32)
     towards = np.where(rng.random(single.shape) < 0.5, -np.inf, np.inf).astype(np.float32)
     return np.nextafter(single, towards)
+
+
+def nan_as_inf(value: float) -> float:
+    """Infinity for what is no number, which would compare as smaller than any."""
+    return math.inf if math.isnan(value) else value
 
 
 def worst(distances: Sequence[Distance]) -> Distance:

@@ -15,7 +15,7 @@ import numpy as np
 from compare.check.reference import SNAPSHOTS, Arrays, Reference
 from compare.record.results import RungName, RungResult, TensorError, WorstError
 from twin.limits import LIMIT_FLOAT64, LIMITS
-from twin.numeric import HALF_ULP, Distance, distance, worst
+from twin.numeric import HALF_ULP, Distance, distance, nan_as_inf, worst
 from twin.spec import Tolerance
 
 ZERO_GRADIENT = 1e-5  # of the whole gradient's norm: below it, a gradient is zero by structure
@@ -204,7 +204,7 @@ def trajectory(curve: Sequence[Mapping[str, float]], ref: Reference, limits: Lim
         for name, value in wanted.items():
             scale = max(abs(value), 1e-30)
             if math.isfinite(value):
-                apart = max(_finite(abs(native[number][name] - value)) for native in ref.native_curves) / scale
+                apart = max(nan_as_inf(abs(native[number][name] - value)) for native in ref.native_curves) / scale
                 spread[name] = max(spread[name], apart, 4 * HALF_ULP)
             if spread[name] > LIMITS["trajectory"]:  # from here on the curve proves nothing
                 continue
@@ -308,11 +308,6 @@ def _distances(
         )
         for name, array in wanted.items()
     ]
-
-
-def _finite(apart: float) -> float:
-    """Infinity for what is no number, which would compare as smaller than any."""
-    return math.inf if math.isnan(apart) else apart
 
 
 def _short(value: Any) -> Any:

@@ -5,7 +5,6 @@ rounding noise, from several draws of native float32; and the envelope that nati
 were moved by one ulp.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -253,7 +252,7 @@ def farthest(native: Arrays, exact: Arrays) -> float:
         float(np.linalg.norm(native[name] - array)) / max(float(np.linalg.norm(array)), 1e-30)
         for name, array in exact.items()
     ]
-    return max((math.inf if math.isnan(each) else each for each in found), default=0.0)
+    return max(map(numeric.nan_as_inf, found), default=0.0)
 
 
 def noise_of(draws: Sequence[Arrays], exact: Arrays) -> dict[str, float]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from twin.boxes import PADDING, encode, overlaps
+from twin.boxes import PADDING, cornered, encode, overlaps
 from twin.data import Arrays, Dataset, crowds
 
 OBJECT, GROUND = 0.7, 0.3  # overlaps from which on, and up to which, an anchor learns (Ren et al. 2015, section 3.1.2)
@@ -41,7 +41,7 @@ def grid_anchors(
     sides = np.array([(area / ratio**0.5, area * ratio**0.5) for ratio in ratios for area in areas]) / image_shape[::-1]
     y, x = np.meshgrid(*((np.arange(side) + 0.5) / side for side in map_shape), indexing="ij")
     centres = np.stack([x, y], axis=-1)[:, :, None]
-    return np.concatenate([centres - sides / 2, centres + sides / 2], axis=-1).reshape(-1, 4)
+    return cornered(centres, sides).reshape(-1, 4)
 
 
 def assigned(scenes: Mapping[str, np.ndarray], anchors: np.ndarray) -> Arrays:
