@@ -106,12 +106,12 @@ def _of_rows(pairing: Pairing, finding: Finding, apart: Mapping[str, float], got
             says = (
                 f"{side} does not train row {', '.join(map(str, rows[:4]))} of the table (padding_idx), the other does"
             )
-            return replace(finding, cause="embedding_padding_vector", after=0.0, says=says, tried=())
+            return replace(finding, cause="embedding_padding_vector", after=None, says=says, tried=())
     factors = {multiple(got[name].reshape(wanted[name].shape), wanted[name]) for name in apart}
     factor = next(iter(factors))
     if factor is not None and all(each is not None and math.isclose(each, factor, rel_tol=1e-3) for each in factors):
         says = f"Keras's gradient is {factor:.6g} times PyTorch's"
-        return replace(finding, cause="gradient_scale", after=0.0, says=says, tried=())
+        return replace(finding, cause="gradient_scale", after=None, says=says, tried=())
     return finding
 
 

@@ -144,11 +144,11 @@ def _searched(replay: Replay, torch: Event | None) -> list[Candidate]:
         if own is None or own.dtype.kind != "f":
             continue
         options = []
+        taken = {*torch.inputs, *_before(replay, number, 1)}  # of what gives the input: that is then a call too many
         for other, value in theirs.values.items():
             producer = theirs.producers.get(other)
             early = producer is None or producer.index < torch.index
-            early = early and other not in _before(replay, number, 1)  # what gives the input is then a call too many
-            if early and other not in torch.inputs and value.shape == own.shape and value.dtype.kind == "f":
+            if early and other not in taken and value.shape == own.shape and value.dtype.kind == "f":
                 options.append(other)
         for other in options[::-1][:SEARCHED]:
             names = _giver(replay, number), _giver(replay, other)
@@ -220,7 +220,7 @@ def _same(replay: Replay, value: np.ndarray, before: int) -> int | None:
     for number, other in replay.theirs.values.items():
         producer = replay.theirs.producers.get(number)
         late = producer is not None and producer.index >= before
-        if not late and other.size == value.size and alignment.distance(value, other)[0] <= LIMIT:
+        if not late and _equal_in_size(value, other):
             return number
     return None
 

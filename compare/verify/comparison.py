@@ -235,7 +235,7 @@ def _holds(padded: np.ndarray, value: np.ndarray, axis: int, start: int) -> bool
     """Whether a value begins at a place along one axis of a padded one."""
     kept = np.take(padded, range(start, start + value.shape[axis]), axis)
     sums = [np.abs(each).sum(tuple(a for a in range(each.ndim) if a != axis)) for each in (kept, value)]
-    return bool(np.allclose(sums[0], sums[1], rtol=1e-4))
+    return bool(np.allclose(sums[0], sums[1], rtol=1e-4))  # float32 sums, added up in another order
 
 
 def _all(candidate: Candidate, edits: list[Edit]) -> InTorch | None:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from compare.verify import axes as alignment
-from compare.verify.schedules import of_schedules
+from compare.verify.schedules import RATE_LIMIT, of_schedules
 from compare.verify.verdict import Finding, Remedy
 from twin.bridge import Arrays
 from twin.errors import TwinError
@@ -221,6 +221,10 @@ def _every(
     return changes
 
 
+def _alike(rates: Sequence[float], others: Sequence[float]) -> bool:
+    return len(rates) == len(others) and np.allclose(rates, others, rtol=RATE_LIMIT)
+
+
 def _changes(
     mine: Mapping[str, Any],
     theirs: Mapping[str, Any],
@@ -233,7 +237,7 @@ def _changes(
     unlike = {n: v for n, v in own.items() if n in native and native[n] != v and n != "eps"}
     if len(set(mine["rates"])) > 1 or len(set(theirs["rates"])) > 1:
         unlike.pop("lr", None)
-        if len(mine["rates"]) != len(theirs["rates"]) or not np.allclose(mine["rates"], theirs["rates"], rtol=1e-4):
+        if not _alike(mine["rates"], theirs["rates"]):
             yield "schedule", {"rates": mine["rates"]}
     extra = {n: own[n] for n in ("clipnorm", "clipvalue", "global_clipnorm") if own.get(n)}
     if "initial_accumulator_value" in native and own.get("initial_accumulator_value") is not None:

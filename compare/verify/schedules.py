@@ -8,7 +8,7 @@ import numpy as np
 
 from compare.verify.verdict import Finding
 
-RATE_LIMIT = 1e-4
+RATE_LIMIT = 1e-4  # Keras computes rates in float32
 
 
 def of_schedules(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> Finding | None:

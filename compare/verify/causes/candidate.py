@@ -72,7 +72,8 @@ class Candidate:
         edits: what makes PyTorch do as Keras does; none where that cannot be tried.
         arrays: values that the edits need.
         torch, keras: what to write instead on either side; printed if it was run and both agree with it.
-        measured: how far apart both are with it, where that needs no pass.
+        measured: how far apart both are with it, where that needs no pass; None, without edits, for a cause that the
+            values show and that nothing was measured with.
     """
 
     cause: str

@@ -153,7 +153,7 @@ def _functions(wanted: np.ndarray, got: np.ndarray, event: Event) -> Iterator[Ca
     extra = recognized(wanted, got)
     if extra:
         says = f"PyTorch computes {extra} here{place(event)}, Keras does not"
-        yield Candidate(f"extra_{named(extra)}", says, measured=0.0)
+        yield Candidate(f"extra_{named(extra)}", says)
 
 
 def _moved(wanted: np.ndarray, got: np.ndarray, event: Event) -> Iterator[Candidate]:
@@ -168,10 +168,11 @@ def _moved(wanted: np.ndarray, got: np.ndarray, event: Event) -> Iterator[Candid
             kept = slice(shift, None) if shift > 0 else slice(None, shift)
             inner = tuple(kept if each == axis else slice(None) for each in range(got.ndim))
             rolled = np.roll(got, shift, axis)[inner]
-            if got.shape[axis] > 2 * abs(shift) and axes.relative(rolled, wanted[inner]) <= LIMIT:
+            far = axes.relative(rolled, wanted[inner])
+            if got.shape[axis] > 2 * abs(shift) and far <= LIMIT:
                 way = "on" if shift > 0 else "back"
                 says = f"Keras's values along axis {axis} are PyTorch's, {abs(shift)} places {way}"
-                yield Candidate("shifted_position", says, measured=0.0)
+                yield Candidate("shifted_position", says, measured=far)
 
 
 def _affine(wanted: np.ndarray, got: np.ndarray, event: Event) -> Iterator[Candidate]:
@@ -211,15 +212,15 @@ def _added(
         if value.shape != got.shape or value.dtype.kind != "f":
             continue
         if axes.relative(value, left) <= 10 * LIMIT:
-            yield Candidate("missing_residual", f"Keras adds what {giver} gives, PyTorch does not", measured=0.0)
+            yield Candidate("missing_residual", f"Keras adds what {giver} gives, PyTorch does not")
         if axes.relative(-value, left) <= 10 * LIMIT:
-            yield Candidate("extra_residual", f"PyTorch adds what {giver} gives, Keras does not", measured=0.0)
-        if axes.relative(got * value, wanted) <= LIMIT:
-            yield Candidate(
-                "missing_multiply", f"Keras multiplies by what {giver} gives, PyTorch does not", measured=0.0
-            )
-        if axes.relative(wanted * value, got) <= LIMIT:
-            yield Candidate("extra_multiply", f"PyTorch multiplies by what {giver} gives, Keras does not", measured=0.0)
+            yield Candidate("extra_residual", f"PyTorch adds what {giver} gives, Keras does not")
+        if (far := axes.relative(got * value, wanted)) <= LIMIT:
+            says = f"Keras multiplies by what {giver} gives, PyTorch does not"
+            yield Candidate("missing_multiply", says, measured=far)
+        if (far := axes.relative(wanted * value, got)) <= LIMIT:
+            says = f"PyTorch multiplies by what {giver} gives, Keras does not"
+            yield Candidate("extra_multiply", says, measured=far)
 
 
 def _elsewhere(wanted: np.ndarray, got: np.ndarray, event: Event) -> Iterator[Candidate]:
@@ -227,7 +228,7 @@ def _elsewhere(wanted: np.ndarray, got: np.ndarray, event: Event) -> Iterator[Ca
     unlike = np.abs(wanted - got) > 1e-4 * np.abs(wanted).max()
     zeros = (wanted == 0) | (got == 0)
     if (wanted == 0).any() and (got == 0).any() and (zeros | ~unlike).all():
-        yield Candidate("mask", f"Both sides set values to zero, but not the same ones{place(event)}", measured=0.0)
+        yield Candidate("mask", f"Both sides set values to zero, but not the same ones{place(event)}")
     if not 0 < unlike.mean() < 0.75:
         return
     for one, cause, side, other in (
@@ -235,10 +236,10 @@ def _elsewhere(wanted: np.ndarray, got: np.ndarray, event: Event) -> Iterator[Ca
         (got, "extra_mask", "PyTorch", "Keras"),
     ):
         if (one[unlike] == 0).all():
-            yield Candidate(cause, f"{side} sets values to zero that {other} keeps{place(event)}", measured=0.0)
+            yield Candidate(cause, f"{side} sets values to zero that {other} keeps{place(event)}")
     low = np.minimum(wanted, got)[unlike]
     if np.abs(low).max(initial=0) > 1e4:
-        yield Candidate("attention_mask", f"One side masks other places than the other{place(event)}", measured=0.0)
+        yield Candidate("attention_mask", f"One side masks other places than the other{place(event)}")
     for axis in range(1, got.ndim):
         size = got.shape[axis]
         over = tuple(each for each in range(got.ndim) if each != axis)
@@ -246,5 +247,5 @@ def _elsewhere(wanted: np.ndarray, got: np.ndarray, event: Event) -> Iterator[Ca
         edge = max(1, size // 4)
         if size >= 4 and len(where) and all(each < edge or each >= size - edge for each in where):
             says = f"Both differ only at the border of axis {axis} (places {', '.join(map(str, where[:4]))} of {size})"
-            yield Candidate("padding_values", says, measured=0.0)
+            yield Candidate("padding_values", says)
             return
