@@ -9,23 +9,33 @@ const split = (text) => text.split(/[^\p{L}\p{N}_]+/u).filter(Boolean);
 // A name is found whole and by its parts: BatchNormalization, batch, normalization.
 const parts = (word) => [word, ...word.split(/_+|(?<=[a-z])(?=[A-Z])/).filter((part) => part && part !== word)];
 let index = null;
+// What a search needs is more than most pages: it comes when somebody begins one.
+const library = new URL("minisearch.js", document.currentScript.src).href;
+const loaded = (address) => new Promise((resolve) => {
+  const script = document.createElement("script");
+  script.src = address;
+  script.onload = resolve;
+  document.head.append(script);
+});
+let coming = null;
 
 function prepared() {
-  if (index) return index;
-  index = new MiniSearch({
-    fields: ["title", "names", "words"],
-    storeFields: ["title", "kind"],
-    tokenize: (text) => split(text).flatMap(parts),
-    searchOptions: {
-      tokenize: split,
-      boost: { title: 6, names: 4 },
-      prefix: (word) => word.length > 1,
-      fuzzy: (word) => (word.length > 4 ? 0.25 : word.length > 3 ? 1 : false),
-      weights: { prefix: 0.6, fuzzy: 0.3 },
-    },
+  coming ??= Promise.all([loaded(library), loaded("search.js")]).then(() => {
+    index = new MiniSearch({
+      fields: ["title", "names", "words"],
+      storeFields: ["title", "kind"],
+      tokenize: (text) => split(text).flatMap(parts),
+      searchOptions: {
+        tokenize: split,
+        boost: { title: 6, names: 4 },
+        prefix: (word) => word.length > 1,
+        fuzzy: (word) => (word.length > 4 ? 0.25 : word.length > 3 ? 1 : false),
+        weights: { prefix: 0.6, fuzzy: 0.3 },
+      },
+    });
+    index.addAll(DOCUMENTS);
   });
-  index.addAll(DOCUMENTS);
-  return index;
+  return coming;
 }
 
 function matches(query) {
@@ -34,13 +44,14 @@ function matches(query) {
   const also = Object.entries(SYNONYMS)
     .filter(([said]) => ` ${split(lower).join(" ")} `.includes(` ${said} `))
     .map(([, words]) => ({ queries: [words], combineWith: "OR", boostDocument: () => 2 }));
-  const all = prepared().search({ combineWith: "OR", queries: [{ queries: [query], combineWith: "AND" }, ...also] });
+  const all = index.search({ combineWith: "OR", queries: [{ queries: [query], combineWith: "AND" }, ...also] });
   const loose = { combineWith: "OR", tokenize: (text) => split(text).flatMap(parts) };
-  return (all.length ? all : prepared().search(query, loose)).slice(0, 12);
+  return (all.length ? all : index.search(query, loose)).slice(0, 12);
 }
 
 search.addEventListener("focus", prepared);
-search.addEventListener("input", () => {
+search.addEventListener("input", async () => {
+  await prepared();
   const list = matches(search.value);
   found.replaceChildren(...list.map(({ id, title, kind }) => {
     const item = document.createElement("li"), link = document.createElement("a"), small = document.createElement("small");

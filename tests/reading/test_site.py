@@ -88,9 +88,18 @@ def test_nothing_comes_from_the_network(folder):
         assert not re.search(r"(src|href)=.?(https?:)?//|url\(|@import|fetch\(|XMLHttpRequest", text), path.name
 
 
-def test_a_page_is_small(folder):
+def test_a_page_is_small_with_all_that_it_loads_but_pictures(pages, folder):
+    for name, page in pages.items():
+        there = folder / posixpath.dirname(name)
+        files = [there / source for source in page.sources if source.endswith((".css", ".js"))]
+        assert len(files) >= 4, name
+        assert sum(file.stat().st_size for file in (folder / name, *files)) < 400_000, name
+
+
+def test_what_a_search_loads_and_every_other_file_is_small(folder):
     for path in filter(Path.is_file, folder.rglob("*")):
         assert path.stat().st_size < 300_000, path.name
+    assert not any("search.js" in path.read_text() for path in folder.rglob("*.html")), "it is loaded by a search only"
 
 
 def test_every_line_of_the_code_is_on_its_page(pages, twin):

@@ -11,6 +11,12 @@ def press(driver, *keys):
     ActionChains(driver).send_keys(*keys).perform()
 
 
+def search(driver, *words):
+    """Type into the field of the search, and wait for its answers: what it searches in is loaded first."""
+    press(driver, "/", *words)
+    driver.execute_script("return prepared()")
+
+
 def lit(driver):
     return driver.execute_script("return [...document.querySelectorAll('tr.lit td[data-n]')].map(cell => cell.id)")
 
@@ -93,7 +99,7 @@ def test_a_reader_changes_the_language_and_searches_in_korean(light, folder):
     light.find_element(By.CSS_SELECTOR, ".language a").click()
     assert light.current_url.endswith("/ko/unet.html")
     assert light.execute_script("return document.documentElement.lang") == "ko"
-    press(light, "/", "어텐션")
+    search(light, "어텐션")
     found = [link.text for link in light.find_elements(By.CSS_SELECTOR, "#found a")]
     assert any("어텐션" in each for each in found)
     assert light.find_element(By.ID, "count").get_attribute("textContent").endswith("개 찾음")
@@ -200,7 +206,9 @@ WORDS = {
 def test_search_answers_what_people_type(light, folder):
     go(light, folder, "index.html")
     found = light.execute_script(
-        "return arguments[0].map(word => matches(word).slice(0, 10).map(each => each.id))", [*WORDS]
+        "const words = arguments[0];"
+        "return prepared().then(() => words.map(word => matches(word).slice(0, 10).map(each => each.id)))",
+        [*WORDS],
     )
     lost = {
         word: some for (word, address), some in zip(WORDS.items(), found, strict=True) if address not in " ".join(some)
@@ -214,7 +222,7 @@ def test_search_finds_twins_calls_and_differences(light, folder):
     from selenium.webdriver.common.by import By
 
     go(light, folder, "index.html")
-    press(light, "/")
+    search(light)
     for words, address in (
         ("vision transf", "vit.html"),
         ("ConvTranspose2d", "unet.html"),
@@ -229,7 +237,7 @@ def test_search_finds_twins_calls_and_differences(light, folder):
     press(light, "\ue007")
     assert "differences.html#" in light.current_url
     go(light, folder, "index.html")
-    press(light, "/", "qqqzzzxxx")
+    search(light, "qqqzzzxxx")
     assert "Nothing is called so" in light.find_element(By.ID, "found").text
     assert light.find_element(By.ID, "count").get_attribute("textContent") == "0 found"
 
