@@ -11,10 +11,11 @@ import tabulate
 NARROWEST, WIDEST = 60, 120
 ROOMY = 72  # columns; tables leave out what can be read elsewhere where there are fewer
 INDENT = "  "
+COMMENT = "#"
 READABLE = 80  # columns of a paragraph, however wide the terminal
 BREAKS = re.compile(  # where a cell may go on in a new line
     r"(?<=[^,] )|(?<=, )(?=[^\W\d])|(?<=[_:/])(?=\w)|(?<=[a-z]-)(?=[a-z])|(?<=[a-z)]\.)(?=[A-Za-z])|(?<=\()(?=[a-z])"
-    r"|(?<=[a-z])(?=[A-Z][a-z])|(?<=[a-z]=)(?=[\w\"])"
+    r"|(?<=[a-z])(?<!\bPy)(?=[A-Z][a-z])(?!Flow\b)|(?<=[a-z]=)(?=[\w\"])"
 )
 
 
@@ -74,6 +75,8 @@ def code(text: str, indent: str = "    ") -> str:
             if at <= 0:
                 break
             out.append(start + line[:at].rstrip())
+            if COMMENT in line[:at] and COMMENT not in inner:
+                inner += f"{COMMENT} "
             line = inner + line[at:].lstrip()
         out.append((start + line).rstrip())
     return "\n".join(out)

@@ -1,5 +1,6 @@
 """No line that a command prints is wider than its terminal, but for a command to copy, which stays one line."""
 
+import ast
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,20 @@ def test_sentences_keep_their_commands_and_code_goes_on_further_in(monkeypatch):
     assert len(lines) == 2
     assert lines[1].startswith(" " * 12)
     assert "".join(lines).replace(" ", "") == "x=keras.ops.reshape(keras.ops.transpose(first,(0,2,1)),(-1,4))"
+
+
+def test_code_whose_lines_are_folded_can_still_be_read_as_code(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    line = "x = pool(torch.tanh(conv(x)))  # (B, 6, 14, 14), " + "and a word " * 9 + "x" * 70
+    lines = code(line).splitlines()
+    assert len(lines) > 3
+    assert ast.dump(ast.parse(line)) == ast.dump(ast.parse("\n".join(lines).replace("    ", "")))
+
+
+def test_names_of_frameworks_are_not_folded(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    text = fitted([["PyTorch and TensorFlow, BatchNormalization " * 9]] * 2, ["a"], ("left",))
+    assert text.count("PyTorch") == text.count("TensorFlow") == 18
 
 
 def test_korean_letters_take_two_columns():

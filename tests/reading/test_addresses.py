@@ -1,5 +1,7 @@
 """Addresses of reference pages and papers: a rule, and known addresses that it gives."""
 
+import importlib
+import operator
 import re
 from importlib.util import find_spec
 
@@ -66,13 +68,22 @@ FORM = re.compile(
 WITHOUT_A_PAGE = {"keras.initializers", "keras.Variable", "torch.nn.init", "torch.inf"}
 
 
+def linked():
+    """The names of either framework that the pages of the twins link: what the files use, and what a call is beside."""
+    for twin in TWINS.values():
+        reading = read(twin)
+        yield from (name for found in counterparts.names(reading).values() for name in found)
+        for use in counterparts.uses(reading):
+            yield from filter(None, map(counterparts.name_of, (use.counterpart.keras, use.counterpart.torch)))
+
+
 @pytest.mark.parametrize("name", KNOWN)
 def test_the_rule_gives_known_addresses(name):
     assert addresses.address(name) == KNOWN[name]
 
 
 def test_every_name_of_the_twins_has_an_address_of_the_right_form():
-    names = {name for twin in TWINS.values() for found in counterparts.names(read(twin)).values() for name in found}
+    names = set(linked())
     assert len(names) > 200
     without = {name for name in names if not addresses.address(name)}
     assert without <= WITHOUT_A_PAGE
@@ -86,14 +97,13 @@ def test_what_is_not_in_the_package_has_no_address(name):
 
 
 @pytest.mark.framework
-def test_every_name_of_pytorch_that_is_linked_exists():
-    import torch
-
-    for twin in TWINS.values():
-        for name in counterparts.names(read(twin))["torch"]:
-            found = torch
-            for part in name.split(".")[1:]:
-                found = getattr(found, part)
+@pytest.mark.parametrize("package", ["keras", "torch"])
+def test_every_name_that_is_linked_exists_in_the_installed_package(package):
+    found = importlib.import_module(package)
+    names = {name for name in linked() if name.startswith(f"{package}.")}
+    assert len(names) > 100
+    for name in sorted(names):
+        operator.attrgetter(name.partition(".")[2])(found)  # raises, with the part that is missing
 
 
 def test_every_paper_leads_somewhere():
