@@ -23,9 +23,10 @@ class TwinError(Exception):
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> TwinError:
-    """Say that `name` is no `what`, with the nearest of the `known` names."""
+    """Say that `name` is no `what`, with the nearest of the `known` names; those that it is part of come first."""
     known = list(known)
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    inside = [each for each in known if len(name) > 2 and name.lower() in each.lower()]
+    near = [*dict.fromkeys(inside + difflib.get_close_matches(name, known, n=3, cutoff=0.5))][:3]
     hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(known)}"
     return TwinError(f"unknown {what} {name!r}; {hint}")
 

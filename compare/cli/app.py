@@ -32,7 +32,12 @@ class Command(TyperCommand):
             found = [each for each in given for name in option.opts if each == name or each.startswith(f"{name}=")]
             if len(found) > 1 and not getattr(option, "is_flag", False):
                 raise TwinError(f"{option.opts[0]} is given {len(found)} times, and takes one value; give it once")
-        return super().parse_args(ctx, args)
+        try:
+            return super().parse_args(ctx, args)
+        except Exception as error:
+            if hasattr(error, "ctx"):  # not every complaint about arguments says whose they are
+                error.ctx = error.ctx or ctx
+            raise
 
 
 class Group(TyperGroup):

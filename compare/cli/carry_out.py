@@ -110,7 +110,8 @@ def typed() -> str:
 
 
 def say_next(arguments: str) -> None:
-    """What to type now, on stderr: a command of this program."""
+    """What to type now, on stderr, below what was printed: a command of this program."""
+    sys.stdout.flush()
     print(f"next: {typed()} {arguments}", file=sys.stderr)
 
 

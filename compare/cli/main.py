@@ -97,7 +97,8 @@ def run() -> int:
         if hasattr(error, "format_message"):  # a complaint about the arguments
             context = getattr(error, "ctx", None)
             message = error.format_message().replace("Value error, ", "").rstrip(".")
-            _complain(f"{message}; see {context.command_path if context else 'twin'} --help")
+            see = f"{' See' if message.endswith('?') else '; see'} {context.command_path if context else 'twin'} --help"
+            _complain(message + see)
             return USAGE
         if cause := shortage(error):
             print(f"twin: {cause}; what was measured until then is kept", file=sys.stderr)

@@ -13,8 +13,9 @@ ROOMY = 72  # columns; tables leave out what can be read elsewhere where there a
 INDENT = "  "
 COMMENT = "#"
 READABLE = 80  # columns of a paragraph, however wide the terminal
-BREAKS = re.compile(  # where a cell may go on in a new line
-    r"(?<=[^,] )|(?<=, )(?=[^\W\d])|(?<=[_:/])(?=\w)|(?<=[a-z]-)(?=[a-z])|(?<=[a-z)]\.)(?=[A-Za-z])|(?<=\()(?=[a-z])"
+SPACES = re.compile(r"(?<=[^,] )|(?<=, )(?=[^\W\d])")  # where a cell goes on in a new line
+BREAKS = re.compile(  # where a word does that fits no line
+    r"(?<=[_:/])(?=\w)|(?<=[a-z]-)(?=[a-z])|(?<=[a-z)]\.)(?=[A-Za-z])|(?<=\()(?=[a-z])"
     r"|(?<=[a-z])(?<!\bPy)(?=[A-Z][a-z])(?!Flow\b)|(?<=[a-z]=)(?=[\w\"])"
 )
 
@@ -161,8 +162,10 @@ def _folded(text: str, width: int) -> str:
     """The text in lines of that width where its breaks allow it; lines that follow keep its indent."""
     indent = text[: len(text) - len(text.lstrip())]
     lines = [indent]
-    for piece in BREAKS.split(text.strip()):
-        if length((lines[-1] + piece).rstrip()) > width and lines[-1].strip():
-            lines.append(indent)
-        lines[-1] += piece
+    for word in SPACES.split(text.strip()):
+        whole = length(indent + word.rstrip()) <= width  # a word that fits a line is not broken for the sake of another
+        for piece in [word] if whole else BREAKS.split(word):
+            if length((lines[-1] + piece).rstrip()) > width and lines[-1].strip():
+                lines.append(indent)
+            lines[-1] += piece
     return "\n".join(line.rstrip() for line in lines)

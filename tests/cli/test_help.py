@@ -1,6 +1,7 @@
 """The help as a newcomer reads it: whole sentences, examples that run, one spelling, and lines that fit."""
 
 import shlex
+import subprocess
 import sys
 
 import pytest
@@ -11,7 +12,7 @@ from compare.cli import commands
 from compare.cli.app import app
 from compare.engines.engine import ENGINES, MODES, OTHER_NAMES, Engine, everything, named
 from tests.helpers import synthetic
-from tests.helpers.command import twin
+from tests.helpers.command import TWIN, twin
 from twin.errors import TwinError
 
 COMMANDS = {each.name: each for each in commands.all_of()}
@@ -65,6 +66,19 @@ def test_a_mistake_is_folded_at_words_and_says_where_to_read_on(columns, monkeyp
     assert answer.returncode == 2
     assert max(map(len, answer.stderr.splitlines())) <= columns
     assert " ".join(answer.stderr.split()).endswith("see twin check --help")
+
+
+def test_every_mistake_leads_to_the_help_of_its_command():
+    for arguments, says in (
+        (["check", "lenet", "--seed"], "; see twin check --help"),
+        (["chek"], "Did you mean 'check'? See twin --help"),
+    ):
+        assert twin(*arguments).stderr.strip().endswith(says)
+
+
+def test_what_comes_next_stands_below_the_answer():
+    answer = subprocess.run([*TWIN, "list"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True)
+    assert answer.stdout.splitlines()[-1].startswith("next: ")
 
 
 def test_a_single_option_that_is_given_twice_is_refused():

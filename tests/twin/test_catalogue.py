@@ -35,6 +35,8 @@ def test_a_model_declares_what_it_must_reach(twin):
 def test_an_unknown_name_offers_the_nearest():
     with pytest.raises(TwinError, match="did you mean lenet"):
         find("lenett")
+    with pytest.raises(TwinError, match="did you mean resnet_style, resnet, resnet50"):
+        find("resne")
 
 
 @pytest.mark.parametrize("model", MODELS, ids=[twin.name for twin in MODELS])
