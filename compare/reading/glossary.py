@@ -14,6 +14,7 @@ from compare.engines.engine import FRAMEWORKS
 from compare.reading.synonyms import SYNONYMS
 from compare.record.table import code, filled, fitted
 from compare.record.table import table as columns_table
+from twin.catalogue import TWINS
 from twin.errors import TwinError
 from twin.glossary import ENTRIES, TOPICS, Entry, find
 from twin.paths import ROOT
@@ -26,7 +27,7 @@ def search(term: str) -> list[Entry]:
     """The entries that somebody may mean: called so, with it in their lines, or called nearly so.
 
     Raises:
-        TwinError: with the nearest names, where nothing is found.
+        TwinError: where nothing is found, with the twins that show it, or the nearest names.
     """
     try:
         return find(term)
@@ -41,6 +42,15 @@ def search(term: str) -> list[Entry]:
             every = sorted(set().union(*words.values()))
             near = set(difflib.get_close_matches(term.casefold(), every, n=3, cutoff=0.8))
             found = [entry for entry in ENTRIES.values() if near & words[entry.name]]
+        shown = [
+            twin.name
+            for twin in TWINS.values()
+            if wanted & {word.casefold() for word in WORD.findall(f"{twin.name} {twin.title} {twin.topic}")}
+        ]
+        if not found and shown:
+            raise TwinError(
+                f"the glossary has no {term!r}, but twins show it: {', '.join(shown[:MOST])}; twin show {shown[0]}"
+            ) from None
         if not found:
             raise error
         return found[:MOST]

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from compare.cli import options
-from compare.cli.carry_out import answer
+from compare.cli.carry_out import answer, say_next
 from compare.cli.commands import SEE
 
 GROUP = SEE
@@ -37,3 +37,4 @@ def availability(
     ]
     text = fitted(rows, heads, ["left"] * 2 + ["right"] * len(found))
     answer(content, text, as_json, wheel or [], md, lambda: reading.markdown(found, datetime.date.today()))
+    say_next("export lenet --to onnx")

@@ -1,12 +1,13 @@
 """`twin diff`."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from compare.cli import options
-from compare.cli.carry_out import answer
+from compare.cli.carry_out import answer, say_next
 from compare.cli.commands import COMPARE
 
 GROUP = COMPARE
@@ -34,4 +35,5 @@ def diff(
     content = {"old": str(old), "new": str(new), **found.to_json()}
     page = lambda: reporting.markdown(found, paths, records, everything)
     answer(content, reporting.text(found, paths, records, everything), as_json, paths, md, page)
+    say_next(f"report {shlex.join(map(str, paths))} --html report.html")
     raise typer.Exit(found.exit_code())

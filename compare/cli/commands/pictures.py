@@ -8,6 +8,7 @@ import typer
 
 from compare.cli import options
 from compare.cli.arguments import make_folder, select
+from compare.cli.carry_out import say_next
 from compare.cli.commands import LEARN
 from compare.cli.progress import working
 
@@ -37,3 +38,4 @@ def pictures(
         files = drawing.write(twins, chosen, Settings(device, 1, jobs or os.cpu_count() or 1, timeout), out)
     print(*files, sep="\n")
     print(f"{len(files)} pictures in {out}")
+    say_next(f"show {twins[0].name}")
