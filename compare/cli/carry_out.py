@@ -135,7 +135,7 @@ def answer(
     Raises:
         TwinError: when stdout is to hold both, or a file cannot be written.
     """
-    from compare.record.files import json_text, write_json, write_text
+    from twin.files import json_text, write_json, write_text
 
     if as_json == md == "-":
         raise TwinError("--json - and --md -: stdout takes one of them; give the other a file")

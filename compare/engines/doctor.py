@@ -10,7 +10,7 @@ from compare.engines.process import Worker, WorkerFailed
 from compare.engines.session import Session
 from compare.record.machine import Machine
 from compare.record.schema import to_plain
-from compare.record.table import filled, fitted
+from twin.table import filled, fitted
 
 
 def examine(

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from compare.engines.engine import FRAMEWORKS
 from compare.port import skeleton
-from compare.record.files import write_json, write_text
 from compare.record.schema import load
 from twin import untrusted
 from twin.errors import TwinError
+from twin.files import write_json, write_text
 from twin.paths import source
 from twin.spec import Twin
 

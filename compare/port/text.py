@@ -8,9 +8,9 @@ from compare.engines.engine import FRAMEWORKS
 from compare.port.check import Verdict
 from compare.port.folder import default_folder, has_bodies, other, read_progress
 from compare.port.hints import LEVELS
-from compare.record.table import filled, fitted, table
 from twin.catalogue import CHAPTERS
 from twin.spec import Twin
+from twin.table import filled, fitted, table
 
 WORDS = {
     "right": "right",

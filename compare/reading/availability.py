@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from compare.record.table import table
 from twin.catalogue import TWINS
 from twin.errors import TwinError
+from twin.table import table
 
 Sources = Mapping[str, str]  # path within the library -> text
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from compare.engines.engine import ENGINES, FRAMEWORKS
 from compare.reading.differences import Finding, Findings, Gap, Versions, functions
-from compare.record.table import code, filled, fitted
 from twin.differences import ROWS, TOPICS, Drawn, Row, topic_of
+from twin.table import code, filled, fitted
 
 BACKENDS = tuple(engine.backend for engine in ENGINES.values() if engine.backend)
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from compare.record.pictures import GAP
 from compare.record.results import Predictions
+from twin.strips import GAP
 
 if TYPE_CHECKING:
     from PIL.Image import Image

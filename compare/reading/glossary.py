@@ -12,12 +12,12 @@ from typing import Any
 
 from compare.engines.engine import FRAMEWORKS
 from compare.reading.synonyms import SYNONYMS
-from compare.record.table import code, filled, fitted
-from compare.record.table import table as columns_table
 from twin.catalogue import TWINS
 from twin.errors import TwinError
 from twin.glossary import ENTRIES, TOPICS, Entry, find
 from twin.paths import ROOT
+from twin.table import code, filled, fitted
+from twin.table import table as columns_table
 
 WORD = re.compile(r"\w{2,}")
 MOST = 3  # entries that have a word only in their lines

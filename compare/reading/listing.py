@@ -3,9 +3,9 @@
 import shutil
 from typing import Any
 
-from compare.record.table import fitted
 from twin.catalogue import CHAPTERS
 from twin.spec import Twin
+from twin.table import fitted
 
 
 def catalogue_rows() -> list[dict[str, Any]]:

@@ -18,8 +18,8 @@ from compare.engines.engine import ENGINES, Engine
 from compare.reading import dataflow
 from compare.reading.aligned import SIDES
 from compare.reading.dataflow import Box
-from compare.record.files import write_text
 from twin.errors import TwinError
+from twin.files import write_text
 from twin.paths import ROOT, path_of
 from twin.spec import Twin
 

@@ -32,12 +32,12 @@ from compare.reading.dataflow_svg import label
 from compare.reading.languages import FOLDER, LANGUAGES, translated
 from compare.reading.shapes import Layer, Measured
 from compare.reading.show import chosen, document, note
-from compare.record.files import copy_file, write_text
 from compare.record.measurement import UNMEASURED, Measurement, TrainMeasurement, benches_of, checks_of, trainings_of
 from compare.record.record import read_record
 from compare.record.results import QUANTITY_NAMES
 from twin.catalogue import CHAPTERS, TWINS, chapter_of
 from twin.differences import ROWS, TOPICS
+from twin.files import copy_file, write_text
 from twin.glossary import TOPICS as WORDS
 from twin.paths import ROOT, path_of
 from twin.spec import Twin

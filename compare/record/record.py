@@ -10,12 +10,12 @@ from typing import Any, Literal
 
 from compare.record import schema
 from compare.record.consistency import contradiction
-from compare.record.files import write_text
 from compare.record.machine import PRECISION, Gpu, Machine, code_version, gpu_driver
 from compare.record.measurement import AnyMeasurement, BenchMeasurement, Measurement, exit_code
 from compare.record.upgrade import upgraded
 from twin import untrusted
 from twin.errors import INCOMPLETE, TwinError
+from twin.files import write_text
 
 SCHEMA: Literal[3] = 3  # upgrade.py says what the older ones lack
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from html import escape
 
 from compare.engines.engine import ENGINES, base_of
-from compare.record.pictures import GAP
 from compare.record.results import Boxes
+from twin.strips import GAP
 
 WIDTH = 340
 NARROW = 264  # four beside each other on a wide page

@@ -10,12 +10,12 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from compare.record.files import finite
 from compare.record.measurement import Measurement
 from compare.record.record import Record
 from compare.report import diff_check, diff_export, diff_speed, diff_training
 from compare.report.diff_figure import FigureChange, Group, Key, key_words
 from twin.errors import AGREE, DIFFER, INCOMPLETE
+from twin.files import finite
 
 
 @dataclass(frozen=True)

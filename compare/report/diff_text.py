@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from compare.record.record import Record
-from compare.record.table import filled, fitted, table
 from compare.report.diff import Diff, Surrounding
 from compare.report.diff_figure import FigureChange, Outcome
+from twin.table import filled, fitted, table
 
 TITLES: dict[Outcome, str] = {
     "regression": "Regressions",

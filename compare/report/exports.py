@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from compare.record.measurement import ExportMeasurement
-from compare.record.table import columns, filled, fitted, hanging
+from twin.table import columns, filled, fitted, hanging
 
 WORDS = {"not_offered": "", "unsupported": "no", "skipped": "-", "failed": "WRONG", "not_run": ""}
 NAMES, CELL = 20, 12  # columns of a terminal that an engine and a format take

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from compare.record.measurement import Measurement, benches_of, checks_of, exports_of
 from compare.record.results import QUANTITIES, QUANTITY_NAMES
-from compare.record.table import table
 from compare.report import exports
 from compare.report.answers import answers
 from compare.report.figures import Source
@@ -24,6 +23,7 @@ from compare.report.phrases import (
 )
 from compare.report.speed_tables import Costs, bench_summary, noise_sentences, title
 from compare.report.tables import MEASURED_RUNGS
+from twin.table import table
 
 if TYPE_CHECKING:
     from compare.stats.seeds import Comparison

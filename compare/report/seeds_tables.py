@@ -4,10 +4,10 @@ import math
 from collections.abc import Iterable, Sequence
 
 from compare.record.measurement import TrainMeasurement
-from compare.record.table import filled, fitted
 from compare.report.learned import learned
 from compare.report.phrases import joined, plural
 from compare.stats import seeds
+from twin.table import filled, fitted
 
 
 def seeds_table(measurements: Sequence[TrainMeasurement]) -> str:

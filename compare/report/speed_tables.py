@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 
 from compare.record.measurement import BenchMeasurement
 from compare.record.results import ProcessRun, Quantity
-from compare.record.table import ROOMY, columns, filled, fitted
 from compare.report.phrases import (
     PRECISION,
     beside_reference,
@@ -16,6 +15,7 @@ from compare.report.phrases import (
     ratio_of,
     speed_word,
 )
+from twin.table import ROOMY, columns, filled, fitted
 
 
 def bench_tables(measurements: Iterable[BenchMeasurement]) -> list[str]:

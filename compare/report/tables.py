@@ -13,13 +13,13 @@ from compare.record.measurement import (
 )
 from compare.record.record import Record
 from compare.record.results import RungName, WorstError
-from compare.record.table import ROOMY, WIDEST, columns, filled, fitted, hanging
 from compare.report import exports
 from compare.report.answers import answers
 from compare.report.figures import Source
 from compare.report.learned import comparisons
 from compare.report.phrases import not_measured, provenances, troubles
 from compare.report.speed_tables import bench_summary, bench_tables
+from twin.table import ROOMY, WIDEST, columns, filled, fitted, hanging
 
 MEASURED_RUNGS: tuple[RungName, ...] = ("forward", "gradients", "optimizer")
 

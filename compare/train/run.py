@@ -18,10 +18,10 @@ from compare.engines.pool import Pool, Progress, Settings
 from compare.engines.process import WorkerFailed, one_measurement
 from compare.engines.session import BuiltTwin, Session
 from compare.record.measurement import TrainMeasurement, trainings_of
-from compare.record.pictures import filters
 from compare.record.record import RunRecord
 from compare.record.results import Picture, Predictions, TrainResult
 from compare.record.schema import from_plain
+from compare.train.filters import filters
 from compare.train.logs import Log
 from twin import arrays
 from twin.bridge import Arrays, BridgeError, Leaf, check_names

@@ -4,9 +4,9 @@ from html import escape
 from pathlib import Path
 
 from compare.engines.look import style_sheet
-from compare.record.files import write_text
 from compare.verify.run import Request
 from compare.verify.verdict import RUNGS, SIDES, Verdict
+from twin.files import write_text
 
 STYLE = """
 table { width: 100%; }

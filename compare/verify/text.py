@@ -1,7 +1,7 @@
 """The verdict for a terminal."""
 
-from compare.record.table import table
 from compare.verify.verdict import Verdict
+from twin.table import table
 
 
 def text(verdict: Verdict) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from compare.record import pictures
+from compare.worker import pictures
 from compare.worker.context import Context
 from twin import data, metrics
 from twin.batches import check_masks

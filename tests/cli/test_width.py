@@ -10,9 +10,9 @@ from compare.cli.app import app
 from compare.engines import doctor
 from compare.port.check import Verdict
 from compare.port.text import checked, hinted
-from compare.record.table import code, filled, fitted, length
 from tests.helpers import synthetic
 from twin.catalogue import find
+from twin.table import code, filled, fitted, length
 
 COMMANDS = [
     "list",

@@ -24,11 +24,11 @@ MAY_IMPORT = {
         "verify",
         "weights",
     },
-    "worker": {"export", "port", "record"},
+    "worker": {"export", "port"},
     "weights": {"verify", "engines"},
     "export": {"check", "engines", "record"},
     "port": {"check", "engines", "record"},
-    "verify": {"engines", "record"},
+    "verify": {"engines"},
     "reading": {"engines", "record"},
     "report": {"stats", "engines", "record"},
     "check": {"engines", "record"},
@@ -66,7 +66,7 @@ def test_a_package_imports_what_it_may_and_nothing_else(package):
 
 def test_arrows_are_few_and_make_no_circle():
     TopologicalSorter(MAY_IMPORT).prepare()  # raises CycleError
-    assert sum(map(len, MAY_IMPORT.values())) <= 40
+    assert sum(map(len, MAY_IMPORT.values())) <= 35
 
 
 def test_no_module_lies_outside_of_the_packages():

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from compare.engines.engine import everything
-from compare.record import pictures as shown
 from compare.record.machine import PRECISION, Machine
 from compare.record.measurement import BenchMeasurement, CheckMeasurement, TrainMeasurement
 from compare.record.record import SCHEMA, Record
@@ -25,6 +24,7 @@ from compare.record.results import (
     WorstError,
 )
 from compare.record.schema import from_plain
+from compare.worker import pictures as shown
 from twin.catalogue import TWINS, find
 from twin.spec import Layout, Metric
 

@@ -14,13 +14,13 @@ import typer
 
 from compare.cli.carry_out import measure
 from compare.engines.engine import ENGINES
-from compare.record.files import write_json
 from compare.record.machine import PRECISION
 from compare.record.measurement import CheckMeasurement, exit_code
 from compare.record.record import SCHEMA, RunRecord, read_record
 from compare.record.results import BenchResult, CheckResult, ProcessRun, RungResult, TrainResult
 from compare.record.schema import from_plain, to_plain
 from twin.errors import TwinError
+from twin.files import write_json
 from twin.paths import ROOT
 
 OLD = Path(__file__).parent

@@ -12,10 +12,12 @@ import pytest
 from PIL import Image
 
 from compare.check import ladder
-from compare.record import pictures as shown
 from compare.report import charts
+from compare.train.filters import filters
+from compare.worker import pictures as shown
 from twin.catalogue import find
 from twin.numeric import Distance
+from twin.strips import GAP
 
 
 def test_a_rung_keeps_its_worst_tensors_in_the_order_of_the_model():
@@ -87,7 +89,7 @@ def test_pictures_of_what_was_learned_come_from_the_metric():
     (picture,) = found["pictures"]
     image = Image.open(io.BytesIO(base64.b64decode(picture["png"])))
     height, width = found["tile"]
-    assert image.size == (shown.ROWS * (width + shown.GAP) - shown.GAP, height)
+    assert image.size == (shown.ROWS * (width + GAP) - shown.GAP, height)
     grey = np.asarray(image.convert("L"))[: height : height // 12, : width : width // 12] / 255
     assert np.abs(grey - x[0, ..., 0]).max() < 0.1
     json.dumps(found)
@@ -140,8 +142,8 @@ def test_a_policy_is_shown_by_where_it_pushes():
 
 def test_filters_are_those_of_the_first_convolution():
     weights = {"a.bias": np.zeros(4), "b.weight": np.random.default_rng(0).random((4, 1, 5, 5))}
-    found = shown.filters(weights, list(weights))
+    found = filters(weights, list(weights))
     assert found["caption"].startswith("filters of b.weight")
     assert Image.open(io.BytesIO(base64.b64decode(found["png"]))).size[1] == 30
-    assert shown.filters({"b.weight": np.zeros((4, 7, 5, 5))}, ["b.weight"]) is None
-    assert shown.filters({"a.weight": np.zeros((4, 7))}, ["a.weight"]) is None
+    assert filters({"b.weight": np.zeros((4, 7, 5, 5))}, ["b.weight"]) is None
+    assert filters({"a.weight": np.zeros((4, 7))}, ["a.weight"]) is None

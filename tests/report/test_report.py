@@ -13,8 +13,6 @@ import pandas
 import pytest
 
 from compare.cli.commands.report import report as command
-from compare.record import pictures as shown
-from compare.record.files import write_text
 from compare.record.measurement import benches_of
 from compare.record.record import Record
 from compare.record.schema import from_plain, to_plain
@@ -22,10 +20,12 @@ from compare.report import figures, markdown
 from compare.report import page as page_report
 from compare.report import tables as report
 from compare.report.figures import Source
+from compare.worker import pictures as shown
 from tests.helpers import synthetic
 from tests.helpers.browser import browser, complaints, needs_chromium, overflow, violations
 from tests.helpers.command import twin
 from twin.errors import TwinError
+from twin.files import write_text
 
 COMPUTED = ("check", "bench")
 

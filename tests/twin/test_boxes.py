@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from compare.record import pictures
+from compare.worker import pictures
 from twin import boxes, data, metrics
 from twin.boxes import PADDING
 from twin.catalogue import find

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from compare.record import pictures
+from compare.worker import pictures
 from tests.helpers.slides import outputs
 from torch_impl import train
 from torch_impl.exercises.driving import inductive_biases

@@ -21,7 +21,7 @@ from scipy.special import expit, log_softmax, softmax
 from torch import nn
 
 from benchmarks.public_worker import of_torch
-from compare.record import pictures
+from compare.worker import pictures
 from keras_impl import train as keras_train
 from tests.helpers.refusals import refused_alike
 from torch_impl import train

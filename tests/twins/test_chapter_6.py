@@ -19,7 +19,7 @@ from PIL import Image
 from scipy.special import log_softmax, logsumexp
 from torch import nn
 
-from compare.record import pictures
+from compare.worker import pictures
 from keras_impl.models.video import conv3d as keras_conv3d
 from tests.helpers.refusals import refused_alike
 from torch_impl import train

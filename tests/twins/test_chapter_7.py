@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from compare.record import pictures
+from compare.worker import pictures
 from keras_impl import train as keras_train
 from tests.helpers.refusals import refused_alike
 from tests.helpers.slides import outputs, run

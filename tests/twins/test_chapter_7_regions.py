@@ -14,7 +14,7 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter, map_coordinates
 
-from compare.record import pictures
+from compare.worker import pictures
 from keras_impl.models.detection import fast_rcnn as keras_fast_rcnn
 from keras_impl.models.detection import rcnn as keras_rcnn
 from keras_impl.models.detection import sliding_window as keras_sliding_window

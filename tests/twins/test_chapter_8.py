@@ -13,7 +13,7 @@ import torch
 from scipy.ndimage import label
 from torch.nn import functional as F
 
-from compare.record import pictures
+from compare.worker import pictures
 from keras_impl import train as keras_train
 from keras_impl.models.segmentation import encoder_decoder as keras_encoder_decoder
 from tests.helpers.refusals import refused_alike

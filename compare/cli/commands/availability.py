@@ -28,7 +28,7 @@ def availability(
     import datetime
 
     from compare.reading import availability as reading
-    from compare.record.table import fitted
+    from twin.table import fitted
 
     found = reading.shipped(wheel or [])
     heads, rows = reading.heads(found), reading.rows(found)

@@ -25,8 +25,8 @@ def notebook(
 ) -> None:
     """Write a notebook of a twin: the idea, both files, the same weights, outputs, gradients, and a short training."""
     from compare.reading import notebook as making
-    from compare.record.files import write_text
     from twin.catalogue import find
+    from twin.files import write_text
 
     file = out / f"{name}.ipynb"
     write_text(file, making.text(find(name), repository), "--out")

@@ -44,7 +44,7 @@ def port(
     from compare.port import folder as porting
     from compare.port import hints
     from compare.port import text as port_report
-    from compare.record.table import code
+    from twin.table import code
 
     if sum([check, hint, solution is not None]) > 1:
         raise TwinError("one at a time: --check, --hint or --solution")

@@ -27,10 +27,10 @@ def report(
     import shlex
     import sys
 
-    from compare.record.files import write_text
     from compare.report import figures, markdown, tables
     from compare.report import page as page_report
     from twin.errors import TwinError
+    from twin.files import write_text
 
     if [md, csv].count("-") > 1:
         raise TwinError("--md - and --csv -: stdout takes one of them; give the other a file")

@@ -4,8 +4,6 @@ A picture is a strip: the first rows of the test part side by side, a PNG in bas
 targets) come out byte for byte the same for all engines, so that a report shows them once.
 """
 
-import base64
-import io
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -16,16 +14,12 @@ from twin.boxes import PADDING, detections
 from twin.bridge import Arrays
 from twin.metrics import best_path
 from twin.spec import Layout, Twin
+from twin.strips import APART, SIDE, enlarged, strip
 
 Rows = Mapping[str, np.ndarray]
 Strip = tuple[str, str, list[np.ndarray]]  # caption, what it is of, and its pictures
 
 ROWS = 8  # of the test part
-FILTERS = 16
-GAP = 1  # pixels between two pictures of a strip
-APART: dict[str, Any] = {"gap": 6, "ground": 1.0}  # where one picture would run into the next
-SIDE = 32  # pixels that the longer side of a picture has at least: small ones are enlarged
-GREYS, COLOURS = 16, 64  # of a strip: fewer make it smaller, and no reader counts them
 CLOUD = 5.0  # metres across of a picture of points: a car fits in
 BOXED = 2  # times that a scene is enlarged before boxes are drawn on it
 CONFIDENT = 0.3  # the least score of a box that is drawn
@@ -62,8 +56,8 @@ def of_predictions(
     return {
         "rows": ROWS,
         **_answers(metric, test, outputs, spelled),
-        "tile": list(_enlarged(made[0][2][0]).shape[:2]),
-        "pictures": [{"caption": caption, "of": of, "png": _strip(pictures)} for caption, of, pictures in made],
+        "tile": list(enlarged(made[0][2][0]).shape[:2]),
+        "pictures": [{"caption": caption, "of": of, "png": strip(pictures)} for caption, of, pictures in made],
     }
 
 
@@ -222,30 +216,6 @@ STRIPS: dict[str, Callable[[Twin, Rows, Rows], list[Strip]]] = {
 }
 
 
-def filters(weights: Arrays, order: list[str]) -> dict[str, str] | None:
-    """The kernels of the first convolution as a picture; None where they are too small or too deep to see.
-
-    Args:
-        weights: under PyTorch's names and in its layout, (out, in, height, width).
-        order: the names, in the order of the model.
-    """
-    for name in order:
-        kernel = weights[name]
-        if kernel.ndim == 4:
-            _, depth, height, width = kernel.shape
-            if depth not in (1, 3) or min(height, width) < 3:
-                return None
-            chosen = kernel[:FILTERS].transpose(0, 2, 3, 1)
-            each = [(k - k.min()) / max(float(np.ptp(k)), 1e-12) for k in chosen]
-            png = _strip(each, **APART)
-            return {
-                "caption": f"filters of {name}, each from its least to its largest value",
-                "of": "model",
-                "png": png,
-            }
-    return None
-
-
 def attention(
     values: Arrays, heads: int, shape: Sequence[int], tubelet: Sequence[int] | None = None
 ) -> dict[str, str] | None:
@@ -273,7 +243,7 @@ def attention(
     maps = maps.repeat(long, 1).repeat(high, 2).repeat(wide, 3).reshape(len(maps), frames * height, width, 1)
     brightest = maps.max((1, 2, 3), keepdims=True)
     caption = "where the class token looks in the last block, brightest where most"
-    return {"caption": caption, "of": "model", "png": _strip(list(maps / brightest), **APART)}
+    return {"caption": caption, "of": "model", "png": strip(list(maps / brightest), **APART)}
 
 
 def cross_attention(values: Arrays, heads: int, mask: np.ndarray) -> np.ndarray:
@@ -308,7 +278,7 @@ def policy(predict: Callable[[Arrays], Arrays]) -> dict[str, Any]:
     states = np.stack([still, still, angle, angular_speed], axis=-1).reshape(-1, 4)
     picture = predict({"x": states})["y"].argmax(-1).reshape(SIDE, SIDE, 1)
     caption = "pushes to the right (bright), by angle (from left to right) and angular speed (upwards) of the pole"
-    pictures = [{"caption": caption, "of": "model", "png": _strip([picture])}]
+    pictures = [{"caption": caption, "of": "model", "png": strip([picture])}]
     return {"rows": 1, "pictures": pictures, "tile": [SIDE, SIDE]}
 
 
@@ -375,25 +345,3 @@ def _dotted(figure: np.ndarray, places: np.ndarray) -> np.ndarray:
         colour = BRIGHT[3] if joint == 0 else BRIGHT[1 + (joint + 1) % 2]
         image[max(row - 1, 0) : row + 1, max(column - 1, 0) : column + 1] = np.array(colour) / 255
     return image
-
-
-def _enlarged(picture: np.ndarray) -> np.ndarray:
-    times = max(1, SIDE // max(picture.shape[:2]))
-    return picture.repeat(times, 0).repeat(times, 1)
-
-
-def _strip(pictures: list[np.ndarray], gap: int = GAP, ground: float = 0.5) -> str:
-    """Pictures side by side on a grey ground, as a PNG in base64."""
-    from PIL import Image
-
-    pictures = [_enlarged(picture) for picture in pictures]
-    height, width, depth = pictures[0].shape
-    strip = np.full((height, len(pictures) * (width + gap) - gap, depth), ground)
-    for number, picture in enumerate(pictures):
-        strip[:, number * (width + gap) : number * (width + gap) + width] = np.nan_to_num(picture)
-    pixels = (strip.clip(0, 1) * 255).round().astype(np.uint8)
-    file = io.BytesIO()
-    image = Image.fromarray(pixels[..., 0] if depth == 1 else pixels)
-    few = image.quantize(GREYS if depth == 1 else COLOURS, dither=Image.Dither.NONE)
-    few.save(file, "PNG", optimize=True)
-    return base64.b64encode(file.getvalue()).decode()

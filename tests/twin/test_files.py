@@ -7,10 +7,10 @@ import threading
 
 import pytest
 
-from compare.record.files import write_json, write_text
 from tests.helpers import synthetic
 from tests.helpers.command import twin
 from twin.errors import TwinError
+from twin.files import write_json, write_text
 
 
 def test_a_device_is_written_to_and_stays_a_device():
