@@ -7,7 +7,7 @@ words and of differences, which show it.
 import importlib
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol, cast
 
 import keras
 import numpy as np
@@ -85,13 +85,7 @@ class Backend(Protocol):
 
 
 BACKEND = keras.backend.backend()
-if TYPE_CHECKING:
-    from keras_impl.backend import jax, tensorflow, torch
-
-    EACH: tuple[Backend, ...] = (jax, tensorflow, torch)
-    chosen = EACH[0]
-else:
-    chosen = importlib.import_module(f"keras_impl.backend.{BACKEND}")
+chosen = cast(Backend, importlib.import_module(f"keras_impl.backend.{BACKEND}"))
 
 value_and_gradients = chosen.value_and_gradients
 Compiled = chosen.Compiled

@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+from typing import TYPE_CHECKING
 
 import jax
 import keras
@@ -132,3 +133,10 @@ def _within_scope(function, variables, values):
 
 def _copies(variables):
     return [jax.numpy.copy(variable.value) for variable in variables]
+
+
+if TYPE_CHECKING:  # the type checker holds this file to what every backend offers
+    from keras_impl.backend import Backend
+    from keras_impl.backend import jax as this_file
+
+    _: Backend = this_file

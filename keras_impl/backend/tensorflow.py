@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
@@ -80,3 +81,10 @@ def wait_for(result):
 def device_memory():
     devices = tf.config.list_physical_devices("GPU")
     return tf.config.experimental.get_memory_info("GPU:0")["peak"] if devices else None
+
+
+if TYPE_CHECKING:  # the type checker holds this file to what every backend offers
+    from keras_impl.backend import Backend
+    from keras_impl.backend import tensorflow as this_file
+
+    _: Backend = this_file

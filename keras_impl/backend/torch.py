@@ -1,6 +1,7 @@
 """Keras on PyTorch."""
 
 import contextlib
+from typing import TYPE_CHECKING
 
 import keras
 import torch
@@ -75,3 +76,10 @@ def wait_for(result):
 
 def device_memory():
     return torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None
+
+
+if TYPE_CHECKING:  # the type checker holds this file to what every backend offers
+    from keras_impl.backend import Backend
+    from keras_impl.backend import torch as this_file
+
+    _: Backend = this_file

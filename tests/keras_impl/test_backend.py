@@ -5,10 +5,11 @@ import re
 
 import pytest
 
+from compare.engines.engine import ENGINES
 from twin.paths import ROOT
 
 FOLDER = ROOT / "keras_impl" / "backend"
-EACH = ("jax", "tensorflow", "torch")
+EACH = sorted({engine.backend for engine in ENGINES.values()} - {""})
 ASKS = re.compile(r"\bBACKEND\b|\bbackend\(\)|\bimport (tensorflow|jax|torch)\b|\bfrom (tensorflow|jax|torch)\b")
 # What shows a reader how the backends differ, and a message that names the one that runs.
 SHOWS = ("models/", "exercises/", "differences/", "glossary.py", "backend/")

@@ -89,7 +89,7 @@ def test_pictures_of_what_was_learned_come_from_the_metric():
     (picture,) = found["pictures"]
     image = Image.open(io.BytesIO(base64.b64decode(picture["png"])))
     height, width = found["tile"]
-    assert image.size == (shown.ROWS * (width + GAP) - shown.GAP, height)
+    assert image.size == (shown.ROWS * (width + GAP) - GAP, height)
     grey = np.asarray(image.convert("L"))[: height : height // 12, : width : width // 12] / 255
     assert np.abs(grey - x[0, ..., 0]).max() < 0.1
     json.dumps(found)
