@@ -157,6 +157,7 @@ class Trainings:
     def run(self, todo: Iterable[TrainMeasurement]) -> None:
         """Train them all, one at a time."""
         for measurement in todo:
+            self.progress(measurement, "started")
             try:
                 session = self._session(measurement.engine, measurement.device)
                 self.record.register_engine(measurement.engine, session.hello.versions, session.hello.device)

@@ -28,19 +28,11 @@ SEEN = {
 
 # Whose picture `make pictures` has not made yet.
 NOT_YET = {
-    "autoencoder",
-    "denoising_autoencoder",
-    "dqn",
     "fast_rcnn",
     "faster_rcnn",
-    "fcn",
-    "gan",
     "mask_rcnn",
-    "policy_search",
     "rcnn",
-    "rbm",
     "sliding_window",
-    "unet",
     "yolact",
 }
 
