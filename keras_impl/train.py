@@ -23,7 +23,7 @@ from twin.bridge import Leaf
 from twin.errors import TwinError
 from twin.losses import by_name
 from twin.paths import module_of
-from twin.rows import check_inputs
+from twin.rows import check_inputs, check_targets
 from twin.spec import Optimizer, Phase, Twin
 
 LOSSES = {  # made when used, because a loss computes in the floatx of the moment it is made
@@ -202,6 +202,7 @@ def fit(run: Run, data: dict[str, np.ndarray], orders: list[np.ndarray], report:
         run.module.fit(run, len(orders), report)
         return
     check_inputs(run.twin, run.arguments, {name: data[name] for name in run.twin.inputs if name in data})
+    check_targets(run.twin, run.arguments, data)
     if run.compiled:
         _fit_phases(run, data, enumerate(orders), report)
     else:

@@ -21,7 +21,7 @@ from twin.bridge import Leaf
 from twin.errors import TwinError
 from twin.losses import by_name, total
 from twin.paths import module_of
-from twin.rows import check_inputs
+from twin.rows import check_inputs, check_targets
 from twin.spec import AXES, Layout, Optimizer, Phase, Twin, torch_shape
 
 LOSSES = {
@@ -191,6 +191,7 @@ def fit(run: Run, data: dict[str, np.ndarray], orders: list[np.ndarray], report:
         run.module.fit(run, len(orders), report)
     else:
         check_inputs(run.twin, run.arguments, {name: data[name] for name in run.twin.inputs if name in data})
+        check_targets(run.twin, run.arguments, data)
         _fit(run, data, enumerate(orders), report)
 
 

@@ -1,10 +1,8 @@
-"""How well a model learned: one function per metric, in NumPy, the same for both frameworks.
+"""How well a model learned: one function per metric, outside of both frameworks, in NumPy or by a library.
 
 Each takes `predict`, from named arrays with the model's inputs among them to named outputs, and the test part.
 """
 
-import math
-from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
@@ -13,6 +11,8 @@ from twin import coco, decoding, prototypes
 from twin.data import Arrays
 
 Predict = Callable[[Arrays], Arrays]
+
+OF_CTC = ("character_error_rate", "word_error_rate")  # of models whose logits are read by the best path
 
 
 def accuracy(predict: Predict, test: Arrays) -> float:
@@ -113,29 +113,16 @@ def bleu(predict: Predict, test: Arrays) -> float:
 
 
 def bleu_4(candidates: Sequence[Sequence[int]], references: Sequence[Sequence[int]]) -> float:
-    """How much candidates have in common with one reference each, from 0 to 1.
+    """How much candidates have in common with one reference each, from 0 to 1, by sacrebleu, without smoothing.
 
     Papineni et al., "BLEU: a method for automatic evaluation of machine translation" (2002), section 2.3: the geometric
     mean of the shares of 1- to 4-grams that the reference has too, over all sentences together, and less where the
     candidates are shorter than the references.
     """
-    if not any(map(len, candidates)):
-        return 0.0
-    logs = []
-    for size in range(1, 5):
-        shared = total = 0
-        for candidate, reference in zip(candidates, references, strict=True):
-            ours, theirs = (
-                Counter(tuple(words[start : start + size]) for start in range(len(words) - size + 1))
-                for words in (candidate, reference)
-            )
-            shared += (ours & theirs).total()
-            total += ours.total()
-        if not shared:
-            return 0.0
-        logs.append(math.log(shared / total))
-    brevity = min(0.0, 1 - sum(map(len, references)) / sum(map(len, candidates)))
-    return math.exp(sum(logs) / 4 + brevity)
+    from sacrebleu.metrics import BLEU  # here, so that other metrics do not wait for it
+
+    judge = BLEU(tokenize="none", smooth_method="none", force=True)  # force: these are words already
+    return judge.corpus_score(_as_text(candidates), [_as_text(references)]).score / 100
 
 
 def _small_rows(pictures: np.ndarray) -> np.ndarray:
@@ -153,10 +140,7 @@ def character_error_rate(predict: Predict, test: Arrays) -> float:
     The strings are `y` (N, S) with classes from 1 and 0 behind their ends; the model's output is logits
     (N, T, classes).
     """
-    found = best_path(predict(test)["y"])
-    true = [row[row > 0].tolist() for row in test["y"]]
-    edits = sum(edit_distance(ours, theirs) for ours, theirs in zip(found, true, strict=True))
-    return edits / sum(map(len, true))
+    return error_rate(best_path(predict(test)["y"]), [row[row > 0].tolist() for row in test["y"]])
 
 
 def word_error_rate(predict: Predict, test: Arrays) -> float:
@@ -167,9 +151,7 @@ def word_error_rate(predict: Predict, test: Arrays) -> float:
     """
     from twin.data.lips import spelled
 
-    found, true = ([spelled(row).split() for row in rows] for rows in (best_path(predict(test)["y"]), test["y"]))
-    edits = sum(edit_distance(ours, theirs) for ours, theirs in zip(found, true, strict=True))
-    return edits / sum(map(len, true))
+    return error_rate(*([spelled(row).split() for row in rows] for rows in (best_path(predict(test)["y"]), test["y"])))
 
 
 def phone_error_rate(predict: Predict, test: Arrays) -> float:
@@ -183,9 +165,7 @@ def phone_error_rate(predict: Predict, test: Arrays) -> float:
         return predict({"source": test["source"][rows], "target": target})["y"]
 
     written = decoding.greedy(following, len(test["y"]), test["y"].shape[1], BEGIN, END)
-    found, true = ([row[(row > 0) & (row != END)].tolist() for row in array] for array in (written, test["y"]))
-    edits = sum(edit_distance(ours, theirs) for ours, theirs in zip(found, true, strict=True))
-    return edits / sum(map(len, true))
+    return error_rate(*([row[(row > 0) & (row != END)].tolist() for row in array] for array in (written, test["y"])))
 
 
 def best_path(logits: np.ndarray) -> list[list[int]]:
@@ -196,14 +176,19 @@ def best_path(logits: np.ndarray) -> list[list[int]]:
     return [row[keep].tolist() for row, keep in zip(best, kept, strict=True)]
 
 
-def edit_distance(one: Sequence[Hashable], other: Sequence[Hashable]) -> int:
-    """The least number of insertions, deletions and replacements that make one sequence the other (Levenshtein)."""
-    row = list(range(len(other) + 1))  # from nothing to each beginning of the other
-    for number, item in enumerate(one, start=1):
-        before, row = row, [number]
-        for place, wanted in enumerate(other):
-            row.append(min(before[place + 1] + 1, row[place] + 1, before[place] + (item != wanted)))
-    return row[-1]
+def error_rate(found: Sequence[Sequence[Hashable]], true: Sequence[Sequence[Hashable]]) -> float:
+    """Insertions, deletions and replacements that turn sequences into the true ones, for each item of these, by jiwer.
+
+    Characters, phones and words are what jiwer calls words: they may not have a space in them.
+    """
+    import jiwer  # here, so that other metrics do not wait for it
+
+    return jiwer.wer(reference=_as_text(true), hypothesis=_as_text(found))
+
+
+def _as_text(sequences: Sequence[Sequence[Hashable]]) -> list[str]:
+    """Each sequence's items with spaces between them, as libraries of language want them."""
+    return [" ".join(map(str, sequence)) for sequence in sequences]
 
 
 def mean_return(predict: Predict, test: Arrays) -> float:

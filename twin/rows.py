@@ -7,6 +7,8 @@ import numpy as np
 
 from twin.batches import SHAPES
 from twin.errors import TwinError
+from twin.metrics import OF_CTC
+from twin.shapes import text_line_steps
 from twin.spec import Twin
 
 Arrays = Mapping[str, np.ndarray]
@@ -37,6 +39,28 @@ def check_inputs(twin: Twin, arguments: Mapping[str, Any], inputs: Arrays) -> No
                 _check_shape(array, tuple(arguments[argument]), f"{twin.name}: {name}", argument)
 
 
+def check_targets(twin: Twin, arguments: Mapping[str, Any], targets: Arrays) -> None:
+    """Refuse sequences that a model cannot learn to write: tokens that it does not know, and what CTC has no path for.
+
+    Args:
+        twin: whose targets they are.
+        arguments: of the model's constructor.
+        targets: by name; sequences are `y` (N, T).
+
+    Raises:
+        TwinError: one line with the first row that is wrong, and the limit.
+    """
+    by_ctc = twin.metric is not None and twin.metric.name in OF_CTC
+    known = next(
+        (arguments[name] for name in (*TABLES, *(["num_classes"] if by_ctc else [])) if name in arguments), None
+    )
+    if known is not None and "y" in targets:
+        check_tokens(targets["y"], known, f"{twin.name}: y")
+    if by_ctc:
+        frames = arguments["clip_shape"][0] if "clip_shape" in arguments else text_line_steps(arguments["image_shape"])
+        check_ctc(targets["y"], frames, f"{twin.name}: y")
+
+
 def check_tokens(tokens: np.ndarray, known: int, what: str, longest: int | None = None) -> None:
     """Refuse rows (N, T) with tokens that a table does not have, with nothing but padding, or that are too long.
 
@@ -65,12 +89,15 @@ def check_tokens(tokens: np.ndarray, known: int, what: str, longest: int | None 
         raise TwinError(f"{what}, row {int(empty.argmax())} is nothing but padding; leave it out")
 
 
-def check_ctc(labels: np.ndarray, steps: int) -> None:
+def check_ctc(labels: np.ndarray, steps: int, what: str = "y") -> None:
     """Refuse strings that no path of so many steps reads as: a label takes one, and a repeated one a blank before it.
+
+    PyTorch's loss of such a string is infinite; Keras's is a large number, on each backend another.
 
     Args:
         labels: (N, S), 0 behind their ends.
         steps: of the model's output.
+        what: the array's name, for the message.
 
     Raises:
         TwinError: one line that names the first such row.
@@ -81,11 +108,11 @@ def check_ctc(labels: np.ndarray, steps: int) -> None:
     if wrong.any():
         row = int(wrong.argmax())
         raise TwinError(
-            f"row {row} has {counts[row]} labels, {repeats[row]} of them like the one before, which takes CTC "
+            f"{what}, row {row} has {counts[row]} labels, {repeats[row]} of them like the one before, which takes CTC "
             f"{counts[row] + repeats[row]} steps; there are {steps}: shorten the row or make the input wider"
         )
     if not counts.all():
-        raise TwinError(f"row {int((counts == 0).argmax())} has no label; leave it out")
+        raise TwinError(f"{what}, row {int((counts == 0).argmax())} has no label; leave it out")
 
 
 def _check_shape(array: np.ndarray, wanted: tuple[int, ...], what: str, argument: str) -> None:

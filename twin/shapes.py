@@ -90,6 +90,11 @@ def check_text_line(image_shape: Sequence[int], num_classes: int) -> None:
     _check_classes(num_classes, 2)
 
 
+def text_line_steps(image_shape: Sequence[int]) -> int:
+    """Columns that a CRNN reads of a picture (height, width, channels), each a step of its output."""
+    return image_shape[1] // 4 - 1
+
+
 def check_map(map_shape: Sequence[int], shortest: int) -> None:
     """Let a constructor refuse space-time maps of which nothing would be left.
 

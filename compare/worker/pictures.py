@@ -12,7 +12,7 @@ import numpy as np
 from twin import prototypes
 from twin.boxes import PADDING, detections
 from twin.bridge import Arrays
-from twin.metrics import best_path
+from twin.metrics import OF_CTC, best_path
 from twin.spec import Layout, Twin
 from twin.strips import APART, SIDE, enlarged, strip
 
@@ -65,10 +65,9 @@ def _answers(metric: str, test: Rows, outputs: Rows, spelled: Callable[[Sequence
     """What stands under the pictures or is drawn on them, true and predicted: classes, words and boxes."""
     if metric == "accuracy" and test["y"].ndim == 1:  # one class for each row
         return {"labels": _both(test["y"], outputs["y"].argmax(-1))}
-    if metric in ("character_error_rate", "word_error_rate", "phone_error_rate", "bleu"):
+    if metric in (*OF_CTC, "phone_error_rate", "bleu"):
         # What a model writes word by word is in the last outputs that the metric asked for.
-        aligned = metric in ("character_error_rate", "word_error_rate")
-        predicted = best_path(outputs["y"]) if aligned else outputs["y"].argmax(-1)
+        predicted = best_path(outputs["y"]) if metric in OF_CTC else outputs["y"].argmax(-1)
         both: dict[str, Any] = {"true": test["y"], "predicted": predicted}
         return {"labels": {name: [spelled(each) for each in sequences] for name, sequences in both.items()}}
     if metric == "localization_accuracy":

@@ -68,10 +68,10 @@ def test_pictures_clips_and_windows_of_another_size_are_one_line(name, shape, sa
         (
             [[1, 2, 0], [1, 1, 2]],
             3,
-            "row 1 has 3 labels, 1 of them like the one before, which takes CTC 4 steps; there are 3",
+            "y, row 1 has 3 labels, 1 of them like the one before, which takes CTC 4 steps; there are 3",
         ),
-        ([[1, 2, 3]], 2, "row 0 has 3 labels, 0 of them like the one before, which takes CTC 3 steps; there are 2"),
-        ([[1, 0], [0, 0]], 9, "row 1 has no label; leave it out"),
+        ([[1, 2, 3]], 2, "y, row 0 has 3 labels, 0 of them like the one before, which takes CTC 3 steps; there are 2"),
+        ([[1, 0], [0, 0]], 9, "y, row 1 has no label; leave it out"),
     ],
 )
 def test_strings_that_no_path_reads_as_are_one_line(labels, steps, says):

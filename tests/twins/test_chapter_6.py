@@ -7,6 +7,8 @@ that Keras gives the same.
 import base64
 import io
 import os
+import sys
+from datetime import datetime, timedelta
 from itertools import product
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
@@ -83,11 +85,19 @@ def test_the_best_path_is_keras_greedy_decoding():
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "edits"),
-    [("", "", 0), ("kitten", "sitting", 3), ("", "abc", 3), ("flaw", "lawn", 2), ("ab", "ba", 2), ([1, 2], [1, 2], 0)],
+    ("found", "true", "rate"),
+    [
+        ([""], ["ab"], 2 / 2),
+        (["kitten"], ["sitting"], 3 / 7),
+        (["sitting"], ["kitten"], 3 / 6),
+        (["flaw"], ["lawn"], 2 / 4),
+        (["ba"], ["ab"], 2 / 2),
+        ([[1, 12]], [[11, 2]], 2 / 2),  # classes, not the digits that they are written with
+        (["abcd", "x"], ["abc", "x"], 1 / 4),  # edits over all sequences, not the mean of their rates
+    ],
 )
-def test_edit_distances(one, other, edits):
-    assert metrics.edit_distance(one, other) == metrics.edit_distance(other, one) == edits
+def test_an_error_rate_is_edits_for_each_true_item(found, true, rate):
+    assert metrics.error_rate(found, true) == pytest.approx(rate)
 
 
 def test_a_character_error_rate_counts_edits_for_each_character():
@@ -203,6 +213,55 @@ def test_the_label_of_a_map_is_the_rate_of_its_clean_pulse():
     halves = np.minimum(np.abs(found - rate[:, 0]), np.abs(found / 2 - rate[:, 0]))
     assert np.median(np.abs(found - rate[:, 0])) < 0.05
     assert halves.max() < 0.12
+
+
+@pytest.fixture
+def heartpy(tmp_path, monkeypatch):
+    """A package of that name; its recordings are drawn pulses of 60 and 90 beats a minute, in heartpy's three forms."""
+    (tmp_path / "heartpy/data").mkdir(parents=True)
+    (tmp_path / "heartpy/__init__.py").write_text("raise AssertionError('nobody imports it')")
+    start = datetime(2016, 11, 24, 13, 58, 58)
+    forms = {
+        "data.csv": (60, 100, "", lambda second: ""),
+        "data2.csv": (60, 117, "timer,hr", lambda second: f"{1000 * second},"),
+        "data3.csv": (90, 66, "datetime,hr", lambda second: f"{start + timedelta(seconds=second)},"),
+    }
+    for name, (rate, samples, head, before) in forms.items():
+        seconds = np.arange(0, 120, 1 / samples)
+        within = (seconds * rate / 60) % 1
+        values = 500 + 200 * np.exp(-(((within - 0.3) / 0.1) ** 2)) + 60 * np.exp(-(((within - 0.65) / 0.12) ** 2))
+        lines = [f"{before(second)}{value:.0f}" for second, value in zip(seconds, values, strict=True)]
+        (tmp_path / "heartpy/data" / name).write_text("\n".join([head, *lines] if head else lines) + "\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "heartpy", raising=False)
+    return tmp_path / "heartpy/data"
+
+
+def test_recorded_pulses_are_read_where_they_lie_and_their_beats_counted(heartpy):
+    waves, _ = pulses.recordings()
+    for wave, rate in zip(waves, (60, 60, 90), strict=True):
+        assert len(wave) == pytest.approx(0.7 * 120 * pulses.SAMPLES, abs=2)
+        np.testing.assert_allclose(np.diff(pulses.beats_of(wave)), 60 / rate * pulses.SAMPLES, atol=2)
+    pulse, rate = pulses.stretches(waves, 512, 40, np.random.default_rng(0))
+    spectrum = np.abs(np.fft.rfft(pulse * np.hanning(512), 4096))
+    found = np.fft.rfftfreq(4096, 1 / pulses.RATE)[spectrum.argmax(1)]
+    harmonics = np.abs(found[:, None] / np.arange(1, 4) - rate)  # a second wave within a beat has its own line
+    assert harmonics.min(1).max() < 0.05
+    assert np.ptp(rate) > 1
+    part = pulses.load(train_count=6, test_count=3, recorded=True)
+    assert part.test["x"].shape == (3, 8, 128, 3)
+    assert "real pulses" in part.provenance
+
+
+def test_recordings_that_are_not_there_or_others_are_one_line(heartpy, monkeypatch):
+    with pytest.raises(TwinError, match=r"no clean stretch of \d+ beats; received frames=9000"):
+        pulses.load(frames=9000, recorded=True)
+    (heartpy / "data2.csv").write_text("timer,hr\n0.0,many\n")
+    with pytest.raises(TwinError, match=r"data2\.csv is no recording as heartpy 1\.2\.7 has it: could not convert"):
+        pulses.load(recorded=True)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(TwinError, match="pip install --no-deps heartpy"):
+        pulses.load(recorded=True)
 
 
 def test_every_row_of_a_map_is_scaled_to_its_own_range():

@@ -11,6 +11,7 @@ from scipy.ndimage import zoom
 from twin import rows
 from twin.data import Arrays, Dataset, digits
 from twin.errors import TwinError
+from twin.shapes import text_line_steps
 
 LONGEST = 5  # digits of a string
 SHARES = {"width": (1.7, 2.2), "height": (2.0, 3.0)}  # pixels that one of the digit's own 8x8 becomes
@@ -63,7 +64,7 @@ def _strings(
             np.maximum(place, ink, out=place)
             left += ink.shape[1] - overlap
     grain = 0.1 * rng.standard_normal(x.shape)
-    rows.check_ctc(y, width // 4 - 1)  # of twin crnn, a step for four columns
+    rows.check_ctc(y, text_line_steps((height, width, 1)))
     return {"x": np.clip(x + grain, 0, 1).astype(np.float32)[..., None], "y": y}
 
 
