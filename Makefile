@@ -17,9 +17,9 @@ test: $(VENV)/ready
 test-long: $(VENV)/ready
 	$(BIN)/python -m pytest -m long $(BESIDE)
 
-# What needs no framework.
+# What needs no framework, and no attack on it: a minute.
 quick: $(VENV)/ready
-	$(BIN)/python -m pytest -p tests.helpers.no_framework -m "not framework and not long" $(BESIDE)
+	$(BIN)/python -m pytest -p tests.helpers.no_framework -m "not framework and not long and not slow" --ignore tests/attacks $(BESIDE)
 
 # A twin's own tests: the structure of its files, the ladder, its training. For example: make twin NAME=lenet
 twin: $(VENV)/ready

@@ -8,6 +8,8 @@ import pytest
 from tests.helpers.command import environment
 from twin.paths import ROOT
 
+pytestmark = pytest.mark.slow
+
 TESTS = {
     "at_the_top": "import torch\ndef test(): pass\n",
     "inside": "def test():\n    import keras\n",

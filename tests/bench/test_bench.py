@@ -82,6 +82,7 @@ def test_a_process_run_keeps_raw_times_also_of_the_a_a_run(engine, tmp_path):
     assert read_record(record.path).measurements[-1].result == measurement.result
 
 
+@pytest.mark.slow  # resamples what forty process runs would have measured
 @pytest.mark.parametrize("slower", ["1.1", "0.9", "1.0"])
 def test_a_tenth_is_called_and_nothing_is_not(slower, tmp_path, monkeypatch):
     monkeypatch.setenv("TWIN_SLOWER", slower)

@@ -11,6 +11,8 @@ from twin.data import digits
 from twin.errors import TwinError
 from twin.paths import ROOT
 
+pytestmark = pytest.mark.slow
+
 # Answers with the sum of what lies in each tenth of its input, so that both models' layouts give the same.
 STAND_IN = """
 export const env = {wasm: {}};

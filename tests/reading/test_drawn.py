@@ -65,6 +65,7 @@ def test_a_picture_is_small_and_is_what_the_list_says():
         assert each.captions, name
 
 
+@pytest.mark.slow  # writes a site
 def test_a_page_shows_its_picture(folder):
     name, picture = next(iter(drawn.every().items()))
     assert (folder / "pictures" / picture.file).read_bytes() == (drawn.FOLDER / picture.file).read_bytes()
@@ -107,6 +108,7 @@ def test_boxes_are_drawn_where_they_are(tmp_path, monkeypatch):
     assert image.getpixel((66 + 16, 20)) == drawn.COLOURS["true"]  # and of the second's
 
 
+@pytest.mark.slow  # a picture is written again and again
 def test_a_noisy_picture_loses_detail_until_it_is_small(tmp_path, monkeypatch):
     monkeypatch.setattr(drawn, "FOLDER", tmp_path)
     noise = np.random.default_rng(0).integers(0, 255, (400, 560, 3), np.uint8)

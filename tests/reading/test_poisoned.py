@@ -12,6 +12,8 @@ from compare.report import page as report_page
 from tests.helpers import synthetic
 from twin.catalogue import find
 
+pytestmark = pytest.mark.slow
+
 POISON = "\"'><script>poison()</script>"
 FIXED = {"measure", "status", "schema", "rung", "verdict", "of"}  # one of a few words, which reading holds them to
 ENGINES = ("torch", "keras-jax")

@@ -4,6 +4,8 @@ import pytest
 
 from tests.helpers.browser import browser, complaints, needs_chromium, overflow, violations
 
+pytestmark = pytest.mark.slow
+
 
 def press(driver, *keys):
     from selenium.webdriver import ActionChains

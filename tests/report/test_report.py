@@ -303,6 +303,7 @@ def test_a_finished_run_and_its_report_print_the_same(tmp_path):
 
 
 @needs_chromium
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (1280, True), (390, False)])
 def test_the_page_in_a_browser(whole, width, dark, tmp_path):
     other = synthetic.record(1, seed=1, engines=("torch", "keras-jax"))

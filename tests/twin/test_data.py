@@ -3,23 +3,9 @@
 import numpy as np
 import pytest
 
-from twin import arrays, data
-from twin.catalogue import TWINS, find
+from twin import arrays
 from twin.data import connectome, motions, pronunciations, vowels
 from twin.errors import TwinError
-
-
-@pytest.mark.parametrize("name", [twin.name for twin in TWINS.values() if twin.data])
-def test_data_has_provenance_and_two_parts(name):
-    twin = find(name)
-    dataset = data.load(twin.data, twin.data_options)
-    assert dataset.provenance.startswith(("real, shipped in", "real, downloaded", "made here", "real, copied"))
-    again = data.load(twin.data, twin.data_options)
-    assert dataset.test
-    for part, same in ((dataset.train, again.train), (dataset.test, again.test)):
-        if twin.kind == "model":  # an exercise's data are its inputs, of any lengths
-            assert len({len(array) for array in part.values()}) == 1
-        assert all(np.array_equal(part[name], same[name]) for name in part)
 
 
 def test_a_damaged_array_file_is_one_clear_line(tmp_path):

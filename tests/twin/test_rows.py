@@ -5,8 +5,8 @@ import re
 import numpy as np
 import pytest
 
-from twin import data, rows
-from twin.catalogue import TWINS, find
+from twin import rows
+from twin.catalogue import find
 from twin.errors import TwinError
 
 TRANSFORMER = {
@@ -78,12 +78,3 @@ def test_strings_that_no_path_reads_as_are_one_line(labels, steps, says):
     with pytest.raises(TwinError, match="^" + re.escape(says)):
         rows.check_ctc(np.array(labels), steps)
     rows.check_ctc(np.array(labels)[:1], steps + 1)
-
-
-@pytest.mark.parametrize("name", [name for name, twin in TWINS.items() if twin.kind == "model"])
-def test_a_twins_own_data_is_what_it_was_built_for(name):
-    twin = TWINS[name]
-    parts = data.load(twin.data, twin.data_options)
-    for part in (parts.train, parts.test):
-        if twin.inputs.keys() <= part.keys():  # a generator's draws are in neither
-            rows.check_inputs(twin, twin.small.arguments, twin.inputs_of(part))
