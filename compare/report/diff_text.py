@@ -44,7 +44,7 @@ def text(diff: Diff, paths: Sequence[Any], records: Sequence[Record], everything
         parts.append("\n".join([title, *(filled(line, "  ", "    ") for line in shown)]))
     for outcome, figures in _sections(diff, everything):
         parts += [filled(f"{TITLES[outcome]} ({len(figures)})"), _table(figures)]
-        if whys := [f"{_subject(f)}, {f.name}: {f.why}" for f in figures if f.why]:
+        if whys := [f"{_subject(f)}, {_words(f)}: {f.why}" for f in figures if f.why]:
             parts.append("\n".join(filled(line, further="  ") for line in whys))
     if any(figure.change is not None for _, figures in _sections(diff, everything) for figure in figures):
         parts.append(filled(FOOT))
@@ -129,8 +129,13 @@ def _table(figures: Sequence[FigureChange]) -> str:
     return fitted(rows, heads, ("left", "left", "left", "right", "right", "left"), nest=True)
 
 
+def _words(figure: FigureChange) -> str:
+    """The figure's name, which programs read too, for a reader."""
+    return figure.name.replace("_", " ")
+
+
 def _row(figure: FigureChange) -> list[str]:
-    return [figure.name, _value(figure.old, figure), _value(figure.new, figure), _change(figure)]
+    return [_words(figure), _value(figure.old, figure), _value(figure.new, figure), _change(figure)]
 
 
 def _engine(figure: FigureChange) -> str:
