@@ -12,11 +12,13 @@ from pathlib import Path
 from compare.engines.engine import ENGINES
 from compare.record.measurement import ExportMeasurement, exports_of
 from compare.record.record import read_record
+from twin.catalogue import TWINS
 
 FOLDER = Path(__file__).parent
 PAGE = FOLDER / "deployment.md"
 RECORD = FOLDER / "exports.json"
 HEAD = "## What was measured"
+COMMAND = "python -m benchmarks.export_matrix docs/exports.json --at-once 1 --timeout 180"
 SHOWN, WORDS = 8, 300  # twins that a reason names; letters of a reason
 # What differs from twin to twin in reasons that are the same.
 OWN = re.compile(r"\"[^\"]*\"|'[^']*'|0x[0-9a-f]+|\S*/\S*|\d+(\.\d+)?(e[-+]\d+)?")
@@ -29,26 +31,37 @@ def rewritten(page: str) -> str:
     counts = Counter(each.status for each in offered)
     twins = len({each.twin for each in cells})
     worst = max(each.result.worst for each in offered if each.status == "ok" and each.result)
+    models = sum(twin.kind == "model" for twin in TWINS.values())
     others = sum(counts.values()) - counts["ok"] - counts["failed"] - counts["unsupported"]
-    rest = f", and {others} have no answer" if others else ""
-    wrong = f"{counts['failed']} file{'s are' if counts['failed'] != 1 else ' is'} wrong without a word from it"
+    rest = f" {others} have no answer." if others else ""
+    refused = sum(map(is_refused, offered))
+    more = f" {models - twins} twins are not measured yet, and" if twins < models else ""
     said = (
-        f"{twins} model twins, {len(cells)} cells. {len(cells) - len(offered)} of them nobody claims to write, because "
-        f"the format belongs to another framework. Of the other {len(offered)}, {counts['ok']} work, all within "
-        f"{worst:.0e} of their models; {counts['unsupported']} the exporter refuses, and {wrong}{rest}. "
+        f"{twins} of {models} model twins, {len(cells)} cells. {len(cells) - len(offered)} of them nobody claims to "
+        f"write, because the format belongs to another framework. Of the other {len(offered)}, {counts['ok']} work, "
+        f"all within {worst:.0e} of their models; {counts['unsupported']} the exporter refuses. It writes {refused} "
+        "more without a word, and their runtime refuses them; "
+        f"{counts['failed'] - refused} files answer wrongly.{rest} "
         "[exports.json](exports.json) is the record. `twin report docs/exports.json` prints every cell, and `twin diff "
-        "docs/exports.json NEW.json` says what an upgrade broke. These commands measured it and wrote this part:"
+        "docs/exports.json NEW.json` says what an upgrade broke. These commands measured it, those with the fewest "
+        f"parameters first, and wrote this part;{more} the first goes on where it was ended:"
     )
     parts = [
         page[: page.index(HEAD)] + HEAD,
         "\n".join(textwrap.wrap(said, 140, break_long_words=False, break_on_hyphens=False)),
-        "```sh\npython benchmarks/export_matrix.py docs/exports.json\npython docs/deployment.py\n```",
+        f"```sh\n{COMMAND}\npython docs/deployment.py\n```",
         "How many of the twins work, of those that the exporter could do:",
         table(cells),
         "Why the others do not, with the twins:",
         "\n".join(reasons(offered)),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def is_refused(cell: ExportMeasurement) -> bool:
+    """Whether there is a file, and its runtime does not take it; one with other outputs was run."""
+    said = ("the runtime does not run it", "damaged")
+    return cell.status == "failed" and cell.reason.startswith(said) and "the file returns" not in cell.reason
 
 
 def table(cells: Iterable[ExportMeasurement]) -> str:
@@ -76,6 +89,7 @@ def reasons(cells: Iterable[ExportMeasurement]) -> list[str]:
         more = f" and {len(group) - SHOWN} more" if len(group) > SHOWN else ""
         twins = ", ".join(each.twin for each in group[:SHOWN]) + more
         word = {"unsupported": "refused", "failed": "**wrong**"}.get(status, status)
+        word = "**refused by the runtime**" if is_refused(group[0]) else word
         said = " ".join(group[0].reason.split())
         said = said if len(said) <= WORDS else f"{said[:WORDS].rstrip()} …"
         lines.append(f"- `{name}` from {engine}, {word} ({len(group)}: {twins}): `` {said.replace('``', '` `')} ``")

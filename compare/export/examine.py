@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from compare.engines.engine import base_of
 from compare.engines.exported import ExportedFile
 from compare.engines.process import WorkerFailed
 from compare.engines.session import BuiltTwin, Session
@@ -50,6 +51,12 @@ class Source:
     @property
     def side(self) -> str:
         return self.session.engine.side
+
+    @property
+    def order(self) -> list[str]:
+        """The outputs as its exporters flatten a dictionary: PyTorch as it was filled, TensorFlow and JAX by name."""
+        declared = list(self.twin.outputs)
+        return declared if base_of(self.session.engine.name) in ("torch", "keras-torch") else sorted(declared)
 
     def with_weights_of(self, kind: str, rows: int) -> Arrays:
         """The outputs for the batch of so many rows, with weights rounded to float16 or bfloat16."""
@@ -115,15 +122,17 @@ def run_file(source: Source, opened: ExportedFile, rows: int, result: ExportResu
     inputs, wanted = source.inputs[rows], source.wanted[rows]
 
     def run(given: Mapping[str, np.ndarray]) -> Arrays:
-        return from_native(source.twin, source.side, faults.named(opened.run(given), wanted, source.side))
+        return from_native(source.twin, source.side, faults.named(opened.run(given), wanted, source.order))
 
     try:
         got = run(inputs)
-    except (WorkerFailed, ValueError) as failure:
-        if isinstance(failure, WorkerFailed) and not failure.alive:
+    except WorkerFailed as failure:
+        if not failure.alive:
             raise
-        reason = str(failure)[:WORDS]
-        result.fault = faults.of_refusal(run, inputs, wanted, reason, max(ROWS))
+        result.fault = faults.of_refusal(run, inputs, wanted, str(failure)[:WORDS], max(ROWS))
+        return
+    except ValueError as other:  # it was run, and returns more or fewer outputs than the model
+        result.fault = str(other)
         return
     distance = faults.far(got, wanted)
     error = ExportError(rows, distance, faults.far(got, source.exact[rows]), faults.LIMIT)
@@ -133,12 +142,13 @@ def run_file(source: Source, opened: ExportedFile, rows: int, result: ExportResu
             kind: lambda kind=kind: source.with_weights_of(kind, rows) for kind in ("float16", "bfloat16")
         }
         further = (
+            lambda: faults.of_training(got, lambda: source.built.forward(source.batches[rows], training=True)),
             lambda: faults.of_activations(got, lambda p: source.built.forward_without(source.batches[rows], p)),
             lambda: faults.of_weights(evidence.stored(), source.weights, distance),
         )
 
         def elsewhere(given: Mapping[str, np.ndarray]) -> Arrays:
-            outputs = faults.named(evidence.elsewhere(given), wanted, source.side)
+            outputs = faults.named(evidence.elsewhere(given), wanted, source.order)
             return from_native(source.twin, source.side, outputs)
 
         result.fault = faults.of_runtime(run, inputs, got, wanted, elsewhere) or faults.of_outputs(

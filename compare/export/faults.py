@@ -42,8 +42,13 @@ def far(got: Arrays, wanted: Arrays) -> float:
     return largest
 
 
-def named(found: Arrays, wanted: Arrays, side: str) -> Arrays:
+def named(found: Arrays, wanted: Arrays, order: Sequence[str]) -> Arrays:
     """A file's outputs under the model's names: by name, or in the order in which the exporters flatten a dictionary.
+
+    Args:
+        found: the file's outputs, in its order.
+        wanted: the model's.
+        order: names, those of the model among them, in the order in which its exporters flatten a dictionary.
 
     Raises:
         ValueError: when there is another number of them.
@@ -52,8 +57,7 @@ def named(found: Arrays, wanted: Arrays, side: str) -> Arrays:
         raise ValueError(f"the file returns {len(found)} outputs, the model {len(wanted)}: it is of another model")
     if found.keys() == wanted.keys():
         return {name: found[name] for name in wanted}
-    order = sorted(wanted) if side == "keras" else list(wanted)
-    return dict(zip(order, found.values(), strict=True))
+    return dict(zip([name for name in order if name in wanted], found.values(), strict=True))
 
 
 def of_runtime(run: Run, inputs: Mapping[str, np.ndarray], got: Arrays, wanted: Arrays, elsewhere: Run) -> str:
@@ -125,6 +129,22 @@ def of_activations(got: Arrays, without: Callable[[int], tuple[list[str], Arrays
     return ""
 
 
+def of_training(got: Arrays, training: Callable[[], Arrays]) -> str:
+    """Whether the file was written of a model in training; "" where that does not explain its outputs.
+
+    Args:
+        got: the file's outputs.
+        training: the model's, in training.
+    """
+    try:
+        outputs = training()
+    except Exception:  # BatchNorm refuses a batch of one number
+        return ""
+    if far(outputs, got) > LIMIT:
+        return ""
+    return "training mode: the model gives the file's outputs with the statistics of the batch"
+
+
 def of_refusal(run: Run, inputs: Mapping[str, np.ndarray], wanted: Arrays, reason: str, written_for: int) -> str:
     """Why a file that was to take any batch refuses one: another layout, another batch, or another model's inputs.
 
@@ -193,7 +213,7 @@ def of_outputs(
 
 
 def _layouts(inputs: Mapping[str, np.ndarray]) -> Sequence[tuple[str, dict[str, np.ndarray]]]:
-    """The inputs with the channels moved to the other place, and with the order of the channels reversed."""
+    """The inputs with the channels in the other place, with height and width exchanged, with the channels reversed."""
     pictures = {name: array for name, array in inputs.items() if array.ndim >= 4}
     if not pictures:
         return []
@@ -204,13 +224,21 @@ def _layouts(inputs: Mapping[str, np.ndarray]) -> Sequence[tuple[str, dict[str, 
             "the file takes height and width in the other order",
             dict(inputs) | {n: _swapped(a) for n, a in pictures.items()},
         ),
+        (
+            "the file takes the channels in the other order",
+            dict(inputs) | {n: np.flip(a, 1 if _first(a) else -1) for n, a in pictures.items()},
+        ),
     ]
 
 
 def _swapped(array: np.ndarray) -> np.ndarray:
-    """Height and width exchanged; the channels stand where the shorter end is."""
-    first = array.shape[1] < array.shape[-1]
-    return np.swapaxes(array, -1, -2) if first else np.swapaxes(array, -2, -3)
+    """Height and width exchanged."""
+    return np.swapaxes(array, -1, -2) if _first(array) else np.swapaxes(array, -2, -3)
+
+
+def _first(array: np.ndarray) -> bool:
+    """Whether the channels come first: they stand where the shorter end is."""
+    return array.shape[1] < array.shape[-1]
 
 
 def _agrees(run: Run, inputs: Mapping[str, np.ndarray], wanted: Arrays) -> bool:

@@ -1,10 +1,12 @@
 """Faults planted into what a file computes are found and named; the files here are functions of NumPy."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from compare.export import faults
-from compare.export.examine import rounded
+from compare.export.examine import Source, rounded
 from compare.export.model import ordered
 from twin.catalogue import TWINS
 from twin.native import from_native, to_native
@@ -60,7 +62,7 @@ DEFECTS = {
 def found(file):
     """What is said of a file that is this function."""
     inputs, wanted = {"x": PICTURES}, network(PICTURES)
-    run = lambda given: faults.named(file(given["x"]), wanted, "keras")
+    run = lambda given: faults.named(file(given["x"]), wanted, ["y"])
     kinds = {
         kind: lambda kind=kind: network(PICTURES, rounded(KERNEL, kind), rounded(LAST, kind))
         for kind in ("float16", "bfloat16")
@@ -90,13 +92,27 @@ def test_what_is_no_number_is_infinitely_far():
 
 def test_a_file_with_another_number_of_outputs_is_of_another_model():
     with pytest.raises(ValueError, match="2 outputs, the model 1"):
-        faults.named({"a": np.zeros(1), "b": np.zeros(1)}, {"y": np.zeros(1)}, "keras")
+        faults.named({"a": np.zeros(1), "b": np.zeros(1)}, {"y": np.zeros(1)}, ["y"])
 
 
-def test_outputs_without_names_come_in_the_order_of_either_framework():
-    wanted, found = {"y": 0, "clean": 1}, {"0": "first", "1": "second"}
-    assert faults.named(found, wanted, "keras") == {"clean": "first", "y": "second"}
-    assert faults.named(found, wanted, "torch") == {"y": "first", "clean": "second"}
+@pytest.mark.parametrize(
+    ("engine", "order"),
+    [
+        ("torch", ["logits", "boxes", "scores"]),
+        ("keras-torch", ["logits", "boxes", "scores"]),
+        ("keras-jax", ["boxes", "logits", "scores"]),
+        ("keras-tensorflow:jit", ["boxes", "logits", "scores"]),
+    ],
+)
+def test_outputs_without_names_come_in_the_order_of_either_framework(engine, order):
+    session = SimpleNamespace(engine=SimpleNamespace(name=engine))
+    source = Source(session, TWINS["sliding_window"], *[None] * 6, 0.0)
+    read = dict.fromkeys(("boxes", "logits", "scores"))  # as a file of arrays has them
+    assert faults.named({"0": 0, "1": 1, "2": 2}, read, source.order) == dict(zip(order, range(3), strict=True))
+
+
+def test_a_model_returns_some_of_the_outputs_that_it_declares():
+    assert faults.named({"0": 0}, {"y": 1}, ["auxiliary1", "y"]) == {"y": 0}
 
 
 def test_inputs_go_where_the_file_names_them_and_else_by_the_alphabet():

@@ -25,9 +25,12 @@ ROWS = (
         keras="On TensorFlow `model.export` writes a SavedModel for batches of any size. (On the PyTorch backend "
         '`format="torch"` fixes it at one row, as PyTorch does.)',
         torch="`torch.export.export` takes every size of its example for a constant; what was exported with one row "
-        "refuses two, shown here as -1.",
-        source="keras/src/export/export_utils.py, get_input_signature; torch/export/__init__.py, dynamic_shapes",
-        remedy='`dynamic_shapes={"x": {0: torch.export.Dim("batch")}}`, and an example of two rows or more.',
+        "refuses two, shown here as -1. `torch.onnx.export` writes a file all the same where the model's code fixes "
+        "the batch, as `len(x)` does: it takes the sizes that `torch.export` suggests, without a word.",
+        source="keras/src/export/export_utils.py, get_input_signature; torch/export/__init__.py, dynamic_shapes; "
+        "torch/onnx/_internal/exporter/_capture_strategies.py, refine_dynamic_shapes_from_suggested_fixes",
+        remedy='`dynamic_shapes={"x": {0: torch.export.Dim("batch")}}`, an example of two rows or more, `x.shape[0]` '
+        "and not `len(x)`; for ONNX, `torch.onnx.export` of what `torch.export.export` returned.",
         hides="As many rows as the example has.",
         gap={"tensorflow": 13.0},
         inputs={"x": [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]},

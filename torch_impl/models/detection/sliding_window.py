@@ -59,7 +59,7 @@ class SlidingWindow(nn.Module):
             boxes.append(windows(side, self.window, x))
         logits, boxes = torch.cat(logits, dim=1), torch.cat(boxes)
         scores = torch.softmax(logits, dim=-1)[..., 1:]
-        return {"logits": logits, "boxes": boxes.expand(len(x), -1, -1), "scores": scores}
+        return {"logits": logits, "boxes": boxes.expand(x.shape[0], -1, -1), "scores": scores}
 
     def classify(self, x):
         """(B, C, H, W) images to logits of each window, (B, 1 + classes, rows, columns); of one window, 1 x 1."""

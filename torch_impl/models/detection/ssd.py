@@ -144,4 +144,4 @@ def conv3x3(in_channels, channels):
 def joined(maps, numbers):
     """Maps (B, boxes * numbers, S, S) to the boxes of all, (B, K, numbers): map by map, row by row, place by place."""
     maps = [x.permute(0, 2, 3, 1) for x in maps]  # differs: (B, S, S, boxes * numbers), as Keras has it
-    return torch.cat([torch.reshape(x, (len(x), -1, numbers)) for x in maps], dim=1)
+    return torch.cat([torch.reshape(x, (x.shape[0], -1, numbers)) for x in maps], dim=1)
