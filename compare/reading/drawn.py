@@ -69,7 +69,7 @@ def keep(name: str, strips: Sequence[tuple[str, "Image"]], found: Predictions | 
     """
     strips = strips[:STRIPS]
     room = (WIDTH - SPACE * (columns - 1)) // columns
-    fitted = [_fitted(strip, room) for _, strip in strips]
+    fitted = [_fitted(_cut(strip, room, found) if found else strip, room) for _, strip in strips]
     rows = [_joined(fitted[at : at + columns], down=False) for at in range(0, len(fitted), columns)]
     content, shown = _small(_joined(rows, down=True))
     file = FOLDER / f"{name}.webp"
@@ -113,6 +113,14 @@ def of_predictions(found: Predictions) -> list[tuple[str, "Image"]]:
             caption = "input; the true box in white, the predicted one in orange"
         strips.append((caption, strip))
     return strips
+
+
+def _cut(strip: "Image", room: int, found: Predictions) -> "Image":
+    """As many pictures of a strip as there is room for as they were drawn: lines of a pixel would be lost in less."""
+    each = found.tile[1] + GAP
+    if strip.width <= room or strip.width != found.rows * each - GAP:
+        return strip
+    return strip.crop((0, 0, max(1, room // each) * each - GAP, strip.height))
 
 
 def _fitted(strip: "Image", room: int) -> "Image":

@@ -96,6 +96,15 @@ def test_strips_stand_below_each_other_with_what_was_predicted(tmp_path, monkeyp
     assert column == [90, 255, 190]
 
 
+def test_a_strip_that_is_too_wide_is_cut_between_two_of_its_pictures(tmp_path, monkeypatch):
+    monkeypatch.setattr(drawn, "FOLDER", tmp_path)
+    wide = np.tile(np.full((96, 97), 90, np.uint8), (1, 8))[:, :-1]
+    wide[:, 96::97] = 255  # the gaps
+    found = Predictions(8, [Picture("true boxes", "data", strip(wide))], [96, 96])
+    made = drawn.keep("some", drawn.of_predictions(found), found)
+    assert (made.width, made.height) == (5 * 97 - 1, 96)
+
+
 def test_boxes_are_drawn_where_they_are(tmp_path, monkeypatch):
     monkeypatch.setattr(drawn, "FOLDER", tmp_path)
     black = strip(np.zeros((32, 65), np.uint8))
