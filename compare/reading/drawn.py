@@ -118,7 +118,7 @@ def of_predictions(found: Predictions) -> list[tuple[str, "Image"]]:
 def _cut(strip: "Image", room: int, found: Predictions) -> "Image":
     """As many pictures of a strip as there is room for as they were drawn: lines of a pixel would be lost in less."""
     each = found.tile[1] + GAP
-    if strip.width <= room or strip.width != found.rows * each - GAP:
+    if strip.width <= room or strip.width != (found.rows or 0) * each - GAP:
         return strip
     return strip.crop((0, 0, max(1, room // each) * each - GAP, strip.height))
 
