@@ -678,7 +678,9 @@ def _dtype(array: np.ndarray) -> str:
 
 
 def _array(tensor: Any) -> np.ndarray:
-    return np.array(ops.convert_to_numpy(tensor))
+    """A copy of the values; those that NumPy has no type for, such as bfloat16, as float32."""
+    array = np.array(ops.convert_to_numpy(tensor))
+    return array.astype(np.float32) if array.dtype.kind == "V" else array
 
 
 def _where() -> str:

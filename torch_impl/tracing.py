@@ -121,7 +121,7 @@ class Subject:
 
     def dump(self) -> dict[str, np.ndarray]:
         """Every weight under its PyTorch name."""
-        return {name: tensor.detach().cpu().numpy().copy() for name, tensor in self.state.items()}
+        return {name: _array(tensor) for name, tensor in self.state.items()}
 
     def trace(
         self,
@@ -177,7 +177,7 @@ class Subject:
         """
         with self._unchanged(training), torch.no_grad(), Fixed(masks):
             returned = self.model(*map(to_tensor, inputs))
-            return {name: tensor.detach().cpu().numpy().copy() for name, tensor in by_name(returned).items()}
+            return {name: _array(tensor) for name, tensor in by_name(returned).items()}
 
     def dropped(self, inputs: Sequence[np.ndarray], training: bool = True) -> list[dict[str, Any]]:
         """What dropout would drop in a mode, in the order of execution: rate, number of draws, of values."""
@@ -206,7 +206,7 @@ class Subject:
                 total.backward()
             wanted = {name: tensor for name, tensor in self.state.items() if tensor.requires_grad}
             found = {
-                name: (torch.zeros_like(tensor) if tensor.grad is None else tensor.grad).numpy().copy()
+                name: _array(torch.zeros_like(tensor) if tensor.grad is None else tensor.grad)
                 for name, tensor in wanted.items()
             }
         self.model.zero_grad()
@@ -345,7 +345,7 @@ class _Recorder(TorchFunctionMode):
         """Let another value flow on; what was computed is kept beside it."""
         wanted = torch.from_numpy(np.ascontiguousarray(array)).to(value.dtype)
         if number in self.values:
-            self.computed[number], self.values[number] = self.values[number], wanted.numpy()
+            self.computed[number], self.values[number] = self.values[number], _array(wanted)
         if wanted.shape == value.shape:
             value.copy_(wanted)
             return out
@@ -358,8 +358,16 @@ class _Recorder(TorchFunctionMode):
         self.numbers[id(tensor)] = number
         self.alive.append(tensor)
         if self.keep is None or number in self.keep:
-            self.values[number] = tensor.detach().cpu().numpy().copy()
+            self.values[number] = _array(tensor)
         return number
+
+
+def _array(tensor: torch.Tensor) -> np.ndarray:
+    """A copy of the values; those that NumPy has no type for, such as bfloat16, as float32."""
+    tensor = tensor.detach().cpu()
+    if tensor.dtype.is_floating_point and tensor.dtype.itemsize < 4 and tensor.dtype is not torch.float16:
+        tensor = tensor.float()
+    return tensor.numpy().copy()
 
 
 def _carry_out(function, short, args, kwargs, edits, arrays, index, flowing, module):

@@ -4,7 +4,7 @@ import importlib
 import importlib.util
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,6 +15,8 @@ from compare.worker.unpacked import refuse_larger
 from twin import arrays
 from twin.bridge import check_names
 from twin.errors import TwinError, unknown
+
+LOW = ("float16", "bfloat16", "float8", "float4")
 
 
 def find(reference: str) -> Any:
@@ -67,7 +69,26 @@ def model(side: str, reference: str, kwargs: Mapping[str, Any]) -> Any:
             raise TwinError(f"{reference}({_written(kwargs)}) fails: {_told(error, reference)}") from error
     if not isinstance(found, kind):
         raise TwinError(f"{reference} returned a {type(found).__name__}; expected a {name}")
+    if low := sorted({kind for kind in _kinds(side, found) if kind.startswith(LOW)}):
+        raise TwinError(
+            f"{reference} is a model in {' and '.join(low)}, whose rounding hides what a comparison looks for; "
+            f"make it in float32: {'with dtype=float32 as its policy' if side == 'keras' else 'model.float()'}"
+        )
     return found
+
+
+def _kinds(side: str, model: Any) -> Iterator[str]:
+    """What a model's weights are stored and its layers computed in; a quantized layer's own name for it, too."""
+    if side == "keras":
+        for layer in model._flatten_layers():
+            policy = layer.dtype_policy
+            yield from (policy.compute_dtype or "", policy.variable_dtype or "", policy.quantization_mode or "")
+    else:
+        yield from (
+            str(tensor.dtype).removeprefix("torch.")
+            for tensor in model.state_dict(keep_vars=True).values()
+            if hasattr(tensor, "dtype")
+        )
 
 
 def load_weights(side: str, subject: Any, file: str) -> None:

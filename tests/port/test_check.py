@@ -132,8 +132,18 @@ def test_a_default_left_in_force_is_named_with_both_values(checkers):
             "MLP.forward",
             "exit code 3",
         ),
+        (
+            (
+                "        return self.",
+                "        import os\n        for each in range(3, 20):\n            try:\n"
+                "                os.write(each, b'x')\n            except OSError:\n                pass\n"
+                "        return self.",
+            ),
+            "MLP.forward",
+            "wrote what is no answer",
+        ),
     ],
-    ids=["attribute", "typo", "output", "endless", "exit", "input", "exception", "crash"],
+    ids=["attribute", "typo", "output", "endless", "exit", "input", "exception", "crash", "descriptors"],
 )
 def test_what_goes_wrong_in_a_learners_method_is_told_with_its_line(change, unit, says, checkers):
     checker = checkers("mlp", "torch")
@@ -147,11 +157,16 @@ def test_what_goes_wrong_in_a_learners_method_is_told_with_its_line(change, unit
     (wrong,) = [verdict for verdict in verdicts if verdict.state != "right"]
     assert wrong.unit == unit
     assert says in wrong.message
-    assert port_check.exit_code(verdicts) == (3 if says in ("no end", "exit code 3") else 1)
+    assert port_check.exit_code(verdicts) == (3 if says in ("no end", "exit code 3", "wrote what is no answer") else 1)
     if "Error" in says or says == "no end":
         line = int(re.match(r"line (\d+): ", wrong.message)[1])
         added = [number for number, each in enumerate(text.splitlines(), 1) if each not in MLP.splitlines()]
         assert line in added
+
+
+def test_a_method_that_forks_is_judged_by_what_it_returns(checkers):
+    text = MLP.replace("        return self.", "        import os\n        os.fork()\n        return self.")
+    assert {verdict.state for verdict in checkers("mlp", "torch").check(text)} == {"right"}
 
 
 def test_a_file_with_attributes_and_helpers_of_its_own_is_right(checkers):
