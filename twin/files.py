@@ -8,7 +8,7 @@ import os
 import shutil
 import stat
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,44 @@ def copy_file(source: Path, path: Path, option: str = "--out") -> None:
         raise TwinError(f"cannot write {path}: {error.strerror}; choose another place with {option}") from error
 
 
+def refuse_clashes(targets: Mapping[str, str | Path], inputs: Iterable[Path] = ()) -> None:
+    """Refuse places that cannot all be written, before anything is measured or written.
+
+    Args:
+        targets: by option, where its text goes; '-' is stdout.
+        inputs: files that the command reads, and that must stay as they are.
+
+    Raises:
+        TwinError: when two are one file, one is read by the command, or one is a folder.
+    """
+    seen: dict[str, str] = {}
+    inputs = list(inputs)
+    for option, target in targets.items():
+        real = "stdout" if str(target) == "-" else os.path.realpath(target)
+        if real in seen:
+            whole = "stdout" if real == "stdout" else "a file"
+            raise TwinError(f"{seen[real]} {target} and {option} {target}: {whole} takes one of them; choose another")
+        if real != "stdout":
+            _refuse_input(Path(target), option, inputs)
+            if os.path.isdir(real) or str(target).endswith(os.sep):
+                raise TwinError(f"cannot write {target}: {os.strerror(errno.EISDIR)}; choose a file with {option}")
+        if real == "stdout" or os.path.isfile(real) or not os.path.exists(real):  # a device takes them all
+            seen[real] = option
+
+
+def _refuse_input(path: Path, option: str, inputs: Iterable[Path]) -> None:
+    for each in inputs:
+        with contextlib.suppress(OSError):
+            if path.samefile(each):
+                raise TwinError(f"{option} {path}: this is {each}, which the command reads; choose another file")
+
+
+def part_name(name: str) -> str:
+    """What the name of the temporary file begins with while a file of that name is written; a file system takes up to
+    255 bytes."""
+    return os.fsdecode(os.fsencode(f".{name}")[:240]) + "."
+
+
 def write_text(path: Path, text: str, option: str = "--out", inputs: Iterable[Path] = ()) -> None:
     """Write a file whole or not at all: a temporary one beside it, synced, then renamed.
 
@@ -67,10 +105,7 @@ def write_text(path: Path, text: str, option: str = "--out", inputs: Iterable[Pa
         TwinError: when it cannot be written.
     """
     path = Path(path)
-    for each in inputs:
-        with contextlib.suppress(OSError):
-            if path.samefile(each):
-                raise TwinError(f"{option} {path}: this is {each}, which the command reads; choose another file")
+    _refuse_input(path, option, inputs)
     part = None
     try:
         mode = path.stat().st_mode if path.exists() else None
@@ -83,7 +118,7 @@ def write_text(path: Path, text: str, option: str = "--out", inputs: Iterable[Pa
         if target.is_symlink():  # links that lead to each other
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
         target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(f".{target.name}.{os.getpid()}")
+        part = target.with_name(f"{part_name(target.name)}{os.getpid()}")
         with part.open("w", encoding="utf-8", errors="replace") as file:
             if mode is not None:
                 os.fchmod(file.fileno(), stat.S_IMODE(mode))

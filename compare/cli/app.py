@@ -1,6 +1,7 @@
 """The commands, put together. It starts without a framework: those are only ever imported by worker processes."""
 
 from importlib.metadata import version as version_of
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -9,9 +10,14 @@ from typer.core import TyperCommand, TyperGroup
 from compare.cli import commands
 from twin.errors import TwinError
 
+WRITTEN = ("as_json", "md", "csv", "html")  # parameters that name a file which a command writes
+
 
 class Command(TyperCommand):
-    """A command whose help ends with examples, and that refuses an option which is given twice."""
+    """A command whose help ends with examples.
+
+    It refuses an option that is given twice, and files to write that clash with each other or with one to read.
+    """
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         for each in self.params:
@@ -32,12 +38,35 @@ class Command(TyperCommand):
             found = [each for each in given for name in option.opts if each == name or each.startswith(f"{name}=")]
             if len(found) > 1 and not getattr(option, "is_flag", False):
                 raise TwinError(f"{option.opts[0]} is given {len(found)} times, and takes one value; give it once")
+        for before, each in zip(["", *given], given, strict=False):
+            if each == "" or (each.startswith("--") and each.endswith("=")):
+                raise TwinError(
+                    f"{_named(before, each)} is empty; if it comes from a variable, see whether that is set"
+                )
         try:
             return super().parse_args(ctx, args)
         except Exception as error:
             if hasattr(error, "ctx"):  # not every complaint about arguments says whose they are
                 error.ctx = error.ctx or ctx
             raise
+
+    def invoke(self, ctx: Any) -> Any:
+        from twin.files import refuse_clashes
+
+        written = {each.opts[0]: ctx.params[each.name] for each in self.params if each.name in WRITTEN}
+        others = [value for name, value in ctx.params.items() if name not in WRITTEN]
+        read = [each for value in others for each in (value if isinstance(value, list) else [value])]
+        refuse_clashes(
+            {option: target for option, target in written.items() if target is not None},
+            [each for each in read if isinstance(each, Path)],
+        )
+        return super().invoke(ctx)
+
+
+def _named(before: str, empty: str) -> str:
+    """What is empty on a command line: the value of an option, or an argument."""
+    option = empty.removesuffix("=") or before
+    return f"the value of {option}" if option.startswith("-") else "an argument"
 
 
 class Group(TyperGroup):

@@ -120,8 +120,8 @@ def json_object(option: str, text: str) -> dict[str, Any]:
 
 def shape(option: str, text: str) -> tuple[int, ...]:
     """An option that is a shape without the batch, such as 32,32,3."""
-    parts = [part.strip() for part in text.strip("()[] ").split(",") if part.strip()]
-    if not parts or not all(part.isascii() and part.isdigit() and part.strip("0") for part in parts):
+    parts = [part.strip() for part in text.strip("()[] ").removesuffix(",").split(",")]
+    if not all(part.isascii() and part.isdigit() and part.strip("0") for part in parts):
         raise TwinError(f"{option} {text!r}: expected a shape without the batch, such as 32,32,3")
     if len(parts) > MOST_AXES or max(map(len, parts)) > 12 or math.prod(map(int, parts)) > MOST_VALUES:
         raise TwinError(f"{option} {text[:60]}: expected at most {MOST_AXES} axes and {MOST_VALUES:,} values in a row")

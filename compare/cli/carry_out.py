@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-from twin.errors import INTERRUPTED, TwinError
+from twin.errors import INTERRUPTED
 
 
 def measure(
@@ -38,6 +38,7 @@ def measure(
         on: 'ray' to spread the twins over a Ray cluster.
         explain: whether to say what the columns of the tables mean.
     """
+    from compare.engines import guard
     from compare.record.lock import writing
     from compare.record.record import Record, RunRecord
     from compare.record.schema import to_plain
@@ -45,7 +46,9 @@ def measure(
 
     path = resume or out / f"{command}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.json"
     record = RunRecord(command, measurements, None, options)
-    with writing(path, "--resume" if resume else "--out"):
+    with writing(path, "--resume" if resume else "--out") as lock:
+        if lock is not None:
+            guard.remove(lock)
         if resume:
             kept = record.resume_from(resume)
             print(f"{kept} of {len(measurements)} measurements taken over from {resume}", file=sys.stderr)
@@ -133,12 +136,10 @@ def answer(
         markdown: makes the Markdown where it is wanted.
 
     Raises:
-        TwinError: when stdout is to hold both, or a file cannot be written.
+        TwinError: when a file cannot be written.
     """
     from twin.files import json_text, write_json, write_text
 
-    if as_json == md == "-":
-        raise TwinError("--json - and --md -: stdout takes one of them; give the other a file")
     if as_json == "-":
         print(json_text(content), end="")
     elif md == "-":

@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from types import FrameType
+from typing import Any
 
 ENDING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name)]
 ONCE = 5.0  # seconds in which further signals change nothing: what the first began is being put in order
@@ -96,9 +97,12 @@ def run() -> int:
             raise KeyboardInterrupt from None
         if hasattr(error, "format_message"):  # a complaint about the arguments
             context = getattr(error, "ctx", None)
-            message = error.format_message().replace("Value error, ", "").rstrip(".")
+            message = (_value_refused(error) or error.format_message()).replace("Value error, ", "").rstrip(".")
             see = f"{' See' if message.endswith('?') else '; see'} {context.command_path if context else 'twin'} --help"
             _complain(message + see)
+            return USAGE
+        if "_TWIN_COMPLETE" in os.environ and isinstance(error, KeyError | ValueError):
+            _complain("_TWIN_COMPLETE is set, but COMP_WORDS and COMP_CWORD are not as a shell sets them; unset it")
             return USAGE
         if cause := shortage(error):
             print(f"twin: {cause}; what was measured until then is kept", file=sys.stderr)
@@ -108,10 +112,24 @@ def run() -> int:
         return INTERNAL
 
 
+def _value_refused(error: Exception) -> str:
+    """A complaint about a number, with the option and the value; "" for other complaints."""
+    told: list[Any] = getattr(error.__cause__, "errors", list)()
+    parameter = getattr(error, "param", None)
+    if not told or not parameter or not told[0].get("msg", "").startswith("Input should be "):
+        return ""
+    expected = told[0]["msg"].removeprefix("Input should be ").partition(", unable")[0]
+    what = "a number " if expected.startswith(("less", "greater")) else ""
+    return f"{parameter.opts[0]} {told[0].get('input')}: expected {what}{expected}"
+
+
 def _complain(message: str) -> None:
-    """One line on stderr, folded at words where a terminal is narrower."""
+    """One line on stderr, folded at words where a terminal is narrower; a word without end is shortened."""
+    import re
     import shutil
     import textwrap
+
+    message = re.sub(r"\S{500,}", lambda word: f"{word[0][:200]}...{word[0][-50:]}", message)
 
     width = shutil.get_terminal_size((0, 0)).columns  # 0 where there is no terminal: then a line stays a line
     line = f"twin: {message}"

@@ -1,12 +1,15 @@
-"""What must not outlive this process: its workers, and the folder with their files.
+"""What must not outlive this process: its workers, the folder with their files, and a record's lock.
 
 A shell waits at the end of a pipe. However this process ends, the kernel closes the pipe, and the shell ends the
-workers' process groups and removes the folder. Linux's PR_SET_PDEATHSIG would not do: the signal comes when the thread
-that started a worker ends, it reaches nothing that the worker started, and files stay.
+workers' process groups and removes the folder and the lock. Linux's PR_SET_PDEATHSIG would not do: the signal comes
+when the thread that started a worker ends, it reaches nothing that the worker started, and files stay.
 """
 
 import atexit
 import contextlib
+import os
+import shutil
+import signal
 import subprocess
 import tempfile
 import threading
@@ -14,12 +17,18 @@ from pathlib import Path
 
 # Files named after the leaders of process groups say which are to be ended (dash's `kill` knows no `--`). The folder
 # gets another name first: a worker that starts this very moment has its file there before, or finds no folder and ends
-# (`twin.endings`).
+# (`twin.endings`). A lock that names another process by now is that one's; beside ours may lie a record that was being
+# written (`twin.files.part_name`).
 SCRIPT = """
 trap '' HUP INT QUIT TERM
 while read -r _; do :; done
 mv "$0"/groups "$0"/ended
 for leader in "$0"/ended/*; do kill -KILL "-${leader##*/}"; done
+for lock in "$0"/locks/*; do
+  read -r _ owner _ < "$lock" && [ "$owner" = "$PPID" ] || continue
+  file=$(readlink "$lock")
+  rm -f "$file" "${file%lock}$PPID"
+done
 rm -rf "$0"
 """
 
@@ -32,8 +41,9 @@ class Guard:
         try:
             self.groups = self.home / "groups"
             self.groups.mkdir()
+            (self.home / "locks").mkdir()
             self.shell = subprocess.Popen(
-                ["sh", "-c", SCRIPT, self.home],
+                ["/bin/sh", "-c", SCRIPT, self.home],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -41,8 +51,9 @@ class Guard:
                 start_new_session=True,
             )
         except OSError:
-            with contextlib.suppress(OSError):
-                self.groups.rmdir()  # shutil.rmtree would need a file handle, of which there may be none
+            for folder in (self.groups, self.home / "locks"):
+                with contextlib.suppress(OSError):
+                    folder.rmdir()  # shutil.rmtree would need a file handle, of which there may be none
             self.home.rmdir()
             raise
 
@@ -51,7 +62,11 @@ class Guard:
         assert self.shell.stdin is not None
         self.shell.stdin.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self.shell.wait(timeout=10)
+            if self.shell.wait(timeout=10) != 0:  # somebody has ended the shell itself
+                for leader in self.groups.glob("*"):
+                    with contextlib.suppress(OSError, ValueError):
+                        os.killpg(int(leader.name), signal.SIGKILL)
+                shutil.rmtree(self.home, ignore_errors=True)
 
 
 _LOCK = threading.Lock()
@@ -82,6 +97,13 @@ def forget(leader: int) -> None:
     """A process group has ended."""
     with contextlib.suppress(OSError):
         (_of_this_process().groups / str(leader)).unlink()
+
+
+def remove(lock: Path) -> None:
+    """A record's lock goes with this process; one that cannot be noted goes when the command ends as it should."""
+    with contextlib.suppress(OSError):
+        guard = _of_this_process()
+        (guard.home / "locks" / str(len(os.listdir(guard.home / "locks")))).symlink_to(lock)
 
 
 def end() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from twin.errors import TwinError
+from twin.files import part_name
 
 try:
     import fcntl
@@ -16,8 +17,8 @@ except ImportError:  # not on Windows
 
 
 @contextlib.contextmanager
-def writing(path: Path, option: str) -> Iterator[None]:
-    """Hold the lock of a record.
+def writing(path: Path, option: str) -> Iterator[Path | None]:
+    """Hold the lock of a record; the lock file is yielded, where there is one.
 
     A lock whose process was killed holds nobody up: the kernel has let go of it.
 
@@ -29,7 +30,7 @@ def writing(path: Path, option: str) -> Iterator[None]:
         TwinError: when another process writes it.
     """
     if fcntl is None:
-        yield
+        yield None
         return
     path = Path(os.path.realpath(path))
     file = path.with_name(f".{path.name}.lock")
@@ -37,7 +38,7 @@ def writing(path: Path, option: str) -> Iterator[None]:
     if handle is not None:
         _remove_parts(path, file)
     try:
-        yield
+        yield file if handle is not None else None
     finally:
         if handle is not None:
             with contextlib.suppress(OSError):
@@ -47,7 +48,7 @@ def writing(path: Path, option: str) -> Iterator[None]:
 
 def _remove_parts(path: Path, lock: Path) -> None:
     """Remove what a process left that was killed while it wrote the record (`write_text`)."""
-    for part in path.parent.glob(f".{glob.escape(path.name)}.*"):
+    for part in path.parent.glob(f"{glob.escape(part_name(path.name))}*"):
         if part != lock:
             with contextlib.suppress(OSError):
                 part.unlink()

@@ -72,6 +72,19 @@ class Request:
         named = [each.rpartition(":")[0] for each in (self.keras, self.torch, *self.loss, *self.optimizer)]
         return [*map(Path, [*named, *self.weights]), *([self.data] if self.data else [])]
 
+    def refuse_missing(self) -> None:
+        """See that the models' files are there before frameworks are started, which takes longer.
+
+        Raises:
+            TwinError: for one that is not.
+        """
+        for place in (self.keras.rpartition(":")[0], self.torch.rpartition(":")[0]):
+            if place.endswith(".py") and not Path(place).is_file():
+                raise TwinError(f"no file {place}; expected file.py:callable")
+        for file in self.weights:
+            if not Path(file).is_file():
+                raise TwinError(f"--weights {file}: no such file")
+
 
 def verify(
     request: Request, engine: Engine, native: Engine, settings: Settings, tell: Callable[[str], None]
@@ -88,6 +101,7 @@ def verify(
     Raises:
         TwinError: when a model cannot be made, does not run on the inputs, or layers do not pair up.
     """
+    request.refuse_missing()
     pool = Pool(settings)
     out: list[Verdict] = []
 

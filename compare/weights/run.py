@@ -97,6 +97,8 @@ def check_paths(source: Path, target: Path, force: bool) -> None:
             raise TwinError(f"{option} {path}: expected a file that ends in {', '.join(endings)}")
     if not target.parent.is_dir():
         raise TwinError(f"--to {target}: no folder {target.parent}")
+    if target.exists() and target.samefile(source):
+        raise TwinError(f"--to {target}: this is {source}, which the command reads; choose another file")
     if target.exists() and not force:
         raise TwinError(f"--to {target}: is there already; give --force to write over it")
 

@@ -53,6 +53,8 @@ def serve(engine: str, *first: type) -> None:
     own = os.getpid()
     context = Context(engine, send)
     groups = [group(context) for group in (*first, *GROUPS)]
+    if hasattr(os, "register_at_fork"):  # a method that forks in each of 20 steps would start a million processes
+        os.register_at_fork(after_in_child=lambda: os._exit(0) if context.stand else None)
     for line in sys.stdin:
         request = json.loads(line)
         op = request.pop("op")

@@ -52,14 +52,27 @@ def test_a_signal_in_the_first_half_second(number, after, tmp_path):
     assert left_of(tmp_path) == []
 
 
-@pytest.mark.parametrize("fault", mostly_long(["children", "spin"]))
-def test_workers_and_what_they_started_end_with_a_command_that_is_killed(fault, tmp_path):
+@pytest.mark.parametrize(
+    ("fault", "number"),
+    mostly_long(
+        [
+            ("children", signal.SIGKILL),
+            ("spin", signal.SIGKILL),
+            ("spin", signal.SIGALRM),
+            ("spin", signal.SIGABRT),
+            ("spin", signal.SIGSEGV),
+        ]
+    ),
+)
+def test_workers_and_what_they_started_end_with_a_command_that_is_killed(fault, number, tmp_path):
     with running(tmp_path, *CHECK, env={"TWIN_FAULT": fault}) as process:
         wait_until(lambda: list((tmp_path / "runs").glob("*.json")) and record_in(tmp_path).measurements[0].result)
         assert left_of(tmp_path)
-        process.kill()
+        process.send_signal(number)
         process.wait()
         wait_until(lambda: not left_of(tmp_path), 10)
+    assert process.returncode == -number
+    assert len(list((tmp_path / "runs").iterdir())) == 1  # no lock beside the record
     assert [each.status for each in record_in(tmp_path).measurements] == ["ok", "not_run", "not_run"]
 
 

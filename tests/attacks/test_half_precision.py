@@ -76,7 +76,7 @@ REFUSED = {
 def opened(request, tmp_path):
     """Opens a model in a worker of one side, and the worker."""
     (tmp_path / "models.py").write_text(KERAS if request.param == "keras-torch" else TORCH)
-    pool = Pool(Settings(timeout=60))
+    pool = Pool(Settings())
     session = pool.start(ENGINES[request.param], "cpu")
     inputs = {"0": np.ones((2, 3), np.float32)}
 

@@ -179,6 +179,7 @@ def test_data_are_read_as_they_were_written(tmp_path):
             {"PYTHONHASHSEED": "1", "PYTHONDEVMODE": "1"},
             {"HOME": "/nonexistent", "LANG": "xx_XX"},
             {"TZ": "nowhere"},
+            {"PATH": "/nonexistent"},
         ],
         1,
     ),

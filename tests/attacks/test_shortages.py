@@ -16,7 +16,6 @@ LIMITS = [
     ("ulimit -f 0", "File too large"),
     ("ulimit -n 5", "Too many open files"),
     ("ulimit -n 12", "Too many open files"),
-    ("export PATH=/nonexistent", "No such file or directory"),
 ]
 
 

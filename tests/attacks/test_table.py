@@ -9,7 +9,24 @@ from tests.helpers.attack import CHECK, FAKE, fake, left_of, mostly_long, surrou
 TABLE = [
     ("mkdir gone; cd gone; rmdir ../gone; twin list", 2, "the working folder is gone"),
     ("twin report good.json --html runs", 2, "Is a directory"),
-    ("twin report good.json --html ''", 2, "cannot write"),
+    ("twin report good.json --html ''", 2, "the value of --html is empty"),
+    ("twin site ''", 2, "an argument is empty"),
+    ("twin report good.json --html page/", 2, "Is a directory"),
+    ("twin report good.json --md same --csv same", 2, "a file takes one of them"),
+    (
+        "twin check tensors pooling why_deep --engine torch --resume good.json --json good.json",
+        2,
+        "which the command reads",
+    ),
+    ("n=$(printf 'a%.0s' $(seq 250)).html; twin report good.json --html $n && test -s $n", 0, ""),
+    ("sed 's/\"status\":\"ok\",\"reason/\"status\":\"failed\",\"reason/' good.json > x; twin report x", 2, "no rung"),
+    ("_TWIN_COMPLETE=complete_bash twin list", 2, "unset it"),
+    ("twin verify a.py:x b.py:y --input 3", 2, "no file a.py"),
+    ("twin verify a.py:x b.py:y --input 3,,4", 2, "expected a shape"),
+    ("twin verify a.py:x b.py:y --input 3 --kwargs $(printf '[%.0s' $(seq 60000))", 2, "nested too deep"),
+    (": > a.pt; twin weights lenet --from a.pt --to a.pt --force", 2, "which the command reads"),
+    ("twin check tensors --engine torch --timeout 5s", 2, "--timeout 5s: expected a valid number"),
+    ("twin check tensors --engine torch --jobs 4097", 2, "--jobs 4097: expected a number less than or equal to 4096"),
     ("twin report good.json --md loop", 2, "symbolic links"),
     ("twin report loop", 2, "symbolic links"),
     ("twin check tensors --engine torch --out good.json", 2, "cannot write"),
@@ -22,7 +39,7 @@ TABLE = [
     ("cat good.json | twin report /dev/stdin", 0, ""),
     ("twin report good.json --csv - --md -", 2, "stdout takes one of them"),
     ("twin report nope-%s-%d.json", 2, "nope-%s-%d.json"),
-    ("twin verify a.py:x b.py:y --data good.json", 2, "--data cannot read good.json"),
+    (": > a.py; : > b.py; twin verify a.py:x b.py:y --data good.json", 2, "--data cannot read good.json"),
     ("sed 's/\"rel_l2\":[^,]*/\"rel_l2\": -1/' good.json > x; twin report x", 2, "a distance that is not negative"),
     ("twin check ../../etc/passwd", 2, "unknown twin"),
     ("twin check tensors --python torch=/tmp", 2, "no program"),
@@ -49,5 +66,6 @@ def test_an_attack_is_answered(line, code, says, tmp_path):
     assert answer.returncode == code, answer.stderr
     assert says in answer.stderr
     assert "Traceback" not in answer.stderr
+    assert len(answer.stderr) < 1000
     assert code == 0 or len(answer.stderr.strip().splitlines()) == 1
     assert left_of(tmp_path) == []

@@ -43,7 +43,7 @@ def damaged(sound, seed):
 def test_no_mutation_of_a_file_of_weights_ends_its_worker(engine, tmp_path):
     (tmp_path / "models.py").write_text(MODELS.format(folder=str(tmp_path)))
     side, inputs = ENGINES[engine].side, {"0": np.zeros((2, 3), np.float32)}
-    pool = Pool(Settings(timeout=60))
+    pool = Pool(Settings())
     session = pool.start(ENGINES[engine], "cpu")
     told = []
 

@@ -29,11 +29,8 @@ def report(
 
     from compare.report import figures, markdown, tables
     from compare.report import page as page_report
-    from twin.errors import TwinError
     from twin.files import write_text
 
-    if [md, csv].count("-") > 1:
-        raise TwinError("--md - and --csv -: stdout takes one of them; give the other a file")
     sources = figures.read(records)
     if md is csv is html is None:
         print(tables.of_sources(sources, explain))
