@@ -36,27 +36,76 @@ def test_the_command_writes_the_file_and_the_place_to_install_from(tmp_path):
     assert "twin-suite[keras-torch] @ git+https://example.org/twins.git" in "".join(cells[1]["source"])
 
 
-def run(name, tmp_path, monkeypatch):
-    """Every cell, in a kernel of its own; a cell that fails raises."""
-    nbclient = pytest.importorskip("nbclient")
+@pytest.fixture(scope="module")
+def surroundings(tmp_path_factory):
+    """The folder that notebooks run in, and the environment of a user's shell."""
+    folder = tmp_path_factory.mktemp("notebooks")
+    with pytest.MonkeyPatch.context() as patch:
+        for variable, value in environment().items():
+            patch.setenv(variable, value)
+        patch.setenv("MPLBACKEND", "agg")
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def kernels(surroundings):
+    """A function that returns the kernel that notebooks share: a new one where the last notebook took it with it."""
+    manager = pytest.importorskip("jupyter_client.manager")
     pytest.importorskip("ipykernel")
+    running = []
+
+    def kernel():
+        if not running or not running[-1].is_alive():
+            running.append(manager.KernelManager())
+            running[-1].start_kernel(cwd=str(surroundings))
+        return running[-1]
+
+    yield kernel
+    for each in running:
+        each.shutdown_kernel(now=True)
+
+
+def client(name, surroundings, **options):
+    """What executes a notebook; a cell that fails raises."""
+    nbclient = pytest.importorskip("nbclient")
     from compare.reading import notebook
 
-    for variable, value in environment().items():
-        monkeypatch.setenv(variable, value)
-    monkeypatch.setenv("MPLBACKEND", "agg")
-    book = nbclient.NotebookClient(notebook.make(TWINS[name]), timeout=300, resources={"metadata": {"path": tmp_path}})
-    return book.execute()
+    place = {"metadata": {"path": surroundings}}
+    return nbclient.NotebookClient(notebook.make(TWINS[name]), timeout=300, resources=place, **options)
+
+
+def execute(notebook):
+    """Every cell, in a kernel that lives on."""
+    try:
+        notebook.execute()
+    finally:
+        if notebook.kc is not None:
+            notebook.kc.stop_channels()
 
 
 @pytest.mark.framework
 @pytest.mark.parametrize("name", SOME)
-def test_a_notebook_runs(name, tmp_path, monkeypatch):
-    run(name, tmp_path, monkeypatch)
+def test_a_notebook_runs_in_a_kernel_of_its_own(name, surroundings):
+    client(name, surroundings).execute()
 
 
 @pytest.mark.framework
 @pytest.mark.long
 @pytest.mark.parametrize("name", [name for name in TWINS if name not in SOME])
-def test_every_notebook_runs(name, tmp_path, monkeypatch):
-    run(name, tmp_path, monkeypatch)
+def test_every_notebook_runs(name, surroundings, kernels):
+    """One after the other in one kernel, without the names of the one before: frameworks are imported once."""
+    notebook = client(name, surroundings, km=kernels())
+    notebook.nb.cells.insert(0, nbformat.v4.new_code_cell("%reset -f"))
+    execute(notebook)
+
+
+@pytest.mark.framework
+def test_a_notebook_that_fails_is_seen_and_the_next_one_runs(surroundings, kernels):
+    nbclient = pytest.importorskip("nbclient")
+    broken = client("tensors", surroundings, km=kernels())
+    broken.nb.cells[-1:] = [nbformat.v4.new_code_cell("left = 1\nraise ValueError('planted')")]
+    with pytest.raises(nbclient.exceptions.CellExecutionError, match="planted"):
+        execute(broken)
+    after = client("tensors", surroundings, km=kernels())
+    after.nb.cells = [nbformat.v4.new_code_cell(text) for text in ("%reset -f", "assert 'left' not in globals()")]
+    execute(after)
