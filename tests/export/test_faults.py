@@ -47,6 +47,10 @@ def other_model(x):
 DEFECTS = {
     "height and width swapped": (lambda x: network(np.swapaxes(x, 1, 2).reshape(x.shape)), None),
     "channels first": (channels_first, "wrong layout: the file takes its channels first"),
+    "reversed": (
+        lambda x: network(x[..., ::-1]),
+        "wrong layout: the file takes the channels in the other order",
+    ),
     "lost activation": (lambda x: network(x, activation=lambda a: a), "lost activation: after tanh"),
     "an activation too many": (lambda x: {"y": np.tanh(network(x)["y"])}, "an activation too many"),
     "float16": (lambda x: network(x, rounded(KERNEL, "float16"), rounded(LAST, "float16")), "rounded to float16"),
@@ -79,6 +83,19 @@ def test_a_planted_fault_is_found_and_named(defect):
     file, words = DEFECTS[defect]
     assert found(file)
     assert words is None or words in found(file)
+
+
+def test_a_file_of_a_model_in_training_is_named():
+    in_training = {"y": network(PICTURES)["y"] * 2}
+    assert "training mode" in faults.of_training(in_training, lambda: in_training | {"auxiliary1": np.ones(1)})
+    assert faults.of_training(network(PICTURES), lambda: in_training) == ""
+
+
+def test_a_model_that_cannot_compute_in_training_explains_nothing():
+    def refused():
+        raise ValueError("expected more than 1 value per channel when training")
+
+    assert faults.of_training(network(PICTURES), refused) == ""
 
 
 def test_a_right_file_has_no_fault():

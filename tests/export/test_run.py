@@ -74,8 +74,11 @@ class Numpy:
         x = arrays.read(inputs)["x"]
         if "dies" in self.context.mode:
             raise WorkerFailed("crashed", "exit code -11")
-        arrays.write(out, {"y": x @ self.kernel * (2 if "wrong" in self.context.mode else 1)})
-        return {"order": ["y"]}
+        found = {"y": x @ self.kernel * (2 if "wrong" in self.context.mode else 1)}
+        if "more" in self.context.mode:
+            found["identity"] = found["y"]
+        arrays.write(out, found)
+        return {"order": list(found)}
 
     def stored_arrays(self, format, file, out):
         arrays.write(out, {})
@@ -148,6 +151,7 @@ def test_a_trained_twin_is_exported_with_what_it_learned(carried_out, monkeypatc
         ("refuses", "unsupported", "no such operator"),
         ("cannot load", "failed", "damaged: the runtime cannot load what the exporter wrote"),
         ("wrong", "failed", "relative L2 1.0e+00 from the model"),
+        ("more", "failed", "the file returns 2 outputs, the model 1"),
         ("dies", "crashed", "exit code -11"),
     ],
 )
