@@ -36,7 +36,8 @@ class Compiled:
 
 
 def once(function, variables, batch):
-    return function(batch)
+    with torch.no_grad():  # a graph of all layers would be kept until the answer is read
+        return function(batch)
 
 
 def forget():

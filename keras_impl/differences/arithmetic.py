@@ -1,8 +1,9 @@
 """Reductions, shapes, dtypes and precision: Keras's side."""
 
+import keras
 from keras import ops
 
-from keras_impl.backend import BACKEND
+from keras_impl.backend import BACKEND, value_and_gradients
 
 
 def std_ddof(x):
@@ -62,3 +63,22 @@ def tf32_policy():
     import torch
 
     return float(torch.backends.cuda.matmul.allow_tf32)
+
+
+def meshgrid_indexing(x):
+    return ops.meshgrid(x, x)[0]
+
+
+def meshgrid_indexing_equal(x):
+    return ops.meshgrid(x, x, indexing="ij")[0]
+
+
+def max_ties(x):
+    variable = keras.Variable(x)
+    _, (gradient,) = value_and_gradients(lambda: ops.sum(ops.max(variable.value, axis=-1)), [variable])
+    return gradient
+
+
+def top_k_ties(scores):
+    _, places = ops.top_k(scores, 12)
+    return ops.cast(ops.all(places[1:] > places[:-1]), "float32")

@@ -59,3 +59,11 @@ def poisson_log_input_equal(y, p):
 
 def ctc_reduction(y, logits):
     return losses.CTC()(y, logits)
+
+
+def smooth_l1_beta(y, p):
+    return losses.Huber(delta=1 / 9)(y, p)
+
+
+def smooth_l1_beta_equal(y, p):
+    return 9 * losses.Huber(delta=1 / 9)(y, p)

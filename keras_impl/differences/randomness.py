@@ -50,3 +50,7 @@ def categorical_input(p):
 def categorical_input_equal(p):
     drawn = keras.random.categorical(ops.log(p)[None], 100000, seed=0)
     return ops.mean(ops.one_hot(drawn[0], 3), axis=0)
+
+
+def multinomial_replacement(p):
+    return ops.max(keras.random.categorical(ops.log(p)[None], 3, seed=0))

@@ -6,6 +6,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from compare.check import climb, ladder
 from compare.check import run as check
 from compare.check.reference import Reference
 from compare.engines import guard
@@ -13,6 +14,7 @@ from compare.engines.engine import ENGINES
 from compare.engines.pool import Pool, Settings
 from compare.engines.process import WorkerFailed
 from compare.record.measurement import CheckMeasurement
+from twin.catalogue import find
 
 
 class Computed(check.References):
@@ -66,3 +68,11 @@ def test_a_reference_that_failed_is_no_ones_to_compare_with(references):
     for _ in range(2):
         with pytest.raises(WorkerFailed, match="the reference: no"):
             references.get(measurement(0, "broken"))
+
+
+def test_layers_that_the_reference_did_not_keep_are_not_asked_for():
+    """At the published size all layers' values are gigabytes, and nothing is there to compare them with."""
+    failed = ladder.broken("forward", "outputs differ")
+    reference = Reference([], set(), {}, {}, {})
+    found = climb._with_first_difference(failed, None, reference, ladder.Limits(False, {}), find("mlp"))  # no model
+    assert found is failed

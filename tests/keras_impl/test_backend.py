@@ -1,12 +1,15 @@
 """The files of Keras's backends have the same functions, and nothing else of keras_impl asks which backend runs."""
 
 import ast
+import os
 import re
 
 import pytest
 
 from compare.engines.engine import ENGINES
 from twin.paths import ROOT
+
+os.environ.setdefault("KERAS_BACKEND", "torch")
 
 FOLDER = ROOT / "keras_impl" / "backend"
 EACH = sorted({engine.backend for engine in ENGINES.values()} - {""})
@@ -60,3 +63,20 @@ def test_the_outline_sees_another_argument_and_a_missing_function():
     text = (FOLDER / "torch.py").read_text()
     assert outline(text.replace("def wait_for(result)", "def wait_for(results)")) != outline(text)
     assert outline(text.replace("def device_memory(", "def _device_memory(")) != outline(text)
+
+
+@pytest.mark.framework
+def test_on_pytorch_an_answer_leaves_no_graph_behind_and_gradients_have_theirs():
+    import keras
+
+    if keras.backend.backend() != "torch":
+        pytest.skip("another backend runs in this process")
+    from keras_impl.backend import torch as backend
+
+    weight = keras.Variable([1.0, 2.0])
+    square = lambda batch: keras.ops.sum(weight.value * batch)
+    assert not backend.once(square, [weight], keras.ops.ones(2)).requires_grad
+    _, (gradient,) = backend.once(
+        lambda batch: backend.value_and_gradients(lambda: square(batch), [weight]), [weight], keras.ops.ones(2)
+    )
+    assert gradient.tolist() == [1, 1]

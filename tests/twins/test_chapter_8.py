@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from compare.worker import pictures
 from keras_impl import train as keras_train
 from keras_impl.models.segmentation import encoder_decoder as keras_encoder_decoder
+from tests.helpers.beside import learn_alike, losses_and_gradients
 from tests.helpers.refusals import refused_alike
 from torch_impl import train
 from torch_impl.models.segmentation import encoder_decoder, fcn, yolact
@@ -205,15 +206,13 @@ def test_yolacts_masks_learn_within_their_boxes_by_hand(scenes):
 
 
 def test_scenes_without_an_object_teach_yolact_no_mask(scenes):
-    twin, batch = find("yolact"), batch_of(scenes)
-    anchors = crowd_masks.anchor_boxes(twin.data_options["sides"], twin.data_options["scales"])
+    options = find("yolact").data_options
+    anchors = crowd_masks.anchor_boxes(options["sides"], options["scales"])
     blank = {"boxes": np.full((8, 4, 4), -1.0), "classes": np.full((8, 4), -1), "masks": np.zeros((8, 48, 48, 4))}
-    targets = crowd_masks.matched(blank, anchors, reduction=2, positives=12)
-    batch |= {key: train.to_tensor(array, layout=twin.layout(key)) for key, array in targets.items()}
-    model = train.build(twin, dict(twin.small.arguments)).model
-    model.compute_loss(None, twin.targets_of(batch), model(batch["x"])).backward()
-    assert not model.head.mask.weight.grad.any()
-    assert all(torch.isfinite(parameter.grad).all() for parameter in model.parameters())
+    batch = scenes.train | crowd_masks.matched(blank, anchors, reduction=2, positives=12)
+    learn_alike("yolact", batch)
+    for _, gradients in losses_and_gradients("yolact", batch):
+        assert not gradients["head.mask.weight"].any()
 
 
 @pytest.mark.parametrize("changes", [{"reduction": 5}, {"reduction": 0}, {"positives": 0}])

@@ -75,3 +75,35 @@ def tf32_policy_equal():
     allowed = float(torch.backends.cuda.matmul.allow_tf32)
     torch.backends.cuda.matmul.allow_tf32 = before
     return allowed
+
+
+def meshgrid_indexing(x):
+    return torch.meshgrid(x, x)[0]
+
+
+def meshgrid_indexing_equal(x):
+    return torch.meshgrid(x, x, indexing="xy")[0]
+
+
+def max_ties(x):
+    with torch.enable_grad():
+        x = x.clone().requires_grad_()
+        (gradient,) = torch.autograd.grad(x.max(-1).values.sum(), x)
+    return gradient
+
+
+def max_ties_equal(x):
+    with torch.enable_grad():
+        x = x.clone().requires_grad_()
+        (gradient,) = torch.autograd.grad(x.amax(-1).sum(), x)
+    return gradient
+
+
+def top_k_ties(scores):
+    _, places = torch.topk(scores, 12)
+    return (places[1:] > places[:-1]).all().float()
+
+
+def top_k_ties_equal(scores):
+    _, places = torch.sort(scores, descending=True, stable=True)
+    return (places[1:12] > places[:11]).all().float()

@@ -73,3 +73,11 @@ def _ctc_arguments(y, logits):
     """(T, B, C) log-probabilities, labels, and the length of each."""
     log_p = F.log_softmax(logits, dim=-1).swapaxes(0, 1)
     return log_p, y, torch.full((len(y),), logits.shape[1]), (y != 0).sum(1)
+
+
+def smooth_l1_beta(y, p):
+    return nn.SmoothL1Loss(beta=1 / 9)(p, y)
+
+
+def smooth_l1_beta_equal(y, p):
+    return nn.HuberLoss(delta=1 / 9)(p, y)

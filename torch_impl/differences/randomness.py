@@ -64,3 +64,11 @@ def categorical_input(p):
 def categorical_input_equal(p):
     drawn = torch.multinomial(p.softmax(-1), 100000, replacement=True)
     return torch.bincount(drawn, minlength=3) / 100000
+
+
+def multinomial_replacement(p):
+    return torch.multinomial(p, 3).max()
+
+
+def multinomial_replacement_equal(p):
+    return torch.multinomial(p, 3, replacement=True).max()

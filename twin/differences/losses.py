@@ -116,4 +116,18 @@ ROWS = (
         inputs={"y": [[1, 2, 0], [3, 1, 2]], "logits": Drawn((2, 6, 4))},
         hiding={"y": [[1, 0, 0], [3, 0, 0]]},
     ),
+    Row(
+        name="smooth_l1_beta",
+        otherwise="Found as huber_delta.",
+        title="Where a smooth L1 loss turns linear",
+        keras="`Huber(delta)` is half the square up to delta.",
+        torch="`SmoothL1Loss(beta)` is Huber's loss divided by beta: at beta 1/9, as detectors use it, nine times as "
+        "much.",
+        source="keras/src/losses/losses.py, Huber; torch/nn/modules/loss.py, SmoothL1Loss",
+        remedy="`torch.nn.HuberLoss(delta=...)`, or divide Keras's by delta.",
+        hides="At 1, the default of both, they are the same; predictions that are right.",
+        gap=1.05,
+        inputs={"y": Drawn((2, 4)), "p": Drawn((2, 4))},
+        hiding={"y": [[1.0, 2.0, 3.0, 4.0]] * 2, "p": [[1.0, 2.0, 3.0, 4.0]] * 2},
+    ),
 )

@@ -70,4 +70,16 @@ ROWS = (
         limit=0.02,  # chance: 100,000 draws
         band=0.05,
     ),
+    Row(
+        name="multinomial_replacement",
+        otherwise="Both sides get the same draws.",
+        title="Several categorical draws",
+        keras="`keras.random.categorical(logits, n)` draws each time from all classes.",
+        torch="`torch.multinomial(p, n)` draws without replacement: no class twice, however unlikely the others are.",
+        source="keras/src/random/random.py, categorical; torch/_torch_docs.py, multinomial",
+        remedy="`replacement=True` in PyTorch.",
+        hides="A single draw. (Here of three, the largest class is shown.)",
+        gap=2.0,
+        inputs={"p": [1.0, 1e-30, 1e-30]},
+    ),
 )
