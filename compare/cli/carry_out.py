@@ -11,6 +11,7 @@ from typing import Any
 
 import typer
 
+from compare.cli.streams import say
 from twin.errors import INTERRUPTED
 
 
@@ -51,17 +52,14 @@ def measure(
             guard.remove(lock)
         if resume:
             kept = record.resume_from(resume)
-            print(f"{kept} of {len(measurements)} measurements taken over from {resume}", file=sys.stderr)
+            say(f"{kept} of {len(measurements)} measurements taken over from {resume}")
         record.path = path
         record.save()
         interrupted = _run(record, run, on)
     answer(to_plain(record, Record), report.of_record(record, explain), as_json, [path])
     done = sum(measurement.status != "not_run" for measurement in record.measurements)
     if interrupted:
-        print(
-            f"twin: interrupted; {done} of {len(measurements)} measurements are in {path}; go on with --resume {path}",
-            file=sys.stderr,
-        )
+        say(f"twin: interrupted; {done} of {len(measurements)} measurements are in {path}; go on with --resume {path}")
         raise typer.Exit(INTERRUPTED)
     print(f"record: {path}", file=sys.stderr)
     meaning = "" if explain else f"; what the columns mean: {typed()} report {path} --explain"
@@ -88,7 +86,7 @@ def _run(record: Any, run: Any, on: str | None) -> bool:
     if record.unwritten:
         record.save()  # there may be room again
     if record.unwritten:
-        print(f"twin: {record.path} lacks the newest results of the table: {record.unwritten}", file=sys.stderr)
+        say(f"twin: {record.path} lacks the newest results of the table: {record.unwritten}")
     return interrupted
 
 
@@ -99,7 +97,7 @@ def watched(record: Any) -> Iterator[None]:
 
     watch = Watch()
     for line in watch.before():
-        print(f"note: {line}", file=sys.stderr)
+        say(f"note: {line}")
     try:
         yield
     finally:

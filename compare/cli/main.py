@@ -78,19 +78,20 @@ def run() -> int:
     Raises:
         KeyboardInterrupt: when a signal came.
     """
+    from compare.cli.streams import say
     from twin.errors import INCOMPLETE, INTERNAL, USAGE, TwinError, shortage
 
     try:
         os.getcwd()
     except OSError:
-        print("twin: the working folder is gone; change to one that exists", file=sys.stderr)
+        say("twin: the working folder is gone; change to one that exists")
         return USAGE
     try:
         from compare.cli.app import app
 
         return app(prog_name="twin", standalone_mode=False) or 0
     except TwinError as error:
-        _complain(" ".join(str(error).split()))
+        say(f"twin: {' '.join(str(error).split())}")
         return INCOMPLETE if shortage(error) else error.exit_code
     except Exception as error:
         if SIGNALS.number or isinstance(error.__cause__, KeyboardInterrupt):  # click has a name of its own for it
@@ -99,16 +100,16 @@ def run() -> int:
             context = getattr(error, "ctx", None)
             message = (_value_refused(error) or error.format_message()).replace("Value error, ", "").rstrip(".")
             see = f"{' See' if message.endswith('?') else '; see'} {context.command_path if context else 'twin'} --help"
-            _complain(message + see)
+            say(f"twin: {message}{see}")
             return USAGE
         if "_TWIN_COMPLETE" in os.environ and isinstance(error, KeyError | ValueError):
-            _complain("_TWIN_COMPLETE is set, but COMP_WORDS and COMP_CWORD are not as a shell sets them; unset it")
+            say("twin: _TWIN_COMPLETE is set, but COMP_WORDS and COMP_CWORD are not as a shell sets them; unset it")
             return USAGE
         if cause := shortage(error):
-            print(f"twin: {cause}; what was measured until then is kept", file=sys.stderr)
+            say(f"twin: {cause}; what was measured until then is kept")
             return INCOMPLETE
         words = " ".join(str(error).split())[:200]
-        print(f"twin: a fault of its own, {type(error).__name__}: {words}; {_kept(error)}", file=sys.stderr)
+        say(f"twin: a fault of its own, {type(error).__name__}: {words}; {_kept(error)}")
         return INTERNAL
 
 
@@ -121,21 +122,6 @@ def _value_refused(error: Exception) -> str:
     expected = told[0]["msg"].removeprefix("Input should be ").partition(", unable")[0]
     what = "a number " if expected.startswith(("less", "greater")) else ""
     return f"{parameter.opts[0]} {told[0].get('input')}: expected {what}{expected}"
-
-
-def _complain(message: str) -> None:
-    """One line on stderr, folded at words where a terminal is narrower; a word without end is shortened."""
-    import re
-    import shutil
-    import textwrap
-
-    message = re.sub(r"\S{500,}", lambda word: f"{word[0][:200]}...{word[0][-50:]}", message)
-
-    width = shutil.get_terminal_size((0, 0)).columns  # 0 where there is no terminal: then a line stays a line
-    line = f"twin: {message}"
-    if width:
-        line = textwrap.fill(line, width, subsequent_indent="  ", break_on_hyphens=False)
-    print(line, file=sys.stderr)
 
 
 def _kept(error: Exception) -> str:

@@ -7,9 +7,11 @@ shown as such, and none reaches the terminal.
 
 import io
 import os
+import re
 import select
 import shutil
 import sys
+import textwrap
 from typing import TextIO
 
 from twin.errors import INCOMPLETE
@@ -77,6 +79,18 @@ def _printed(descriptor: int, before: TextIO | None, errors: str) -> Printed:
     return stream
 
 
+def say(message: str) -> None:
+    """A line on stderr, folded at words where the terminal is narrower; where there is none, a line stays a line.
+
+    A word without end is shortened.
+    """
+    message = re.sub(r"\S{500,}", lambda word: f"{word[0][:200]}...{word[0][-50:]}", message)
+    width = shutil.get_terminal_size((0, 0)).columns
+    if width:
+        message = textwrap.fill(message, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    print(message, file=sys.stderr)
+
+
 def unfiltered(stream: TextIO) -> TextIO:
     """The stream that lets control sequences through."""
     return getattr(stream, "unfiltered", stream)
@@ -93,7 +107,7 @@ def complain() -> int:
     sys.stdout.flush()
     error, code = sys.stdout.buffer.raw.error, 0  # type: ignore[attr-defined]
     if error is not None and not isinstance(error, BrokenPipeError):  # a reader that has gone wants no more
-        print(f"twin: cannot write to stdout: {error.strerror}", file=sys.stderr)
+        say(f"twin: cannot write to stdout: {error.strerror}")
         code = INCOMPLETE
     sys.stderr.flush()
     return code

@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from compare.cli.app import app
+from compare.cli.streams import say
 from compare.engines import doctor
 from compare.port.check import Verdict
 from compare.port.text import checked, hinted
@@ -93,6 +94,18 @@ def test_sentences_keep_their_commands_and_code_goes_on_further_in(monkeypatch):
     assert len(lines) == 2
     assert lines[1].startswith(" " * 12)
     assert "".join(lines).replace(" ", "") == "x=keras.ops.reshape(keras.ops.transpose(first,(0,2,1)),(-1,4))"
+
+
+def test_what_goes_to_stderr_is_folded_where_a_terminal_is_known(monkeypatch, capsys):
+    line = "twin: interrupted; 3 of 4 measurements are in runs/a.json; go on with --resume runs/a.json"
+    monkeypatch.setenv("COLUMNS", "60")
+    say(line)
+    folded = capsys.readouterr().err
+    assert max(map(len, folded.splitlines())) <= 60
+    assert " ".join(folded.split()) == line
+    monkeypatch.delenv("COLUMNS")
+    say(line)  # under pytest stderr is no terminal
+    assert capsys.readouterr().err == f"{line}\n"
 
 
 def test_code_whose_lines_are_folded_can_still_be_read_as_code(monkeypatch):

@@ -1,6 +1,5 @@
 """`twin port`."""
 
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,6 +10,7 @@ from compare.cli.arguments import MOST_SECONDS
 from compare.cli.carry_out import answer, say_next
 from compare.cli.commands import LEARN
 from compare.cli.progress import working
+from compare.cli.streams import say
 from twin.catalogue import find
 from twin.errors import AGREE, TwinError
 
@@ -77,5 +77,5 @@ def port(
             raise TwinError(f"{where}: to write a folder say --out {where}; to check it say --check")
         folder = out or porting.default_folder(twin, to)
         print(*porting.write(twin, to, folder, force), sep="\n")
-        print(f"Read {folder}/START.md, write, then check what you wrote.", file=sys.stderr)
+        say(f"Read {folder}/START.md, write, then check what you wrote.")
         say_next(f"port {name} --check {folder}")

@@ -11,7 +11,7 @@ import typer
 from compare.cli.carry_out import say_next
 from compare.cli.commands import LEARN
 from compare.cli.progress import working
-from compare.cli.streams import unfiltered
+from compare.cli.streams import say, unfiltered
 from twin.catalogue import TWINS, find
 from twin.errors import TwinError
 
@@ -46,7 +46,7 @@ def show(
     columns, rows = shutil.get_terminal_size()
     page = showing.page(twin, sides, only, columns, colour=is_terminal and not os.environ.get("NO_COLOR"))
     if not shapes.of(twin):
-        print(f"twin: no shapes of this code yet; measure them with: twin show {name} --measure", file=sys.stderr)
+        say(f"twin: no shapes of this code yet; measure them with: twin show {name} --measure")
     if is_terminal and pager and page.count("\n") >= rows:
         os.environ.setdefault("LESS", "-R")  # colours as colours
         pydoc.pager(page)
