@@ -1,6 +1,7 @@
 """A record for the site to show."""
 
 import os
+from dataclasses import replace
 
 from compare.record.machine import Machine
 from compare.record.measurement import BenchMeasurement, CheckMeasurement, TrainMeasurement
@@ -17,7 +18,8 @@ def record(path, value=0.97, seconds=0):
     )
     runs = [ProcessRun({"step": [1.34e-3]}) for _ in range(12)]
     timed = BenchResult(True, process_runs=runs, ratios={"step": SpeedRatio(1.34, 1.2, 1.5, 12, 0.05, "slower")})
-    failed = CheckMeasurement("lenet", "torch", *of, reason="forward: conv1 differs", result=checked)
+    differs = CheckResult([replace(checked.rungs[0], status="failed")])
+    failed = CheckMeasurement("lenet", "torch", *of, reason="forward: conv1 differs", result=differs)
     failed.status = "failed"
     measurements = [
         CheckMeasurement("lenet", "keras-jax", *of, result=checked),
