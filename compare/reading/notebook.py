@@ -150,7 +150,8 @@ def _cells(twin: Twin, repository: str) -> Iterator[tuple[str, str]]:
     yield "code", SETUP.format(name=twin.name)
     for side in SIDES:
         name = FRAMEWORKS[side]
-        yield "words", f"## {name}\n\nThis is the twin's file. Run it, change it, and make the model again."
+        again = " Run it, change it, and make the model again." if twin.kind == "model" else ""
+        yield "words", f"## {name}\n\nThis is the twin's file.{again} Below, the twin's own files are compared."
         yield "code", _code(side, twin)
         if twin.kind == "model":
             yield "code", BUILT[side].format(model=twin.model)
@@ -185,11 +186,16 @@ def _code(side: str, twin: Twin) -> str:
 
 
 def _try(twin: Twin) -> str:
-    change = "Change one number in the PyTorch cell" if twin.kind == "model" else "Change one line of the PyTorch cell"
+    change = "Change one line of the PyTorch cell. Which results would differ?"
+    if twin.kind == "model":
+        change = (
+            "Change one number in the PyTorch cell, and run it and the cell below it. Are there still as many "
+            "parameters? Would the outputs differ, or only the gradients?"
+        )
     return (
         "## Exercises\n\n"
-        f"1. {change}, and run that cell and the ones below it. What is the first thing that differs: the parameters, "
-        "the outputs, or only the gradients? Write down what you expect before you run it.\n"
+        f"1. {change} Write down what you expect, and make the change in what you write next: its check names the "
+        "first thing that differs.\n"
         f"2. Close this notebook and write the PyTorch side yourself: `twin port {twin.name} --to torch`, then "
         f"`twin port {twin.name} --check`."
     )

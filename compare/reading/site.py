@@ -73,7 +73,11 @@ Drawing = tuple[Path, Path]  # folders of exported models, and of the npm packag
 
 
 def build(
-    out: Path, records: Sequence[Path] = (), twins: Sequence[Twin] | None = None, drawing: Drawing | None = None
+    out: Path,
+    records: Sequence[Path] = (),
+    twins: Sequence[Twin] | None = None,
+    drawing: Drawing | None = None,
+    repository: str = "",
 ) -> list[Path]:
     """Write the site; return its files.
 
@@ -82,6 +86,7 @@ def build(
         records: of runs, whose results the pages show; of two results of the same measurement the newer file's counts.
         twins: those that get a page; all by default.
         drawing: for a page where a reader draws a digit.
+        repository: what pip installs the suite from in a notebook where it is not there.
 
     Raises:
         TwinError: when the folder cannot be written, or a record cannot be read.
@@ -93,7 +98,7 @@ def build(
     for language, place in LANGUAGES.items():
         pages = _pages(language, twins, shown, {each.twin for each in measurements}, drawing is not None)
         files |= {f"{place}{name}": text for name, text in pages.items()}
-    files |= {f"{twin.name}.ipynb": notebook.text(twin) for twin in twins}
+    files |= {f"{twin.name}.ipynb": notebook.text(twin, repository) for twin in twins}
     if drawing:
         files |= draw.scripts(*drawing) | {"draw.js": (TEMPLATES / "draw.js").read_text()}
     for name, text in files.items():

@@ -16,12 +16,15 @@ EXAMPLES = (
 )
 
 
+Repository = Annotated[
+    str, typer.Option(metavar="ADDRESS", help="Where pip gets the suite from where a notebook misses it, as on Colab.")
+]
+
+
 def notebook(
     name: Annotated[str, typer.Argument(help="A twin; see `twin list`.")],
     out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Folder for the notebook.")] = Path(),
-    repository: Annotated[
-        str, typer.Option(metavar="ADDRESS", help="Where pip gets the suite from where it is missing, as on Colab.")
-    ] = "",
+    repository: Repository = "",
 ) -> None:
     """Write a notebook of a twin: the idea, both files, the same weights, outputs, gradients, and a short training."""
     from compare.reading import notebook as making

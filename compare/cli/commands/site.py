@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from compare.cli.commands import LEARN
+from compare.cli.commands.notebook import Repository
 from compare.cli.progress import working
 from twin.errors import TwinError
 
@@ -32,6 +33,7 @@ def site(
         Path | None,
         typer.Option(metavar="FOLDER", help="What npm install --ignore-scripts onnxruntime-web put in node_modules."),
     ] = None,
+    repository: Repository = "",
 ) -> None:
     """Write the course as pages that need no server: both files of every twin, their calls, differences and results."""
     from compare.reading import site as making
@@ -39,5 +41,7 @@ def site(
     if (draw is None) != (runtime is None):
         raise TwinError("--draw and --runtime go together: the exported models, and onnxruntime-web, which runs them")
     with working("writing the pages"):
-        files = making.build(out, record or [], drawing=(draw, runtime) if draw and runtime else None)
+        files = making.build(
+            out, record or [], drawing=(draw, runtime) if draw and runtime else None, repository=repository
+        )
     print(f"{len(files)} files; open {out / 'index.html'}")
