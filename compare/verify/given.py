@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from compare.verify.losses import make_target
+from compare.verify.before_loss import make_target
 from twin import untrusted
 from twin.errors import TwinError
 
@@ -28,7 +28,7 @@ def arrays(data: Path) -> dict[str, np.ndarray]:
 
 
 def from_file(data: Path) -> list[np.ndarray]:
-    """The inputs of a file: all arrays but targets and weights, and at most 16 rows.
+    """The inputs of a file: all arrays but targets and weights, and at most 24 rows (pairs and triplets divide that).
 
     Raises:
         TwinError: when there are none, or they are no numbers.
@@ -42,7 +42,7 @@ def from_file(data: Path) -> list[np.ndarray]:
         if array.dtype.kind not in KINDS:
             raise TwinError(f"--data {data}: {name} is of type {array.dtype}; expected numbers")
     with np.errstate(over="ignore"):
-        given = {name: array[:16].astype(KINDS[array.dtype.kind]) for name, array in found.items()}
+        given = {name: array[:24].astype(KINDS[array.dtype.kind]) for name, array in found.items()}
     for name, array in given.items():
         if not np.isfinite(array).all():
             raise TwinError(f"--data {data}: {name} has NaN or infinite values in float32; expected finite ones")

@@ -12,10 +12,12 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from compare.verify import axes as alignment
+from compare.verify.before_loss import FUNCTIONS, are_probabilities
 from compare.verify.comparison import Comparison
 from compare.verify.replay import Replay
 from compare.verify.subject import Subject
 from compare.verify.verdict import GRADIENT_LIMIT, LIMIT, Finding, Remedy
+from twin.errors import TwinError
 
 
 class Loss(NamedTuple):
@@ -73,7 +75,7 @@ class Losses:
         if far <= GRADIENT_LIMIT:
             return None, far
         seen = [(wanted, got)]  # from both ends of a softmax, where there is one
-        if _are_probabilities(self.given["outputs"]) and not self.first:
+        if are_probabilities(self.given["outputs"]) and not self.first:
             seen.append((_through_softmax(wanted, self.given["outputs"]), _through_softmax(got, self.given["outputs"])))
             if (left := _apart(seen[1][1], seen[1][0])) <= GRADIENT_LIMIT:
                 return None, left
@@ -81,9 +83,9 @@ class Losses:
         place = f"loss of {name}" if name else "loss"
         finding = Finding("loss", place, place, what, None, far)
         tried: list[str] = []
-        kinds = (_of_targets, _of_outputs, _of_arguments, _of_rows, _of_scale)
+        kinds = (_of_targets, _of_outputs, _of_arguments, _of_rows, _of_scale, _of_labels, _of_weights, _of_batch)
         for trials, (mine, theirs) in itertools.product(kinds, seen):
-            for trial in trials(self, mine, theirs):
+            for trial in _as_far(trials(self, mine, theirs)):
                 if trial.after <= GRADIENT_LIMIT:
                     fix = {side: Remedy(text, trial.after) for side, text in trial.fix.items()}
                     return replace(finding, cause=trial.cause, after=trial.after, says=trial.says, fix=fix), far
@@ -130,46 +132,6 @@ def penalties_in_words(penalties: Sequence[tuple[str, float]]) -> list[str]:
         return []
     told = ", ".join(f"{value:.6g} ({name})" for name, value in penalties)
     return [f"Keras adds to the loss what layers and regularizers give: {told}; PyTorch's loop must add the same"]
-
-
-def between(keras: np.ndarray, torch: np.ndarray) -> dict[str, str] | None:
-    """What the outputs of one side pass in the other's model: by the side whose model does it; None where nothing fits.
-
-    Args:
-        keras, torch: the same output of both models.
-    """
-    if alignment.distance(keras, torch)[0] <= 10 * LIMIT:
-        return {}
-    for name, function in FUNCTIONS.items():
-        with np.errstate(all="ignore"):
-            if alignment.distance(keras, function(torch))[0] <= 10 * LIMIT:
-                return {"keras": name}
-            if alignment.distance(function(keras), torch)[0] <= 10 * LIMIT:
-                return {"torch": name}
-    return None
-
-
-def _softmax(x: np.ndarray) -> np.ndarray:
-    shifted = np.exp(x - x.max(-1, keepdims=True))
-    return np.asarray(shifted / shifted.sum(-1, keepdims=True))
-
-
-FUNCTIONS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
-    "softmax": _softmax,
-    "log_softmax": lambda x: np.log(_softmax(x)),
-    "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
-    "exp": np.exp,
-}
-
-
-def make_target(outputs: np.ndarray, name: str) -> np.ndarray:
-    """Targets for a stock loss: classes, zeros and ones, or numbers."""
-    rng = np.random.default_rng(0)
-    if name == "cross_entropy":
-        return rng.integers(0, outputs.shape[-1], outputs.shape[:-1]).astype(np.int32)
-    if name == "binary_cross_entropy":
-        return rng.integers(0, 2, outputs.shape).astype(np.float32)
-    return rng.standard_normal(outputs.shape).astype(np.float32)
 
 
 def _of_targets(losses: Losses, wanted: Loss, got: Loss) -> Iterator[Trial]:
@@ -302,13 +264,88 @@ def _of_scale(losses: Losses, wanted: Loss, got: Loss) -> Iterator[Trial]:
     yield Trial("loss_sign", "The gradients have opposite signs: one side descends where the other climbs", after)
 
 
-def _are_probabilities(outputs: np.ndarray) -> bool:
-    """Whether every row of the last axis adds up to one, as a softmax leaves it."""
-    if outputs.ndim < 2 or outputs.shape[-1] < 2 or outputs.dtype.kind != "f":
-        return False
-    return bool(
-        (outputs >= 0).all() and np.allclose(outputs.sum(axis=-1), 1, atol=1e-4)
-    )  # what float32 leaves of a long sum
+def _as_far(trials: Iterator[Trial]) -> Iterator[Trial]:
+    """Trials up to the first that a user's loss refuses: it may take no other targets, or no single row."""
+    try:
+        yield from trials
+    except TwinError:
+        return
+
+
+LABELS: Mapping[str, tuple[tuple[float, ...], Callable[[np.ndarray], np.ndarray]]] = {
+    "2 * y - 1": ((0, 1), lambda y: 2 * y - 1),
+    "(y + 1) / 2": ((-1, 1), lambda y: (y + 1) / 2),
+    "1 - y": ((0, 1), lambda y: 1 - y),
+}
+
+
+def _of_labels(losses: Losses, wanted: Loss, got: Loss) -> Iterator[Trial]:
+    """Labels that one side writes with other numbers; targets and outputs in each other's place."""
+    outputs, target = losses.given["outputs"], losses.given["target"]
+    for line, (numbers, function) in LABELS.items():
+        if not set(np.unique(target)) <= set(numbers):
+            continue
+        changed = losses.with_array("target", function(target).astype(target.dtype))
+        for side, other, loss, goal in (
+            ("PyTorch", "Keras", changed.of_torch, wanted), ("Keras", "PyTorch", changed.of_keras, got)
+        ):  # fmt: skip
+            says = f"{side}'s loss takes labels for others than {other}'s does: with {line} in place of y both agree"
+            fix = {"torch": f"loss(outputs, {line})"} if side == "PyTorch" else {"keras": f"loss({line}, outputs)"}
+            yield Trial("loss_labels", says, _apart(loss(), goal), fix)
+    if target.dtype.kind == "f" and target.shape == outputs.shape:
+        turned = losses.with_array("target", outputs).with_array("outputs", target)
+        says = "PyTorch's loss takes outputs and targets in each other's place"
+        after = abs(turned.of_torch().value - wanted.value) / max(abs(wanted.value), 1e-30)
+        yield Trial("loss_operand_order", says, after if wanted.value != got.value else 1.0)
+
+
+def _of_weights(losses: Losses, wanted: Loss, got: Loss) -> Iterator[Trial]:
+    """Gradients that are multiples of each other, by another factor for each class, column, step or row."""
+    target, gradient, other = losses.given["target"], wanted.gradient, got.gradient
+    if gradient.shape != other.shape or gradient.ndim < 2:
+        return
+    classes = target
+    if target.shape == gradient.shape and gradient.shape[-1] > 1 and np.allclose(target.sum(-1), 1):
+        classes = target.argmax(-1)
+    rows = np.arange(len(gradient)).reshape(-1, *[1] * (gradient.ndim - 1))
+    groups: dict[str, tuple[str, np.ndarray]] = {}  # cause -> what a factor depends on, in words and for each value
+    if classes.shape in (gradient.shape, gradient.shape[:-1]):
+        columns = classes if classes.ndim == gradient.ndim else classes[..., None]
+        groups["class_weights"] = "the target is {}", np.broadcast_to(columns, gradient.shape)
+    for axis in range(gradient.ndim - 1, 0, -1):
+        place = np.arange(gradient.shape[axis]).reshape(*[-1 if each == axis else 1 for each in range(gradient.ndim)])
+        word = "output" if axis == gradient.ndim - 1 else "step"
+        groups.setdefault(f"loss_{word}_weights", (f"the {word} is {{}}", np.broadcast_to(place, gradient.shape)))
+    groups["sample_weights"] = "the row is {}", np.broadcast_to(rows, gradient.shape)
+    for cause, (words, labels) in groups.items():
+        names = np.unique(labels)
+        if not 1 < len(names) <= min(100, gradient.size // 2):
+            continue
+        factors = {}
+        for name in names:
+            one, two = (each[labels == name].astype(np.float64) for each in (other, gradient))
+            factors[name] = float(one @ two / (one @ one)) if one.any() else 0.0
+        scaled = other * np.vectorize(factors.__getitem__, otypes=[float])(labels)
+        told = ", ".join(f"{factors[name]:.4g} where {words.format(f'{name:g}')}" for name in names[:4])
+        says = f"Keras's gradient is a multiple of PyTorch's: {told}"
+        yield Trial(cause, says, alignment.relative(scaled, gradient))
+
+
+ALONE = 6  # rows that are tried one by one
+
+
+def _of_batch(losses: Losses, wanted: Loss, got: Loss) -> Iterator[Trial]:
+    """Rows that agree one by one, where the batch does not: what is reduced over the batch is another thing."""
+    length = len(losses.given["outputs"])
+    if not length > 1 or any(len(array) != length for name, array in losses.given.items() if name != "class_weight"):
+        return
+    apart = []
+    for row in range(min(length, ALONE)):
+        given = {n: a if n == "class_weight" else a[row : row + 1] for n, a in losses.given.items()}
+        alone = replace(losses, given=given)
+        apart.append(_apart(alone.of_torch(), alone.of_keras()))
+    says = "On each row by itself both losses agree: one takes rows one by one, the other sums over the batch first"
+    yield Trial("loss_reduction", says, max(apart))
 
 
 def _through_softmax(loss: Loss, outputs: np.ndarray) -> Loss:

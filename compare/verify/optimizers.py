@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from compare.verify import axes as alignment
+from compare.verify import rules
 from compare.verify.schedules import RATE_LIMIT, of_schedules
 from compare.verify.verdict import Finding, Remedy
 from twin.bridge import Arrays
@@ -90,8 +91,43 @@ class Optimizers:
             cause = _named(CAUSES.get(names[-1], names[-1]), mine, theirs)
             fix = {"torch": Remedy(_fix(theirs, changes), left)}
             return replace(finding, cause=cause, after=left, says=_words(mine, theirs, changes), fix=fix), far
+        recognized = self._rates(wanted, got) or self._rule(mine, wanted, got)
+        if not recognized and place:
+            recognized = self._rates(wanted, self._torch(place)[1])
+        if recognized:
+            cause, says, left = recognized
+            return replace(finding, cause=cause, after=left, says=says, tried=tuple(dict.fromkeys(tried))), far
         says = f"Keras has {mine['kind']} with {mine['settings']}, PyTorch {theirs['kind']} with {theirs['settings']}"
         return replace(finding, says=says, tried=tuple(dict.fromkeys(tried))), far
+
+    def _rates(self, wanted: Sequence[np.ndarray], got: Sequence[np.ndarray]) -> tuple[str, str, float] | None:
+        """Steps of which each is a multiple of the other side's: learning rates that an optimizer keeps to itself."""
+        moved, native = self._moves(wanted), self._moves(got)
+        if not (np.square(native).sum(1) > 0).all():
+            return None
+        factors = (native * moved).sum(1) / np.square(native).sum(1)
+        left = max(alignment.relative(f * n, m) for f, n, m in zip(factors, native, moved, strict=True))
+        if left > STEP_LIMIT:
+            return None
+        cause = "learning_rate" if np.allclose(factors, factors[0], rtol=STEP_LIMIT) else "schedule"
+        told = ", ".join(f"{factor:.4g}" for factor in factors)
+        return cause, f"Keras's learning rates are those of PyTorch's steps times {told}", left
+
+    def _rule(
+        self, mine: Mapping[str, Any], wanted: Sequence[np.ndarray], got: Sequence[np.ndarray]
+    ) -> tuple[str, str, float] | None:
+        """What a hand-written optimizer does otherwise than Keras's, recognized by its steps."""
+        own = rules.of_keras(mine["kind"], mine["settings"])
+        if own is None:
+            return None
+        fixed = mine["settings"], mine["rates"], self.weights, self.gradients
+        if self._apart(wanted, rules.steps(own, *fixed)) > STEP_LIMIT:
+            return None  # Keras's does more than the rule says
+        for fields, other in rules.others(own):
+            left = self._apart(rules.steps(other, *fixed), got)
+            if left <= STEP_LIMIT:
+                return *rules.differing(fields, own, other), left
+        return None
 
     def _fewest(
         self,
@@ -130,13 +166,14 @@ class Optimizers:
 
     def _apart(self, wanted: Sequence[np.ndarray], got: Sequence[np.ndarray]) -> float:
         """How far the steps are apart, at the worst step."""
-        moves: tuple[list[np.ndarray], list[np.ndarray]] = [], []
-        for start, one, other in zip(self.weights, wanted, got, strict=True):
-            for kept, each in zip(moves, (one, other), strict=True):
-                steps = np.diff(np.concatenate([start[None], each]).astype(np.float64), axis=0)
-                kept.append(steps.reshape(STEPS, -1))
-        moved, native = (np.concatenate(kept, axis=1) for kept in moves)
-        return max(alignment.relative(n, m) for n, m in zip(native, moved, strict=True))
+        pairs = zip(self._moves(got), self._moves(wanted), strict=True)
+        return max(alignment.relative(native, moved) for native, moved in pairs)
+
+    def _moves(self, after: Sequence[np.ndarray]) -> np.ndarray:
+        """The steps (STEPS, values of all arrays), from the weights after each."""
+        pairs = zip(self.weights, after, strict=True)
+        moves = [np.diff(np.concatenate([start[None], each]).astype(np.float64), axis=0) for start, each in pairs]
+        return np.concatenate([move.reshape(STEPS, -1) for move in moves], axis=1)
 
 
 def _place_of_epsilon(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:

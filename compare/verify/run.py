@@ -13,10 +13,11 @@ from compare.engines.pool import Pool, Settings
 from compare.engines.process import WorkerFailed
 from compare.engines.session import Session
 from compare.verify import initial
+from compare.verify.before_loss import between
 from compare.verify.examination import Examination
 from compare.verify.given import both, by_output, from_file, given_to_loss, stock, target
 from compare.verify.inputs import layouts, make_inputs
-from compare.verify.losses import Losses, between, penalties_in_words
+from compare.verify.losses import Losses, penalties_in_words
 from compare.verify.optimizers import Optimizers, Trained
 from compare.verify.pairing import Pairing
 from compare.verify.verdict import Finding, Verdict

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from compare.verify import dropout, losses
+from compare.verify import before_loss, dropout, losses
 from compare.verify.causes import values
 from compare.verify.causes.arguments import of_arguments
 from compare.verify.causes.candidate import multiple
@@ -155,5 +155,5 @@ def test_a_gradient_along_a_row_of_probabilities_is_dropped_by_their_softmax():
     np.testing.assert_allclose(one.gradient, other.gradient, atol=1e-12)
     wrong = losses._through_softmax(losses.Loss(1.0, 2 * kerass, ""), outputs)
     assert not np.allclose(one.gradient, wrong.gradient)
-    assert losses._are_probabilities(outputs)
-    assert not losses._are_probabilities(2 * outputs)
+    assert before_loss.are_probabilities(outputs)
+    assert not before_loss.are_probabilities(2 * outputs)

@@ -1,0 +1,97 @@
+"""Two losses in NumPy: what no argument explains is read off their numbers."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from compare.verify.losses import Losses
+from twin.errors import TwinError
+
+RNG = np.random.default_rng(0)
+STEP = 1e-5
+
+
+@dataclass
+class Side:
+    """A loss of outputs and targets with its gradient by differences; `rows` that it needs a multiple of."""
+
+    function: object
+    rows: int = 1
+
+    def loss(self, given, transform="", changes=None):
+        outputs, target = (given[name].astype(np.float64) for name in ("outputs", "target"))
+        if len(outputs) % self.rows:
+            raise TwinError(f"{len(outputs)} rows")
+        if transform or changes:
+            return float("nan"), np.zeros_like(outputs), ""
+        gradient = np.zeros_like(outputs)
+        for place in np.ndindex(outputs.shape):
+            moved = [outputs.copy() for _ in range(2)]
+            moved[0][place] += STEP
+            moved[1][place] -= STEP
+            gradient[place] = np.diff([self.function(each, target) for each in moved])[0] / (-2 * STEP)
+        return float(self.function(outputs, target)), gradient, "a loss"
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def weighted(positive):
+    return lambda x, y: -np.mean(positive * y * np.log(sigmoid(x)) + (1 - y) * np.log(1 - sigmoid(x)))
+
+
+def of_columns(*weights):
+    return lambda x, y: np.mean(np.array(weights) * (np.tanh(x) - y) ** 2)
+
+
+def ratio(axis):
+    return lambda x, y: 1 - np.mean((sigmoid(x) * y).sum(axis) / (sigmoid(x) + y).sum(axis))
+
+
+def hinge(signs):
+    return lambda x, y: np.mean(np.maximum(1 - (2 * y - 1 if signs else y) * x, 0))
+
+
+def divergence(turned):
+    def function(x, y):
+        p, q = (np.exp(x), np.exp(y)) if turned else (np.exp(y), np.exp(x))
+        return np.mean((p * np.log(p / q)).sum(-1))
+
+    return function
+
+
+OUTPUTS = RNG.standard_normal((6, 3))
+LABELS = RNG.integers(0, 2, (6, 3)).astype(np.float32)
+VALUES = RNG.standard_normal((6, 3))
+PAIRS = {
+    "class_weights": (weighted(3.0), weighted(1.0), LABELS),
+    "loss_output_weights": (of_columns(1, 2, 3), of_columns(1, 1, 1), VALUES),
+    "loss_reduction": (ratio(-1), ratio(None), LABELS),
+    "loss_labels": (hinge(True), hinge(False), LABELS),
+    "loss_operand_order": (divergence(False), divergence(True), VALUES),
+}
+
+
+def compared(keras, torch, target, rows=1):
+    given = {"outputs": OUTPUTS, "target": target}
+    return Losses(Side(keras), Side(torch, rows), given).compare("")[0]
+
+
+@pytest.mark.parametrize("cause", PAIRS)
+def test_what_differs_is_read_off_the_numbers(cause):
+    keras, torch, target = PAIRS[cause]
+    assert compared(keras, torch, target).cause == cause
+
+
+@pytest.mark.parametrize("cause", PAIRS)
+def test_a_loss_agrees_with_itself(cause):
+    keras, _, target = PAIRS[cause]
+    assert compared(keras, keras, target) is None
+
+
+def test_a_loss_that_refuses_single_rows_is_no_error():
+    found = compared(ratio(-1), lambda x, y: np.mean(np.abs(x - y) ** 3), LABELS, rows=3)
+    assert found.cause is None
+    assert "loss_reduction" not in found.tried

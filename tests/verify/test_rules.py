@@ -1,0 +1,63 @@
+"""Update rules in NumPy: what a hand-written optimizer does otherwise than Keras's is told from its steps alone."""
+
+import numpy as np
+import pytest
+
+from compare.verify import rules
+
+RNG = np.random.default_rng(0)
+WEIGHTS = [RNG.standard_normal((3, 4)), RNG.standard_normal(5)]
+GRADIENTS = [RNG.standard_normal((5, 3, 4)), 10 * RNG.standard_normal((5, 5))]
+RATES = [0.1, 0.1, 0.02, 0.02, 0.02]
+SETTINGS = {
+    "momentum": 0.9, "alpha": 0.9, "eps": 0.1, "betas": (0.9, 0.98), "weight_decay": 0.1, "clipnorm": 1.0,
+    "initial_accumulator_value": 0.5,
+}  # fmt: skip
+
+
+def _steps(rule):
+    return np.concatenate([each.reshape(5, -1) for each in rules.steps(rule, SETTINGS, RATES, WEIGHTS, GRADIENTS)], 1)
+
+
+@pytest.mark.parametrize("kind", rules.USED)
+def test_two_rules_that_differ_take_other_steps(kind):
+    own = rules.of_keras(kind, SETTINGS)
+    made = [(fields, _steps(other)) for fields, other in rules.others(own) if len(fields) == 1]
+    assert {field for (field,), _ in made} == {*rules.USED[kind], "clip"}
+    values = [_steps(own), *(steps for _, steps in made)]
+    for place, one in enumerate(values):
+        assert all(not np.allclose(one, other, rtol=1e-6) for other in values[place + 1 :])
+
+
+def test_what_is_said_names_the_field_and_both_values():
+    own = rules.of_keras("RMSprop", {})
+    cause, says = rules.differing(("start", "epsilon"), own, rules.Rule("RMSprop", start=1.0))
+    assert cause == "optimizer_start"
+    assert "Keras 0, PyTorch 1" in says
+    assert "Keras under the root, PyTorch beside" in says
+
+
+def test_sgd_with_momentum_is_what_its_formula_says():
+    (after,) = rules.steps(rules.Rule("SGD"), {"momentum": 0.5}, [1.0, 0.1], [np.zeros(1)], [np.array([[2.0], [1.0]])])
+    np.testing.assert_allclose(after[:, 0], [-2.0, -2.0 - (0.5 * 2.0 + 0.1 * 1.0)])
+    outside = rules.Rule("SGD", inside=False)
+    (after,) = rules.steps(outside, {"momentum": 0.5}, [1.0, 0.1], [np.zeros(1)], [np.array([[2.0], [1.0]])])
+    np.testing.assert_allclose(after[:, 0], [-2.0, -2.0 - 0.1 * (0.5 * 2.0 + 1.0)])
+
+
+@pytest.mark.parametrize(("clip", "norms"), [("clipnorm", [1.0, 1.0]), ("global_clipnorm", None), ("clipvalue", None)])
+def test_what_is_clipped(clip, norms):
+    clipped = rules._clipped(rules.Rule("SGD", clip=clip), {clip: 1.0}, GRADIENTS)
+    first = np.array([np.linalg.norm(each[0]) for each in clipped])
+    if norms:
+        np.testing.assert_allclose(first, norms)
+    elif clip == "global_clipnorm":
+        assert np.linalg.norm(first) == pytest.approx(1.0)
+    else:
+        assert max(np.abs(each).max() for each in clipped) == 1.0
+
+
+@pytest.mark.parametrize("settings", [{"amsgrad": True}, {"use_ema": True}])
+def test_what_the_rules_do_not_know_has_none(settings):
+    assert rules.of_keras("Adam", settings) is None
+    assert rules.of_keras("Lion", {}) is None
