@@ -26,17 +26,6 @@ SEEN = {
 }
 
 
-# Whose picture `make pictures` has not made yet.
-NOT_YET = {
-    "fast_rcnn",
-    "faster_rcnn",
-    "mask_rcnn",
-    "rcnn",
-    "sliding_window",
-    "yolact",
-}
-
-
 def without():
     """Twins that need no picture, each with the reason."""
     for name, twin in TWINS.items():
@@ -44,8 +33,6 @@ def without():
             yield name, "computes numbers, and draws nothing"
         elif twin.kind == "model" and twin.metric.name not in SEEN:
             yield name, f"its answer is a class, a word or a number, which {twin.metric.name} counts"
-        elif name in NOT_YET and name not in drawn.every():
-            yield name, "was not trained for its picture yet"
 
 
 @pytest.mark.long
