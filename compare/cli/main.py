@@ -12,6 +12,7 @@ from types import FrameType
 from typing import Any
 
 ENDING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name)]
+LEAST_MEMORY = 384 * 2**20  # bytes of addresses
 ONCE = 5.0  # seconds in which further signals change nothing: what the first began is being put in order
 
 
@@ -86,6 +87,9 @@ def run() -> int:
     except OSError:
         say("twin: the working folder is gone; change to one that exists")
         return USAGE
+    if too_little := _memory_limit():
+        say(f"twin: {too_little}")
+        return INCOMPLETE
     try:
         from compare.cli.app import app
 
@@ -111,6 +115,21 @@ def run() -> int:
         words = " ".join(str(error).split())[:200]
         say(f"twin: a fault of its own, {type(error).__name__}: {words}; {_kept(error)}")
         return INTERNAL
+
+
+def _memory_limit() -> str:
+    """A complaint about a limit of memory that nothing can be computed in; "" where there is none.
+
+    OpenBLAS asks again without end for the memory that its threads are refused.
+    """
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return ""
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if not 0 <= limit < LEAST_MEMORY:
+        return ""
+    return f"ulimit -v leaves {limit >> 20} MiB of memory, and {LEAST_MEMORY >> 20} are the least; raise it"
 
 
 def _value_refused(error: Exception) -> str:
