@@ -22,8 +22,13 @@ class Side(Protocol):
     def take(self, *parts: Part) -> None: ...
 
 
-def composed(keras: Side, torch: Side) -> list[Match]:
-    """Several projections or tables of one side that lie side by side in one of the other, such as query and key."""
+def composed(keras: Side, torch: Side, strict: bool) -> list[Match]:
+    """Several projections or tables of one side that lie side by side in one of the other, such as query and key.
+
+    Args:
+        keras, torch: what is left.
+        strict: whether both must have a bias, or neither.
+    """
     matches = []
     for big, small in ((keras, torch), (torch, keras)):
         for whole in [part for part in big.left if part.kind in ("dense", "conv", "table") and part.main in part.views]:
@@ -35,22 +40,31 @@ def composed(keras: Side, torch: Side) -> list[Match]:
                 if part.kind == whole.kind and main in part.views
                 and part.views[main].own_shape[:-1] == shape[:-1]
                 and part.views[main].own_shape[-1] < shape[-1]
+                and not (strict and ("bias" in part.views) != ("bias" in whole.views))
             ]  # fmt: skip
-            for start in range(len(fitting)):
-                total = 0
-                for end in range(start, len(fitting)):
-                    total += fitting[end].views[main].own_shape[-1]
-                    if total == shape[-1]:
-                        group = fitting[start : end + 1]
-                        break
-                if group:
-                    break
+            by_leaf: dict[str, list[Part]] = {}
+            for part in fitting:
+                by_leaf.setdefault(part.leaf.path, []).append(part)
+            # What one layer has belongs together: an attention's output is not the next one's query.
+            for parts in (*by_leaf.values(), fitting):
+                group = group or _side_by_side(parts, main, shape[-1])
             if len(group) > 1:
                 group = sorted(group, key=_gate)
                 matches.append(composition(whole, group, big is keras))
                 big.take(whole)
                 small.take(*group)
     return matches
+
+
+def _side_by_side(parts: list[Part], main: str, width: int) -> list[Part]:
+    """The first parts in a row that are so wide together; none where there are none."""
+    for start in range(len(parts)):
+        total = 0
+        for end in range(start, len(parts)):
+            total += parts[end].views[main].own_shape[-1]
+            if total == width:
+                return parts[start : end + 1]
+    return []
 
 
 def stacked(keras: Side, torch: Side) -> list[Match]:

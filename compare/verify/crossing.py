@@ -263,9 +263,17 @@ def _after_reshape(trace: Trace, event: Event) -> tuple[tuple[int, ...], list[st
 
 
 def _convolved(trace: Trace, event: Event) -> bool:
-    """Whether a convolution follows a layer."""
-    later = (e for e in trace.events if e.index > event.index and e.leaf)
-    return next((e.family in ("conv", "conv_transpose", "batch_norm") for e in later), False)
+    """Whether what a layer gives enters a convolution, or a norm of channels, as it is but for its arrangement."""
+    todo, seen = [*event.outputs], set()
+    while todo:
+        number = todo.pop()
+        for consumer in (e for e in trace.events if number in e.inputs and e.index not in seen):
+            seen.add(consumer.index)
+            if consumer.family in ("conv", "conv_transpose", "batch_norm"):
+                return True
+            if consumer.family in ("shape", "activation", "dropout", "layer_norm", "pool", "resize"):
+                todo += consumer.outputs
+    return False
 
 
 def _unflattened(keras: tuple[int, ...], torch: tuple[int, ...], convolved: bool) -> np.ndarray | None:

@@ -16,6 +16,8 @@ def make_inputs(shapes: Sequence[Sequence[int]], kinds: Sequence[str], seed: int
     """Made inputs of the given shapes, without the batch: normal floats, or small whole numbers."""
     rng = np.random.default_rng(seed)
     rows = FEW if max(math.prod(shape) for shape in shapes) > LARGE else ROWS
+    taken = {length for shape in shapes for length in shape}
+    rows = next((each for each in (rows, rows + 1, rows + 2) if each not in taken), rows)  # no axis passes for it
     out = []
     for place, shape in enumerate(shapes):
         kind = kinds[min(place, len(kinds) - 1)] if kinds else "float"

@@ -115,7 +115,8 @@ def pair(
     known = {match.keras[0].leaf.path: match.torch[0].leaf.path for match in matches}
     for fits in (_equal, _alike):
         matches += _assigned(sides, known, fits, weights)
-    matches += composed(*sides) + stacked(*sides) + _arrays(sides, known, weights, called=True)
+    matches += composed(*sides, strict=True) + stacked(*sides) + composed(*sides, strict=False)
+    matches += _arrays(sides, known, weights, called=True)
     matches += _arrays(sides, known, weights, called=False)  # a trace does not see every use of an array
     misfits = [
         (match.keras[0], match.torch[0]) for match in _assigned(sides, known, lambda a, b: a.kind == b.kind, weights)

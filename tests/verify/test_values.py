@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from compare.verify import before_loss, dropout, losses
+from compare.verify import before_loss, crossing, dropout, losses
 from compare.verify.causes import values
 from compare.verify.causes.arguments import of_arguments
 from compare.verify.causes.candidate import multiple
+from compare.verify.inputs import make_inputs
 from compare.verify.matching import pair
 from compare.verify.parts import of_torch
 from twin.bridge import Leaf
@@ -134,6 +135,51 @@ def test_an_array_with_one_axis_more_holds_several_layers():
     back = found.to_keras(crossed, {name: np.zeros_like(array) for name, array in own.items()})
     for name, array in own.items():
         np.testing.assert_array_equal(back[name], array)
+
+
+def test_what_one_layer_has_makes_up_an_array_before_what_several_have():
+    """An attention's output has the shape of the next one's query."""
+    shapes = {f"{name}.kernel": (6, 2, 3) for name in ("query", "key", "value")} | {
+        "attention_output.kernel": (2, 3, 6)
+    }
+    keras = [Leaf(f"attention_{i}", "MultiHeadAttention", shapes, tuple(shapes)) for i in range(2)]
+    torch = [Leaf(f"{i}.qkv", "Linear", {"weight": (18, 6)}, ("weight",)) for i in range(2)]
+    torch += [Leaf(f"{i}.out", "Parameter", {"": (6, 6)}, ("",)) for i in range(2)]
+    nothing = Trace((), {}, {})
+    found = {tuple(part.path for part in match.torch): [part.path for part in match.keras]
+             for match in pair(keras, torch, (nothing, nothing), 1, {}).matches}  # fmt: skip
+    for place in range(2):
+        assert found[f"{place}.qkv",] == [f"attention_{place}.{name}" for name in ("query", "key", "value")]
+
+
+def test_gates_without_a_bias_are_no_expert_with_one():
+    keras = [Leaf("", "Own", {"kernels": (6, 4, 3), "biases": (4, 3)}, ("kernels", "biases"))]
+    keras += [Leaf(f"gate_{i}", "Dense", {"kernel": (6, 2)}, ("kernel",)) for i in range(2)]
+    torch = [Leaf(f"experts.{i}", "Linear", {"weight": (4, 6), "bias": (4,)}, ("weight", "bias")) for i in range(3)]
+    torch += [Leaf(f"gates.{i}", "Parameter", {"": (6, 2)}, ("",)) for i in range(2)]
+    nothing = Trace((), {}, {})
+    found = pair(keras, torch, (nothing, nothing), 1, {})
+    assert not found.alone
+    assert {match.keras[0].path: len(match.torch) for match in found.matches}["kernels"] == 3
+
+
+@pytest.mark.parametrize(
+    ("families", "convolved"),
+    [(("shape", "conv"), True), (("shape", "activation", "conv"), True), (("shape", "op", "conv"), False)],
+)
+def test_only_what_enters_a_convolution_as_it_is_has_channels(families, convolved):
+    """A matrix that a layer makes, and that is multiplied with something, has none: PointNet's learned transform."""
+    layer = _event("keras.layers.Dense", family="dense")
+    later = [
+        _event("keras.layers.Other", index=place, family=family, inputs=(place,), outputs=(place + 1,))
+        for place, family in enumerate(families, start=1)
+    ]
+    assert crossing._convolved(Trace((layer, *later), {}, {}), layer) is convolved
+
+
+@pytest.mark.parametrize(("shapes", "rows"), [([(7, 3)], 4), ([(4,)], 5), ([(4, 5), (3,)], 6), ([(60_000, 2)], 3)])
+def test_made_inputs_have_as_many_rows_as_no_other_axis_is_long(shapes, rows):
+    assert {len(array) for array in make_inputs(shapes, (), 0)} == {rows}
 
 
 @pytest.mark.parametrize(("shape", "kind"), [((3, 5), "dense"), ((5, 3), "dense"), ((5, 5), "array")])

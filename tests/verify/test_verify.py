@@ -582,7 +582,7 @@ BAD = {
     "a callable that fails": ({"torch_": "theirs.py:broken"}, "ZeroDivisionError", "theirs.py:"),
     "a callable that returns no model": ({"torch_": "theirs.py:text"}, "returned a str", "torch.nn.Module"),
     "no callable": ({"keras": "mine.py:nothing"}, "is a int"),
-    "a shape that does not fit": ({"shape": (8, 8, 4)}, "does not run on inputs (4, 4, 8, 8)", "3 channels"),
+    "a shape that does not fit": ({"shape": (8, 8, 4)}, "does not run on inputs (5, 4, 8, 8)", "3 channels"),
     "unknown arguments": ({"keras_kwargs": {"depth": 3}}, "depth"),
     "models of different depth": ({"keras": "mine.py:deeper"}, "do not pair up", "--map"),
     "a layer that is not there": ({"pairs": {"conv": "covn"}}, "no layer 'covn'"),
