@@ -11,6 +11,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from scipy.special import expit
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import BernoulliRBM
@@ -188,6 +189,39 @@ def test_a_machine_sees_what_scikit_learns_machine_sees():
         model.hidden_bias.copy_(torch.from_numpy(referee.intercept_hidden_))
         x = rows_of("dbn").test["x"].astype(np.float64)
         np.testing.assert_allclose(model.hidden_probs(torch.from_numpy(x)), referee.transform(x), rtol=1e-12)
+
+
+class MeanField(BernoulliRBM):
+    """scikit-learn's machine with what ours departs from: the reconstruction is probabilities, not drawn pixels."""
+
+    def _sample_visibles(self, h, rng):
+        return expit(h @ self.components_ + self.intercept_visible_)
+
+
+def test_an_update_is_scikit_learns():
+    """One step of contrastive divergence by both, from the same weights, pictures and hidden states."""
+    x, rng = rows_of("dbn").test["x"][:50].astype(np.float64), np.random.default_rng(0)
+    model, draws = rbm.RBM(64, 32).double(), rng.random((50, 32))
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.copy_(torch.from_numpy(0.3 * rng.standard_normal(parameter.shape)))
+        batch = {"x": torch.from_numpy(x), "hidden_uniform": torch.from_numpy(draws)}
+        _, gradients = rbm.contrastive_divergence(model, batch)
+
+    referee = MeanField(32, learning_rate=0.1)
+    before = {
+        "weight": model.weight.detach().numpy().T.copy(),
+        "hidden_bias": model.hidden_bias.detach().numpy().copy(),
+        "visible_bias": model.visible_bias.detach().numpy().copy(),
+    }
+    names = {"weight": "components_", "hidden_bias": "intercept_hidden_", "visible_bias": "intercept_visible_"}
+    for name, theirs in names.items():
+        setattr(referee, theirs, before[name].copy())
+    referee.h_samples_ = (draws < referee._mean_hiddens(x)).astype(float)  # of these pictures: CD, not persistent
+    referee._fit(x, np.random.RandomState(0))
+    for name, theirs in names.items():
+        moved = (getattr(referee, theirs) - before[name]) / 0.1
+        np.testing.assert_allclose(moved.T if name == "weight" else moved, -gradients[name].numpy(), atol=1e-12)
 
 
 def test_a_belief_network_classifies_as_well_as_scikit_learns_stack():
