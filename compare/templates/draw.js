@@ -87,7 +87,7 @@ function show(all) {
   const percent = share => `${(100 * share).toFixed(1)}%`;
   const filled = (text, values) => text.replace(/{(\w+)}/g, (_, name) => values[name]);
   const one = (model, i) => filled(answer.dataset.one, {engine: model.engine, digit: best[i], share: percent(parts[i][best[i]])});
-  answer.textContent = [...MODELS.map(one), filled(answer.dataset.apart, {distance: apart.toExponential(0)})].join(" ");
+  answer.textContent = [...MODELS.map(one), filled(answer.dataset.apart, {distance: apart ? apart.toExponential(0) : 0})].join(" ");
   const row = (tag, words) => {
     const line = document.createElement("tr");
     line.append(...words.map((word, place) => {

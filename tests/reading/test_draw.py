@@ -96,6 +96,14 @@ def test_the_page_has_no_complaint_and_is_accessible(driver):
 
 
 @needs_chromium
+def test_the_page_fits_a_phone(page):
+    with browser(390) as driver:
+        driver.get(page.as_uri())
+        assert overflow(driver) <= 0
+        assert driver.find_element("id", "search").size["width"] >= 60
+
+
+@needs_chromium
 def test_a_picture_is_enlarged_as_the_data_is_and_both_models_answer(driver):
     data = digits.load(size=32).test
     seven = next(x for x, y in zip(data["x"], data["y"], strict=True) if y == 7)
@@ -104,7 +112,7 @@ def test_a_picture_is_enlarged_as_the_data_is_and_both_models_answer(driver):
     words = driver.find_element("id", "answer").text
     assert words.startswith("keras-jax: ")
     assert "torch: " in words
-    assert "0e+0 apart" in words
+    assert "Their logits are 0 apart at most." in words
     assert len(driver.find_elements("css selector", "#shares meter")) == 20
 
 
