@@ -2,12 +2,12 @@
 
     python benchmarks/public_speed.py [--pair resnet50-torch ...] [--process-runs 10] [--side 64] [--batch 8]
 
-The public implementations are those of transformers and `torch.nn.Transformer` in PyTorch, and of keras.applications in
-Keras. The script prints
-their time divided by ours, for a training step and for inference, with the interval; below 0.97, ours is slower than
-necessary. tests/twins/test_public_implementations.py checks that both compute the same. Dropout is off on both sides,
-except that EfficientNetB0 of keras.applications drops 0.2 and rescales its pictures. It is no test, because it depends
-on times.
+The public implementations are those of transformers and `torch.nn.Transformer` in PyTorch, and of keras.applications
+and keras_hub (pip install --no-deps keras-hub) in Keras. The script prints their time divided by ours, for a training
+step and for inference, with the interval; below 0.97, ours is slower than necessary. Tests in
+tests/twins/test_public_implementations.py and test_chapter_5.py show that both compute the same. Dropout is off on both
+sides, except that EfficientNetB0 of keras.applications drops 0.2 and rescales its pictures. It is no test, because it
+depends on times.
 """
 
 import argparse
@@ -21,11 +21,15 @@ from compare.record.results import Quantity, SpeedRatio
 from twin.catalogue import find
 from twin.spec import Size
 
+FRAMES = 4  # of a clip
 PAIRS = (
     ("resnet50", "torch"),
     ("vit", "torch"),
     ("efficientnet_b0", "torch"),
     ("transformer", "torch"),
+    ("video_vit", "torch"),
+    ("transformer", "keras-torch"),
+    ("transformer", "keras-jax"),
     ("resnet", "keras-jax"),
     ("vgg16", "keras-jax"),
     ("resnet", "keras-torch"),
@@ -43,6 +47,8 @@ def measure(name: str, engine_name: str, process_runs: int, side: int, batch: in
     arguments = dict(twin.paper_size.arguments)
     if "image_shape" in arguments:
         arguments["image_shape"] = (side, side, 3)
+    if "clip_shape" in arguments:
+        arguments["clip_shape"] = (FRAMES, side, side, 3)
     arguments |= {name: 0.0 for name in arguments if name.startswith("drop")}
     twin = replace(twin, paper_size=Size(arguments, twin.paper_size.parameters), batch_size=batch)
     ours = ENGINES[engine_name]

@@ -1,4 +1,4 @@
-"""A worker that runs a public implementation in place of a twin: PyTorch's own or transformers', and Keras's own."""
+"""A worker that runs a public implementation in place of a twin: PyTorch's or transformers', Keras's or keras_hub's."""
 
 import sys
 from types import SimpleNamespace
@@ -18,7 +18,7 @@ class PublicModel(Model):
         context, train = self.context, self.context.train
         arguments = with_tuples(arguments)
         make = (lambda **sizes: in_pytorch(twin, **sizes)) if context.side == "torch" else None
-        make = make or (lambda **sizes: weight_files.applications(twin, sizes))
+        make = make or (lambda **sizes: in_keras(twin, **sizes))
         train.load_module = lambda _: SimpleNamespace(**{find(twin).model: make})
         if context.side == "keras":
             train._named = lambda run: {str(number): v for number, v in enumerate(run.model.variables)}
@@ -63,7 +63,47 @@ def of_torch(lengths: tuple[int, int], smoothing: float, **sizes: Any) -> Any:
     return Transformer()
 
 
-def of_transformers(twin: str, image_shape: tuple[int, ...], num_classes: int, **sizes: Any) -> Any:
+def in_keras(twin: str, **sizes: Any) -> Any:
+    """keras_hub's layers of the twin, or else the model of keras.applications."""
+    return of_keras_hub(**sizes) if twin == "transformer" else weight_files.applications(twin, sizes)
+
+
+def of_keras_hub(lengths: tuple[int, int], smoothing: float, **sizes: Any) -> Any:
+    """keras_hub's TransformerEncoder and TransformerDecoder between our table of tokens and its transpose."""
+    import keras
+    from keras_hub.layers import TransformerDecoder, TransformerEncoder
+
+    from keras_impl.models.sequences.transformer import Transformer as Ours
+
+    options = {"intermediate_dim": sizes["mlp_dim"], "num_heads": sizes["heads"], "dropout": sizes["dropout"]}
+
+    class Transformer(keras.Model):
+        embed, compute_loss = Ours.embed, Ours.compute_loss
+
+        def __init__(self):
+            super().__init__()
+            self.smoothing = smoothing
+            self.embedding = keras.layers.Embedding(sizes["num_tokens"], sizes["dim"])
+            self.dropout = keras.layers.Dropout(sizes["dropout"])
+            self.encoder = [TransformerEncoder(**options) for _ in range(sizes["depth"])]
+            self.decoder = [TransformerDecoder(**options) for _ in range(sizes["depth"])]
+            source, target = (keras.Input((length,), dtype="int32") for length in lengths)
+            self({"source": source, "target": target})
+
+        def call(self, inputs, training=None):
+            source, target = inputs["source"], inputs["target"]
+            seen = source != 0
+            memory, written = (self.dropout(self.embed(tokens), training=training) for tokens in (source, target))
+            for layer in self.encoder:
+                memory = layer(memory, padding_mask=seen, training=training)
+            for layer in self.decoder:
+                written = layer(written, memory, encoder_padding_mask=seen, training=training)
+            return keras.ops.matmul(written, keras.ops.transpose(self.embedding.embeddings))
+
+    return Transformer()
+
+
+def of_transformers(twin: str, num_classes: int, **sizes: Any) -> Any:
     """transformers' model, whose output is the logits alone."""
     import transformers
     from torch import nn
@@ -81,16 +121,21 @@ def of_transformers(twin: str, image_shape: tuple[int, ...], num_classes: int, *
         )
         model = transformers.EfficientNetForImageClassification(config)
     else:
-        config = transformers.ViTConfig(
-            image_size=image_shape[0],
-            patch_size=sizes["patch_size"],
-            hidden_size=sizes["dim"],
-            num_hidden_layers=sizes["depth"],
-            num_attention_heads=sizes["heads"],
-            intermediate_size=sizes["mlp_dim"],
-            num_labels=num_classes,
-        )
-        model = transformers.ViTForImageClassification(config)
+        blocks = {
+            "hidden_size": sizes["dim"],
+            "num_hidden_layers": sizes["depth"],
+            "num_attention_heads": sizes["heads"],
+            "intermediate_size": sizes["mlp_dim"],
+            "num_labels": num_classes,
+        }
+        if twin == "video_vit":
+            frames, side = sizes["clip_shape"][:2]
+            of_clips = {"num_frames": frames, "image_size": side, "tubelet_size": list(sizes["tubelet_size"])}
+            config = transformers.VivitConfig(**blocks, **of_clips, hidden_act="gelu")
+            model = transformers.VivitForVideoClassification(config)
+        else:
+            of_pictures = {"image_size": sizes["image_shape"][0], "patch_size": sizes["patch_size"]}
+            model = transformers.ViTForImageClassification(transformers.ViTConfig(**blocks, **of_pictures))
 
     class Logits(nn.Module):
         def __init__(self):
@@ -98,6 +143,7 @@ def of_transformers(twin: str, image_shape: tuple[int, ...], num_classes: int, *
             self.model = model
 
         def forward(self, x):
+            x = x.movedim(1, 2) if twin == "video_vit" else x  # frames before channels
             return self.model(pixel_values=x).logits
 
     return Logits()

@@ -16,9 +16,11 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.public_worker import of_keras_hub
 from keras_impl import train as keras_train
 from tests.helpers import torchvision_stub as torchvision
 from torch_impl import train as torch_train
+from twin import data
 from twin.batches import perturb_constants
 from twin.bridge import Bridge
 from twin.catalogue import find
@@ -230,6 +232,37 @@ def test_vivit_of_transformers():
         expected = theirs(pixel_values=torch.from_numpy(x).movedim(-1, 2)).logits.numpy()
     arguments = {"tubelet_size": (2, 4, 4), "dim": 96, "depth": 3, "heads": 4, "mlp_dim": 200, "num_classes": 10}
     agree("video_vit", arguments, weights, x, expected)
+
+
+def test_transformer_of_keras_hub():
+    """What benchmarks/public_speed.py times beside ours in Keras computes the same from the same weights."""
+    pytest.importorskip("keras_hub")
+    twin = find("transformer")
+    arguments = {**twin.small.arguments, "depth": 2}
+    ours, theirs = keras_train.build(twin, arguments).model, of_keras_hub(**arguments)
+    theirs.embedding.set_weights(ours.embedding.get_weights())
+    dense = {"_feedforward_intermediate_dense": "dense1", "_feedforward_output_dense": "dense2"}
+    encoder = {"_self_attention_layer_norm": "norm1", "_feedforward_layer_norm": "norm2"}
+    decoder = {"_self_attention_layer_norm": "norm1", "_cross_attention_layer_norm": "norm2"}
+    decoder |= {"_feedforward_layer_norm": "norm3"}
+    attentions = {"_self_attention_layer": "attention", "_cross_attention_layer": "cross_attention"}
+    parts = (ours.encoder, theirs.encoder, encoder), (ours.decoder, theirs.decoder, decoder)
+    for layers, others, norms in parts:
+        for layer, other in zip(layers, others, strict=True):
+            for their, our in {**dense, **norms}.items():
+                getattr(other, their).set_weights(getattr(layer, our).get_weights())
+            for their, our in attentions.items():
+                if hasattr(layer, our):
+                    attention, maps = getattr(other, their), getattr(layer, our)
+                    arrays = (maps.query, maps.key, maps.value, maps.projection)
+                    flat = [array for each in arrays for array in each.get_weights()]
+                    shaped = zip(flat, attention.get_weights(), strict=True)
+                    attention.set_weights([array.reshape(wanted.shape) for array, wanted in shaped])
+    test = data.load("pronunciations").test
+    inputs = {name: test[name][:4] for name in ("source", "target")}
+    found, expected = (keras.ops.convert_to_numpy(model(inputs)) for model in (ours, theirs))
+    assert np.linalg.norm(expected[0] - expected[1]) > 1e-2 * np.linalg.norm(expected)
+    assert np.linalg.norm(found - expected) < LIMIT * np.linalg.norm(expected)
 
 
 def logits(model, x):
