@@ -12,6 +12,7 @@ depends on times.
 
 import argparse
 from dataclasses import replace
+from importlib.util import find_spec
 
 from compare.bench import run as bench
 from compare.engines.engine import ENGINES
@@ -74,6 +75,9 @@ def main() -> None:
     options = parser.parse_args()
     for name, engine in PAIRS:
         if options.pair and f"{name}-{engine}" not in options.pair:
+            continue
+        if name == "transformer" and engine != "torch" and find_spec("keras_hub") is None:
+            print(f"{name} on {engine}: keras_hub is not installed", flush=True)
             continue
         speeds = measure(name, engine, options.process_runs, options.side, options.batch)
         for quantity, found in speeds.items():
