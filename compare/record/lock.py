@@ -1,6 +1,7 @@
 """One process writes a record at a time: a lock file beside it names the process, and the kernel holds the lock."""
 
 import contextlib
+import errno
 import glob
 import os
 import platform
@@ -59,8 +60,10 @@ def _take(file: Path, path: Path, option: str) -> int | None:
     while True:
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        except OSError:
+            handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+        except OSError as error:
+            if error.errno == errno.ELOOP:  # what it leads to would be written over
+                raise TwinError(f"{option} {path}: its lock {file} is a symbolic link; remove that") from error
             return None
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -21,6 +21,12 @@ TABLE = [
     ("n=$(printf 'a%.0s' $(seq 250)).html; twin report good.json --html $n && test -s $n", 0, ""),
     ("sed 's/\"status\":\"ok\",\"reason/\"status\":\"failed\",\"reason/' good.json > x; twin report x", 2, "no rung"),
     ("ulimit -v 300000; twin check tensors --engine torch", 3, "ulimit -v leaves 292 MiB of memory"),
+    (
+        "echo keep > mine; ln -s mine .good.json.lock; twin check tensors pooling why_deep --engine torch "
+        "--resume good.json; code=$?; grep -q keep mine && exit $code",
+        2,
+        "is a symbolic link",
+    ),
     ("_TWIN_COMPLETE=complete_bash twin list", 2, "unset it"),
     ("twin verify a.py:x b.py:y --input 3", 2, "no file a.py"),
     ("twin verify a.py:x b.py:y --input 3,,4", 2, "expected a shape"),
