@@ -170,6 +170,74 @@ def hook(model, x):
     return inner(x)
 
 
+def transposed(image):
+    twice = layers.Conv2DTranspose(8, 2, strides=2)
+    return twice(image).shape
+
+
+def unpooling(image):
+    pooled = layers.MaxPooling2D(2)(image)
+    spread = layers.UpSampling2D(2)(pooled)
+    return ops.where(image == spread, spread, 0.0)
+
+
+def iou(boxes):
+    return keras.utils.bounding_boxes.compute_iou(boxes, boxes, "xyxy")
+
+
+def nms(boxes):
+    overlaps = ops.convert_to_numpy(iou(boxes))  # boxes come best first
+    kept = []
+    for number, row in enumerate(overlaps):
+        if not (row[kept] > 0.5).any():
+            kept.append(number)
+    return ops.take(boxes, kept, axis=0)
+
+
+def anchor():
+    y, x = ops.meshgrid(ops.arange(0.5, 2), ops.arange(0.5, 3), indexing="ij")
+    centres = ops.reshape(ops.stack([x, y, x, y], axis=-1), (-1, 4))
+    return centres + ops.convert_to_tensor([-2.0, -1.0, 2.0, 1.0])
+
+
+def proposal(boxes):
+    scores = ops.convert_to_tensor([0.1, 0.9, 0.3, 0.7])
+    _, places = ops.top_k(scores, 2)
+    return ops.take(boxes, places, axis=0)
+
+
+def roi_pooling(image):
+    region = image[:, 1:6, 0:3]
+    return layers.AdaptiveMaxPooling2D(2)(region)
+
+
+def roi_align(image):
+    places = ops.convert_to_tensor([[1.5, 2.25], [0.0, 1.5]])  # rows, then columns
+    return ops.image.map_coordinates(image[0, :, :, 0], places, order=1)
+
+
+def prototype(image):
+    coefficients = ops.convert_to_tensor([[1.0, -1.0, 0.5], [0.0, 2.0, 1.0]])
+    masks = ops.einsum("bhwk,nk->bhwn", image, coefficients)
+    return ops.sigmoid(masks)
+
+
+def box_loss(x):
+    distance = keras.losses.Huber(delta=1.0)
+    return distance(ops.zeros_like(x), x)
+
+
+def policy_gradient(x, labels):
+    log_p = ops.log_softmax(x)
+    taken = ops.take_along_axis(log_p, labels[:, None], axis=1)  # instead of random.categorical(x, 1)
+    return -ops.mean(taken)
+
+
+def message_passing(x):
+    sender, receiver = ops.convert_to_tensor([0, 1, 4]), ops.convert_to_tensor([2, 2, 0])
+    return ops.segment_sum(ops.take(x, sender, axis=0), receiver, num_segments=8)
+
+
 def compile(model, x, y):
     model.compile(optimizer="sgd", loss="mse")
     return model.train_on_batch(x, y)

@@ -309,6 +309,116 @@ TOPICS: dict[str, tuple[Entry, ...]] = {
             "To see inside, Keras builds a second model that ends earlier; PyTorch calls a function as values pass by.",
         ),
     ),
+    "Objects and graphs": (
+        Entry(
+            "transposed",
+            "Conv2DTranspose",
+            "ConvTranspose2d",
+            "전치 합성곱, 디컨볼루션",
+            "",
+            "Both enlarge a map by weights that learn; where kernels overlap, padding cuts off other pixels.",
+            see=("conv_transpose_same",),
+        ),
+        Entry(
+            "unpooling",
+            "no counterpart",
+            "max_unpool2d",
+            "언풀링",
+            "",
+            "PyTorch's pooling tells the places of its maxima; in Keras you compare each place with its window's "
+            "maximum, which puts a value down twice where two places tie.",
+        ),
+        Entry(
+            "iou",
+            "compute_iou(a, b, ..)",
+            "no counterpart",
+            "겹침 비율",
+            "",
+            "Keras has it in `keras.utils.bounding_boxes`; PyTorch's users take `torchvision.ops.box_iou`, or write "
+            "it.",
+        ),
+        Entry(
+            "nms",
+            "no counterpart",
+            "no counterpart",
+            "비최댓값 억제",
+            "",
+            "PyTorch's users take `torchvision.ops.nms`, Keras's that of their backend. A loop of fixed length also "
+            "compiles (`twin show nms`).",
+        ),
+        Entry(
+            "anchor",
+            "ops.meshgrid",
+            "torch.meshgrid",
+            "앵커 박스",
+            "",
+            "Boxes around the middle of every place of a map; write `indexing` out.",
+            see=("meshgrid_indexing",),
+        ),
+        Entry(
+            "proposal",
+            "ops.top_k",
+            "torch.topk",
+            "영역 제안",
+            "",
+            "A region proposal network keeps the boxes with the best scores; Keras takes rows by `take`, PyTorch by an "
+            "index.",
+        ),
+        Entry(
+            "roi_pooling",
+            "AdaptiveMaxPooling2D(n)",
+            "AdaptiveMaxPool2d(n)",
+            "관심 영역 풀링",
+            "",
+            "The largest feature of each bin of a region; `torchvision.ops.roi_pool` does it for many regions at once "
+            "(`twin show fast_rcnn`).",
+        ),
+        Entry(
+            "roi_align",
+            "image.map_coordinates",
+            "grid_sample",
+            "관심 영역 정렬",
+            "",
+            "Features between the pixels. Keras counts in pixels, row first; PyTorch from -1 to 1 between the edges, "
+            "column first (`align_corners=False`).",
+        ),
+        Entry(
+            "prototype",
+            "ops.einsum",
+            "torch.einsum",
+            "프로토타입",
+            "",
+            "The same line: an object's mask mixes the picture's prototypes by its coefficients (`twin show yolact`).",
+        ),
+        Entry(
+            "box_loss",
+            "losses.Huber(delta)",
+            "SmoothL1Loss(beta)",
+            "스무스 L1 손실",
+            "",
+            "Equal at 1, the default of both; at another value, PyTorch's is Huber's loss divided by it.",
+            see=("smooth_l1_beta",),
+        ),
+        Entry(
+            "policy_gradient",
+            "random.categorical",
+            "Categorical(logits=..)",
+            "정책 경사",
+            "",
+            "The loss of the actions that were taken. PyTorch's distribution draws an action (`sample`) and says its "
+            "`log_prob`; in Keras you take it out of the log-softmax.",
+            see=("multinomial_replacement",),
+        ),
+        Entry(
+            "message_passing",
+            "ops.segment_sum",
+            "index_add",
+            "메시지 전달",
+            "",
+            "Each edge takes its sender's features, and each node sums what arrives; Keras says how many nodes there "
+            "are, PyTorch adds to a tensor of zeros.",
+        ),
+    ),
     "Training": (
         Entry(
             "compile",
@@ -552,11 +662,12 @@ def find(term: str) -> list[Entry]:
 
 
 def inputs() -> dict[str, np.ndarray]:
-    """What the functions may ask for by name: rows with their targets and labels, and a batch of images.
+    """What the functions may ask for by name: rows with their targets and labels, a batch of images, and boxes.
 
     `hidden` (3, 4) and `output` (4, 2) are the kernels of the model that they are given.
     """
     rng = np.random.default_rng(0)
     shapes = {"x": (8, 3), "y": (8, 2), "image": (2, 6, 4, 3), "hidden": (3, 4), "output": (4, 2)}
     drawn = {name: rng.standard_normal(shape).astype(np.float32) for name, shape in shapes.items()}
-    return drawn | {"labels": np.array([0, 1, 1, 0, 1, 0, 0, 1], np.int32)}
+    boxes = np.array([[0, 0, 4, 4], [1, 0, 5, 4], [6, 1, 9, 3], [0, 1, 4, 5]], np.float32)
+    return drawn | {"labels": np.array([0, 1, 1, 0, 1, 0, 0, 1], np.int32), "boxes": boxes}
