@@ -12,7 +12,6 @@ from datetime import datetime
 from pathlib import Path
 
 import numpy as np
-from scipy import signal
 
 from twin.data import Arrays, Dataset
 from twin.errors import TwinError
@@ -127,6 +126,8 @@ def stretches(
 
 def beats_of(wave: np.ndarray) -> np.ndarray:
     """Where the beats of a recording are: its highest places, of those nearer than 0.6 of its period the higher."""
+    from scipy import signal  # half a second, for who has recordings
+
     band = signal.butter(2, (0.7, 3.0), "bandpass", fs=SAMPLES, output="sos")
     smooth = signal.sosfiltfilt(band, wave)
     likeness = signal.fftconvolve(smooth, smooth[::-1])[len(smooth) - 1 :]
