@@ -21,7 +21,7 @@ def test_the_end_takes_process_groups_and_files_along(killed):
     assert not guard.home.exists()
 
 
-@pytest.mark.parametrize(("owner", "goes"), [(os.getpid(), True), (1, False)])
+@pytest.mark.parametrize(("owner", "goes"), [(os.getpid(), True), (1, False)], ids=["own", "of another"])
 def test_a_lock_goes_unless_another_process_has_taken_it(owner, goes, tmp_path):
     lock, record, part = tmp_path / ".a b.json.lock", tmp_path / "a b.json", tmp_path / f".a b.json.{os.getpid()}"
     lock.write_text(f"process {owner} on this machine\n")
