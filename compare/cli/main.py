@@ -93,6 +93,8 @@ def run() -> int:
     try:
         from compare.cli.app import app
 
+        if SIGNALS.number:  # Python drops what is raised in a callback of an import
+            raise KeyboardInterrupt
         return app(prog_name="twin", standalone_mode=False) or 0
     except TwinError as error:
         say(f"twin: {' '.join(str(error).split())}")

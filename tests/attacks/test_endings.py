@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from compare.cli import main
 from compare.record.record import read_record
 from tests.helpers.attack import CHECK, FAKE, fake, left_of, mostly_long, running, surroundings, wait_until
 
@@ -50,6 +51,13 @@ def test_a_signal_in_the_first_half_second(number, after, tmp_path):
     assert process.returncode == CODES[number], said
     assert b"Traceback" not in said
     assert left_of(tmp_path) == []
+
+
+def test_a_signal_that_an_import_swallowed_ends_the_command(monkeypatch):
+    monkeypatch.setattr(main.SIGNALS, "number", signal.SIGTERM)
+    monkeypatch.setattr("sys.argv", ["twin", "list"])
+    with pytest.raises(KeyboardInterrupt):
+        main.run()
 
 
 @pytest.mark.parametrize(
