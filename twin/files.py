@@ -69,14 +69,24 @@ def refuse_clashes(targets: Mapping[str, str | Path], inputs: Iterable[Path] = (
             whole = "stdout" if real == "stdout" else "a file"
             raise TwinError(f"{seen[real]} {target} and {option} {target}: {whole} takes one of them; choose another")
         if real != "stdout":
-            _refuse_input(Path(target), option, inputs)
+            refuse_input(Path(target), option, inputs)
             if os.path.isdir(real) or str(target).endswith(os.sep):
                 raise TwinError(f"cannot write {target}: {os.strerror(errno.EISDIR)}; choose a file with {option}")
         if real == "stdout" or os.path.isfile(real) or not os.path.exists(real):  # a device takes them all
             seen[real] = option
 
 
-def _refuse_input(path: Path, option: str, inputs: Iterable[Path]) -> None:
+def refuse_input(path: Path, option: str, inputs: Iterable[Path]) -> None:
+    """Refuse to write over a file that the command reads.
+
+    Args:
+        path: what is to be written.
+        option: where the user chose it.
+        inputs: the files that must stay as they are.
+
+    Raises:
+        TwinError: when it is one of them, under whatever name.
+    """
     for each in inputs:
         with contextlib.suppress(OSError):
             if path.samefile(each):
@@ -105,7 +115,7 @@ def write_text(path: Path, text: str, option: str = "--out", inputs: Iterable[Pa
         TwinError: when it cannot be written.
     """
     path = Path(path)
-    _refuse_input(path, option, inputs)
+    refuse_input(path, option, inputs)
     part = None
     try:
         mode = path.stat().st_mode if path.exists() else None

@@ -42,18 +42,18 @@ def search(term: str) -> list[Entry]:
             every = sorted(set().union(*words.values()))
             near = set(difflib.get_close_matches(term.casefold(), every, n=3, cutoff=0.8))
             found = [entry for entry in ENTRIES.values() if near & words[entry.name]]
+        if found:
+            return found[:MOST]
         shown = [
             twin.name
             for twin in TWINS.values()
             if wanted & {word.casefold() for word in WORD.findall(f"{twin.name} {twin.title} {twin.topic}")}
         ]
-        if not found and shown:
-            raise TwinError(
-                f"the glossary has no {term!r}, but twins show it: {', '.join(shown[:MOST])}; twin show {shown[0]}"
-            ) from None
-        if not found:
+        if not shown:
             raise error
-        return found[:MOST]
+        raise TwinError(
+            f"the glossary has no {term!r}, but twins show it: {', '.join(shown[:MOST])}; twin show {shown[0]}"
+        ) from None
 
 
 def _texts(entry: Entry) -> list[str]:

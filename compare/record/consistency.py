@@ -23,9 +23,8 @@ def contradiction(measurements: Sequence[Measurement]) -> str:
         seen[each.key] = each
         if each.status == "ok" and (lacks := _lacks(each)):
             return f"{name} is 'ok', but {lacks}"
-        if each.status == "failed" and isinstance(each, CheckMeasurement) and each.result is not None:
-            if any(rung.status == "failed" for rung in each.result.rungs):
-                continue
+        rungs = each.result.rungs if isinstance(each, CheckMeasurement) and each.result is not None else None
+        if each.status == "failed" and rungs is not None and all(rung.status != "failed" for rung in rungs):
             return f"{name} is 'failed', but no rung of it failed"
     return ""
 

@@ -52,6 +52,5 @@ def are_probabilities(outputs: np.ndarray) -> bool:
     """Whether every row of the last axis adds up to one, as a softmax leaves it."""
     if outputs.ndim < 2 or outputs.shape[-1] < 2 or outputs.dtype.kind != "f":
         return False
-    return bool(
-        (outputs >= 0).all() and np.allclose(outputs.sum(axis=-1), 1, atol=1e-4)
-    )  # what float32 leaves of a long sum
+    whole = np.allclose(outputs.sum(axis=-1), 1, atol=1e-4)  # what float32 leaves of a long sum
+    return bool((outputs >= 0).all() and whole)

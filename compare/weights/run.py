@@ -23,6 +23,7 @@ from twin.batches import make_batches
 from twin.bridge import Arrays, Bridge, check_names
 from twin.catalogue import find
 from twin.errors import TwinError, unknown
+from twin.files import refuse_input
 from twin.layouts import LAYOUTS, Layout
 from twin.limits import LIMITS
 from twin.numeric import distance
@@ -97,8 +98,7 @@ def check_paths(source: Path, target: Path, force: bool) -> None:
             raise TwinError(f"{option} {path}: expected a file that ends in {', '.join(endings)}")
     if not target.parent.is_dir():
         raise TwinError(f"--to {target}: no folder {target.parent}")
-    if target.exists() and target.samefile(source):
-        raise TwinError(f"--to {target}: this is {source}, which the command reads; choose another file")
+    refuse_input(target, "--to", [source])
     if target.exists() and not force:
         raise TwinError(f"--to {target}: is there already; give --force to write over it")
 

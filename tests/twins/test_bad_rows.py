@@ -14,6 +14,7 @@ from twin import data
 from twin.catalogue import find
 from twin.errors import TwinError
 
+SIDES = (keras_train, torch_train)
 ROWS = 4
 
 
@@ -105,9 +106,6 @@ def started():
         return zip(SIDES, runs[name], strict=True)
 
     return of
-
-
-SIDES = (keras_train, torch_train)
 
 
 def refused(call, name, change, says):

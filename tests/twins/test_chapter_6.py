@@ -241,7 +241,9 @@ def test_recorded_pulses_are_read_where_they_lie_and_their_beats_counted(heartpy
     waves, _ = pulses.recordings()
     for wave, rate in zip(waves, (60, 60, 90), strict=True):
         assert len(wave) == pytest.approx(0.7 * 120 * pulses.SAMPLES, abs=2)
-        np.testing.assert_allclose(np.diff(pulses.beats_of(wave)), 60 / rate * pulses.SAMPLES, atol=2)
+        steps = np.diff(pulses.beats_of(wave))
+        # A beat is found at a sample, of 40 or 60 in its period, and its highest place may be the next one.
+        np.testing.assert_allclose(steps, 60 / rate * pulses.SAMPLES, atol=2)
     pulse, rate = pulses.stretches(waves, 512, 40, np.random.default_rng(0))
     spectrum = np.abs(np.fft.rfft(pulse * np.hanning(512), 4096))
     found = np.fft.rfftfreq(4096, 1 / pulses.RATE)[spectrum.argmax(1)]
