@@ -15,6 +15,7 @@ import tempfile
 from pathlib import Path
 
 from compare.export import formats
+from compare.record.measurement import exports_of
 from compare.record.record import Record, read_record
 from compare.record.schema import to_plain
 from twin.catalogue import TWINS
@@ -43,7 +44,7 @@ def main() -> None:
             subprocess.run([*command, "--timeout", str(options.timeout)], check=False, stdout=subprocess.DEVNULL)
             part = read_record(next(Path(folder).glob("export-*.json")))
         print(len(done) + len(chunk), "of", len(models), "twins", flush=True)
-        options.out.write_text(joined(whole, part).to_text())
+        options.out.write_text(rounded(joined(whole, part)).to_text())
 
 
 def joined(whole: Record | None, part: Record) -> Record:
@@ -63,6 +64,16 @@ def joined(whole: Record | None, part: Record) -> Record:
             raise SystemExit(f"{engine} has other versions than in the record; begin a new one")
     whole.measurements += part.measurements
     return whole
+
+
+def rounded(record: Record) -> Record:
+    """The record with three digits of each error and time, which is what they are worth: it stays below 1 MB."""
+    for result in [each.result for each in exports_of(record.measurements) if each.result]:
+        for part in (result, *result.errors):
+            for name, value in vars(part).items():
+                if isinstance(value, float):
+                    setattr(part, name, float(f"{value:.3g}"))
+    return record
 
 
 if __name__ == "__main__":

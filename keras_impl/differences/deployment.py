@@ -57,6 +57,13 @@ def openvino_precision(x, kernel):
         return openvino.compile_model(f"{folder}/m.xml", "CPU", exact)(ops.convert_to_numpy(x))[0]
 
 
+def int8_scale(x, kernel, size):
+    model = keras.Sequential([keras.Input((64,)), layers.Dense(3, use_bias=False)])
+    model.set_weights([ops.convert_to_numpy(kernel * size)])
+    model.quantize("int8")
+    return model(x) / size
+
+
 def _loaded(model, x):
     """What the model says once it was saved and loaded."""
     model(x)

@@ -11,6 +11,7 @@ from compare.engines.pool import Settings
 from compare.export import formats, run
 from compare.record.record import RunRecord, read_record
 from tests.helpers.command import twin
+from tests.helpers.planted_exports import ONNX, measured
 from twin.catalogue import TWINS
 from twin.errors import TwinError
 
@@ -72,6 +73,17 @@ def test_the_command_writes_a_record_and_keeps_the_files(tmp_path):
     assert cell.result.load_seconds > 0
     assert "Cells that work: 1 of 1." in answer.stdout
     assert json.loads(path.read_text())["measurements"][0]["format"] == "torch_export"
+
+
+@pytest.mark.framework
+@pytest.mark.parametrize("name", FIVE)
+@pytest.mark.parametrize("format", ["torch_export", pytest.param("onnx", marks=ONNX)])
+def test_pytorchs_files_of_five_twins_answer_as_their_models(name, format):
+    """In this process; the other engines and formats, whose processes take longer to start, are left to the next."""
+    cell = measured(name, format, [])[""]
+    assert cell.status == "ok", cell.reason
+    assert [error.rows for error in cell.result.errors] == [1, 16]
+    assert cell.result.worst < 1e-6
 
 
 @pytest.mark.framework

@@ -1,4 +1,7 @@
-"""A worker of PyTorch whose exporter or runtime has one fault, which the mode of its engine names: `torch:half`."""
+"""A worker of PyTorch whose exporter or runtime has one fault, which the mode of its engine names: `torch:half`.
+
+A model that cannot have the fault, as one without activations cannot lose one, is refused as by an exporter.
+"""
 
 import os
 import sys
@@ -10,7 +13,7 @@ from unittest.mock import patch
 
 from compare.worker.exporting import Exporting
 from compare.worker.serve import serve
-from twin import arrays, catalogue
+from twin import arrays
 
 ACTIVATIONS = ("relu", "tanh", "sigmoid", "leaky_relu", "gelu", "silu")
 
@@ -30,10 +33,12 @@ class FaultyExporting(Exporting):
         return answer
 
     def plant(self, fault, rows):
-        """Change what will be exported; return the rows that the file is to take."""
-        import torch
+        """Change what will be exported; return the rows that the file is to take.
 
-        from torch_impl import train
+        Raises:
+            ValueError: when the model cannot have that fault.
+        """
+        import torch
 
         whole = self.context.run
         model = whole.model
@@ -44,14 +49,25 @@ class FaultyExporting(Exporting):
         elif fault == "batch":
             return rows or 1
         elif fault == "layout":
+            needs(shows_pictures(whole.twin), "pictures")
             model = changed(model, before=lambda x: x.transpose(-1, -2))
+        elif fault == "reversed":
+            needs(shows_pictures(whole.twin) and rows_of(whole).shape[1] > 1, "pictures of several channels")
+            model = changed(model, before=lambda x: x.flip(1))
         elif fault == "activation":
             model = changed(model, after=torch.tanh)
         elif fault.startswith("lost"):
+            needs(len(whole.twin.inputs) == 1, "one input")
             model = without_activation(model, int(fault.removeprefix("lost")))
+            model(rows_of(whole))
+            needs(model.count > model.place, f"{model.place + 1} activations")
+        elif fault == "training":
+            model = copied(whole)
+            kinds = [type(module).__name__ for module in model.modules()]
+            needs(any("BatchNorm" in kind for kind in kinds) and "Dropout" not in kinds, "BatchNorm, and no dropout")
+            model = in_training(model)
         elif fault in ("half", "bfloat", "weight", "other"):
-            model = train.build(whole.twin, whole.arguments).model  # the worker's own stays as it is
-            model.load_state_dict(whole.model.state_dict())
+            model = copied(whole)
             parameters = [p for p in model.parameters() if p.ndim > 1]
             if fault == "weight":
                 with torch.no_grad():
@@ -64,8 +80,8 @@ class FaultyExporting(Exporting):
         elif fault == "twin":
             # Takes the same batches, and is what a classifier of pictures or of rows may be.
             model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.LazyLinear(7)).eval()
-            twin = whole.twin
-            given = next(iter(train.to_tensors(whole, catalogue_batch(twin)).values()))
+            given = rows_of(whole)
+            needs(given.is_floating_point() and len(whole.twin.inputs) == 1, "one input of numbers")
             model(given)
         self.context.run = replace(whole, model=model)
         return rows
@@ -79,15 +95,52 @@ class FaultyExporting(Exporting):
         return answer
 
 
-def catalogue_batch(twin):
-    """Two rows of a twin's inputs."""
+def needs(has, what):
+    if not has:
+        raise ValueError(f"the model has not: {what}")
+
+
+def shows_pictures(twin):
+    return [*twin.inputs.values()] in (["images"], ["clips"])
+
+
+def rows_of(run):
+    """Two rows of the only input of a built twin."""
     import numpy as np
 
+    from torch_impl import train
     from twin.batches import make_batches
 
-    arguments = twin.ladder_arguments("small")
-    batches = make_batches(catalogue.find(twin.name), arguments, "small", np.random.default_rng(0))
-    return {name.removeprefix("1/"): array[:2] for name, array in batches.items() if name.startswith("1/")}
+    batches = make_batches(run.twin, run.twin.ladder_arguments("small"), "small", np.random.default_rng(0))
+    batch = {name.removeprefix("1/"): array[:2] for name, array in batches.items() if name.startswith("1/")}
+    return next(iter(train.to_tensors(run, run.twin.inputs_of(batch)).values()))
+
+
+def copied(run):
+    """The model again: the worker's own stays as it is."""
+    from torch_impl import train
+
+    model = train.build(run.twin, run.arguments).model
+    model.load_state_dict(run.model.state_dict())
+    return model
+
+
+def in_training(model):
+    """The model, which stays in the training mode when it is exported."""
+    import torch
+
+    class Whole(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.model = model.train()
+
+        def train(self, mode=True):
+            return self
+
+        def forward(self, x):
+            return self.model(x)
+
+    return Whole()
 
 
 def changed(model, before=lambda x: x, after=lambda x: x):
@@ -112,15 +165,15 @@ def without_activation(model, place):
     class Whole(torch.nn.Module):
         def __init__(self):
             super().__init__()
-            self.model = model
+            self.model, self.place, self.count = model, place, 0
 
         def forward(self, x):
-            count = [-1]
+            self.count = 0
 
             def lost(function):
                 def activation(x, *args, **kwargs):
-                    count[0] += 1
-                    return x if count[0] == place else function(x, *args, **kwargs)
+                    self.count += 1
+                    return x if self.count == place + 1 else function(x, *args, **kwargs)
 
                 return activation
 

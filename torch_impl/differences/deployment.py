@@ -61,3 +61,27 @@ def _through_openvino(x, kernel, how):
         openvino.save_model(converted, f"{folder}/m.xml", **how)
         exact = {"INFERENCE_PRECISION_HINT": "f32"}
         return openvino.compile_model(f"{folder}/m.xml", "CPU", exact)(x.numpy())[0]
+
+
+def int8_scale(x, kernel, size):
+    return _in_int8(x, kernel * size[:, None], {}) / size
+
+
+def int8_scale_equal(x, kernel, size):
+    return _in_int8(x, kernel * size[:, None], {"per_channel": True}) / size
+
+
+def _in_int8(x, kernel, how):
+    if find_spec("onnxruntime") is None or find_spec("onnxscript") is None:
+        scale = (kernel.abs().amax(1, keepdim=True) if how else kernel.abs().amax()) / 127
+        return x @ ((kernel / scale).round() * scale).T
+    import onnxruntime
+    from onnxruntime.quantization import quantize_dynamic
+
+    model = with_weights(nn.Linear(64, 3, bias=False), weight=kernel)
+    with tempfile.TemporaryDirectory() as folder:
+        torch.onnx.export(model.eval(), (x,), f"{folder}/m.onnx", verbose=False)
+        quantize_dynamic(f"{folder}/m.onnx", f"{folder}/int8.onnx", **how)
+        session = onnxruntime.InferenceSession(f"{folder}/int8.onnx")
+        (given,) = session.get_inputs()
+        return torch.from_numpy(session.run(None, {given.name: x.numpy()})[0])

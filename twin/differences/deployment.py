@@ -50,4 +50,21 @@ ROWS = (
         hiding={"kernel": [[0.5, -0.25, 1.0]] * 64},
         band=0.05,
     ),
+    Row(
+        name="int8_scale",
+        title="Scales of int8 weights",
+        keras='`model.quantize("int8")` gives the weights of each output a scale of their own.',
+        torch="`quantize_dynamic` of ONNX Runtime, on the file that `torch.onnx.export` wrote, gives a matrix one "
+        "scale: an output whose weights are small beside another's loses them. (Without ONNX Runtime this row rounds "
+        "the weights itself.)",
+        source="keras/src/layers/core/dense.py, Dense._int8_build; ONNX Runtime, quantize_dynamic",
+        remedy="`quantize_dynamic(file, quantized, per_channel=True)`. Both round what comes in, each its own way, so "
+        "that a hundredth remains.",
+        hides="Outputs whose weights are of the same size.",
+        gap=5.38,
+        inputs={"x": Drawn((16, 64)), "kernel": Drawn((64, 3)), "size": [30.0, 1.0, 0.5]},
+        hiding={"size": [1.0, 1.0, 1.0]},
+        limit=0.02,
+        band=0.05,
+    ),
 )

@@ -29,16 +29,8 @@ def write(model: Model, file: Path) -> None:
         return
     import torch
 
-    given, named = model.example()
-    program = torch.onnx.export(
-        model.module.eval(),
-        given,
-        kwargs=named,
-        input_names=list(model.inputs),
-        dynamic_shapes=model.dynamic_shapes(),
-        dynamo=True,
-        verbose=False,
-    )
+    # Captured first: of a model that fixes its batch, torch.onnx.export would write a file for the example's, silently.
+    program = torch.onnx.export(model.program(), input_names=list(model.inputs), dynamo=True, verbose=False)
     assert program is not None
     program.save(str(file))
 
