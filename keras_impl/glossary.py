@@ -65,6 +65,10 @@ def pooling(image):
     return layers.MaxPooling2D(2)(image)
 
 
+def global_pooling(image):
+    return layers.GlobalAveragePooling2D()(image)
+
+
 def flatten(image):
     return layers.Flatten()(image)
 

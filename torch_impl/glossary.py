@@ -67,6 +67,10 @@ def pooling(image):
     return nn.MaxPool2d(2)(image)
 
 
+def global_pooling(image):
+    return nn.AdaptiveAvgPool2d(1)(image).flatten(1)
+
+
 def flatten(image):
     return nn.Flatten()(image.permute(0, 2, 3, 1))
 

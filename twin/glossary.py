@@ -132,6 +132,14 @@ TOPICS: dict[str, tuple[Entry, ...]] = {
             see=("average_pool_padding",),
         ),
         Entry(
+            "global_pooling",
+            "GlobalAveragePooling2D",
+            "AdaptiveAvgPool2d(1)",
+            "전역 평균 풀링",
+            "",
+            "PyTorch keeps two axes of length 1, which `flatten` takes away; a mean over both axes is the same.",
+        ),
+        Entry(
             "flatten",
             "Flatten()",
             "Flatten()",

@@ -25,6 +25,10 @@ class Command(TyperCommand):
                 setattr(each, "display_type_rich", lambda ctx: None)  # noqa: B010
         super().format_options(ctx, formatter)
 
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """`twin diff [OPTIONS] OLD NEW`; typer puts braces around what is required."""
+        return [piece.replace("{", "").replace("}", "") for piece in super().collect_usage_pieces(ctx)]
+
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
         with formatter.section("Examples"):
             for example in (self.epilog or "").splitlines():

@@ -47,12 +47,14 @@ class Place:
         line: of the user's file.
         error: its type and its words.
         overtime: whether it was interrupted because it had no end.
+        layer: the attribute whose call did not come to its end, as `dense1`; "" outside of layers.
     """
 
     unit: str = ""
     line: int | None = None
     error: str = ""
     overtime: bool = False
+    layer: str = ""
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,10 @@ ARGUMENTS = {
 }
 FRAMEWORK_NAMES = ("F", "functional", "keras", "layers", "nn", "ops", "optimizers", "torch")
 MOVES = ("permute", "transpose", "movedim", "moveaxis", "swapaxes")
+LAYER = re.compile(r"^(?:line \d+: )?in ([\w.]+): ")
 MULTIPLIED = re.compile(r"mat1 and mat2 shapes cannot be multiplied \(\d+x(\d+) and (\d+)x\d+\)")
 CHANNELS = re.compile(r"expected input\[[\d, ]+\] to have (\d+) channels, but got (\d+) channels")
+UNKNOWN = re.compile(r"module '((?:torch|keras)[\w.]*)' has no attribute '(\w+)'")
 INCOMPATIBLE = re.compile(
     r"expected axis -1 of input shape to have value (\d+), but received input with shape (\(.*?\))"
 )
@@ -43,7 +45,15 @@ def notes(own: ast.FunctionDef, mine: ast.FunctionDef, side: str, message: str =
         message: what is known of its failure.
     """
     return tuple(
-        dict.fromkeys([*_returns(own, mine), *_arguments(own, mine, side), *_moves(own, mine), *_shapes(message)])
+        dict.fromkeys(
+            [
+                *_returns(own, mine),
+                *_names(message, side),
+                *_arguments(own, mine, side),
+                *_moves(own, mine),
+                *_shapes(message),
+            ]
+        )
     )
 
 
@@ -53,6 +63,13 @@ def _returns(own: ast.FunctionDef, mine: ast.FunctionDef) -> Iterator[str]:
 
     if gives(own) and not gives(mine):
         yield f"{mine.name} returns nothing: its last line needs `return`"
+
+
+def _names(message: str, side: str) -> Iterator[str]:
+    """A name that the framework has not, which is most often the other's."""
+    if found := UNKNOWN.search(message):
+        module, name = found.groups()
+        yield f"{module} has no {name}; what {FRAMEWORKS[side]} calls it: twin glossary {name}"
 
 
 def _arguments(own: ast.FunctionDef, mine: ast.FunctionDef, side: str) -> Iterator[str]:
@@ -89,13 +106,17 @@ def _moves(own: ast.FunctionDef, mine: ast.FunctionDef) -> Iterator[str]:
 
 
 def _shapes(message: str) -> Iterator[str]:
-    """The framework's complaint about a shape, with what the layer got and what it takes."""
+    """The framework's complaint about a shape, with the layer, what it got and what it takes."""
+    named = layer.group(1) if (layer := LAYER.search(message)) else ""
     if found := MULTIPLIED.search(message):
         got, takes = found.groups()
-        yield f"a dense layer that takes {takes} numbers got {got}: count what the line before it leaves"
+        yield f"{named or 'a dense layer'} takes {takes} numbers and got {got}: count what the line before it leaves"
     if found := CHANNELS.search(message):
         takes, got = found.groups()
-        yield f"a convolution that takes {takes} channels got {got}: look at the layer before it and the order of axes"
+        yield (
+            f"{named or 'a convolution'} takes {takes} channels and got {got}: "
+            "look at the layer before it and the order of axes"
+        )
     if found := INCOMPATIBLE.search(message):
         takes, shape = found.groups()
-        yield f"a dense layer that was made for {takes} numbers got the shape {shape}"
+        yield f"{named or 'a dense layer'} was made for {takes} numbers and got the shape {shape}"

@@ -114,8 +114,9 @@ class Checker:
             assigned = skeleton.attributes(mine[name])
             for wanted in skeleton.attributes(self.own[name]):
                 if wanted in self.owned and wanted not in assigned:
-                    near = difflib.get_close_matches(wanted, assigned, n=1)
-                    guess = f"; it assigns self.{near[0]}" if near else ""
+                    extra = [each for each in assigned if each not in skeleton.attributes(self.own[name])]
+                    near = difflib.get_close_matches(wanted, extra, n=1) or extra[:1]
+                    guess = f"; it assigns self.{near[0]}, which the twin has not" if near else ""
                     return Verdict(name, "differs", f"self.{wanted}, which has weights, is never assigned{guess}")
         if whole and whole.fatal and whole.unit == name:
             return Verdict(name, "no answer", whole.message)

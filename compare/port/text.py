@@ -1,5 +1,6 @@
 """What `twin port` and `twin path` print."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ WORDS = {
     "empty": "to write",
     "not run": "not checked",
 }
+STOPPED = re.compile(r"^(line \d+: )?(in [\w.]+: )?\w*(Error|Exception): ")
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,7 @@ def checked(twin: Twin, side: str, path: Path, verdicts: list[Verdict]) -> str:
     wrong = next((each for each in verdicts if each.state in ("differs", "no answer")), None)
     empty = [each for each in verdicts if each.state == "empty"]
     if wrong:
-        parts.append(filled(f"{wrong.unit or path.name}: {wrong.message}"))
-        parts += [filled(note) for note in wrong.notes]
+        parts += _complaint(wrong, path, FRAMEWORKS[side])
     parts += [filled(f"{each.unit}: {note}") for each in verdicts if each.state == "right" for note in each.notes]
     unseen = [each.unit for each in verdicts if each.state == "not run"]
     if unseen:
@@ -64,6 +65,15 @@ def checked(twin: Twin, side: str, path: Path, verdicts: list[Verdict]) -> str:
     else:
         parts.append(filled(f"All is right: {twin.name} in {FRAMEWORKS[side]} agrees with {FRAMEWORKS[other(side)]}."))
     return "\n\n".join(parts)
+
+
+def _complaint(wrong: Verdict, path: Path, framework: str) -> list[str]:
+    """What differs, or what most likely stopped the code before what the framework said of it."""
+    unit = wrong.unit or path.name
+    if wrong.notes and STOPPED.search(wrong.message):
+        first, *more = wrong.notes
+        return [filled(f"{unit}: {first}"), *map(filled, more), filled(f"{framework} says: {wrong.message}")]
+    return [filled(f"{unit}: {wrong.message}"), *map(filled, wrong.notes)]
 
 
 def following(twin: Twin) -> Twin | None:

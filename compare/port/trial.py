@@ -139,7 +139,8 @@ class Trials:
         if place.overtime:
             message = f"{line}no end after {self.workers.timeout:g} s; an endless loop?"
             return Outcome(message, "error", place.unit, fatal=True)
-        return Outcome(f"{line}{place.error or failure.reason}", "error", place.unit)
+        layer = f"in {place.layer}: " if place.layer else ""
+        return Outcome(f"{line}{layer}{place.error or failure.reason}", "error", place.unit)
 
     def _rungs(self, session: Session, dtype: str) -> list[Rung]:
         measurement = CheckMeasurement(self.twin.name, ENGINE[self.side], "cpu", dtype, 0, "small")

@@ -5,55 +5,70 @@ files: no framework is needed to show them. Tests run them.
 """
 
 import ast
+import contextlib
 import difflib
 import functools
 import re
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from compare.engines.engine import FRAMEWORKS
+from compare.reading.counterparts import COUNTERPARTS, Counterpart, name_of, references
 from compare.reading.synonyms import SYNONYMS
 from twin.catalogue import TWINS
-from twin.errors import TwinError
+from twin.errors import TwinError, unknown
 from twin.glossary import ENTRIES, TOPICS, Entry, find
-from twin.paths import ROOT
+from twin.paths import ROOT, source
 from twin.table import code, filled, fitted
 from twin.table import table as columns_table
 
 WORD = re.compile(r"\w{2,}")
+CALL = re.compile(r"(\w+)\(")
 MOST = 3  # entries that have a word only in their lines
 
 
-def search(term: str) -> list[Entry]:
-    """The entries that somebody may mean: called so, with it in their lines, or called nearly so.
+def search(term: str) -> list[Entry | Counterpart]:
+    """What somebody may mean: a word that is called so, a call, a word with it in its lines, or one called nearly so.
 
     Raises:
         TwinError: where nothing is found, with the twins that show it, or the nearest names.
     """
-    try:
-        return find(term)
-    except TwinError as error:
-        wanted = {term.casefold(), term.casefold().rpartition(".")[2], *SYNONYMS.get(term.casefold(), "").split()}
-        words = {
-            entry.name: {word.casefold() for text in _texts(entry) for word in WORD.findall(text)}
-            for entry in ENTRIES.values()
-        }
-        found = [entry for entry in ENTRIES.values() if wanted & words[entry.name]]
-        if not found:
-            every = sorted(set().union(*words.values()))
-            near = set(difflib.get_close_matches(term.casefold(), every, n=3, cutoff=0.8))
-            found = [entry for entry in ENTRIES.values() if near & words[entry.name]]
-        if found:
-            return found[:MOST]
-        shown = [
-            twin.name
-            for twin in TWINS.values()
-            if wanted & {word.casefold() for word in WORD.findall(f"{twin.name} {twin.title} {twin.topic}")}
-        ]
-        if not shown:
-            raise error
+    name = term.casefold().removesuffix("()").rpartition(".")[2]
+    said = [each for wanted in (term.casefold(), name) for each in SYNONYMS.get(wanted, "").split()]
+    if called := [entry for entry in ENTRIES.values() if name in _words([entry.name, entry.keras, entry.torch])]:
+        return list(called)
+    for wanted in said:
+        with contextlib.suppress(TwinError):
+            return list(find(wanted))
+    if calls := [each for each in COUNTERPARTS if name in _calls(each)]:
+        return list(calls)
+    for wanted in (term, name) if WORD.search(name) else ():
+        with contextlib.suppress(TwinError):
+            return list(find(wanted))
+    words = {entry.name: _words(_texts(entry)) for entry in ENTRIES.values()}
+    if found := [entry for entry in ENTRIES.values() if {term.casefold(), name} & words[entry.name]]:
+        return found[:MOST]
+    twins = {twin.name: _words([twin.name, twin.title, twin.topic]) for twin in TWINS.values()}
+    if shown := [each for each, own in twins.items() if {term.casefold(), *said} & own]:
         raise TwinError(
             f"the glossary has no {term!r}, but twins show it: {', '.join(shown[:MOST])}; twin show {shown[0]}"
-        ) from None
+        )
+    every = set().union(*map(_calls, COUNTERPARTS), *words.values(), *twins.values())
+    if near := difflib.get_close_matches(name, sorted(every - {name}), n=1, cutoff=0.8):
+        return search(near[0])
+    raise unknown("term", term, ENTRIES)
+
+
+def _words(texts: Iterable[str]) -> set[str]:
+    return {word.casefold() for text in texts for word in WORD.findall(text)}
+
+
+def _calls(counterpart: Counterpart) -> set[str]:
+    """What a pair of calls is called: `batchnorm2d` of torch.nn.BatchNorm2d(num_features)."""
+    texts = (counterpart.keras, counterpart.torch)
+    return {
+        name.casefold() for text in texts for name in [*CALL.findall(text), name_of(text).rpartition(".")[2]] if name
+    }
 
 
 def _texts(entry: Entry) -> list[str]:
@@ -68,13 +83,29 @@ def table() -> str:
     return f"{lines}\n\n{filled('`twin glossary TERM` shows a term in full: what changes, and both lines.')}"
 
 
-def page(entry: Entry) -> str:
-    """An entry in full, for a terminal."""
+def page(entry: Entry | Counterpart) -> str:
+    """An entry or a call in full, for a terminal."""
+    if isinstance(entry, Counterpart):
+        return _call(entry)
     parts = [filled(f"{entry.name}: {entry.keras} - {entry.torch} - {_korean(entry)}"), filled(entry.changes)]
     for side, title in FRAMEWORKS.items():
         parts += [f"{title}{_only_on(entry, side)}:", code(lines(entry.name, side))]
     if entry.see:
         parts.append(filled(f"Where they do not mean the same: twin differences {' '.join(entry.see)}"))
+    return "\n\n".join(parts)
+
+
+def _call(counterpart: Counterpart) -> str:
+    """A call and its counterpart, with a twin where both are at work."""
+    parts = [f"{title}: {getattr(counterpart, side) or 'nothing'}" for side, title in FRAMEWORKS.items()]
+    parts.append(filled(counterpart.changes))
+    if counterpart.rows:
+        parts.append(filled(f"Where they do not mean the same: twin differences {' '.join(counterpart.rows)}"))
+    for twin in TWINS.values():
+        for side in FRAMEWORKS:
+            if (name := name_of(getattr(counterpart, side))) and name in references(source(side, twin)):
+                parts.append(filled(f"To see them at work: twin show {twin.name}"))
+                return "\n\n".join(parts)
     return "\n\n".join(parts)
 
 
@@ -104,9 +135,13 @@ def markdown() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def to_json(entries: list[Entry]) -> list[dict[str, Any]]:
-    """The entries for `--json`."""
-    return [{**vars(entry), "code": {side: lines(entry.name, side) for side in FRAMEWORKS}} for entry in entries]
+def to_json(entries: Sequence[Entry | Counterpart]) -> list[dict[str, Any]]:
+    """The entries for `--json`; calls have no lines of their own."""
+    return [
+        vars(entry)
+        | ({"code": {side: lines(entry.name, side) for side in FRAMEWORKS}} if isinstance(entry, Entry) else {})
+        for entry in entries
+    ]
 
 
 def lines(name: str, side: str) -> str:

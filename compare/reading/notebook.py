@@ -21,6 +21,7 @@ EPOCHS, ROWS = 4, 512  # of the short training
 SETUP = """
 import os
 import warnings
+from pathlib import Path
 
 os.environ["KERAS_BACKEND"] = "torch"  # both sides in one process
 warnings.filterwarnings("ignore")
@@ -38,11 +39,17 @@ from twin.data import load
 
 twin = find({name!r})
 arguments = twin.ladder_arguments("small")  # the twin's small size, without dropout
+
+
+def use(side, file):
+    \"\"\"Take a file of this notebook in the place of the twin's own.\"\"\"
+    exec(compile(Path(file).read_text(encoding="utf-8"), file, "exec"), vars(side.load_module(twin)))
 """
-BUILT = {
-    "keras": 'model = {model}(**arguments)\nprint(f"{{model.count_params():,}} parameters")',
-    "torch": 'model = {model}(**arguments)\nprint(f"{{sum(p.numel() for p in model.parameters()):,}} parameters")',
-}
+BUILT = """
+model = {side}_side.load_module(twin).{model}(**arguments)
+print(f"{{{count}:,}} parameters")
+"""
+COUNTS = {"keras": "model.count_params()", "torch": "sum(p.numel() for p in model.parameters())"}
 SAME_WEIGHTS = """
 keras_run = keras_side.build(twin, arguments)
 torch_run = torch_side.build(twin, arguments)
@@ -65,7 +72,7 @@ def apart(ours, theirs):
 
 for name, output in torch_outputs.items():
     print(f"{name}: shape {output.shape}, {apart(keras_outputs[name], output):.1e} apart")
-    assert apart(keras_outputs[name], output) < 1e-4
+    assert apart(keras_outputs[name], output) < 1e-4, f"{name} differs: what did you change?"
 """
 # How far a gradient may be, relative to the largest one. What `twin check` chooses its batches by, a notebook has not:
 # a ReLU that rounding switches moves yolact's gradients by 1.6e-3.
@@ -80,7 +87,7 @@ redundant = redundant_names(torch_side.describe(torch_run))  # such as a second 
 for name in [name for name in torch_gradients if name not in redundant]:
     far = float(np.linalg.norm(keras_gradients[name] - torch_gradients[name])) / whole
     print(f"{name:40} {far:.1e}")
-    assert far < GRADIENT_LIMIT
+    assert far < GRADIENT_LIMIT, f"the gradient of {name} differs: what did you change?"
 """
 TRAINING = """
 data = load(twin.data, twin.data_options).train
@@ -115,7 +122,7 @@ for name, output in torch_outputs.items():
     far = float(np.max(np.abs(keras_outputs[name].astype(float) - output.astype(float)), initial=0.0))
     print(f"{name}: shape {output.shape}, at most {far:.1e} apart")
     # Float32 on both sides, and room for long sums; `twin check` measures against rounding.
-    assert np.allclose(keras_outputs[name], output, rtol=1e-3, atol=1e-3)
+    assert np.allclose(keras_outputs[name], output, rtol=1e-3, atol=1e-3), f"{name} differs: what did you change?"
 """
 
 
@@ -150,11 +157,11 @@ def _cells(twin: Twin, repository: str) -> Iterator[tuple[str, str]]:
     yield "code", SETUP.format(name=twin.name)
     for side in SIDES:
         name = FRAMEWORKS[side]
-        again = " Run it, change it, and make the model again." if twin.kind == "model" else ""
-        yield "words", f"## {name}\n\nThis is the twin's file.{again} Below, the twin's own files are compared."
-        yield "code", _code(side, twin)
-        if twin.kind == "model":
-            yield "code", BUILT[side].format(model=twin.model)
+        yield "words", f"## {name}\n\nThis is the twin's file. Change it, and run this cell and those below it again."
+        file = f"{side}_{twin.name}.py"
+        yield "code", f"%%writefile {file}\n{_code(side, twin).strip()}\n"
+        built = BUILT.format(side=side, model=twin.model, count=COUNTS[side]) if twin.kind == "model" else ""
+        yield "code", f'use({side}_side, "{file}")\n{built.lstrip()}'
     if twin.kind == "exercise":
         yield "words", "## The same on both sides\n\nThe inputs are the same; the results too, up to rounding."
         yield "code", EXERCISE
@@ -186,16 +193,15 @@ def _code(side: str, twin: Twin) -> str:
 
 
 def _try(twin: Twin) -> str:
-    change = "Change one line of the PyTorch cell. Which results would differ?"
+    change = "Change one line of PyTorch's file, and run its cell and those below it. Which results differ?"
     if twin.kind == "model":
         change = (
-            "Change one number in the PyTorch cell, and run it and the cell below it. Are there still as many "
-            "parameters? Would the outputs differ, or only the gradients?"
+            "Change one number in PyTorch's file, and run its cell and those below it. What is the first thing that "
+            "differs: the parameters, the outputs, or only the gradients?"
         )
     return (
         "## Exercises\n\n"
-        f"1. {change} Write down what you expect, and make the change in what you write next: its check names the "
-        "first thing that differs.\n"
+        f"1. {change} Write down what you expect before you run it.\n"
         f"2. Close this notebook and write the PyTorch side yourself: `twin port {twin.name} --to torch`, then "
         f"`twin port {twin.name} --check`."
     )

@@ -68,13 +68,32 @@ class StandIn:
 
 
 def place_of(error: BaseException) -> dict[str, Any]:
-    """Where in the learner's code an error arose: the method, the line, and the error's words."""
+    """Where in the learner's code an error arose: the method, the line, the layer, and the error's words."""
     place: dict[str, Any] = {}
+    owner, path = None, ""  # of the layer whose call is under way
     trace = error.__traceback__
     while trace is not None:
-        code = trace.tb_frame.f_code
+        code, me = trace.tb_frame.f_code, trace.tb_frame.f_locals.get("self")
         if code.co_filename == FILE and trace.tb_lineno < skeleton.OWN_LINES:
             place = {"unit": code.co_qualname.split(".<locals>")[0], "line": trace.tb_lineno}
+        if owner is None and code.co_filename == FILE:
+            owner = me
+        elif owner is not None and (name := _attribute(owner, me)):
+            owner, path = me, f"{path}.{name}".lstrip(".")
         trace = trace.tb_next
     text = " ".join(str(error).split())[:300]
-    return {**place, "error": f"{type(error).__name__}: {text}", "overtime": isinstance(error, Overtime)}
+    told = {"error": f"{type(error).__name__}: {text}", "overtime": isinstance(error, Overtime)}
+    return {**place, **told, "layer": path}
+
+
+def _attribute(owner: Any, layer: Any) -> str:
+    """The attribute of a model or layer that holds another, as `dense1` or `blocks.0`; "" where none does."""
+    held = {**getattr(owner, "__dict__", {}), **getattr(owner, "_modules", {})}  # PyTorch keeps modules there
+    for name, value in held.items():
+        if value is layer and not name.startswith("_"):
+            return name
+        many = list(value) if isinstance(value, list | tuple) or type(value).__name__ == "ModuleList" else []
+        for number, each in enumerate(many):
+            if each is layer:
+                return f"{name}.{number}"
+    return ""

@@ -96,6 +96,15 @@ def test_one_thing_has_one_spelling(name):
         assert all(line.split()[1] == metavar for line in lines), lines
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_values_have_names_and_not_the_types_of_python(name):
+    said = asked(name, "--help").stdout
+    usage = said.splitlines()[0].partition("[OPTIONS]")[2]
+    assert usage == usage.upper()
+    for word in ("{", "list[", "<path>", "range>", "<str", "Required.  [default"):
+        assert word not in said.replace("[default: {}]", ""), word
+
+
 def test_what_people_call_an_engine_is_understood():
     for other, name in OTHER_NAMES.items():
         assert other not in everything()

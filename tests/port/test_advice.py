@@ -5,6 +5,7 @@ import ast
 import pytest
 
 from compare.port import advice, skeleton
+from compare.worker import stand_in
 from twin.catalogue import find
 from twin.paths import source
 
@@ -46,22 +47,60 @@ def test_the_words_of_pytorch_are_named_in_keras():
     [
         (
             "line 9: RuntimeError: mat1 and mat2 shapes cannot be multiplied (32x400 and 120x84)",
-            "a dense layer that takes 120 numbers got 400: count what the line before it leaves",
+            "a dense layer takes 120 numbers and got 400: count what the line before it leaves",
+        ),
+        (
+            "in blocks.0.dense1: RuntimeError: mat1 and mat2 shapes cannot be multiplied (32x400 and 120x84)",
+            "blocks.0.dense1 takes 120 numbers and got 400: count what the line before it leaves",
+        ),
+        (
+            "line 37: AttributeError: module 'torch.nn' has no attribute 'Dense'",
+            "torch.nn has no Dense; what PyTorch calls it: twin glossary Dense",
         ),
         (
             "Given groups=1, weight of size [6, 3, 5, 5], expected input[2, 1, 32, 32] to have 3 channels, but got 1 "
             "channels instead",
-            "a convolution that takes 3 channels got 1: look at the layer before it and the order of axes",
+            "a convolution takes 3 channels and got 1: look at the layer before it and the order of axes",
         ),
         (
             "Input 0 of layer 'dense' is incompatible with the layer: expected axis -1 of input shape to have "
             "value 64, but received input with shape (2, 63)",
-            "a dense layer that was made for 64 numbers got the shape (2, 63)",
+            "a dense layer was made for 64 numbers and got the shape (2, 63)",
         ),
     ],
 )
 def test_a_complaint_about_shapes_says_what_the_layer_got(message, says):
     assert notes(OWN, message=message) == (says,)
+
+
+MODEL = """
+class Dense:
+    def __call__(self, x):
+        return x @ x
+
+class Block:
+    def __init__(self):
+        self.dense = Dense()
+    def __call__(self, x):
+        return self.dense(x)
+
+class Model:
+    def __init__(self):
+        self.blocks = [Block(), Block()]
+    def __call__(self, x):
+        return self.blocks[1](x)
+"""
+
+
+def test_the_layer_whose_call_did_not_come_to_its_end_is_named():
+    made = {}
+    exec(compile(MODEL, stand_in.FILE, "exec"), made)
+    with pytest.raises(TypeError) as error:
+        made["Model"]()(1)
+    assert stand_in.place_of(error.value)["layer"] == "blocks.1.dense"
+    with pytest.raises(TypeError) as error:
+        made["Model"](1)
+    assert stand_in.place_of(error.value)["layer"] == ""
 
 
 @pytest.mark.parametrize("side", ["keras", "torch"])

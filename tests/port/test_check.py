@@ -112,8 +112,13 @@ def test_a_default_left_in_force_is_named_with_both_values(checkers):
 @pytest.mark.parametrize(
     ("change", "unit", "says"),
     [
-        (("self.dense2 =", "self.dens2 ="), "MLP.__init__", "self.dense2, which has weights, is never assigned"),
+        (
+            ("self.dense2 =", "self.dens2 ="),
+            "MLP.__init__",
+            "never assigned; it assigns self.dens2, which the twin has",
+        ),
         (("self.dense2(", "self.dens2("), "MLP.forward", "AttributeError"),
+        (("self.dense3(x)", "self.dense3(x[:, 1:])"), "MLP.forward", "in dense3: RuntimeError: mat1 and mat2"),
         (("return self.dense3(x)", "return x"), "MLP.forward", "outputs of other names or shapes"),
         (
             ("        return self.", "        while True:\n            pass\n        return self."),

@@ -165,6 +165,11 @@ def test_the_command_imports_no_framework():
         ("cuda", "device"),
         ("합성곱", "convolution"),
         ("droput", "dropout"),
+        ("torch.no_grad", "predict"),
+        ("learning rate", "schedule"),
+        ("EarlyStopping", "callback"),
+        ("MultiheadAttention", "attention"),
+        ("GlobalAveragePooling2D", "global_pooling"),
         ("qqqzzz", None),
     ],
 )
@@ -174,3 +179,26 @@ def test_a_word_is_found_by_its_lines_by_what_people_say_and_with_a_typing_mista
             glossary.search(term)
     else:
         assert name in [entry.name for entry in glossary.search(term)]
+
+
+@pytest.mark.parametrize(
+    ("term", "says"),
+    [
+        ("LayerNormalization", "torch.nn.LayerNorm(normalized_shape, eps)"),
+        ("nn.LayerNorm", "keras.layers.LayerNormalization(epsilon)"),
+        ("torch.cat", "keras.ops.concatenate(xs, axis)"),
+        ("permute", "keras.ops.transpose(x, axes)"),
+        ("softmx", "torch.softmax(x, dim)"),
+        ("batchnormalisation", "twin differences batchnorm_momentum"),
+        ("GRU", "twin show gru"),
+        ("nn.ModuleList", "Keras: nothing"),
+    ],
+)
+def test_a_call_without_a_word_of_its_own_has_its_counterpart(term, says):
+    assert any(says in glossary.page(each) for each in glossary.search(term))
+
+
+@pytest.mark.parametrize("term", [".", "()", "x.", " "])
+def test_what_is_no_word_finds_nothing_by_its_dots(term):
+    with pytest.raises(TwinError, match="unknown term"):
+        glossary.search(term)

@@ -18,9 +18,11 @@ EXAMPLES = (
 
 
 def diff(
-    old: Annotated[Path, typer.Argument(help="A record, as check, bench, train and compare write them.")],
-    new: Annotated[Path, typer.Argument(help="A later one.")],
-    everything: Annotated[bool, typer.Option("--all", help="Also what did not move.")] = False,
+    old: Annotated[
+        Path, typer.Argument(metavar="OLD", help="A record, as check, bench, train and compare write them.")
+    ],
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="A later one.")],
+    everything: Annotated[bool, typer.Option("--all", help="Also what did not change.")] = False,
     as_json: options.Json = None,
     md: options.Markdown = None,
 ) -> None:

@@ -19,7 +19,9 @@ EXAMPLES = (
 
 
 def differences(
-    names: Annotated[list[str] | None, typer.Argument(help="Differences to see in full; else a table.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME", help="Differences to see in full; else a table.")
+    ] = None,
     run: Annotated[
         bool, typer.Option("--run", help="Run the lines here, instead of showing what was measured before.")
     ] = False,

@@ -17,7 +17,8 @@ EXAMPLES = (
 
 def glossary(
     terms: Annotated[
-        list[str] | None, typer.Argument(help="Terms of Keras, PyTorch or Korean to see in full; else a table.")
+        list[str] | None,
+        typer.Argument(metavar="TERM", help="Terms of Keras, PyTorch or Korean to see in full; else a table."),
     ] = None,
     as_json: options.Json = None,
     md: options.Markdown = None,
@@ -26,9 +27,9 @@ def glossary(
     from compare.reading import glossary as words
     from twin.glossary import ENTRIES
 
-    named = {entry.name: entry for term in terms or [] for entry in words.search(term)}
-    pages = "\n\n\n".join(words.page(entry) for entry in named.values())
-    found = words.to_json(list((named or ENTRIES).values()))
+    named = list(dict.fromkeys(entry for term in terms or [] for entry in words.search(term)))
+    pages = "\n\n\n".join(map(words.page, named))
+    found = words.to_json(named or list(ENTRIES.values()))
     answer(found, pages or words.table(), as_json, md=md, markdown=words.markdown)
     if not named:
         say_next("glossary state_dict")

@@ -22,7 +22,7 @@ Repository = Annotated[
 
 
 def notebook(
-    name: Annotated[str, typer.Argument(help="A twin; see `twin list`.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A twin; see `twin list`.")],
     out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Folder for the notebook.")] = Path(),
     repository: Repository = "",
 ) -> None:

@@ -17,7 +17,7 @@ EXAMPLES = (
 
 
 def path(
-    folder: Annotated[Path, typer.Option("--in", help="Where your ports are.")] = Path("port"),
+    folder: Annotated[Path, typer.Option("--in", metavar="FOLDER", help="Where your ports are.")] = Path("port"),
     as_json: options.Json = None,
 ) -> None:
     """List the course in its order: what you have ported, and the next step."""

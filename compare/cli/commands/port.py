@@ -22,8 +22,10 @@ EXAMPLES = (
 
 
 def port(
-    name: Annotated[str, typer.Argument(help="A twin; see `twin path` for the order.")],
-    where: Annotated[Path | None, typer.Argument(help="Your folder or file. Default: port/NAME-FRAMEWORK.")] = None,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A twin; see `twin path` for the order.")],
+    where: Annotated[
+        Path | None, typer.Argument(metavar="PLACE", help="Your folder or file. Default: port/NAME-FRAMEWORK.")
+    ] = None,
     to: Annotated[Literal["torch", "keras"] | None, typer.Option("--to", help="The framework to write it in.")] = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FOLDER", help="Where to write. Default: port/NAME-FRAMEWORK.")
@@ -35,7 +37,10 @@ def port(
         str | None, typer.Option("--solution", metavar="METHOD", help="The twin's own lines of a method.")
     ] = None,
     timeout: Annotated[
-        float, typer.Option(min=1, max=MOST_SECONDS, help="Seconds that your code may take for one request.")
+        float,
+        typer.Option(
+            min=1, max=MOST_SECONDS, metavar="SECONDS", help="Seconds that your code may take for one request."
+        ),
     ] = 60,
     as_json: options.Json = None,
 ) -> None:

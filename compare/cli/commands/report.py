@@ -17,7 +17,7 @@ EXAMPLES = (
 
 
 def report(
-    records: Annotated[list[Path], typer.Argument(metavar="RECORDS...", help="Files that twin wrote into runs/.")],
+    records: Annotated[list[Path], typer.Argument(metavar="RECORDS", help="Files that twin wrote into runs/.")],
     md: Annotated[str | None, typer.Option("--md", metavar="FILE|-", help="Write Markdown; - for stdout.")] = None,
     csv: Annotated[str | None, typer.Option("--csv", metavar="FILE|-", help="A row per figure; - for stdout.")] = None,
     html: Annotated[str | None, typer.Option("--html", metavar="FILE", help="One page that opens offline.")] = None,

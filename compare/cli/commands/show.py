@@ -23,7 +23,7 @@ EXAMPLES = (
 
 
 def show(
-    name: Annotated[str | None, typer.Argument(help="Name of a twin; see `twin list`.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Name of a twin; see `twin list`.")] = None,
     keras: Annotated[bool, typer.Option("--keras", help="Keras's file alone.")] = False,
     torch: Annotated[bool, typer.Option("--torch", help="PyTorch's file alone.")] = False,
     only: Annotated[str, typer.Option(metavar="NAME", help="One class, method or function, such as call.")] = "",

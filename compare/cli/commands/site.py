@@ -18,9 +18,10 @@ EXAMPLES = (
 
 
 def site(
-    out: Annotated[Path, typer.Argument(help="Folder for the pages.")],
+    out: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder for the pages.")],
     record: Annotated[
-        list[Path] | None, typer.Option("--record", help="A record whose results the pages show; repeat for several.")
+        list[Path] | None,
+        typer.Option(metavar="RECORD", help="A record whose results the pages show; repeat for several."),
     ] = None,
     draw: Annotated[
         Path | None,

@@ -37,35 +37,43 @@ def verify(
         typer.Option(
             "--input",
             metavar="SHAPE",
-            help="As Keras takes it, without batch: 32,32,3. Repeat. Or --data.",
+            help="Shape of an input as Keras takes it, without batch: 32,32,3; repeat for several. Or give --data.",
         ),
     ] = None,
     backend: options.KerasEngine = None,
-    kinds: Annotated[list[str] | None, typer.Option("--input-dtype", metavar="float|int", help="Per input.")] = None,
+    kinds: Annotated[
+        list[str] | None, typer.Option("--input-dtype", metavar="float|int", help="Of each --input, in their order.")
+    ] = None,
     torch_input: Annotated[
         list[str] | None,
-        typer.Option("--torch-input", metavar="SHAPE", help="As PyTorch takes it, where that is not clear."),
+        typer.Option("--torch-input", metavar="SHAPE", help="The same as PyTorch takes it, where that is not clear."),
     ] = None,
     data: Annotated[
         Path | None, typer.Option("--data", metavar="FILE.npz", help="Real inputs instead of made ones.")
     ] = None,
     weights: Annotated[
-        list[str] | None, typer.Option("--weights", metavar="FILE", help="Of one side, or one file for each side.")
+        list[str] | None,
+        typer.Option("--weights", metavar="FILE", help="Trained weights of one side; twice for a file of each side."),
     ] = None,
     kwargs: Annotated[str, typer.Option(metavar="JSON", help="Arguments of both callables.")] = "{}",
-    keras_kwargs: Annotated[str, typer.Option(metavar="JSON", help="Of Keras's only.")] = "{}",
-    torch_kwargs: Annotated[str, typer.Option(metavar="JSON", help="Of PyTorch's only.")] = "{}",
+    keras_kwargs: Annotated[str, typer.Option(metavar="JSON", help="Arguments of Keras's alone.")] = "{}",
+    torch_kwargs: Annotated[str, typer.Option(metavar="JSON", help="Arguments of PyTorch's alone.")] = "{}",
     mapping: Annotated[
-        list[str] | None, typer.Option("--map", metavar="KERAS=TORCH", help="Two layers that belong together. Repeat.")
+        list[str] | None,
+        typer.Option("--map", metavar="KERAS=TORCH", help="Two layers that belong together; repeat for several."),
     ] = None,
     loss: Annotated[
         list[str] | None,
         typer.Option(
-            "--loss", help="A stock name, or twice file.py:callable: Keras's, PyTorch's. Of one output: NAME=..."
+            metavar="LOSS",
+            help="A stock name; or, given twice, file.py:callable of Keras and of PyTorch. Of one output: NAME=LOSS.",
         ),
     ] = None,
     optimizer: Annotated[
-        list[str] | None, typer.Option("--optimizer", help="A stock name, or twice file.py:callable, likewise.")
+        list[str] | None,
+        typer.Option(
+            metavar="OPTIMIZER", help="A stock name; or, given twice, file.py:callable of Keras and of PyTorch."
+        ),
     ] = None,
     initial: Annotated[
         bool, typer.Option("--initial", help="Compare fresh weights too, by their distribution.")

@@ -22,9 +22,15 @@ EXAMPLES = (
 
 
 def weights(
-    name: Annotated[str | None, typer.Argument(help="A twin; see `twin list`. Or give --keras and --torch.")] = None,
-    source: Annotated[Path, typer.Option("--from", metavar="FILE", help="What to read. Required.")] = Path(),
-    target: Annotated[Path, typer.Option("--to", metavar="FILE", help="What to write. Required.")] = Path(),
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="A twin; see `twin list`. Or give --keras and --torch.")
+    ] = None,
+    source: Annotated[
+        Path, typer.Option("--from", metavar="FILE", help="What to read. Required.", show_default=False)
+    ] = Path(),
+    target: Annotated[
+        Path, typer.Option("--to", metavar="FILE", help="What to write. Required.", show_default=False)
+    ] = Path(),
     layout: Annotated[
         Literal["twin", "applications", "torchvision"], typer.Option(help="Whose names the written file has.")
     ] = "twin",
@@ -33,12 +39,16 @@ def weights(
     keras: Annotated[str | None, typer.Option(metavar="FILE.py:CALLABLE", help="Your own model, with --torch.")] = None,
     torch: Annotated[str | None, typer.Option(metavar="FILE.py:CALLABLE", help="The same in PyTorch.")] = None,
     shapes: Annotated[
-        list[str] | None, typer.Option("--input", metavar="SHAPE", help="Of your own model: 32,32,3. Repeat.")
+        list[str] | None,
+        typer.Option("--input", metavar="SHAPE", help="Input of your own model: 32,32,3; repeat for several."),
     ] = None,
-    kinds: Annotated[list[str] | None, typer.Option("--input-dtype", metavar="float|int", help="Per input.")] = None,
+    kinds: Annotated[
+        list[str] | None, typer.Option("--input-dtype", metavar="float|int", help="Of each --input, in their order.")
+    ] = None,
     kwargs: Annotated[str, typer.Option(metavar="JSON", help="Arguments of both callables.")] = "{}",
     mapping: Annotated[
-        list[str] | None, typer.Option("--map", metavar="KERAS=TORCH", help="Two layers that belong together. Repeat.")
+        list[str] | None,
+        typer.Option("--map", metavar="KERAS=TORCH", help="Two layers that belong together; repeat for several."),
     ] = None,
     backend: options.KerasEngine = "torch",
     python: options.Pythons = None,
