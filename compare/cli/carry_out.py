@@ -62,8 +62,9 @@ def measure(
         say(f"twin: interrupted; {done} of {len(measurements)} measurements are in {path}; go on with --resume {path}")
         raise typer.Exit(INTERRUPTED)
     print(f"record: {path}", file=sys.stderr)
-    meaning = "" if explain else f"; what the columns mean: {typed()} report {path} --explain"
-    say_next(f"report {path} --html report.html{meaning}")
+    if not explain:
+        print(f"what the columns mean: {typed()} report {path} --explain", file=sys.stderr)
+    say_next(f"report {path} --html report.html")
     raise typer.Exit(record.exit_code())
 
 

@@ -30,17 +30,20 @@ class Run:
     began: dict[Measure, float] = field(default_factory=dict)  # when each phase was first heard of
     phase: Measure | None = None
     place: str = "starting"
+    left: str = ""  # where the measurement itself says how long it goes on
 
     def told(self, measurement: Measurement, word: str) -> None:
         """Something happened to a measurement; its own status says that it is over."""
         self.phase = measurement.measure
         self.began.setdefault(self.phase, time.monotonic())
-        self.place = f"{measurement.twin} on {measurement.engine}: {word}"
+        doing, about, left = word.partition(", about ")
+        self.place = f"{measurement.twin} on {measurement.engine}: {doing}"
+        self.left = about + left
         if measurement.status != "not_run" and word == measurement.status:
             self.done[self.phase] += 1
 
     def text(self) -> str:
-        """Phase, place and time left."""
+        """Phase, time left and place: what a narrow terminal cuts off stands last."""
         if not self.phase:
             return self.place
         done, todo = self.done[self.phase], self.todo[self.phase]
@@ -48,10 +51,10 @@ class Run:
         phases = [phase for phase in PHASES if self.todo[phase]]
         if len(phases) > 1:
             where = f"part {phases.index(self.phase) + 1} of {len(phases)}, {where}"
-        left = ""
-        if done and done < todo and "left" not in self.place:
+        left = self.left
+        if done and done < todo and not left:
             left = f", about {length((time.monotonic() - self.began[self.phase]) / done * (todo - done))} left"
-        return f"{where}: {self.place}{left}"
+        return f"{where}{left}: {self.place}"
 
 
 @contextmanager
@@ -84,8 +87,11 @@ def live(text: Callable[[], str], first: float = FIRST, then: float = THEN) -> I
     """
     began = time.monotonic()
 
-    def line() -> str:
-        return f"{text()} ({length(time.monotonic() - began)} so far)"
+    def line(width: int | None = None) -> str:
+        told, after = text(), f" ({length(time.monotonic() - began)} so far)"
+        if width and len(told) + len(after) > width:
+            told = f"{told[: max(0, width - len(after) - 1)]}…"
+        return f"{told}{after}"
 
     if sys.stderr.isatty():
         from rich.console import Console
@@ -93,7 +99,7 @@ def live(text: Callable[[], str], first: float = FIRST, then: float = THEN) -> I
         from rich.text import Text
 
         def rendered() -> Text:
-            return Text(line(), no_wrap=True, overflow="ellipsis")
+            return Text(line(console.width), no_wrap=True, overflow="ellipsis")
 
         console = Console(file=unfiltered(sys.stderr))
         with Live(get_renderable=rendered, console=console, transient=True, refresh_per_second=2):

@@ -27,7 +27,7 @@ CALL = re.compile(r"(\w+)\(")
 MOST = 3  # entries that have a word only in their lines
 
 
-def search(term: str) -> list[Entry | Counterpart]:
+def search(term: str) -> Sequence[Entry | Counterpart]:
     """What somebody may mean: a word that is called so, a call, a word with it in its lines, or one called nearly so.
 
     Raises:
@@ -36,15 +36,15 @@ def search(term: str) -> list[Entry | Counterpart]:
     name = term.casefold().removesuffix("()").rpartition(".")[2]
     said = [each for wanted in (term.casefold(), name) for each in SYNONYMS.get(wanted, "").split()]
     if called := [entry for entry in ENTRIES.values() if name in _words([entry.name, entry.keras, entry.torch])]:
-        return list(called)
+        return called
     for wanted in said:
         with contextlib.suppress(TwinError):
-            return list(find(wanted))
+            return find(wanted)
     if calls := [each for each in COUNTERPARTS if name in _calls(each)]:
-        return list(calls)
+        return calls
     for wanted in (term, name) if WORD.search(name) else ():
         with contextlib.suppress(TwinError):
-            return list(find(wanted))
+            return find(wanted)
     words = {entry.name: _words(_texts(entry)) for entry in ENTRIES.values()}
     if found := [entry for entry in ENTRIES.values() if {term.casefold(), name} & words[entry.name]]:
         return found[:MOST]

@@ -121,11 +121,13 @@ def noise_sentences(measurements: Iterable[BenchMeasurement]) -> list[str]:
         return ["No speed: the reference was not timed."]
     reference, result = native
     known = {quantity: r.noise_band for quantity, r in result.speed.items() if r.noise_band is not None}
-    bands = ", ".join(f"{quantity.replace('_', ' ')} {band:.1%}" for quantity, band in known.items())
+    bands = ", ".join(
+        f"{quantity.replace('_', ' ')} {band:{'.0%' if band >= 0.1 else '.1%'}}" for quantity, band in known.items()
+    )
     count, threads = len(result.process_runs), plural(result.threads or 1, "thread")
     lines = [
-        f"Noise band: {reference.engine} timed against itself (A/A runs) differs by up to {bands}; a ratio within it "
-        f"is neither faster nor slower. Equal: the whole interval is within {EQUAL:.0%}. "
+        f"Noise band, by how much {reference.engine} differs from itself at most (A/A runs): {bands}. A ratio within "
+        f"it is neither faster nor slower. Equal: the whole interval is within {EQUAL:.0%}. "
         if known
         else "No interval and no noise band: those take 2 process runs. "
     ]

@@ -128,8 +128,9 @@ def train_summary(measurements: Sequence[TrainMeasurement]) -> str:
         results = [each.result for each in measurements if each.twin == twin and each.result]
         values = [result.value for result in results if math.isfinite(result.value)]
         if len(values) > 1:
-            span = f"from {min(values):.4g} to {max(values):.4g}"
-            lines.append(f"{twin}: {results[0].metric} {span} over {len(values)} engines")
+            low, high = f"{min(values):.4g}", f"{max(values):.4g}"
+            span = f"{low} on each of" if low == high else f"from {low} to {high} over"
+            lines.append(f"{twin}: {results[0].metric} {span} {len(values)} engines")
     lines.append("The seconds of one training are no measure of speed; that is `twin bench`.")
     return "\n".join(map(filled, lines))
 

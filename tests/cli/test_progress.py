@@ -30,13 +30,13 @@ def test_a_run_says_its_part_its_place_and_the_time_left(monkeypatch):
     run.told(first, "started")
     first.status = "ok"
     run.told(first, "ok")
-    assert run.text() == "part 1 of 2, checking, 2 of 4: lenet on torch: ok, about 3 min left"
+    assert run.text() == "part 1 of 2, checking, 2 of 4, about 3 min left: lenet on torch: ok"
 
 
 def test_the_bench_tells_its_own_time_left():
     run = progress.Run(Counter(bench=2))
     run.told(of(BenchMeasurement, "torch"), "process run 2, training step, about 4 min left")
-    assert run.text() == "timing, 1 of 2: lenet on torch: process run 2, training step, about 4 min left"
+    assert run.text() == "timing, 1 of 2, about 4 min left: lenet on torch: process run 2, training step"
 
 
 def test_every_kind_of_measurement_has_its_word():
@@ -84,6 +84,7 @@ def test_a_terminal_gets_one_line_that_is_gone_in_the_end():
     os.close(parent)
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", told.decode()).replace("\r", "\n")
     assert "hard hard" in plain
+    assert plain.rstrip().endswith("s so far)"), "the time is what is not cut off"
     assert max(map(len, plain.splitlines())) <= 60
     assert told.count(b"\n") <= 2
 

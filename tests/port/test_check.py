@@ -148,7 +148,7 @@ def test_a_default_left_in_force_is_named_with_both_values(checkers):
             "wrote what is no answer",
         ),
     ],
-    ids=["attribute", "typo", "output", "endless", "exit", "input", "exception", "crash", "descriptors"],
+    ids=["attribute", "typo", "shapes", "output", "endless", "exit", "input", "exception", "crash", "descriptors"],
 )
 def test_what_goes_wrong_in_a_learners_method_is_told_with_its_line(change, unit, says, checkers):
     checker = checkers("mlp", "torch")

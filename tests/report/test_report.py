@@ -83,7 +83,7 @@ def test_a_pair_that_does_not_agree_has_no_speed_anywhere(small):
 def test_what_a_ratio_is_and_what_is_unlike_is_said_in_words(small):
     text = " ".join(report.of_record(small, explain=True).split())
     assert "time divided by that of torch; above 1 is slower" in text
-    assert "Noise band: torch timed against itself (A/A runs) differs by up to step 3.5%" in text
+    assert "Noise band, by how much torch differs from itself at most (A/A runs): step 3.5%" in text
     assert "10 process runs of each engine, 2 threads each" in text
     assert "Not like for like: torch is eager, torch:compile, keras-tensorflow, keras-jax" in text
     assert "TF32 off" in text
