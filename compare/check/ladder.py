@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from compare.check.reference import SNAPSHOTS, Arrays, Reference
+from compare.check.reference import SNAPSHOTS, Arrays, Reference, comparable_step
 from compare.record.results import RungName, RungResult, TensorError, WorstError
 from twin.limits import LIMIT_FLOAT64, LIMITS
 from twin.numeric import HALF_ULP, Distance, distance, nan_as_inf, worst
@@ -217,24 +217,6 @@ def trajectory(curve: Sequence[Mapping[str, float]], ref: Reference, limits: Lim
         return broken("trajectory", "no loss was compared: native PyTorch's own runs differ from the first step on")
     steps = len(found) // len(spread)
     return judge("trajectory", found, f"{steps} steps compared")
-
-
-def comparable_step(ref: Reference) -> int:
-    """The last kept step at which native float32 twins are themselves still together.
-
-    A trajectory jumps at the first ReLU or max-pool that flips, natively too; beyond it, weights prove nothing.
-    """
-    last = SNAPSHOTS[0]
-    for step in SNAPSHOTS:
-        wanted = ref.values[f"weights/{step}"]
-        # Natives that diverge prove nothing; a reference without a value is to be seen.
-        if (
-            all(np.isfinite(array).all() for array in wanted.values())
-            and ref.apart[f"weights/{step}"] > LIMITS["steps"] / 3
-        ):
-            break
-        last = step
-    return last
 
 
 def with_first_difference(

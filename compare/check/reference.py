@@ -13,8 +13,9 @@ import numpy as np
 
 from compare.engines.session import BuiltTwin, Session
 from twin import bridge, numeric
-from twin.batches import STEPS, exercise_inputs, make_batches, perturb_constants, perturbed
+from twin.batches import STEPS, perturb_constants, perturbed
 from twin.bridge import Leaf
+from twin.limits import LIMITS
 from twin.numeric import noise_floor, rmse
 from twin.spec import Twin
 
@@ -99,7 +100,7 @@ def of_model(
     for name in redundant:
         weights[name] = np.zeros_like(weights[name])
     for _ in range(ATTEMPTS):
-        batches = make_batches(twin, arguments, size, rng)
+        batches = session.make_batches(twin.name, size, rng)
         first = {n.removeprefix("1/"): a for n, a in batches.items() if n.startswith("1/")}
         draws, probe = native.draws(weights, first, with_steps, rng) if with_noise else ([], [])
         exact = native.outputs("float64", "", weights, first, with_steps)
@@ -126,13 +127,16 @@ def of_model(
                     errors[part][name].append(rmse(after[part][name], wanted))
         for part, values in kept.items():
             ref.noise[part] = {name: numeric.noise_of(errors[part][name], a.size) for name, a in values.items()}
+        compared = SNAPSHOTS[0], comparable_step(ref)
+        for step in set(SNAPSHOTS) - set(compared):  # no rung looks at these, and they are most of a reference
+            del ref.values[f"weights/{step}"], ref.noise[f"weights/{step}"]
     return ref
 
 
 def of_exercise(session: Session, twin: Twin) -> Reference:
     """The reference of an exercise twin: its named outputs and their noise."""
     rng = np.random.default_rng(0)
-    inputs = exercise_inputs(twin)
+    inputs = session.exercise_inputs(twin.name)
     ref = Reference([], set(), {}, inputs, inputs)
     ref.values["forward"] = session.exercise(twin.name, inputs, "float64")
     draws = [session.exercise(twin.name, given) for given in [inputs, *(perturbed(inputs, rng) for _ in range(4))]]
@@ -154,6 +158,24 @@ def rounding_decides_gradients(draws: Sequence["Outputs"], exact: Arrays) -> boo
         for draw in draws
         for name, array in exact.items()
     )
+
+
+def comparable_step(ref: Reference) -> int:
+    """The last kept step at which native float32 twins are themselves still together.
+
+    A trajectory jumps at the first ReLU or max-pool that flips, natively too; beyond it, weights prove nothing.
+    """
+    last = SNAPSHOTS[0]
+    for step in (each for each in SNAPSHOTS if f"weights/{each}" in ref.values):
+        wanted = ref.values[f"weights/{step}"]
+        # Natives that diverge prove nothing; a reference without a value is to be seen.
+        if (
+            all(np.isfinite(array).all() for array in wanted.values())
+            and ref.apart[f"weights/{step}"] > LIMITS["steps"] / 3
+        ):
+            break
+        last = step
+    return last
 
 
 @dataclass

@@ -13,6 +13,7 @@ from typing import Any
 
 ENDING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name)]
 LEAST_MEMORY = 384 * 2**20  # bytes of addresses
+GONE = "the working folder is gone; change to one that exists"
 ONCE = 5.0  # seconds in which further signals change nothing: what the first began is being put in order
 
 
@@ -82,10 +83,8 @@ def run() -> int:
     from compare.cli.streams import say
     from twin.errors import INCOMPLETE, INTERNAL, USAGE, TwinError, shortage
 
-    try:
-        os.getcwd()
-    except OSError:
-        say("twin: the working folder is gone; change to one that exists")
+    if _folder_is_gone():
+        say(f"twin: {GONE}")
         return USAGE
     if too_little := _memory_limit():
         say(f"twin: {too_little}")
@@ -111,12 +110,23 @@ def run() -> int:
         if "_TWIN_COMPLETE" in os.environ and isinstance(error, KeyError | ValueError):
             say("twin: _TWIN_COMPLETE is set, but COMP_WORDS and COMP_CWORD are not as a shell sets them; unset it")
             return USAGE
+        if isinstance(error, FileNotFoundError) and _folder_is_gone():
+            say(f"twin: {GONE}")
+            return INCOMPLETE
         if cause := shortage(error):
             say(f"twin: {cause}; what was measured until then is kept")
             return INCOMPLETE
         words = " ".join(str(error).split())[:200]
         say(f"twin: a fault of its own, {type(error).__name__}: {words}; {_kept(error)}")
         return INTERNAL
+
+
+def _folder_is_gone() -> bool:
+    try:
+        os.getcwd()
+    except OSError:
+        return True
+    return False
 
 
 def _memory_limit() -> str:

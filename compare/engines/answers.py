@@ -88,6 +88,13 @@ class Built:
 
 
 @dataclass(frozen=True)
+class Drawn:
+    """The state of a random generator after it was drawn from, as NumPy has it."""
+
+    generator: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Order:
     """Paths of the layers in the order of execution."""
 

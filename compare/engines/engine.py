@@ -1,7 +1,9 @@
 """The engines: what runs a twin. Keras chooses its backend when imported, so an engine is a process."""
 
+import contextlib
 import functools
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -9,6 +11,7 @@ from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
+from compare.engines import guard
 from compare.record.machine import PRECISION
 from twin.errors import TwinError, unknown
 from twin.paths import ROOT
@@ -224,23 +227,47 @@ def parse_pythons(options: list[str]) -> dict[str, str]:
 def _missing_elsewhere(python: str, packages: tuple[str, ...]) -> tuple[str, ...]:
     """Ask another interpreter; find_spec imports nothing."""
     code = "import sys, importlib.util as u; print('missing', *[p for p in sys.argv[1:] if u.find_spec(p) is None])"
-    try:
-        answer = subprocess.run(
-            [python, "-c", code, *packages, "numpy", "safetensors"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            env=os.environ | {"PYTHONSAFEPATH": "1"},
-            timeout=ANSWER_SECONDS,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        why = (
-            f"no answer within {ANSWER_SECONDS:g} s" if isinstance(error, subprocess.TimeoutExpired) else error.strerror
-        )
-        raise TwinError(f"{python} does not run Python: {why}") from error
-    says = answer.stdout.split()
-    if answer.returncode != 0 or says[:1] != ["missing"] or not set(says[1:]) <= {*packages, "numpy", "safetensors"}:
-        last = (answer.stderr.strip() or answer.stdout.strip() or f"exit code {answer.returncode}").splitlines()[-1]
+    wanted = (*packages, "numpy", "safetensors")
+    status, lines = _said_by(python, "-c", code, *wanted)
+    says = next((line.split() for line in lines if line.split()[:1] == ["missing"]), [])
+    if status != 0 or not says or not set(says[1:]) <= set(wanted):
+        last = lines[-1] if lines else f"exit code {status}"
         raise TwinError(f"{python} does not run Python: {last[:200]}")
     return tuple(says[1:])
+
+
+def _said_by(python: str, *arguments: str) -> tuple[int, list[str]]:
+    """The exit code and the lines of a program that may be anything: it may not end, and may write without end.
+
+    Its pipe is read after it has ended, so one that writes more than a pipe holds has no answer. What it has started
+    ends with it.
+
+    Raises:
+        TwinError: when it cannot be started, or does not end in time.
+    """
+    try:
+        process = subprocess.Popen(
+            [python, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=os.environ | {"PYTHONSAFEPATH": "1"},
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise TwinError(f"{python} does not run Python: {error.strerror}") from error
+    guard.watch(process.pid)
+    assert process.stdout is not None
+    with process.stdout as pipe:
+        try:
+            status = process.wait(ANSWER_SECONDS)
+        except subprocess.TimeoutExpired as error:
+            raise TwinError(f"{python} does not run Python: no answer within {ANSWER_SECONDS:g} s") from error
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            guard.forget(process.pid)
+        os.set_blocking(pipe.fileno(), False)  # somebody may still hold its other end
+        text = pipe.read() or b""
+    return status, text.decode(errors="replace").strip().splitlines()

@@ -84,6 +84,20 @@ class Session:
         self.model = BuiltTwin(self, self.ask(answers.Built, "build", twin=twin, **fields).leaves)
         return self.model
 
+    def make_batches(self, twin: str, size: str, rng: np.random.Generator) -> Arrays:
+        """The ladder's batches, as `twin.batches.make_batches` draws them with that generator."""
+        state = dict(rng.bit_generator.state)
+        drawn, found = self.ask_for_both(answers.Drawn, "make_batches", twin=twin, size=size, generator=state)
+        try:
+            rng.bit_generator.state = drawn.generator
+        except (KeyError, TypeError, ValueError) as error:
+            raise self.worker.malformed(f"a generator's state that is none: {error!r}") from error
+        return found
+
+    def exercise_inputs(self, twin: str) -> Arrays:
+        """An exercise's inputs."""
+        return self.ask_for_arrays("exercise_inputs", twin=twin)
+
     def exercise(self, twin: str, inputs: Named, dtype: str = "float32") -> Arrays:
         """An exercise's named outputs."""
         return self.ask_for_arrays("exercise", {"inputs": inputs}, twin=twin, dtype=dtype)

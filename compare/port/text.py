@@ -10,6 +10,7 @@ from compare.port.check import Verdict
 from compare.port.folder import default_folder, has_bodies, other, read_progress
 from compare.port.hints import LEVELS
 from twin.catalogue import CHAPTERS
+from twin.errors import TwinError
 from twin.spec import Twin
 from twin.table import filled, fitted, table
 
@@ -97,7 +98,13 @@ def hinted(unit: str, level: int, lines: list[str], name: str) -> str:
 
 
 def steps(folder: Path) -> list[Step]:
-    """Every twin of the course with something to write, in its order."""
+    """Every twin of the course with something to write, in its order.
+
+    Raises:
+        TwinError: when there is something else than a folder.
+    """
+    if (folder.exists() or folder.is_symlink()) and not folder.is_dir():
+        raise TwinError(f"--in {folder}: this is no folder; give the folder that holds what you ported")
     found = []
     for chapter, twins in CHAPTERS.items():
         for twin in filter(has_bodies, twins):

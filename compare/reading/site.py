@@ -95,12 +95,12 @@ def build(
     measurements = newest(records)
     shown = {twin.name: content(twin, [each for each in measurements if each.twin == twin.name]) for twin in twins}
     files = {"style.css": style_sheet()} | {name: (TEMPLATES / name).read_text() for name in ASSETS}
+    if drawing:  # first: folders that lack something are told before the pages are made
+        files |= draw.scripts(*drawing) | {"draw.js": (TEMPLATES / "draw.js").read_text()}
     for language, place in LANGUAGES.items():
         pages = _pages(language, twins, shown, {each.twin for each in measurements}, drawing is not None)
         files |= {f"{place}{name}": text for name, text in pages.items()}
     files |= {f"{twin.name}.ipynb": notebook.text(twin, repository) for twin in twins}
-    if drawing:
-        files |= draw.scripts(*drawing) | {"draw.js": (TEMPLATES / "draw.js").read_text()}
     for name, text in files.items():
         write_text(out / name, text, "OUT", records)
     pictures = {f"pictures/{each.file}": each.file for name, each in drawn.every().items() if name in shown}

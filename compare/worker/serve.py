@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from compare.worker import stand_in
+from compare.worker.batches import Batches
 from compare.worker.context import Context
 from compare.worker.exporting import Exporting
 from compare.worker.foreign import Foreign
@@ -26,7 +27,7 @@ from twin.endings import register
 from twin.errors import TwinError, shortage
 
 EXHAUSTED = ("RESOURCE_EXHAUSTED", "ResourceExhausted")  # what JAX and TensorFlow say
-GROUPS: tuple[type, ...] = (Framework, Model, Training, Timing, Learner, Foreign, Exporting)
+GROUPS: tuple[type, ...] = (Framework, Batches, Model, Training, Timing, Learner, Foreign, Exporting)
 
 
 def operation(groups: Sequence[Any], op: str) -> Any:

@@ -19,6 +19,10 @@ class Stopped(Exception):
     """The training cannot go on."""
 
 
+class Diverged(Exception):
+    """An output of the model is not finite."""
+
+
 class Reached(Exception):
     """The training has reached its target."""
 
@@ -90,7 +94,6 @@ class Progress:
     losses: dict[str, list[float]] = field(default_factory=dict)  # by name, one each epoch
     marks: list[float] = field(default_factory=list)  # the clock at the end of each epoch
     outputs: dict[str, np.ndarray] = field(default_factory=dict)  # on the test rows, as last measured
-    has_nan: bool = False  # of the outputs
 
     def report(self, epoch: int, values: dict[str, float]) -> None:
         """Note an epoch's losses and tell the parent.
@@ -110,14 +113,16 @@ class Progress:
             raise Reached
 
     def learned(self) -> float:
-        """The twin's metric on the test rows; NaN where the model gives NaN, of which argmax makes a class."""
-        self.has_nan = False
-        value = getattr(metrics, self.context.run.twin.metric.name)(self._predict, self.dataset.test)
-        return math.nan if self.has_nan else value
+        """The twin's metric on the test rows; NaN where an output is not finite, of which argmax makes a class."""
+        try:
+            return getattr(metrics, self.context.run.twin.metric.name)(self._predict, self.dataset.test)
+        except Diverged:
+            return math.nan
 
     def _predict(self, given: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         self.outputs.update(self.context.train.predict(self.context.run, given))
-        self.has_nan |= any(bool(np.isnan(array).any()) for array in self.outputs.values() if array.dtype.kind == "f")
+        if not all(np.isfinite(array).all() for array in self.outputs.values() if array.dtype.kind == "f"):
+            raise Diverged
         return self.outputs
 
 

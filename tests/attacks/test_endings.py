@@ -158,6 +158,7 @@ main.main()
             ("raise MemoryError", 3, "twin: Cannot allocate memory; what was measured until then is kept"),
             ("raise OSError(28, 'x')", 3, "twin: No space left on device"),
             ("with open('/dev/full', 'w') as file: file.write('x')", 3, "twin: No space left on device"),
+            ("import os; os.mkdir('x'); os.chdir('x'); os.rmdir('../x'); os.getcwd()", 3, "the working folder is gone"),
             ("raise KeyboardInterrupt", 130, ""),
         ],
         2,

@@ -12,6 +12,7 @@ from hypothesis.extra import numpy as hnp
 
 from compare.check import ladder
 from compare.check.reference import SNAPSHOTS, Reference, farthest
+from compare.reading import shapes
 from compare.record.measurement import benches_of, checks_of
 from compare.record.record import read_record
 from compare.stats import ratios
@@ -19,6 +20,8 @@ from compare.verify import axes
 from compare.verify.losses import Losses, _apart
 from compare.worker.training import Progress
 from tests.helpers.attack import fake, left_of, mostly_long
+from twin import data
+from twin.catalogue import TWINS, find
 from twin.numeric import distance, noise_floor
 
 LIMITS = ladder.Limits(False, {})
@@ -155,16 +158,35 @@ def test_a_loss_that_is_not_finite_is_a_finding(value, sides):
     assert not far <= 1e-4
 
 
-@pytest.mark.parametrize("value", [math.nan, 0.5])
-def test_a_metric_of_outputs_that_are_no_numbers_is_none(value):
+METRICS = {twin.metric.name: twin.name for twin in reversed(TWINS.values()) if twin.metric}
+
+
+def learned(twin, dataset, name="", value=0.0):
+    """The twin's metric of a model whose outputs are zeros, with that value in one of them."""
+    kept = json.loads(shapes.FILE.read_text())[twin.name]["keras"]["outputs"]
+
+    def predict(run, given):
+        rows = len(given[next(iter(twin.inputs))])
+        outputs = {each: np.zeros((rows, *shape[1:]), np.float32) for each, shape in kept.items()}
+        if name:
+            outputs[name].flat[-1] = value
+        return outputs
+
+    context = SimpleNamespace(run=SimpleNamespace(twin=twin), train=SimpleNamespace(predict=predict))
+    return Progress(context, dataset, 1, ()).learned(), list(kept)
+
+
+@pytest.mark.parametrize("metric", mostly_long(METRICS, 3))
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_no_metric_makes_a_number_of_outputs_that_are_none(metric):
     """An argmax of NaN is a class, and an accuracy of such classes would be a number."""
-    outputs = np.eye(4)
-    outputs[1, 2] = value
-    run = SimpleNamespace(twin=SimpleNamespace(metric=SimpleNamespace(name="accuracy")))
-    train = SimpleNamespace(predict=lambda run, given: {"y": outputs})
-    dataset = SimpleNamespace(test={"x": np.zeros((4, 2)), "y": np.arange(4)})
-    learned = Progress(SimpleNamespace(run=run, train=train), dataset, 1, ()).learned()
-    assert learned == 1.0 if value == 0.5 else math.isnan(learned)
+    twin = find(METRICS[metric])
+    dataset = data.load(twin.data, twin.data_options)
+    sound, outputs = learned(twin, dataset)
+    assert math.isfinite(sound)
+    for name in outputs:
+        for value in VALUES.values():
+            assert math.isnan(learned(twin, dataset, name, value)[0])
 
 
 def planted(folder, command, plant, name):

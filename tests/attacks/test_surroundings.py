@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-from tests.helpers.attack import CHECK, fake, mostly_long
+from compare.engines import guard
+from tests.helpers.attack import CHECK, fake, left_of, mostly_long, wait_until
 from tests.helpers.command import environment
 
 NAMES = (
@@ -67,7 +68,6 @@ def test_models_in_files_that_are_called_as_frameworks_are_verified(hostile):
 
 
 INTERPRETERS = {
-    "sleeps": ("#!/bin/sh\nexec sleep 600\n", "does not run Python"),
     "prints bytes": ("#!/bin/sh\nprintf '\\377\\376\\000'\n", "does not run Python"),
     "prints words": ("#!/bin/sh\necho missing everything\n", "does not run Python: missing everything"),
     "says nothing": ("#!/bin/sh\n", "does not run Python: exit code 0"),
@@ -76,7 +76,7 @@ INTERPRETERS = {
 }
 
 
-@pytest.mark.parametrize("kind", mostly_long([each for each in INTERPRETERS if each != "sleeps"]))
+@pytest.mark.parametrize("kind", mostly_long(INTERPRETERS))
 @pytest.mark.parametrize("command", ["check", "doctor"])
 def test_an_interpreter_that_is_none_is_one_line(kind, command, tmp_path):
     text, says = INTERPRETERS[kind]
@@ -89,16 +89,46 @@ def test_an_interpreter_that_is_none_is_one_line(kind, command, tmp_path):
     assert len(answer.stderr.strip().splitlines()) == 1
 
 
-def test_an_interpreter_that_does_not_answer_is_one_line(tmp_path, monkeypatch):
+UNANSWERED = {
+    "sleeps": "exec sleep 600",
+    "writes without end": "exec yes",
+    "leaves a child": "sleep 600 & sleep 600",
+}
+
+
+def started(folder):
+    """What is left of a program, the shell that watches over this process's workers not counted."""
+    return [each for each in left_of(folder) if guard.SCRIPT not in each]
+
+
+@pytest.mark.parametrize("kind", UNANSWERED)
+def test_an_interpreter_that_does_not_answer_is_one_line_and_is_ended(kind, tmp_path, monkeypatch):
     from compare.engines import engine
     from twin.errors import TwinError
 
     monkeypatch.setattr(engine, "ANSWER_SECONDS", 0.3)
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
     program = tmp_path / "python"
-    program.write_text(INTERPRETERS["sleeps"][0])
+    program.write_text(f"#!/bin/sh\n{UNANSWERED[kind]}\n")
     program.chmod(0o755)
     with pytest.raises(TwinError, match=r"does not run Python: no answer within 0\.3 s"):
         engine.choose(["torch"], {"torch": str(program)})
+    wait_until(lambda: started(tmp_path) == [])
+
+
+def test_what_an_interpreter_has_started_ends_with_it(tmp_path, monkeypatch):
+    from compare.engines import engine
+    from twin.errors import TwinError
+
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    program = tmp_path / "python"
+    program.write_text("#!/bin/sh\nsleep 600 & exit 0\n")
+    program.chmod(0o755)
+    with pytest.raises(TwinError, match="does not run Python: exit code 0"):
+        engine.choose(["torch"], {"torch": str(program)})
+    wait_until(lambda: started(tmp_path) == [])
 
 
 def test_a_library_that_only_measuring_needs_is_named_where_it_is_missing(monkeypatch):

@@ -48,6 +48,8 @@ TABLE = [
     ("twin report nope-%s-%d.json", 2, "nope-%s-%d.json"),
     (": > a.py; : > b.py; twin verify a.py:x b.py:y --data good.json", 2, "--data cannot read good.json"),
     ("sed 's/\"rel_l2\":[^,]*/\"rel_l2\": -1/' good.json > x; twin report x", 2, "a distance that is not negative"),
+    ("twin path --in good.json", 2, "this is no folder"),
+    ("twin path --in loop", 2, "this is no folder"),
     ("twin check ../../etc/passwd", 2, "unknown twin"),
     ("twin check tensors --python torch=/tmp", 2, "no program"),
     ("twin weights lenet --from good.json --to x.pt", 2, "expected a file that ends in"),

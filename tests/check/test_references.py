@@ -2,18 +2,20 @@
 
 import gc
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from compare.check import climb, ladder
+from compare.check import climb, ladder, reference
 from compare.check import run as check
-from compare.check.reference import Reference
+from compare.check.reference import SNAPSHOTS, Reference
 from compare.engines import guard
 from compare.engines.engine import ENGINES
 from compare.engines.pool import Pool, Settings
 from compare.engines.process import WorkerFailed
 from compare.record.measurement import CheckMeasurement
+from twin import batches, data
 from twin.catalogue import find
 
 
@@ -73,6 +75,43 @@ def test_a_reference_that_failed_is_no_ones_to_compare_with(references):
 def test_layers_that_the_reference_did_not_keep_are_not_asked_for():
     """At the published size all layers' values are gigabytes, and nothing is there to compare them with."""
     failed = ladder.broken("forward", "outputs differ")
-    reference = Reference([], set(), {}, {}, {})
-    found = climb._with_first_difference(failed, None, reference, ladder.Limits(False, {}), find("mlp"))  # no model
+    known = Reference([], set(), {}, {}, {})
+    found = climb._with_first_difference(failed, None, known, ladder.Limits(False, {}), find("mlp"))  # no model
     assert found is failed
+
+
+@pytest.fixture
+def session():
+    """With a worker that takes transfer_learning for one Linear layer."""
+    pool = Pool(Settings())
+    yield pool.start(replace(ENGINES["torch"], packages=(), module="tests.helpers.fake_model"), "cpu")
+    pool.close()
+
+
+def test_batches_of_a_worker_are_those_that_its_generator_would_draw_here(session):
+    twin, here, there = find("transfer_learning"), np.random.default_rng(3), np.random.default_rng(3)
+    for _ in range(2):
+        wanted = batches.make_batches(twin, twin.ladder_arguments("small"), "small", here)
+        found = session.make_batches(twin.name, "small", there)
+        assert found.keys() == wanted.keys()
+        for name, array in wanted.items():
+            np.testing.assert_array_equal(found[name], array, strict=True)
+    assert here.random() == there.random()
+    found = session.exercise_inputs("pooling")
+    for name, array in batches.exercise_inputs(find("pooling")).items():
+        np.testing.assert_array_equal(found[name], array, strict=True)
+
+
+def test_a_reference_holds_no_data_and_no_weights_that_no_rung_compares(session, monkeypatch):
+    """What is made of a data set and thrown away, and four of five snapshots, were most of the memory of a check."""
+
+    def loaded(*_):
+        raise AssertionError("data was loaded in this process")
+
+    monkeypatch.setattr(data, "load", loaded)
+    found = reference.of_model(session, find("transfer_learning"), "small", 0, with_steps=True)
+    last = reference.comparable_step(found)
+    kept = {f"weights/{step}" for step in (SNAPSHOTS[0], last)}
+    assert {part for part in found.values if part.startswith("weights/")} == kept
+    assert {part for part in found.noise if part.startswith("weights/")} == kept
+    assert last == max(SNAPSHOTS)

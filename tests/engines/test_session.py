@@ -190,6 +190,12 @@ REQUESTS = {  # operation -> a request of a built model, what the worker answers
     "read_file": (lambda model: model.read_file({}, Path("a.pt")), {}, WEIGHTS),
     "write_file": (lambda model: model.write_file({}, Path("a.pt"), "twin", WEIGHTS), {}, None),
     "answer_of_applications": (lambda model: model.answer_of_applications({}, Path("a.h5"), X), {}, {"y": np.ones(2)}),
+    "make_batches": (
+        lambda model: model.session.make_batches("mlp", "small", np.random.default_rng(0)),
+        {"generator": np.random.default_rng(1).bit_generator.state},
+        X,
+    ),
+    "exercise_inputs": (lambda model: model.session.exercise_inputs("pooling"), {}, X),
     "exercise": (lambda model: model.session.exercise("pooling", X), {}, {"y": np.ones(2)}),
     "probe": (lambda model: model.session.probe("losses", "mean", X), {}, {"y": np.ones(2)}),
     "replace_module": (lambda model: model.session.replace_module("mlp", "", None, [], 3.0), {}, None),
