@@ -23,6 +23,8 @@ from twin.spec import Twin
 
 # Before a framework is imported here: beside the background, two threads would wait for each other more than they work.
 os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+# Keras in the process of the tests runs on PyTorch, whichever test imports it first.
+os.environ["KERAS_BACKEND"] = "torch"
 
 # pytest-xdist tells its processes how wide the terminal is, and a command would fold its lines to that.
 os.environ.pop("COLUMNS", None)

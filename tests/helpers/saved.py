@@ -1,7 +1,7 @@
-"""`python -m tests.helpers.saved NAMES`: twins written to files and read again; a JSON line each: what differs.
+"""`python -m tests.helpers.saved ENGINE NAMES`: twins written to files and read again; a JSON line each: what differs.
 
-The engine is the one whose environment this runs in: Keras twins are saved as `.keras`, PyTorch twins as a state dict
-and as an exported program.
+Keras twins are saved as `.keras`, PyTorch twins as a state dict and as an exported program; Keras's backend is the one
+of the environment that this runs in.
 With `--damaged`, what was read is changed before it is compared.
 """
 
@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from compare.engines.engine import ENGINES
 from compare.worker.model import with_tuples
 from twin.batches import data_options, drawn, perturb_constants
 from twin.catalogue import find
@@ -114,9 +115,9 @@ def of_torch(twin, folder):
 if __name__ == "__main__":
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    one = of_keras if os.environ.get("KERAS_BACKEND") else of_torch
+    one = of_keras if ENGINES[sys.argv[1]].side == "keras" else of_torch
     with tempfile.TemporaryDirectory() as folder:
-        for name in [argument for argument in sys.argv[1:] if argument != "--damaged"]:
+        for name in [argument for argument in sys.argv[2:] if argument != "--damaged"]:
             try:
                 differences = one(find(name), Path(folder))
             except Exception as error:

@@ -1,15 +1,12 @@
 """The files of Keras's backends have the same functions, and nothing else of keras_impl asks which backend runs."""
 
 import ast
-import os
 import re
 
 import pytest
 
 from compare.engines.engine import ENGINES
 from twin.paths import ROOT
-
-os.environ.setdefault("KERAS_BACKEND", "torch")
 
 FOLDER = ROOT / "keras_impl" / "backend"
 EACH = sorted({engine.backend for engine in ENGINES.values()} - {""})

@@ -1,10 +1,7 @@
 """The bridge, layer type by layer type: exact round trips, equal outputs, and loud failures."""
 
-import os
 from dataclasses import replace
 from types import SimpleNamespace
-
-os.environ.setdefault("KERAS_BACKEND", "torch")
 
 import keras
 import numpy as np

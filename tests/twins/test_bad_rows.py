@@ -1,9 +1,6 @@
 """Rows that a model cannot take are refused by both sides in the same line, in training and in use."""
 
-import os
 import re
-
-os.environ.setdefault("KERAS_BACKEND", "torch")
 
 import numpy as np
 import pytest

@@ -3,10 +3,7 @@
 The counts are computed from the papers' tables, not from our layers.
 """
 
-import os
 from itertools import pairwise
-
-os.environ.setdefault("KERAS_BACKEND", "torch")
 
 import keras
 import numpy as np

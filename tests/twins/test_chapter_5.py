@@ -6,10 +6,7 @@ Keras gives the same.
 
 import base64
 import io
-import os
 from functools import cache
-
-os.environ.setdefault("KERAS_BACKEND", "torch")
 
 import keras
 import numpy as np

@@ -6,12 +6,9 @@ that Keras gives the same.
 
 import base64
 import io
-import os
 import sys
 from datetime import datetime, timedelta
 from itertools import product
-
-os.environ.setdefault("KERAS_BACKEND", "torch")
 
 import keras
 import numpy as np

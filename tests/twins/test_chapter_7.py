@@ -3,10 +3,6 @@
 PyTorch's side is held against torchvision, TensorFlow and NumPy; the ladder has shown that Keras gives the same.
 """
 
-import os
-
-os.environ.setdefault("KERAS_BACKEND", "torch")
-
 import numpy as np
 import pytest
 import torch

@@ -4,9 +4,6 @@ Keras runs on PyTorch here; the ladder shows that its other backends give the sa
 """
 
 import math
-import os
-
-os.environ.setdefault("KERAS_BACKEND", "torch")
 
 import keras
 import numpy as np

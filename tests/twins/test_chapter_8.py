@@ -3,10 +3,6 @@
 Both sides' own functions are held against independent referees.
 """
 
-import os
-
-os.environ.setdefault("KERAS_BACKEND", "torch")
-
 import numpy as np
 import pytest
 import torch

@@ -6,10 +6,7 @@ which of ours is said by twin.layouts for `keras.applications`, and by a table h
 weights on its own side and, over the bridge, on the other.
 """
 
-import os
 import re
-
-os.environ.setdefault("KERAS_BACKEND", "torch")
 
 import keras
 import numpy as np

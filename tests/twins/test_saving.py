@@ -17,7 +17,7 @@ pytestmark = pytest.mark.framework
 @functools.cache
 def differences(engine: str, names: tuple[str, ...]) -> dict[str, list[str]]:
     """What is not the same after reading, of each of the twins."""
-    lines = aside.run(engine, "-m", "tests.helpers.saved", *names).splitlines()
+    lines = aside.run(engine, "-m", "tests.helpers.saved", engine, *names).splitlines()
     return {line["twin"]: line["differences"] for line in map(json.loads, lines)}
 
 
