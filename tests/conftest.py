@@ -77,9 +77,7 @@ def pytest_generate_tests(metafunc):
         measurements = training.plan(models, engines_of(metafunc.config), "cpu", [0])
         if not metafunc.config.getoption("--engine"):
             measurements = [c for c in measurements if c.engine in ("torch", INSTEAD if c.twin in SLOW else KERAS)]
-        # Of a training that -m leaves out anyway, no data is loaded to say how long it is.
-        chosen = "not framework" not in metafunc.config.option.markexpr
-        long = {twin.name for twin in models if chosen and work.is_long(twin)}
+        long = {twin.name for twin in models if work.is_long(twin)}
         marks = [[pytest.mark.long] if measurement.twin in long else [] for measurement in measurements]
         given = [
             pytest.param(measurement, marks=mark, id=_id(measurement))

@@ -85,6 +85,11 @@ def boxes(twin: Twin) -> list[Box]:
     return dataflow.read(found["boxes"]) if found and found["digest"] == digest(twin) else []
 
 
+def training_rows(twin: Twin) -> int | None:
+    """How many rows a model was trained on when it was measured; None where it was not, or is an exercise."""
+    return _kept(FILE).get(twin.name, {}).get("rows")
+
+
 def digest(twin: Twin) -> str:
     """A digest of what the shapes depend on: both files without comments, what they borrow, and the size."""
     code = [_code(ROOT / path_of(side, twin)) for side in SIDES]
@@ -101,7 +106,7 @@ def measure(twins: Iterable[Twin], timeout: float = 300) -> None:
     from compare.engines.process import WorkerFailed
 
     twins = list(twins)
-    found: dict[str, dict[str, Any]] = {twin.name: {"digest": digest(twin)} for twin in twins}
+    found: dict[str, dict[str, Any]] = {twin.name: {"digest": digest(twin)} | _rows(twin) for twin in twins}
     flows: dict[str, dict[str, Any]] = {}
     pool = Pool(Settings(timeout=timeout))
     try:
@@ -169,6 +174,15 @@ def _measured(session: Any, twin: Twin) -> dict[str, Any]:
     layers = [[path, *sizes[path], *shapes, _owner(path, sizes)] for path, shapes in {**ran, **idle}.items()]
     outputs = {name: _batch(shape, rows) for name, shape in answer.outputs.items()}
     return {"layers": layers, "outputs": outputs, "parameters": sizes[""][1]}
+
+
+def _rows(twin: Twin) -> dict[str, int]:
+    """How many rows a model is trained on, as shapes.json has it."""
+    from twin.data import load
+
+    if twin.kind == "exercise":
+        return {}
+    return {"rows": len(next(iter(load(twin.data, twin.data_options).train.values())))}
 
 
 def _flow(session: Any, twin: Twin) -> list[dict[str, Any]]:

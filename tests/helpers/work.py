@@ -8,7 +8,6 @@ for each call of a layer in a step fit what native PyTorch took on one core of a
 import math
 
 from compare.reading import shapes
-from twin import data
 from twin.batches import BATCH
 from twin.spec import Twin
 
@@ -17,13 +16,12 @@ LONG = 6.0
 
 def is_long(twin: Twin) -> bool:
     """Whether its training belongs to `make test-long`; one that was never measured does."""
-    measured = shapes.of(twin)
-    return measured is None or training_seconds(twin, measured["torch"]) > LONG
+    measured, rows = shapes.of(twin), shapes.training_rows(twin)
+    return measured is None or rows is None or training_seconds(twin, measured["torch"], rows) > LONG
 
 
-def training_seconds(twin: Twin, measured: shapes.Measured) -> float:
-    """Processor time of a training in native PyTorch, in seconds."""
-    rows = len(next(iter(data.load(twin.data, twin.data_options).train.values())))
+def training_seconds(twin: Twin, measured: shapes.Measured, rows: int) -> float:
+    """Processor time of a training on so many rows in native PyTorch, in seconds."""
     steps = math.ceil(rows / twin.batch_size) * twin.epochs
     multiply_adds = rows * twin.epochs * sum(layer.parameters * positions(layer.output) for layer in measured.leaves())
     return 0.07e-9 * multiply_adds + 0.2e-3 * steps * len(measured.leaves())

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from compare.reading.shapes import of as shapes_of
+from compare.reading.shapes import training_rows
 from twin import data, rows
 from twin.catalogue import TWINS
 from twin.spec import AXES, Twin
@@ -54,6 +55,12 @@ def test_data_has_provenance_and_two_parts(shared):
     if shared.models:  # an exercise's data are its inputs, of any lengths
         for part in (dataset.train, dataset.test):
             assert len({len(array) for array in part.values()}) == 1
+
+
+def test_the_rows_that_were_measured_are_the_rows_there_are(shared):
+    for twin in shared.models:
+        rows = len(next(iter(shared.dataset.train.values())))
+        assert training_rows(twin) == rows, f"measure it anew: twin show {twin.name} --measure"
 
 
 def test_data_is_the_same_when_it_is_loaded_again(shared):
