@@ -22,6 +22,7 @@ TWINS = ["conv2d_by_hand", "pooling"]
 
 
 @pytest.mark.skipif(find_spec("ray") is None, reason="the extra is not installed")
+@pytest.mark.long
 @pytest.mark.framework
 def test_a_run_on_ray_gives_what_a_run_here_gives(tmp_path):
     """That both twins agree without Ray is shown by test_ladder.py."""

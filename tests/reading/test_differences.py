@@ -28,14 +28,21 @@ from twin.errors import TwinError
 from twin.paths import ROOT
 
 BACKENDS = ("tensorflow", "jax", "torch")
-CASES = [(row, backend) for row in ROWS.values() for backend in BACKENDS if row.is_about(backend)]
+CASES = [
+    pytest.param(row, backend, marks=[] if backend == "torch" else [pytest.mark.long], id=f"{row.name}-{backend}")
+    for row in ROWS.values()
+    for backend in BACKENDS
+    if row.is_about(backend)
+]
 REAL = [row for row in ROWS.values() if row.kind != "none"]
 
 
 @pytest.fixture(scope="module")
 def measured(request):
-    """All rows, on the chosen engines that are installed."""
-    names = request.config.getoption("--engine") or list(ENGINES)
+    """All rows, on the chosen engines that are installed; without a long test, natively and on PyTorch alone."""
+    asked = [item for item in request.session.items if "measured" in item.fixturenames]
+    every = any(item.get_closest_marker("long") for item in asked)
+    names = request.config.getoption("--engine") or (list(ENGINES) if every else ["torch", "keras-torch"])
     engines = [engine for name, engine in ENGINES.items() if name in names and not engine.missing()]
     if ENGINES["torch"].missing() or all(engine.side == "torch" for engine in engines):
         pytest.skip("a difference takes PyTorch and a Keras engine")
@@ -55,7 +62,7 @@ def finding(measured, row, backend) -> Finding:
     return found[backend]
 
 
-@pytest.mark.parametrize(("row", "backend"), CASES, ids=lambda value: getattr(value, "name", value))
+@pytest.mark.parametrize(("row", "backend"), CASES)
 @pytest.mark.framework
 def test_a_row_holds(row, backend, finding):
     recorded = row.gap_on(backend)
@@ -76,6 +83,7 @@ def test_a_row_holds(row, backend, finding):
     assert finding.agrees(row)
 
 
+@pytest.mark.long
 @pytest.mark.framework
 def test_the_document_is_what_the_command_writes_now(measured):
     findings, versions = measured

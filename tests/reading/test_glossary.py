@@ -28,8 +28,9 @@ ASK = (
 
 @pytest.fixture(scope="module")
 def answers(request, tmp_path_factory):
-    """Engine -> what each entry's lines give, in a process of its own."""
-    wanted = request.config.getoption("--engine") or list(ENGINES)
+    """Engine -> what each entry's lines give, in a process of its own; of those engines that a test asks for."""
+    asked = {item.callspec.params["engine"] for item in request.session.items if "answers" in item.fixturenames}
+    wanted = request.config.getoption("--engine") or asked
     names = [name for name in ("torch", *KERAS) if name in {*wanted, "torch"} and not ENGINES[name].missing()]
     folder = tmp_path_factory.mktemp("answers")
 
@@ -50,7 +51,9 @@ def far(ours: np.ndarray, theirs: np.ndarray) -> str:
     return "" if np.allclose(ours, theirs, rtol=1e-5, atol=1e-6) else f"{ours} and {theirs}"
 
 
-@pytest.mark.parametrize("engine", KERAS)
+@pytest.mark.parametrize(
+    "engine", [pytest.param(name, marks=[] if name == "keras-torch" else [pytest.mark.long]) for name in KERAS]
+)
 @pytest.mark.framework
 def test_both_sides_give_the_same(answers, engine):
     if engine not in answers or "torch" not in answers:

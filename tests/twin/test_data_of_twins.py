@@ -63,6 +63,7 @@ def test_the_rows_that_were_measured_are_the_rows_there_are(shared):
         assert training_rows(twin) == rows, f"measure it anew: twin show {twin.name} --measure"
 
 
+@pytest.mark.long
 def test_data_is_the_same_when_it_is_loaded_again(shared):
     twin, dataset = shared.twins[0], shared.dataset
     again = data.load(twin.data, twin.data_options)

@@ -42,11 +42,15 @@ KERAS = [name for name, engine in ENGINES.items() if engine.side == "keras"]
 
 
 @pytest.fixture(scope="module")
-def printed():
-    return aside.run_each(KERAS, str(ROOT / "tests" / "helpers" / "keras_chapter_4.py"))
+def printed(request):
+    asked = {item.callspec.params["keras_says"] for item in request.session.items if "printed" in item.fixturenames}
+    return aside.run_each(asked, str(ROOT / "tests" / "helpers" / "keras_chapter_4.py"))
 
 
-@pytest.fixture(scope="module", params=KERAS)
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=[] if name == "keras-torch" else [pytest.mark.long]) for name in KERAS],
+)
 def keras_says(request, printed):
     """What tests/helpers/keras_chapter_4.py finds out on that backend."""
     return json.loads(printed[request.param].result().splitlines()[-1])
