@@ -114,9 +114,8 @@ def test_what_people_call_an_engine_is_understood():
     assert {named(each) for each in ("tf", "jax", "pytorch", "keras-torch")} == set(ENGINES)
 
 
-@pytest.mark.parametrize(
-    "example", [pytest.param(each, marks=[pytest.mark.slow] if " site " in each else []) for each in EXAMPLES]
-)
+@pytest.mark.slow  # a process of its own for each
+@pytest.mark.parametrize("example", EXAMPLES)
 def test_every_example_runs(example, tmp_path, monkeypatch):
     """From its words to its answer, but for the workers: these end as soon as they are started."""
     if "notebook" in example:

@@ -124,7 +124,9 @@ class English(HTMLParser):
             self.found.append(data.strip())
 
 
-@pytest.mark.parametrize("page", ["index", "glossary", "differences", "lenet", "tensors", "vit", "gan"])
+@pytest.mark.parametrize(
+    "page", [pytest.param("index", marks=pytest.mark.slow), "glossary", "differences", "lenet", "tensors", "vit", "gan"]
+)
 def test_what_is_english_on_a_korean_page_says_so(folder, page):
     text = (folder / "ko" / f"{page}.html").read_text(encoding="utf-8")
     assert text.startswith('<!doctype html>\n<html lang="ko"')

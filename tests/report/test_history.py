@@ -105,6 +105,7 @@ def test_a_command_names_what_is_not_the_default():
     assert "--seed 5" in repeat.train([each for each in trained if each.seed == 5], {})
 
 
+@pytest.mark.slow
 @needs_chromium
 def test_tables_sort_and_commands_can_be_copied(three, tmp_path):
     file = tmp_path / "report.html"
