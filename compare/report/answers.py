@@ -1,4 +1,4 @@
-"""What records answer, before any table: do the engines agree, which is fastest, do they learn equally well.
+"""What records answer, before any table: do the engines agree, which is fastest, do they learn, do exports answer.
 
 Terminal, Markdown and page show these sentences. They are computed here and nowhere else.
 """
@@ -13,10 +13,12 @@ from compare.engines.engine import REFERENCE
 from compare.record.measurement import (
     BenchMeasurement,
     CheckMeasurement,
+    ExportMeasurement,
     Measurement,
     TrainMeasurement,
     benches_of,
     checks_of,
+    exports_of,
     trainings_of,
 )
 from compare.record.results import RungName, SpeedRatio
@@ -62,7 +64,7 @@ class Answer:
 def answers(
     measurements: Sequence[Measurement], compared: "Sequence[Comparison]", settings: Mapping[str, Any] | None = None
 ) -> list[Answer]:
-    """At most three: on what was planned, whatever came of it.
+    """One for each kind of measurement: on what was planned, whatever came of it.
 
     Args:
         measurements: of one machine and one version of everything.
@@ -77,6 +79,8 @@ def answers(
         found.append(_speed(benches, settings or {}))
     if trainings := trainings_of(planned):
         found.append(_learning(trainings, compared))
+    if files := exports_of(planned):
+        found.append(_files(files))
     return found
 
 
@@ -350,3 +354,22 @@ def _unlike(group: Sequence[BenchMeasurement], engine: str, reference: str) -> s
 
 def _pairs(count: int) -> str:
     return f"{plural(count, 'other pair')}"
+
+
+def _files(files: Sequence[ExportMeasurement]) -> Answer:
+    question = "Do exported files answer as their models?"
+    found = [each for each in files if each.status in ("ok", "failed")]
+    if not found:
+        return Answer(question, "Not known", "no file was run.")
+    right = [
+        each.result.worst for each in found if each.status == "ok" and each.result and each.result.worst is not None
+    ]
+    wrong = list(
+        dict.fromkeys(f"{each.twin} from {each.engine} as {each.format}" for each in found if each.status != "ok")
+    )
+    within = f", within {max(right):.0e} (relative L2)" if right else ""
+    said = f"{len(right)} of {plural(len(found), 'file')} {'does' if len(right) == 1 else 'do'}{within}"
+    if not wrong:
+        return Answer(question, "Yes", f"{said}.", "good")
+    told = joined(wrong) if len(wrong) <= NAMED else f"{len(wrong)}, such as {wrong[0]}"
+    return Answer(question, "Not all" if right else "No", f"{said}; not {told}.", "bad")

@@ -105,11 +105,13 @@ def _part(part: Part, prefix: str) -> dict[str, Any]:
         "records": [_record(source) for source in part.sources],
         "versions": _versions(part),
         "threads": sorted({result.threads for result in results if result.threads}),
-        "dtypes": sorted({each.dtype for each in measurements}),
+        "dtypes": sorted({each.dtype for each in part.measurements}),
         "provenances": _by_provenance(measurements),
-        "answers": answers(measurements, compared, _settings(part)),
+        "answers": answers(part.measurements, compared, _settings(part)),
         "disturbances": [each for source in part.sources for each in source.record.disturbances],
-        "open": page_overview.unfinished(measurements),
+        "open": page_overview.unfinished(
+            [each for each in part.measurements if each.status not in ("not_offered", "unsupported")]
+        ),
         "engines": [page_overview.engine_row(engine, measurements, compared) for engine in engines],
         "heads": engines,
         "questions": list(dict.fromkeys(answer.question for of_twin in told.values() for answer in of_twin)),

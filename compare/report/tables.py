@@ -42,10 +42,10 @@ def of_record(record: Record, explain: bool = False) -> str:
     checks, benches, trainings = checks_of(measurements), benches_of(measurements), trainings_of(measurements)
     if record.command == "line":
         return "\n\n".join([line_table(trainings), line_summary(trainings), *map(hanging, troubles(measurements))])
-    if files := exports_of(measurements):
-        return exports.text(files, explain)
     compared = comparisons(measurements)
     parts = ["\n".join(hanging(str(each)) for each in answers(measurements, compared, record.settings))]
+    if files := exports_of(measurements):
+        return "\n\n".join([*parts, exports.text(files, explain)])
     parts.append("\n".join(map(hanging, record.disturbances)))
     if checks:
         parts += [check_table(checks), *([check_summary()] if explain else [])]

@@ -8,6 +8,7 @@ from compare.record.record import SCHEMA, Record
 from compare.record.results import ExportError, ExportResult
 from compare.record.schema import from_plain, to_plain
 from compare.report import diff, exports, figures, markdown, page, tables
+from compare.report.answers import answers
 from compare.report.figures import Source
 from tests.helpers.command import twin
 
@@ -85,6 +86,34 @@ def test_every_report_has_the_cells():
     rows = figures.figures(sources)
     assert any(row.quantity == "onnx, 16 rows: relative L2 from the model" and row.value == 3e-7 for row in rows)
     assert any(row.status == "unsupported" and row.value is None for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        ([cell("lenet", "torch", "onnx")], "Yes: 1 of 1 file does, within 3e-07 (relative L2)."),
+        (
+            [cell("lenet", "torch", "onnx"), cell("vit", "torch", "onnx", "failed", "lost activation")],
+            "Not all: 1 of 2 files does, within 3e-07 (relative L2); not vit from torch as onnx.",
+        ),
+        ([cell("lenet", "torch", "onnx", "unsupported", "no such operator")], "Not known: no file was run."),
+    ],
+)
+def test_every_report_begins_with_what_became_of_the_files(cells, said):
+    source = Source("run", record(*cells))
+    (answer,) = answers(cells, [], {})
+    assert f"{answer.short}: {answer.text}" == said
+    assert tables.of_record(source.record).startswith(answer.question)
+    assert f"**{answer.question}** {said}" in markdown.of_sources([source])
+    html = page.of_sources([source])
+    assert f'<h3>{answer.question}</h3><p class="large {answer.look}">{answer.short}</p>' in html
+
+
+def test_a_page_of_exports_has_no_table_of_trainings_and_does_not_say_that_nothing_failed():
+    html = page.of_sources([Source("run", record(cell("lenet", "torch", "onnx", "failed", "lost activation")))])
+    assert "median step ratio" not in html
+    assert "no comparison failed" not in html
+    assert "<dd>float32. TF32 off" in html
 
 
 CHANGES = {
