@@ -42,8 +42,9 @@ def rewritten(page: str) -> str:
         f"all within {worst:.0e} of their models; {counts['unsupported']} the exporter refuses. It writes {refused} "
         "more without a word, and their runtime refuses them; "
         f"{counts['failed'] - refused} files answer wrongly.{rest} "
-        "[exports.json](exports.json) is the record. `twin report docs/exports.json` prints every cell, and `twin diff "
-        "docs/exports.json NEW.json` says what an upgrade broke. These commands measured it, those with the fewest "
+        "[exports.json](exports.json) is the record. `twin report docs/exports.json` prints every cell, `twin site "
+        "pages --record docs/exports.json` has a page of them, and `twin diff docs/exports.json NEW.json` says "
+        "what an upgrade broke. These commands measured it, those with the fewest "
         f"parameters first, and wrote this part;{more} the first goes on where it was ended:"
     )
     parts = [

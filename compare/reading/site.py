@@ -32,7 +32,17 @@ from compare.reading.dataflow_svg import label
 from compare.reading.languages import FOLDER, LANGUAGES, translated
 from compare.reading.shapes import Layer, Measured
 from compare.reading.show import chosen, document, note
-from compare.record.measurement import UNMEASURED, Measurement, TrainMeasurement, benches_of, checks_of, trainings_of
+from compare.record import exports
+from compare.record.measurement import (
+    UNMEASURED,
+    ExportMeasurement,
+    Measurement,
+    TrainMeasurement,
+    benches_of,
+    checks_of,
+    exports_of,
+    trainings_of,
+)
 from compare.record.record import read_record
 from compare.record.results import QUANTITY_NAMES
 from twin.catalogue import CHAPTERS, TWINS, chapter_of
@@ -47,6 +57,7 @@ ASSETS = ("site.css", "site.js", "copy.js", "minisearch.js")
 IDEAS = {"en": prose.FOLDER, "ko": FOLDER / "prose"}
 # What every page's head leads to.
 PAGES = (("index.html", "Course"), ("differences.html", "Differences"), ("glossary.html", "Glossary"))
+EXPORTS = ("exports.html", "Exported files")
 DRAW = ("draw.html", "Draw a digit")
 CODE = re.compile(r"`([^`]+)`")
 LEAD = re.compile(r"^(Departures[^:.]{0,30}|Slides):")
@@ -97,8 +108,10 @@ def build(
     files = {"style.css": style_sheet()} | {name: (TEMPLATES / name).read_text() for name in ASSETS}
     if drawing:  # first: folders that lack something are told before the pages are made
         files |= draw.scripts(*drawing) | {"draw.js": (TEMPLATES / "draw.js").read_text()}
+    exported = [each for each in exports_of(measurements) if each.twin in shown]
+    measured = {each.twin for each in measurements if each.measure != "export"}
     for language, place in LANGUAGES.items():
-        pages = _pages(language, twins, shown, {each.twin for each in measurements}, drawing is not None)
+        pages = _pages(language, twins, shown, measured, exported, drawing is not None)
         files |= {f"{place}{name}": text for name, text in pages.items()}
     files |= {f"{twin.name}.ipynb": notebook.text(twin, repository) for twin in twins}
     for name, text in files.items():
@@ -114,12 +127,12 @@ def _pages(
     twins: Sequence[Twin],
     shown: Mapping[str, dict[str, Any]],
     measured: Collection[str],
+    exported: Sequence[ExportMeasurement],
     drawing: bool,
 ) -> dict[str, str]:
     """The pages of one language, and what is found in them."""
     environment = _environment(language)
-    if drawing:
-        environment.globals["pages"] = (*PAGES, DRAW)
+    environment.globals["pages"] = (*PAGES, *[EXPORTS] * bool(exported), *[DRAW] * drawing)
     names = {twin.name for twin in twins}
     chapters = {c: [t for t in inside if t.name in names] for c, inside in CHAPTERS.items()}
     chapters = {chapter: inside for chapter, inside in chapters.items() if inside}
@@ -133,6 +146,10 @@ def _pages(
     files["glossary.html"] = environment.get_template("site_glossary.html").render(
         here="glossary.html", glossary=WORDS, lines=glossary.lines
     )
+    if exported:
+        files["exports.html"] = environment.get_template("site_exports.html").render(
+            here="exports.html", **exports_page(exported)
+        )
     if drawing:
         files["draw.html"] = environment.get_template("site_draw.html").render(here="draw.html")
     template = environment.get_template("site_twin.html")
@@ -145,6 +162,19 @@ def _pages(
             **shown[twin.name],
         )
     return files
+
+
+def exports_page(files: Sequence[ExportMeasurement]) -> dict[str, Any]:
+    """What the page of exported files shows."""
+    heads, rows = exports.matrix(files)
+    offered = [each for each in files if each.status != "not_offered"]
+    return {
+        "formats": heads[2:],
+        "rows": rows,
+        "works": sum(each.status == "ok" for each in offered),
+        "offered": len(offered),
+        "reasons": exports.reasons(offered),
+    }
 
 
 def _environment(language: str) -> Any:

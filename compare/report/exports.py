@@ -1,90 +1,12 @@
-"""Exported files in tables: which cells of twin, engine and format work, what the files cost, and why others do not."""
+"""Exported files in tables of a terminal: which cells work, what the files cost, and why others do not."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
+from compare.record.exports import costs, counted, matrix, reasons
 from compare.record.measurement import ExportMeasurement
 from twin.table import columns, filled, fitted, hanging
 
-WORDS = {"not_offered": "", "unsupported": "no", "skipped": "-", "failed": "WRONG", "not_run": ""}
 NAMES, CELL = 20, 12  # columns of a terminal that an engine and a format take
-SHOWN = 6  # twins that a reason names; it counts the rest
-
-
-def formats_of(measurements: Iterable[ExportMeasurement]) -> list[str]:
-    """The formats, in the order of the record."""
-    return list(dict.fromkeys(each.format for each in measurements))
-
-
-def word(measurement: ExportMeasurement | None) -> str:
-    """What a cell of the matrix says: the distance from the model of a file that agrees, else why there is none."""
-    if measurement is None:
-        return ""
-    result = measurement.result
-    if measurement.status != "ok" or result is None or result.worst is None:
-        return WORDS.get(measurement.status, measurement.status_word)
-    fixed = " fixed" if result.batch == "fixed" else ""
-    return ("exact" if result.worst == 0 else f"{result.worst:.0e}") + fixed
-
-
-def matrix(measurements: Sequence[ExportMeasurement]) -> tuple[list[str], list[list[str]]]:
-    """Heads and rows: a row for each twin and engine, a column for each format."""
-    formats = formats_of(measurements)
-    cells = {(each.twin, each.engine, each.format): each for each in measurements}
-    pairs = dict.fromkeys((each.twin, each.engine) for each in measurements)
-    rows = [[twin, engine, *(word(cells.get((twin, engine, f))) for f in formats)] for twin, engine in pairs]
-    return ["twin", "engine", *formats], rows
-
-
-def costs(measurements: Iterable[ExportMeasurement]) -> tuple[list[str], list[list[str]]]:
-    """Heads and rows: size, time to load and latency of each file that agrees, beside the framework's own latency."""
-    rows = []
-    for each in measurements:
-        if each.status == "ok" and (result := each.result):
-            size = "" if result.bytes is None else f"{result.bytes / 1024:,.0f}"
-            times = (result.load_seconds, result.latency_seconds, result.own_latency_seconds)
-            rows.append(
-                [
-                    each.twin,
-                    each.engine,
-                    each.format,
-                    size,
-                    *("" if seconds is None else f"{seconds * 1000:.3g}" for seconds in times),
-                ]
-            )
-    return ["twin", "engine", "format", "KiB", "load, ms", "one row, ms", "framework, ms"], rows
-
-
-def reasons(measurements: Iterable[ExportMeasurement]) -> list[str]:
-    """A line for each reason why files are missing or wrong, with the twins that have it."""
-    alike: dict[tuple[str, str, str, str], list[str]] = {}
-    for each in measurements:
-        if each.status not in ("ok", "not_run"):
-            alike.setdefault((each.format, each.engine, each.status, each.reason), []).append(each.twin)
-    lines = []
-    for (format, engine, status, reason), twins in alike.items():
-        more = f" and {len(twins) - SHOWN} more" if len(twins) > SHOWN else ""
-        said = "" if status in ("skipped", "not_offered", "unsupported") else f"{status.replace('_', ' ')}. "
-        lines.append(f"{format} from {engine} ({', '.join(twins[:SHOWN])}{more}): {said}{reason}")
-    return lines
-
-
-def counted(measurements: Iterable[ExportMeasurement]) -> str:
-    """How many cells of how many work."""
-    every: list[str] = [each.status for each in measurements]
-    offered = [status for status in every if status != "not_offered"]
-    counts = {
-        "the exporter refuses": offered.count("unsupported"),
-        "left out": offered.count("skipped"),
-        "wrong": offered.count("failed"),
-        "not run": offered.count("not_run"),
-    }
-    works = offered.count("ok")
-    counts["without an answer"] = len(offered) - works - sum(counts.values())
-    rest = "".join(f"; {words}: {number}" for words, number in counts.items() if number)
-    others = len(every) - len(offered)
-    return f"Cells that work: {works} of {len(offered)}{rest}." + (
-        f" Another {others} belong to another framework." if others else ""
-    )
 
 
 def explained() -> str:

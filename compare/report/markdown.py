@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from compare.record import exports
 from compare.record.measurement import Measurement, benches_of, checks_of, exports_of
 from compare.record.results import QUANTITIES, QUANTITY_NAMES
-from compare.report import exports
 from compare.report.answers import answers
 from compare.report.figures import Source
 from compare.report.learned import Learned, comparisons, learned

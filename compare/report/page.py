@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from compare.engines.look import style_sheet
+from compare.record import exports
 from compare.record.measurement import ExportMeasurement, Measurement, benches_of, checks_of, exports_of, trainings_of
-from compare.report import charts, exports, page_ladder, page_learning, page_overview, page_speed, repeat
+from compare.report import charts, page_ladder, page_learning, page_overview, page_speed, repeat
 from compare.report.answers import Answer, answers
 from compare.report.figures import Source
 from compare.report.history import for_page, histories

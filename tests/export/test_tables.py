@@ -2,12 +2,13 @@
 
 import pytest
 
+from compare.record import exports
 from compare.record.machine import Machine
 from compare.record.measurement import ExportMeasurement, exit_code
 from compare.record.record import SCHEMA, Record
 from compare.record.results import ExportError, ExportResult
 from compare.record.schema import from_plain, to_plain
-from compare.report import diff, exports, figures, markdown, page, tables
+from compare.report import diff, figures, markdown, page, tables
 from compare.report.answers import answers
 from compare.report.figures import Source
 from tests.helpers.command import twin

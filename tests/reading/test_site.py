@@ -10,11 +10,14 @@ import pytest
 from compare.port.folder import has_bodies
 from compare.reading import site
 from compare.reading.aligned import read
+from compare.record.measurement import exports_of
+from compare.record.record import read_record
 from tests.helpers.command import twin
 from tests.helpers.site import record
 from twin.catalogue import CHAPTERS, TWINS
 from twin.differences import ROWS
 from twin.errors import TwinError
+from twin.paths import ROOT
 
 VOID = ("meta", "link", "input", "img", "path", "rect", "polyline")  # of which the last three close themselves
 
@@ -151,6 +154,27 @@ def test_a_site_of_two_twins_leads_nowhere_else(tmp_path):
     korean = {f"ko/{name}" for name in found}
     links = {link.partition("#")[0] or name for name, page in found.items() for link in page.links}
     assert links <= set(found) | books | korean
+
+
+def test_a_record_of_exports_gets_a_page_in_both_languages(tmp_path):
+    site.build(tmp_path, [ROOT / "docs" / "exports.json"], twins=[TWINS["mlp"], TWINS["gru"]])
+    english, korean = ((tmp_path / place / "exports.html").read_text() for place in ("", "ko"))
+    cells = [
+        each for each in exports_of(read_record(ROOT / "docs" / "exports.json").measurements) if each.twin == "mlp"
+    ]
+    for text in (english, korean):
+        page = Page(text)
+        page.close()
+        assert page.open == []
+        assert "gru.html" in page.links
+        assert "conv_lstm" not in text
+        assert all(f">{each.format}</th>" in text for each in cells)
+        assert "WRONG</td>" in text
+        assert "TensorList" in text
+    works = sum(each.status == "ok" for each in cells)
+    assert int(re.search(r"(\d+) of \d+ files answer", english)[1]) > works > 10
+    assert 'href="exports.html"' in (tmp_path / "mlp.html").read_text()
+    assert 'id="results"' not in (tmp_path / "mlp.html").read_text()
 
 
 def test_the_picture_has_the_measured_shapes(folder):

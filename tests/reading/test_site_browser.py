@@ -2,7 +2,10 @@
 
 import pytest
 
+from compare.reading import site
 from tests.helpers.browser import browser, complaints, needs_chromium, overflow, violations
+from twin.catalogue import TWINS
+from twin.paths import ROOT
 
 pytestmark = pytest.mark.slow
 
@@ -75,6 +78,15 @@ def test_axe_finds_nothing_serious_on_any_kind_of_page(folder, width, dark, lang
             assert violations(driver) == [], kind
             assert overflow(driver) <= 0, kind
             assert complaints(driver) == [], kind
+
+
+@needs_chromium
+def test_the_page_of_exported_files_has_nothing_serious_on_a_phone(tmp_path):
+    site.build(tmp_path, [ROOT / "docs" / "exports.json"], twins=[TWINS["mlp"]])
+    with browser(390) as driver:
+        go(driver, tmp_path, "ko/exports.html")
+        assert violations(driver) == []
+        assert overflow(driver) <= 0
 
 
 @needs_chromium
