@@ -28,6 +28,9 @@ def engine_row(engine: str, measurements: list[Measurement], compared: list[Any]
     """A row of the table of engines."""
     of_engine = [each for each in measurements if each.engine == engine]
     checks, benches = _measured(checks_of(of_engine)), _measured(benches_of(of_engine))
+    agree: dict[str, bool] = {}  # a twin that was checked in float64 too is still one
+    for each in checks:
+        agree[each.twin] = agree.get(each.twin, True) and each.status == "ok"
     words = Counter(map(speed_word, benches))
     steps = [step for each in benches if (step := ratio_of(each, "step"))]
     ratios = [step.estimate for step in steps if step.verdict != "reference"]
@@ -36,15 +39,23 @@ def engine_row(engine: str, measurements: list[Measurement], compared: list[Any]
     return {
         "engine": engine,
         "run": "compiled" if known and known.compiled else "eager" if known else "",
-        "agrees": f"{sum(each.status == 'ok' for each in checks)} of {len(checks)}" if checks else "",
+        "agrees": f"{sum(agree.values())} of {len(agree)}" if agree else "",
         "speed": [words[each] or "" for each in VERDICTS] if ratios else [""] * 3,
         "open": sum(count for word, count in words.items() if word not in (*VERDICTS, "reference")) or "",
-        "ratio": f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})" if ratios else "",
+        "ratio": _middle(ratios),
         "reference": bool(steps) and not ratios,
         "learns": [verdicts[each] or "" for each in ("better", "equal", "worse")],
         "undecided": sum(verdicts[each] for each in ("inconclusive", "none")) or "",
         "against": any(each.against == engine for each in compared),
     }
+
+
+def _middle(ratios: Sequence[float]) -> str:
+    """The median, and how far they range where there are several."""
+    if not ratios:
+        return ""
+    span = f" ({min(ratios):.2f} to {max(ratios):.2f})" if len(ratios) > 1 else ""
+    return f"{statistics.median(ratios):.2f}{span}"
 
 
 def mark(measurements: Sequence[Measurement]) -> dict[str, Any]:

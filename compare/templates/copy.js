@@ -1,4 +1,9 @@
 "use strict";
+// The options of a command are not broken at their hyphens.
+for (const code of document.querySelectorAll("code")) {
+  if (!/^(twin |--\w)/.test(code.textContent)) continue;
+  code.innerHTML = code.innerHTML.replace(/--[\w-]+/g, '<span class="option">$&</span>');
+}
 // A button beside each command that copies it.
 for (const code of document.querySelectorAll(".repeat code, .copied")) {
   const button = document.createElement("button");

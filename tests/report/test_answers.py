@@ -51,6 +51,9 @@ def test_float64_is_no_second_twin():
     record.measurements.append(in_float64)
     assert said(record) == before
     assert "2 of 2" not in tables.of_record(record)
+    assert "2 of 2" not in page.of_sources([Source("run", record)])
+    in_float64.status = "failed"
+    assert "0 of 1" in page.of_sources([Source("run", record)])
 
 
 def test_what_differs_is_named_with_what_differs():
