@@ -17,6 +17,7 @@ from compare.reading import drawn
 from compare.reading.pictures import PREFIX
 from compare.record.measurement import trainings_of
 from compare.record.record import read_record
+from compare.record.results import Predictions
 from twin.batches import exercise_inputs
 from twin.catalogue import TWINS
 
@@ -50,13 +51,19 @@ def image(array: np.ndarray) -> Image.Image:
     return made.resize((made.width * times, made.height * times), Image.Resampling.NEAREST)
 
 
+def _shows_something(found: Predictions) -> bool:
+    """Not where all that can be seen are inputs of one class, such as eight recordings of one who stands."""
+    of_model = any(each.of == "model" for each in found.pictures)
+    return of_model or bool(found.pictures and not (found.labels and len(set(map(str, found.labels.true))) == 1))
+
+
 def main(records: list[Path]) -> None:
     """Keep a picture for each twin that draws one; those of twins without a record stay as they are."""
     kept = {name: each for name, each in drawn.every().items() if name in TWINS}
     for record in map(read_record, records):
         for training in trainings_of(record.measurements):
             found = training.result.predictions if training.result else None
-            if training.engine == "torch" and found and found.pictures:
+            if training.engine == "torch" and found and _shows_something(found):
                 kept[training.twin] = drawn.keep(training.twin, drawn.of_predictions(found), found)
     for name, pictures in of_exercises().items():
         kept[name] = drawn.keep(name, pictures, columns=min(2, len(pictures)))

@@ -105,7 +105,7 @@ class Layers:
             flat = any(alignment.relative(unflattened[n], wanted[n]) > 0 for n in unflattened)
             cause, says, after, tried = weights.of_weights(given, wanted, unflattened if flat else {}, leaf.kind)
             fix = self._ran({"PyTorch": f"load {leaf.full(name)} as `twin weights` converts it"})
-            what = f"{leaf.full(name)} is not Keras's: relative L2 {far[name]:.2g}"
+            what = f"PyTorch's {leaf.full(name)} is not what Keras has: relative L2 {far[name]:.2g}"
             out.append(Finding("weights", path, other, what, cause, far[name], after, says, fix, tried))
         return tuple(out)
 

@@ -11,6 +11,9 @@ from compare.cli.streams import say
 from compare.engines import doctor
 from compare.port.check import Verdict
 from compare.port.text import checked, hinted
+from compare.verify.text import text as verify_text
+from compare.verify.verdict import Finding
+from compare.verify.verdict import Verdict as PairVerdict
 from tests.helpers import synthetic
 from twin.catalogue import find
 from twin.table import code, filled, fitted, length
@@ -84,6 +87,19 @@ def test_what_the_doctor_says_fits(columns, monkeypatch):
     text = doctor.table({"machine": host, "engines": {"keras-tensorflow": works, "keras-jax": fails}})
     assert widest(text)[0] <= columns, widest(text)
     assert "tensorflow" in text
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_what_verify_says_fits(columns, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    what = "one side drops values, the other does not, and more of the kind " * 3
+    finding = Finding(
+        "forward", "blocks_0_attention", "encoder.layers.0.self_attn", what, samples={"input": [0.1] * 30}
+    )
+    pairs = {"a_layer_with_a_long_name" * 2: "encoder.layers.0.self_attn" * 2, "b": "c"}
+    verdict = PairVerdict("differ", pairs, (finding,), {"weights": 0.0, "forward": 1e-6}, ("a note " * 30,))
+    text = verify_text(verdict)
+    assert widest(text)[0] <= columns, widest(text)
 
 
 def test_sentences_keep_their_commands_and_code_goes_on_further_in(monkeypatch):

@@ -1,9 +1,10 @@
-"""Update rules in NumPy: what a hand-written optimizer does otherwise than Keras's is told from its steps alone."""
+"""Update rules and orders of gates in NumPy: what a hand-written optimizer or a file does otherwise, in words."""
 
 import numpy as np
 import pytest
 
 from compare.verify import rules
+from compare.verify.causes.weights import of_weights
 
 RNG = np.random.default_rng(0)
 WEIGHTS = [RNG.standard_normal((3, 4)), RNG.standard_normal(5)]
@@ -61,3 +62,13 @@ def test_what_is_clipped(clip, norms):
 def test_what_the_rules_do_not_know_has_none(settings):
     assert rules.of_keras("Adam", settings) is None
     assert rules.of_keras("Lion", {}) is None
+
+
+def test_the_order_of_gates_that_is_said_is_the_one_in_the_file():
+    wanted = {"weight_ih_l0": RNG.standard_normal((28, 6)), "bias_ih_l0": RNG.standard_normal(28)}
+    given = {
+        name: np.concatenate([np.split(array, 4)[gate] for gate in (1, 2, 3, 0)]) for name, array in wanted.items()
+    }
+    cause, says, *_ = of_weights(given, wanted, {}, "LSTM")
+    assert cause == "lstm_gate_order"
+    assert "in the order f, g, o, i; its LSTM takes i, f, g, o" in says

@@ -397,7 +397,7 @@ def test_a_difference_has_cause_evidence_and_fix(files, tmp_path):
 
 
 def test_the_answer_in_words_names_layer_values_and_fix(verify):
-    text = terminal.text(verify(torch_kwargs={"eps": 1e-5}))
+    text = " ".join(terminal.text(verify(torch_kwargs={"eps": 1e-5})).split())
     assert "norm: first difference (forward, inference mode)" in text
     assert "PyTorch has eps=1e-05, Keras epsilon=0.001" in text
     assert "Fix in PyTorch: torch.nn.BatchNorm2d(4, momentum=0.01, eps=0.001)" in text

@@ -55,16 +55,17 @@ def _options(given: Arrays, wanted: Arrays, unflattened: Arrays, kind: str) -> l
         options.append(("flipped_kernel", "the kernel is turned round: neither framework does that", both))
     gates = {"LSTM": 4, "GRU": 3}.get(kind)
     if gates:
-        words = {
-            "LSTM": "i, f, c, o in Keras and i, f, g, o in PyTorch",
-            "GRU": "z, r, h in Keras and r, z, n in PyTorch",
-        }
+        letters = {"LSTM": "ifgo", "GRU": "rzn"}[kind]
+        keras = {"LSTM": "i, f, c, o", "GRU": "z, r, h"}[kind]
         for order in itertools.permutations(range(gates)):
             if order != tuple(range(gates)):
                 moved = {n: np.concatenate([np.split(a, gates)[i] for i in order]) for n, a in given.items()}
-                options.append(
-                    (f"{kind.lower()}_gate_order", f"the gates stand in another order: {words[kind]}", moved)
+                here = ", ".join(letters[order.index(place)] for place in range(gates))
+                says = (
+                    f"the gates of PyTorch's weights stand in the order {here}; its {kind} takes {', '.join(letters)}, "
+                    f"Keras's {keras}"
                 )
+                options.append((f"{kind.lower()}_gate_order", says, moved))
     names = set(given)
     for pair_, cause, says in (
         (("weight", "bias"), "swapped_scale_and_shift", "gamma and beta are exchanged"),
