@@ -25,7 +25,7 @@ from keras_impl.backend import value_and_gradients
 from keras_impl.draws import fixed
 from keras_impl.inventory import every_layer, leaves
 from twin.bridge import Arrays, Leaf
-from twin.trace import Event, Trace, in_words
+from twin.trace import LARGEST_CONSTANT, Event, Trace, in_words
 from twin.trace import by_name as outputs_by_name
 
 ACTIVATIONS = {
@@ -105,7 +105,8 @@ class Subject:
             return Trace(
                 tuple(recorder.events), {}, {}, f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
             )
-        return Trace(tuple(recorder.events), {number: _array(value) for number, value in values.items()}, outputs)
+        kept = {number: _array(value) for number, value in values.items()}
+        return Trace(tuple(recorder.events), kept, outputs, constants=recorder.constants)
 
     def outputs(self, inputs: Sequence[np.ndarray], training: bool, masks: bool = False) -> dict[str, np.ndarray]:
         """What the model itself returns.
@@ -271,6 +272,7 @@ class _Recorder:
         self.events: list[Event] = []
         self.repeats: list[Any] = []  # per event: what computes its outputs from tensors
         self.numbers: dict[int, int] = {}
+        self.constants: dict[int, np.ndarray] = {}
         self.alive: list[Any] = []
         self.count = 0
         self.pieces: dict[int, Any] = {}  # tensors that are cut out of a variable
@@ -376,6 +378,7 @@ class _Recorder:
         own = bool(path)
         label = f"keras.{'layers' if isinstance(operation, keras.Layer) else 'ops'}.{type(operation).__name__}"
         where = _where()
+        constants = self._constants((args, kwargs)) if label.startswith("keras.ops.") else ()
         results = [symbol for symbol in keras.tree.flatten(out) if isinstance(symbol, keras.KerasTensor)]
         activation: Any = getattr(operation, "activation", None)
         if getattr(operation, "merge_mode", None) in MERGES and isinstance(out, keras.KerasTensor):
@@ -386,7 +389,7 @@ class _Recorder:
         if not splits:
             event = Event(
                 len(self.events), family, settings, label, path or self.places[-1][0], where, leaf, inputs,
-                tuple(map(self._new, results)), text, own,
+                tuple(map(self._new, results)), text, own, constants,
             )  # fmt: skip
             self._append(event, lambda tensors: operation(*tensors[0], **tensors[1]), (args, kwargs), results)
             return out
@@ -410,6 +413,21 @@ class _Recorder:
         )  # fmt: skip
         self._append(second, lambda tensors: activation(tensors[0][0]), ((middle,), {}), results)
         return out
+
+    def _constants(self, values: Any) -> tuple[int, ...]:
+        """Numbers of the arrays among a call's arguments that are neither symbols nor variables."""
+        found = []
+        for each in keras.tree.flatten(values):
+            if id(each) in self.pieces or not (isinstance(each, np.ndarray) or backend.is_tensor(each)):
+                continue
+            try:
+                array = _array(each)
+            except Exception:  # what a backend traces has no values yet
+                continue
+            if array.ndim and array.size <= LARGEST_CONSTANT and array.dtype.kind in "fiub":
+                self.constants[len(self.constants)] = array
+                found.append(len(self.constants) - 1)
+        return tuple(found)
 
     def _merged(self, operation: Any, args: Any, kwargs: Any, out: Any, told: tuple[Any, ...]) -> Any:
         """A Bidirectional layer that adds or averages: both directions side by side, and what is made of them."""

@@ -25,7 +25,7 @@ from torch.overrides import TorchFunctionMode, resolve_name
 from torch_impl.draws import Fixed
 from torch_impl.inventory import leaves
 from twin.bridge import Leaf
-from twin.trace import Edit, Event, Trace, in_words
+from twin.trace import LARGEST_CONSTANT, Edit, Event, Trace, in_words
 from twin.trace import by_name as outputs_by_name
 
 CONV = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
@@ -47,7 +47,10 @@ ARGUMENTS = {  # of functions whose signature Python cannot read
     "gelu": ("input", "approximate"),
     "scaled_dot_product_attention": ("query", "key", "value", "attn_mask", "dropout_p", "is_causal", "scale"),
     **dict.fromkeys(("sum", "mean", "amax", "amin", "max", "min", "prod", "logsumexp", "argmax"), REDUCING),
-    **dict.fromkeys(("std", "var"), ("input", "dim", "unbiased", "keepdim")),
+    **dict.fromkeys(("std", "var", "std_mean", "var_mean"), ("input", "dim", "unbiased", "keepdim")),
+    "cosine_similarity": ("x1", "x2", "dim", "eps"),
+    "pairwise_distance": ("x1", "x2", "p", "eps", "keepdim"),
+    **dict.fromkeys(("tril", "triu"), ("input", "diagonal")),
     **dict.fromkeys(("cumsum", "cumprod", "squeeze", "unsqueeze"), ("input", "dim")),
     **dict.fromkeys(("cat", "concat", "stack"), ("tensors", "dim")),
     **dict.fromkeys(("sub", "__sub__", "div", "__truediv__", "matmul", "__matmul__", "pow"), ("input", "other")),
@@ -130,6 +133,7 @@ class Subject:
         edits: Sequence[Edit] = (),
         arrays: Mapping[str, np.ndarray] | None = None,
         keep: Sequence[int] | None = None,
+        masks: bool = False,
     ) -> Trace:
         """Run the model once and write down every call.
 
@@ -139,14 +143,15 @@ class Subject:
             edits: calls to carry out differently: {"event": index, "do": ...} with "skip" (the output is the input),
                 "arguments" (a dictionary of changed ones, and `expressions`: code of the call's arguments),
                 "exchange" (two of several results, by their `places`), "function" (by its name in torch.nn.functional
-                or torch), "pad" (in the order of torch.nn.functional.pad), "crop" (so much off each spatial axis),
-                "scale", "reverse", "batch_second" (attention whose first axis is the batch), "state" (of a recurrent
-                layer, in `arrays` under INDEX/state/PLACE), "input" or "output" (other values, in `arrays` under
-                INDEX/input/PLACE or INDEX/output/PLACE), "code" (lines to run in place of the call, each with what the
-                one before gives as `x`; a module gets the arrays of the module that makes the call; with "after",
-                behind the call).
+                or torch), "pad" (in the order of torch.nn.functional.pad, and its `mode`), "crop" (so much off each
+                spatial axis), "scale", "reverse", "batch_second" (attention whose first axis is the batch), "state" (of
+                a recurrent layer, in `arrays` under INDEX/state/PLACE), "input", "constant" or "output" (other values,
+                in `arrays` under INDEX/input/PLACE and so on), "code" (lines to run in place of the call, each with
+                what the one before gives as `x`; a module gets the arrays of the module that makes the call; with
+                "after", behind the call).
             arrays: values for the edits.
             keep: numbers of the values to return; all by default.
+            masks: let dropout drop.
         """
         tensors = [to_tensor(array) for array in inputs]
         recorder = _Recorder(self, tensors, edits, arrays or {}, keep)
@@ -157,7 +162,7 @@ class Subject:
         ]
         torch.manual_seed(0)
         try:
-            with self._unchanged(training), torch.no_grad(), Fixed(), recorder:
+            with self._unchanged(training), torch.no_grad(), Fixed(masks), recorder:
                 returned = self.model(*tensors)
             outputs = {name: recorder.number(tensor) for name, tensor in by_name(returned).items()}
         except Exception as error:  # the user's own code: how far it came is worth knowing
@@ -165,7 +170,7 @@ class Subject:
         finally:
             for hook in hooks:
                 hook.remove()
-        return Trace(tuple(recorder.events), recorder.values, outputs, stopped, recorder.computed)
+        return Trace(tuple(recorder.events), recorder.values, outputs, stopped, recorder.computed, recorder.constants)
 
     def outputs(self, inputs: Sequence[np.ndarray], training: bool, masks: bool = False) -> dict[str, np.ndarray]:
         """What the model returns.
@@ -282,6 +287,7 @@ class _Recorder(TorchFunctionMode):
         self.events: list[Event] = []
         self.values: dict[int, np.ndarray] = {}
         self.computed: dict[int, np.ndarray] = {}
+        self.constants: dict[int, np.ndarray] = {}
         self.numbers: dict[int, int] = {}
         self.alive: list[torch.Tensor] = []  # a freed tensor's id would be given to another
         self.count = 0
@@ -310,8 +316,16 @@ class _Recorder(TorchFunctionMode):
             return function(*args, **kwargs)
         index = len(self.events)
         edits = self.edits.get(index, ())
+        loose = [
+            value for value in given
+            if id(value) not in self.numbers and not (id(value) in self.subject.owners and value.requires_grad)
+        ]  # fmt: skip
+        constants = self._constants(loose) if self.keep is None else ()
         path = self.stack[-1] if self.stack else ""
         module = self.subject.modules.get(path)
+        others = self._other_constants(index, loose)
+        if others:
+            args, kwargs = _swap((args, kwargs), others)
         out = _carry_out(function, short, args, kwargs, edits, self.arrays, index, flowing, module)
         results = [value for value in _flat(out) if torch.is_tensor(value)]
         if not results or not any(value.is_floating_point() or value.ndim for value in results):
@@ -334,12 +348,31 @@ class _Recorder(TorchFunctionMode):
                 place,
                 text,
                 path in self.subject.own,
+                constants,
             )
         )
         for slot, value in enumerate(results):
             if f"{index}/output/{slot}" in self.arrays and any(edit["do"] == "output" for edit in edits):
                 out = self._force(out, value, place[slot], self.arrays[f"{index}/output/{slot}"])
         return out
+
+    def _constants(self, tensors: Sequence[torch.Tensor]) -> tuple[int, ...]:
+        """Numbers of a call's arrays that are neither weights nor made of the model's inputs."""
+        found = []
+        for tensor in tensors:
+            if _is_kept(tensor):
+                self.constants[len(self.constants)] = _array(tensor)
+                found.append(len(self.constants) - 1)
+        return tuple(found)
+
+    def _other_constants(self, index: int, tensors: Sequence[torch.Tensor]) -> dict[int, torch.Tensor]:
+        """What takes the place of a call's constants; places count those that are kept."""
+        kept = list(filter(_is_kept, tensors))
+        return {
+            id(tensor): torch.from_numpy(np.ascontiguousarray(self.arrays[key])).to(tensor.dtype)
+            for place, tensor in enumerate(kept)
+            if (key := f"{index}/constant/{place}") in self.arrays
+        }
 
     def _force(self, out: Any, value: torch.Tensor, number: int, array: np.ndarray) -> Any:
         """Let another value flow on; what was computed is kept beside it."""
@@ -370,6 +403,12 @@ def _array(tensor: torch.Tensor) -> np.ndarray:
     return tensor.numpy().copy()
 
 
+def _is_kept(tensor: torch.Tensor) -> bool:
+    """Whether a constant is written down: NumPy has arrays of its kind, and it is not too large."""
+    usual = tensor.layout == torch.strided and not tensor.is_complex()
+    return bool(usual and tensor.ndim and tensor.numel() <= LARGEST_CONSTANT)
+
+
 def _carry_out(function, short, args, kwargs, edits, arrays, index, flowing, module):
     """The call with its edits."""
     after: list[Callable[[Any], Any]] = []
@@ -392,7 +431,9 @@ def _carry_out(function, short, args, kwargs, edits, arrays, index, flowing, mod
             args = (bound.pop(next(iter(bound))),) if isinstance(function, METHOD) else ()
             kwargs = bound
         elif do == "pad":
-            padded = F.pad(flowing[0], edit["pad"], value=edit.get("value", 0.0))
+            mode = edit.get("mode", "constant")
+            filled = {"value": edit.get("value", 0.0)} if mode == "constant" else {}
+            padded = F.pad(flowing[0], edit["pad"], mode=mode, **filled)
             args, kwargs = _swap((args, kwargs), {id(flowing[0]): padded})
         elif do == "input":
             forced = {
@@ -496,7 +537,7 @@ def describe(short: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tupl
         return "conv_transpose", _spatial(bound, dims) | {"crop": crop}, text
     if name.startswith("conv") and name[4:5].isdigit():
         return "conv", _spatial(bound, dims) | {"pads": _pads(bound, x, dims)}, text
-    if name == "linear":
+    if name in ("linear", "addmm"):
         return "dense", {}, text
     if name == "batch_norm":
         settings = {"epsilon": bound.get("eps", 1e-5), "keep": 1 - bound.get("momentum", 0.1)}

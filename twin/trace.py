@@ -29,6 +29,7 @@ from typing import Any
 import numpy as np
 
 Edit = dict[str, Any]
+LARGEST_CONSTANT = 1_000_000  # values of a constant that is kept
 
 
 def by_name(returned: Any, is_tensor: Callable[[Any], bool]) -> dict[str, Any]:
@@ -76,6 +77,7 @@ class Event:
         outputs: numbers of the values that come out.
         text: the layer or function with its arguments, as one would write it.
         own: whether the layer at `path` is this very call, and not a larger one that makes it.
+        constants: numbers of the arrays that go in and are neither weights nor made of the model's inputs.
     """
 
     index: int
@@ -89,6 +91,7 @@ class Event:
     outputs: tuple[int, ...]
     text: str = ""
     own: bool = False
+    constants: tuple[int, ...] = ()
 
     @property
     def label(self) -> str:
@@ -102,7 +105,8 @@ class Event:
 
     @staticmethod
     def from_json(fields: Mapping[str, Any]) -> "Event":
-        return Event(**{**fields, "inputs": tuple(fields["inputs"]), "outputs": tuple(fields["outputs"])})
+        numbers = {"inputs": tuple(fields["inputs"]), "outputs": tuple(fields["outputs"])}
+        return Event(**{**fields, **numbers, "constants": tuple(fields.get("constants", ()))})
 
 
 def in_words(frame: FrameType) -> str:
@@ -123,6 +127,7 @@ class Trace:
         outputs: numbers of what the model returns, by name; a single output is called `y`.
         stopped: the error that ended the pass early, in one line; "" when it went through.
         computed: number -> what the call itself computed, where another value was made to flow on.
+        constants: number -> an array that goes into a call; numbers of their own.
     """
 
     events: tuple[Event, ...]
@@ -130,6 +135,7 @@ class Trace:
     outputs: Mapping[str, int]
     stopped: str = ""
     computed: Mapping[int, np.ndarray] = field(default_factory=dict)
+    constants: Mapping[int, np.ndarray] = field(default_factory=dict)
     producers: Mapping[int, Event] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -139,14 +145,18 @@ class Trace:
         """The calls in JSON's types, and the arrays under their numbers."""
         fields = {"events": [vars(e) for e in self.events], "outputs": dict(self.outputs), "stopped": self.stopped}
         named = {f"value/{number}": array for number, array in self.values.items()}
-        return fields, named | {f"computed/{number}": array for number, array in self.computed.items()}
+        for kind, arrays in (("computed", self.computed), ("constant", self.constants)):
+            named |= {f"{kind}/{number}": array for number, array in arrays.items()}
+        return fields, named
 
     @staticmethod
     def unpack(fields: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> "Trace":
         """The inverse of `pack`."""
         events = tuple(Event.from_json(each) for each in fields["events"])
-        by_kind: dict[str, dict[int, np.ndarray]] = {"value": {}, "computed": {}}
+        by_kind: dict[str, dict[int, np.ndarray]] = {"value": {}, "computed": {}, "constant": {}}
         for name, array in arrays.items():
             kind, number = name.split("/")
             by_kind[kind][int(number)] = array
-        return Trace(events, by_kind["value"], fields["outputs"], fields["stopped"], by_kind["computed"])
+        return Trace(
+            events, by_kind["value"], fields["outputs"], fields["stopped"], by_kind["computed"], by_kind["constant"]
+        )

@@ -68,7 +68,7 @@ class OpenedModel:
         return self._examine("dump", {}, {})[1]
 
     def trace(self, inputs: Sequence[np.ndarray], training: bool = False, **edited: Any) -> Trace:
-        """Every call of a pass; `edited` may have `edits` with their `arrays`, and `keep`."""
+        """Every call of a pass; `edited` may have `edits` with their `arrays`, `keep` and `masks`."""
         given: dict[str, Named] = {"inputs": numbered(inputs)}
         fields: dict[str, Any] = {"training": training}
         if "arrays" in edited:
@@ -76,6 +76,8 @@ class OpenedModel:
             fields["edits"] = list(edited["edits"])
         if "keep" in edited:
             fields["keep"] = list(edited["keep"])
+        if edited.get("masks"):
+            fields["masks"] = True
         packed, values = self._examine("trace", fields, given)
         try:
             return Trace.unpack(packed, values)

@@ -7,10 +7,13 @@ from typing import NamedTuple
 import numpy as np
 
 from compare.verify import axes as alignment
+from compare.verify.arrangement import found as is_found
+from compare.verify.arrangement import rearranged, turned
 from compare.verify.causes.candidate import Candidate, neutral
+from compare.verify.causes.constants import constants
 from compare.verify.causes.situation import Replacement, Situation
+from compare.verify.causes.words import kind_of, written
 from compare.verify.causes.words import place as place_of
-from compare.verify.causes.words import written
 from compare.verify.replay import Replay
 from compare.verify.segments import Anchor, before_padding, segment
 from compare.verify.verdict import LIMIT
@@ -47,21 +50,30 @@ def situation(replay: Replay, anchor: Anchor | None, output: int = 0) -> tuple[S
         end,
         next((e for e in reversed(b) if e.family == "shape"), None),
         _after_sequence(replay, other),
-        _rearranged(replay, first),
+        rearranged(replay, first),
         (mine.values.get(next(iter(ends.keras), -1)), theirs.values.get(next(iter(ends.torch), -1))),
         unlike,
         (mine.values, theirs.values),
         {number: _giver(replay, number) for number in theirs.values},
         theirs.events[: (other.index if other is not None else len(theirs.events))],
+        (
+            constants(mine, unlike[0], len(replay.torch_inputs)),
+            constants(theirs, unlike[1], len(replay.torch_inputs)),
+        ),
     )
     exchanged = _exchanged(replay, first, other)
-    found = dataclasses.replace(found, miswired=next((each.cause for each in reversed(exchanged)), ""))
+    miswired = next((each.cause for each in reversed(exchanged)), "")
+    found = dataclasses.replace(
+        found,
+        miswired=miswired,
+        precedes=_precedes(replay, anchor, first),
+        turned=turned(replay, next(iter(ends.torch), -1), end),
+    )
     wired = [
         *_wired_call(replay, first, other),
         *_wired_layer(replay, anchor, ends),
         *exchanged,
         *_searched(replay, other),
-        *_turned(replay, ends, end),
     ]
     return found, wired
 
@@ -73,7 +85,7 @@ def _parting(trace: Trace, ends: Sequence[int], events: Sequence[Event], other: 
     side computes as three, is none of them.
     """
     inside = {event.index for event in events}
-    values = [value for value in other.values.values() if value.dtype.kind == "f"]
+    values = [value for value in other.values.values() if value.dtype.kind in "fiu"]
     found: dict[int, Event] = {}
     todo = list(ends)
     seen: set[int] = set()
@@ -84,11 +96,23 @@ def _parting(trace: Trace, ends: Sequence[int], events: Sequence[Event], other: 
             continue
         seen.add(number)
         value = trace.values.get(number)
-        if value is None or value.dtype.kind != "f" or _found(value, values):
+        if value is None or value.dtype.kind not in "fiu" or (value.dtype.kind != "f" and value.size < 2):
+            continue
+        if is_found(value, values):
+            todo += _of_no_effect(trace, event, value)
             continue
         found[event.index] = event
         todo += event.inputs
     return [found[index] for index in sorted(found)]
+
+
+def _of_no_effect(trace: Trace, event: Event, value: np.ndarray) -> list[int]:
+    """What a product takes beside the value that it leaves as it is, such as the softmax of a single score."""
+    given = [trace.values.get(number) for number in event.inputs]
+    if len(given) != 2 or not any(each is not None and _equal(value, each) for each in given):
+        return []
+    makers = {number: trace.producers.get(number) for number in event.inputs}
+    return [number for number, maker in makers.items() if maker is not None and maker.family == "activation"]
 
 
 def _exchanged(replay: Replay, keras: Event | None, torch: Event | None) -> list[Candidate]:
@@ -96,8 +120,11 @@ def _exchanged(replay: Replay, keras: Event | None, torch: Event | None) -> list
     if keras is None or torch is None:
         return []
     theirs = replay.theirs
-    wanted = [_same(replay, replay.mine.values[number], torch.index) for number in keras.inputs]
-    missing = [number for number in wanted if number is not None and number not in torch.inputs]
+    made = {*torch.outputs}  # of the call: no value of these can enter it
+    for event in theirs.events[torch.index + 1 :]:
+        made |= set(event.outputs) if made & set(event.inputs) else set()
+    wanted = [_same(replay, replay.mine.values[number], len(theirs.events)) for number in keras.inputs]
+    missing = [number for number in wanted if number is not None and number not in torch.inputs and number not in made]
     spare = [number for number in torch.inputs if number not in wanted]
     found = []
     for one in spare:
@@ -113,6 +140,7 @@ def _exchanged(replay: Replay, keras: Event | None, torch: Event | None) -> list
             pieces = [theirs.producers.get(number) for number in (one, other)]
             cut = all(each is not None and each.settings.get("name") in ("chunk", "split", "getitem", "unbind")
                       for each in pieces)  # fmt: skip
+            cut = cut and len({each.inputs[:1] for each in pieces if each is not None}) == 1
             found.append(Candidate("split_order" if cut else "operand_order", says, edits, arrays))
     return found
 
@@ -122,9 +150,9 @@ def _swapped(replay: Replay, one: int, other: int) -> tuple[list[Edit], dict[str
     theirs = replay.theirs
     edits: list[Edit] = []
     arrays: dict[str, np.ndarray] = {}
-    later = max((p.index for n in (one, other) if (p := theirs.producers.get(n)) is not None), default=-1)
+    makers = _before(replay, one, 20) | _before(replay, other, 20) | {one, other}
     for event in theirs.events:
-        if event.index <= later or not {one, other} & set(event.inputs):
+        if not {one, other} & set(event.inputs) or makers & set(event.outputs):
             continue
         edits.append({"event": event.index, "do": "input"})
         for place, number in enumerate(event.inputs):
@@ -144,7 +172,7 @@ def _searched(replay: Replay, torch: Event | None) -> list[Candidate]:
         if own is None or own.dtype.kind != "f":
             continue
         options = []
-        taken = {*torch.inputs, *_before(replay, number, 1)}  # of what gives the input: that is then a call too many
+        taken = {*torch.inputs, *_before(replay, number, 4)}  # of what gives the input: that is then a call too many
         for other, value in theirs.values.items():
             producer = theirs.producers.get(other)
             early = producer is None or producer.index < torch.index
@@ -182,11 +210,29 @@ def _wired_call(replay: Replay, keras: Event | None, torch: Event | None) -> lis
         return []
     one_of = [any(_equal(value, each) for each in given) for value in values]
     cause = "operand_order" if all(one_of) else "input_wiring"
+    if len(unlike) == 1:
+        one, other = torch.inputs[unlike[0]], wanted[unlike[0]]
+        for ends, kind in (((other, one), "extra"), ((one, other), "missing")):
+            path = _path(replay, *ends)
+            if path and cause == "input_wiring":
+                cause = f"{kind}_{'_'.join(dict.fromkeys(kind_of(event) for event in path))}"
     names = [_giver(replay, number) for number in wanted if number is not None]
     says = f"{written(torch)}{place_of(torch)} takes {', '.join(_giver(replay, n) for n in torch.inputs)}"
     says = f"PyTorch's {says}; Keras's takes what is there {', '.join(names)}"
     arrays = {f"{torch.index}/input/{place}": value for place, value in enumerate(values)}
     return [Candidate(cause, says, [{"event": torch.index, "do": "input"}], arrays)]
+
+
+def _path(replay: Replay, start: int | None, end: int | None, calls: int = 3) -> list[Event]:
+    """PyTorch's calls of one input that make a value of another; none where more is needed."""
+    found: list[Event] = []
+    while end is not None and end != start and len(found) < calls:
+        event = replay.theirs.producers.get(end)
+        if event is None or len(event.inputs) != 1 or event.family not in ("op", "activation"):
+            return []
+        found.insert(0, event)
+        end = event.inputs[0]
+    return found if end == start else []
 
 
 def _wired_layer(replay: Replay, anchor: Anchor | None, ends: Ends) -> list[Candidate]:
@@ -225,7 +271,7 @@ def _same(replay: Replay, value: np.ndarray, before: int) -> int | None:
     return None
 
 
-def _before(replay: Replay, number: int, calls: int = 2) -> set[int]:
+def _before(replay: Replay, number: int, calls: int = 5) -> set[int]:
     """The values from which one is made, in so many calls."""
     found: set[int] = set()
     todo = {number}
@@ -251,33 +297,10 @@ def _giver(replay: Replay, number: int) -> str:
     return f"input {number}" if producer is None else producer.label
 
 
-def _turned(replay: Replay, ends: Ends, end: Replacement | None) -> list[Candidate]:
-    """The cause of the same values in another order."""
-    native = replay.theirs.values.get(next(iter(ends.torch), -1))
-    if native is None or end is None or end.value.shape != native.shape or native.dtype.kind != "f":
-        return []
-    mine, theirs = np.sort(end.value, axis=None), np.sort(native, axis=None)
-    if alignment.relative(theirs, mine) > LIMIT or native.size < 4:
-        return []
-    says = f"{end.event.text or end.event.call} gives the values of Keras's arrangement in another order"
-    joined = end.event.settings.get("name") in ("concatenate", "stack")
-    return [Candidate("operand_order" if joined else "arrangement_order", says, *end.edits())]
-
-
 def _anchored(replay: Replay, side: int) -> set[int]:
     """Numbers of the values that come out of paired layers."""
     events = [anchor.keras if side == 0 else anchor.end for anchor in replay.anchors]
     return {number for event in events for number in event.outputs}
-
-
-def _found(value: np.ndarray, values: Sequence[np.ndarray]) -> bool:
-    """Whether a value is among some; what masks with -1e9 is what masks with minus infinity."""
-    own = _bounded(value)
-    return any(alignment.distance(own, _bounded(other))[0] <= LIMIT for other in values if other.size == value.size)
-
-
-def _bounded(value: np.ndarray) -> np.ndarray:
-    return np.clip(value, -1e4, 1e4) if value.dtype.kind == "f" and np.abs(value).max(initial=0) > 1e4 else value
 
 
 def _replacements(replay: Replay, first: Event | None, other: Event | None, anchor: Anchor | None) -> list[Replacement]:
@@ -294,10 +317,25 @@ def _replacements(replay: Replay, first: Event | None, other: Event | None, anch
         native = replay.theirs.values.get(event.outputs[0])
         if native is None or (anchor is not None and event.index >= anchor.torch.index):
             continue
-        if any(s.size == native.size and alignment.distance(s, native)[0] <= LIMIT for s in sources):
-            value = alignment.to_torch(wanted, native, replay.origin(event))
-            found.append(Replacement(event, value, instead=False))
+        for source in sources:
+            far, order = alignment.distance(source, native)
+            if far <= LIMIT:
+                found.append(
+                    Replacement(event, _like(wanted, source, native, order, replay.origin(event)), instead=False)
+                )
+                break
     return found
+
+
+def _like(
+    wanted: np.ndarray, source: np.ndarray, native: np.ndarray, order: Sequence[int] | None, family: str
+) -> np.ndarray:
+    """Keras's value in PyTorch's layout: in that of the value it is made of, where it has its axes."""
+    if order is not None and wanted.ndim == source.ndim == native.ndim and wanted.shape != source.shape:
+        moved = [axis for axis in range(wanted.ndim) if wanted.shape[axis] == source.shape[axis]]
+        if 0 in moved and len(moved) > 1:
+            return np.ascontiguousarray(wanted.transpose(np.argsort(order)))
+    return alignment.to_torch(wanted, native, family)
 
 
 def _end(replay: Replay, event: Event | None, ends: Ends) -> Replacement | None:
@@ -311,24 +349,6 @@ def _end(replay: Replay, event: Event | None, ends: Ends) -> Replacement | None:
     if not fitting:
         return None
     return Replacement(event, alignment.to_torch(fitting[0], native, replay.origin(event)), instead=True)
-
-
-def _rearranged(replay: Replay, event: Event | None) -> tuple[int, ...] | None:
-    """The shape in which Keras's call takes a value that PyTorch has, but in no such arrangement."""
-    values = list(replay.theirs.values.values())
-    for number in event.inputs if event is not None else ():
-        producer = replay.mine.producers.get(number)
-        if producer is None or producer.family != "shape" or _found(replay.mine.values[number], values):
-            continue
-        if not producer.inputs or replay.mine.values[producer.inputs[0]].size != replay.mine.values[number].size:
-            continue  # a piece is no arrangement
-        source = replay.mine.values[producer.inputs[0]] if producer.inputs else None
-        while producer is not None and producer.family == "shape" and producer.inputs:
-            source = replay.mine.values[producer.inputs[0]]
-            producer = replay.mine.producers.get(producer.inputs[0])
-        if source is not None and _found(source, values):
-            return replay.mine.values[number].shape
-    return None
 
 
 def _after_sequence(replay: Replay, event: Event | None) -> bool:
@@ -346,3 +366,14 @@ def _follows(replay: Replay, anchor: Anchor | None, other: Event | None) -> bool
         return False
     after = [e for e in replay.mine.events if anchor.keras.outputs[0] in e.inputs]
     return any(e.family == other.family and e.settings.get("name") == other.settings.get("name") for e in after)
+
+
+def _precedes(replay: Replay, anchor: Anchor | None, first: Event | None) -> bool:
+    """Whether PyTorch makes right after the layer the call that Keras makes right before it, and Keras not after it."""
+    if anchor is None or first is None:
+        return False
+    after = [e for e in replay.theirs.events if anchor.end.outputs[0] in e.inputs]
+    own = [e for e in replay.mine.events if anchor.keras.outputs[0] in e.inputs]
+    same = [[(e.family, e.settings.get("name")) for e in events] for events in (after, own)]
+    kind = (first.family, first.settings.get("name"))
+    return kind in same[0] and kind not in same[1]

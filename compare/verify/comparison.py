@@ -3,6 +3,7 @@
 What lies between two pairs of layers (activations, poolings, sums) is found by its values (compare.verify.between).
 """
 
+import itertools
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -24,6 +25,7 @@ from compare.verify.verdict import LIMIT, Finding, Remedy, far_in_words
 from twin.errors import TwinError
 from twin.trace import Edit, Event
 
+MOST_STARTS = 4096  # places at which a value may lie in a padded one
 SECONDS = 20.0  # for candidates that need a pass, over all differences of one mode
 
 
@@ -101,7 +103,10 @@ class Comparison:
             what, before = f"Its output has shape {got.shape}, Keras's {wanted.shape}", None
         finding = Finding(self.rung, anchor.path, self.pairs[anchor.path], what, before=before)
         states = self._states(anchor)
-        candidates = of_layer(Layer(self._with_pad(anchor), anchor.torch, wanted, got, self._pad(anchor), states))
+        cut = anchor.end if anchor.torch.family == "conv" and anchor.end.index != anchor.torch.index else None
+        pad = self._pad(anchor)
+        given = replay.mine.values.get(next(iter(anchor.keras.inputs), -1))
+        candidates = of_layer(Layer(self._with_pad(anchor), anchor.torch, wanted, got, pad, states, cut, given))
         settled = self._settle(candidates, At(anchor, True, anchor.keras, anchor.torch, far), finding)
         if settled.cause is not None:
             return settled
@@ -112,12 +117,33 @@ class Comparison:
     def _between(self, anchor: Anchor | None, far: float, output: int | None = None) -> Finding:
         """Calls without weights that differ, before a layer or before the output."""
         found, wired = situation(self.replay, anchor, output or 0)
+        found = replace(found, arrays=self._arrays(found.unlike[0]), weights=self._weights(found.unlike))
         what = f"What enters {anchor.path if anchor else 'the output'} is {far_in_words(far)}"
         finding = Finding(
             self.rung, self._name(found.keras, 0, anchor), self._name(found.torch, 1, anchor), what,
             before=far if math.isfinite(far) else None,
         )  # fmt: skip
         return self._settle(of_calls(found, wired), At(anchor, False, found.keras, found.torch, far, output), finding)
+
+    def _arrays(self, events: Sequence[Event]) -> dict[str, dict[str, np.ndarray]]:
+        """The arrays of Keras's recurrent layers, by their paths."""
+        paths = {event.leaf for event in events if event.family in ("lstm", "gru") and event.leaf}
+        arrays = self.keras.dump() if paths else {}
+        return {
+            path: {
+                name.removeprefix(f"{path}."): value for name, value in arrays.items() if name.startswith(f"{path}.")
+            }
+            for path in paths
+        }
+
+    def _weights(self, unlike: tuple[Sequence[Event], Sequence[Event]]) -> dict[str, np.ndarray]:
+        """PyTorch's weights in the calls that part, where Keras's calls take arrays that are no weights."""
+        paths = [f"{event.leaf}." for event in unlike[1] if event.family in ("dense", "conv") and event.leaf]
+        if not paths or not any(event.constants for event in unlike[0]):
+            return {}
+        return {
+            n: array for n, array in self.replay.torch.dump().items() if n.startswith(tuple(paths)) and array.ndim > 1
+        }
 
     def _settle(self, candidates: Sequence[Candidate], at: At, finding: Finding) -> Finding:
         """The finding with the first cause that makes both agree, or with all that were tried and the two calls."""
@@ -154,10 +180,12 @@ class Comparison:
         events = self.replay.theirs.events
         out: list[Edit] = []
         for edit in candidate.edits:
-            if edit["do"] not in ("arguments", "exchange", "code", "skip") or edit["event"] >= len(events):
+            if edit["do"] not in ("arguments", "exchange", "code", "skip", "scale") or edit["event"] >= len(events):
                 return []
             own = events[edit["event"]]
-            same = [e for e in events if own.where and (e.where, e.call, e.text) == (own.where, own.call, own.text)]
+            free = edit["do"] in ("exchange", "skip") or "expressions" in edit  # of what stands in the call
+            same = [e for e in events if own.where and (e.where, e.call) == (own.where, own.call)]
+            same = same if free else [e for e in same if e.text == own.text]
             out += [{**edit, "event": event.index} for event in same]
         return out if len(out) > len(candidate.edits) and not candidate.arrays else []
 
@@ -206,13 +234,13 @@ class Comparison:
         if event is None or event.settings.get("name") != "pad" or "pads" not in keras.settings:
             return keras
         before, after = mine.values[event.inputs[0]], mine.values[event.outputs[0]]
-        pads = []
-        for axis, own in enumerate(keras.settings["pads"], start=1):
-            spare = after.shape[axis] - before.shape[axis]
-            start = next((i for i in range(spare + 1) if _holds(after, before, axis, i)), None)
-            if start is None:
-                return keras
-            pads.append([own[0] + start, own[1] + spare - start])
+        start = _start(after, before)
+        if start is None:
+            return keras
+        pads = [
+            [own[0] + start[axis], own[1] + after.shape[axis] - before.shape[axis] - start[axis]]
+            for axis, own in enumerate(keras.settings["pads"], start=1)
+        ]
         return replace(keras, settings={**keras.settings, "pads": pads})
 
     def _states(self, anchor: Anchor) -> list[np.ndarray]:
@@ -231,11 +259,16 @@ class Comparison:
         return anchor.path if side == 0 else self.pairs[anchor.path]
 
 
-def _holds(padded: np.ndarray, value: np.ndarray, axis: int, start: int) -> bool:
-    """Whether a value begins at a place along one axis of a padded one."""
-    kept = np.take(padded, range(start, start + value.shape[axis]), axis)
-    sums = [np.abs(each).sum(tuple(a for a in range(each.ndim) if a != axis)) for each in (kept, value)]
-    return bool(np.allclose(sums[0], sums[1], rtol=1e-4))  # float32 sums, added up in another order
+def _start(padded: np.ndarray, value: np.ndarray) -> tuple[int, ...] | None:
+    """Where a value begins in a padded one, along each axis."""
+    spare = [one - other for one, other in zip(padded.shape, value.shape, strict=True)]
+    if min(spare) < 0 or math.prod(each + 1 for each in spare) > MOST_STARTS:
+        return None
+    for start in itertools.product(*(range(each + 1) for each in spare)):
+        inner = tuple(slice(one, one + length) for one, length in zip(start, value.shape, strict=True))
+        if np.array_equal(padded[inner], value):
+            return start
+    return None
 
 
 def _all(candidate: Candidate, edits: list[Edit]) -> InTorch | None:

@@ -103,16 +103,22 @@ class Crossing:
         if not out:
             assert problem is not None
             raise problem
-        return out
+        return [each for each in out if not each.against_names] or out
 
     def _try(self, pairing: Pairing) -> tuple[float, Pairing]:
         """Load by a pairing, with flattened axes in order; how far apart the outputs are."""
         self.load(pairing)
         axes_found = flattened(pairing, self.traces[0], self.whole)
-        if axes_found:
-            pairing = pairing.reordered(axes_found)
+        if not axes_found:
+            return self.whole.apart(False), pairing
+        plain = self.whole.apart(False)
+        turned = pairing.reordered(axes_found)
+        self.load(turned)
+        far = self.whole.apart(False)
+        if plain < 0.8 * far:  # both arrange the row alike
             self.load(pairing)
-        return self.whole.apart(False), pairing
+            return plain, pairing
+        return far, turned
 
     def _search(self, far: float, pairing: Pairing, limit: float) -> tuple[float, Pairing]:
         """Other pairings that fit, from the best one on, while time allows."""
@@ -174,14 +180,15 @@ def neutral(alone: Sequence[Alone], side: str, arrays: Mapping[str, np.ndarray],
 
 
 def perturbed(leaves: Sequence[Leaf], arrays: Mapping[str, np.ndarray]) -> Arrays:
-    """Fresh arrays that are constant, such as a norm's scale, statistics and biases, moved: else they hide an axis."""
+    """Fresh arrays that are constant, as a norm's scale, or orthogonal, moved: else they hide an axis or a term."""
     rng = np.random.default_rng(0)
     out: Arrays = {}
     for leaf in leaves:
         for part in of_keras(leaf):
             for role, view in part.views.items():
                 value = arrays[view.name]
-                if value.size == 0 or value.dtype.kind != "f" or len(np.unique(value[:4096].ravel()[:4096])) > 2:
+                constant = value.size and len(np.unique(value[:4096].ravel()[:4096])) <= 2
+                if value.size == 0 or value.dtype.kind != "f" or not (constant or _orthogonal(role, value)):
                     continue
                 noise = rng.standard_normal(value.shape).astype(np.float32)
                 if role == "variance" and value.min() > 0:
@@ -191,6 +198,12 @@ def perturbed(leaves: Sequence[Leaf], arrays: Mapping[str, np.ndarray]) -> Array
                 elif role == "array" and part.trainable:
                     out[view.name] = value + 0.1 * noise
     return out
+
+
+def _orthogonal(role: str, value: np.ndarray) -> bool:
+    """Whether a bare matrix is orthogonal: the logarithm of its determinant is then zero, whatever it is taken for."""
+    square = role == "array" and value.ndim == 2 and 1 < value.shape[0] == value.shape[1] <= 4096
+    return square and bool(np.allclose(value @ value.T, np.eye(len(value)), atol=1e-4))
 
 
 def flattened(pairing: Pairing, mine: Trace, whole: Whole) -> dict[str, dict[int, np.ndarray]]:

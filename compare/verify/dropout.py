@@ -85,11 +85,18 @@ def _commutes(one: np.ndarray, other: np.ndarray) -> bool:
     return False
 
 
-def in_inference(counts: tuple[int, int]) -> Finding:
-    """Dropout that one side applies in inference mode; `counts` are Keras's and PyTorch's."""
+def in_inference(counts: tuple[int, int], pairs: Sequence[tuple[Event, Event]]) -> Finding:
+    """Dropout that one side applies in inference mode.
+
+    Args:
+        counts: how many drop, Keras's and PyTorch's.
+        pairs: calls of dropout that belong together.
+    """
+    unequal = [pair for pair in pairs if pair[0].settings["active"] != pair[1].settings["active"]]
+    names = (unequal[0][0].label, unequal[0][1].label) if unequal else ("dropout", "dropout")
     side, other = ("PyTorch", "Keras") if counts[1] > counts[0] else ("Keras", "PyTorch")
     what = f"{side} drops values in inference mode, {other} does not"
-    return Finding("forward", "dropout", "dropout", what, "dropout_mode", says=what)
+    return Finding("forward", *names, what, "dropout_mode", says=what)
 
 
 def difference(keras: list[Drop], torch: list[Drop], events: tuple[Sequence[Event], Sequence[Event]]) -> Finding | None:

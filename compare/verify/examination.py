@@ -7,6 +7,7 @@ that is named is the one at fault, not the one after it (compare.verify.comparis
 """
 
 # Long: the steps of one examination on the same two subjects, in their order; what each step does is in a module.
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,7 +17,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from compare.verify import axes as alignment
-from compare.verify import backward, dropout, structure
+from compare.verify import backward, dropout, structure, unfollowed
 from compare.verify.comparison import Comparison
 from compare.verify.crossing import Crossing, perturbed
 from compare.verify.flow import places
@@ -24,8 +25,8 @@ from compare.verify.pairing import Pairing, Unpaired
 from compare.verify.replay import Replay
 from compare.verify.segments import Anchor, before_flatten, cropped, dropout_pairs
 from compare.verify.subject import Subject
-from compare.verify.verdict import RUNGS, Finding, Verdict, far_in_words
-from compare.verify.whole import LIMIT, Whole
+from compare.verify.verdict import RUNGS, Finding, Remedy, Verdict, far_in_words
+from compare.verify.whole import LIMIT, Whole, distance, pair_outputs
 from twin.bridge import Arrays, Leaf
 from twin.errors import TwinError
 from twin.trace import Event, Trace
@@ -281,11 +282,16 @@ class Examination:
         if not self._mine(training).stopped:
             found, _ = self._forward(rung, training)
         padded = self._padded(training)
-        if found:
+        if found and (padded or len(found) > 1 or found[0].cause is not None):
             return (replace(found[0], **padded), *found[1:]) if padded else found
         stopped = self._theirs(training).stopped
         what = f"The PyTorch model stops: {stopped}" if stopped else f"The outputs are {far_in_words(far)}"
-        finding = Finding(rung, "the output", "the output", what, None, far if math.isfinite(far) else None)
+        nowhere = Finding(rung, "the output", "the output", what, None, far if math.isfinite(far) else None)
+        finding = found[0] if found else nowhere
+        if not padded and not stopped:
+            wanted = self.keras.outputs(self.inputs, training)
+            theirs = self._theirs(training)
+            finding = unfollowed.search(self.torch, self.torch_inputs, training, theirs, wanted, finding) or finding
         return (replace(finding, **padded),)
 
     def _padded(self, training: bool) -> dict[str, Any]:
@@ -384,7 +390,8 @@ class Examination:
         if len(dropped[0]) == len(dropped[1]):
             return ()
         found = () if self._mine(False).stopped else self._forward("forward", False)[0]
-        return found or (dropout.in_inference((len(dropped[0]), len(dropped[1]))),)
+        pairs = [] if self._mine(False).stopped else self._replay(False).dropouts
+        return found or (dropout.in_inference((len(dropped[0]), len(dropped[1])), pairs),)
 
     def _training(self, whole: Whole) -> tuple[tuple[Finding, ...], float]:
         """The outputs in training mode with draws made equal, and what each side would drop."""
@@ -394,7 +401,7 @@ class Examination:
             if masked <= whole.limit(True):
                 whole.masks = True
                 return (), masked
-            return self._local("training", True, far), far
+            return self._unscaled(whole, far, masked) or self._local("training", True, far), far
         mine, theirs = (
             dropout.drops(side.dropped(inputs))
             for side, inputs in ((self.keras, self.inputs), (self.torch, self.torch_inputs))
@@ -408,9 +415,35 @@ class Examination:
             found = self._forward("training", True)[0]
             if found:
                 return found, far
+        unscaled = () if theirs else self._unscaled(whole, far, whole.apart(True, masks=True))
+        if unscaled:
+            return unscaled, far
         events = dropout.active(self._mine(True).events), dropout.active(self._theirs(True).events)
         finding = dropout.difference(mine, theirs, events)
         return ((finding,) if finding else ()), far
+
+    def _unscaled(self, whole: Whole, far: float, masked: float) -> tuple[Finding, ...]:
+        """A dropout that PyTorch's side writes by hand and that does not divide what it keeps by 1 - rate."""
+        rates = {float(each["rate"]) for each in self.keras.dropped(self.inputs)}
+        if not rates or self.torch.dropped(self.torch_inputs):
+            return ()
+        calls = [e for e in self._theirs(True).events if e.settings.get("name") == "multiply" and e.constants]
+        lines = dict.fromkeys((e.where, e.text) for e in calls)
+        for rate, line in itertools.product(sorted(rates), lines):
+            same = [event for event in calls if (event.where, event.text) == line]
+            edits = [{"event": event.index, "do": "scale", "by": 1 / (1 - rate)} for event in same]
+            trace = self.torch.trace(self.torch_inputs, True, edits=edits, arrays={}, masks=True)
+            got = {name: trace.values[number] for name, number in trace.outputs.items()}
+            pairs = pair_outputs(whole.keras_outputs(True, masks=True), got)
+            after = max((distance(*pair) for pair in pairs), default=math.inf)
+            if after <= whole.limit(True):
+                dropping = dropout.active([] if self._mine(True).stopped else self._mine(True).events)
+                says = f"Keras divides what it keeps by {1 - rate:g}, PyTorch's line does not ({same[0].where})"
+                what = f"With equal masks the outputs are {far_in_words(masked)}"
+                fix = {"torch": Remedy(f"{same[0].text} / {1 - rate:g}", after)}
+                name = dropping[0].label if dropping else "dropout"
+                return (Finding("training", name, same[0].label, what, "dropout_scale", far, after, says, fix),)
+        return ()
 
 
 def _scaled(array: np.ndarray, scale: float) -> np.ndarray:

@@ -238,6 +238,9 @@ def _of_scale(losses: Losses, wanted: Loss, got: Loss) -> Iterator[Trial]:
     after = _apart(Loss(got.value * factor, got.gradient * factor, ""), wanted)
     outputs, target = losses.given["outputs"], losses.given["target"]
     fix = {"torch": f"{factor:.6g} * loss"}
+    if "smooth" in got.text.lower() and "uber" in wanted.text:
+        says = f"PyTorch's SmoothL1Loss is Huber's loss divided by beta, here by {factor:.6g}"
+        yield Trial("smooth_l1_beta", says, after, {"torch": "torch.nn.HuberLoss(delta=...) in place of SmoothL1Loss"})
     counts = {
         "rows": len(outputs), "values": outputs.size, "values per row": outputs.size // len(outputs),
         "targets": target.size,
@@ -328,7 +331,25 @@ def _of_weights(losses: Losses, wanted: Loss, got: Loss) -> Iterator[Trial]:
         scaled = other * np.vectorize(factors.__getitem__, otypes=[float])(labels)
         told = ", ".join(f"{factors[name]:.4g} where {words.format(f'{name:g}')}" for name in names[:4])
         says = f"Keras's gradient is a multiple of PyTorch's: {told}"
-        yield Trial(cause, says, alignment.relative(scaled, gradient))
+        after = alignment.relative(scaled, gradient)
+        if cause == "sample_weights" and after <= GRADIENT_LIMIT and not _weighted(losses):
+            continue
+        yield Trial(cause, says, after)
+
+
+def _weighted(losses: Losses) -> bool:
+    """Whether the losses of single rows are multiples of each other by the factors of their gradients.
+
+    A function of one number has gradients in one direction, whatever is computed of it.
+    """
+    for row in range(min(len(losses.given["outputs"]), 3)):
+        given = {n: a if n == "class_weight" else a[row : row + 1] for n, a in losses.given.items()}
+        alone = replace(losses, given=given)
+        wanted, got = alone.of_keras(), alone.of_torch()
+        lengths = [float(np.linalg.norm(each.gradient)) for each in (wanted, got)]
+        if not np.isclose(wanted.value * lengths[1], got.value * lengths[0], rtol=1e-3):
+            return False
+    return True
 
 
 ALONE = 6  # rows that are tried one by one

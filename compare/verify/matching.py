@@ -1,7 +1,6 @@
 """The likeliest pairing of a Keras model's arrays with a PyTorch model's: by names, shapes and the flow of data."""
 
 import itertools
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -10,6 +9,7 @@ from scipy.optimize import linear_sum_assignment
 
 from compare.verify.composed import composed, stacked
 from compare.verify.flow import Place, places
+from compare.verify.names import alike, words
 from compare.verify.pairing import Alone, Link, Match, Pairing, Unpaired, of_parts
 from compare.verify.parts import Part, View, of_keras, of_torch
 from twin.bridge import Leaf
@@ -32,17 +32,7 @@ RECURRENT = {"lstm", "gru", "rnn"}
 NOWHERE = Place(10**6, 0, frozenset(), frozenset(), ())
 
 
-SAME_WORD = {
-    "weight": "kernel", "weights": "kernel", "w": "kernel", "gamma": "scale", "beta": "shift", "b": "bias",
-    "var": "variance", "ih": "kernel", "hh": "recurrent", "h2h": "recurrent", "x2h": "kernel", "q": "query", "k": "key",
-    "v": "value", "o": "output", "out": "output", "proj": "output", "emb": "embedding", "embed": "embedding",
-    "embeddings": "embedding", "fc": "dense", "linear": "dense", "lin": "dense", "bn": "norm", "ln": "norm",
-    "batchnorm": "norm", "layernorm": "norm", "pos": "position", "positions": "position", "tok": "token",
-    "cls": "class", "attn": "attention", "enc": "encoder", "dec": "decoder", "normalization": "norm", "std": "variance",
-}  # fmt: skip
-
-
-EMPTY_WORDS = {"layer", "layers", "model", "net", "module", "module_list", "self", "running", "moving", "array"}
+ROLE_WORDS = {"scale": {"kernel", "scale", "gain"}, "shift": {"bias", "shift"}}
 
 
 @dataclass
@@ -113,7 +103,8 @@ def pair(
     )
     matches = _given(sides, given)
     known = {match.keras[0].leaf.path: match.torch[0].leaf.path for match in matches}
-    for fits in (_equal, _alike):
+    norms = [sum(part.kind == "norm" for part in side.left) for side in sides]
+    for fits in (_equal if norms[0] == norms[1] else _equal_layers, _alike):
         matches += _assigned(sides, known, fits, weights)
     matches += composed(*sides, strict=True) + stacked(*sides) + composed(*sides, strict=False)
     matches += _arrays(sides, known, weights, called=True)
@@ -180,6 +171,11 @@ def _equal(one: Part, other: Part) -> bool:
     return one.signature == other.signature
 
 
+def _equal_layers(one: Part, other: Part) -> bool:
+    """As `_equal`, but for vectors that stand alone: one side writes norms by hand, and any may be a norm's."""
+    return _equal(one, other) and not (one.kind == "array" and len(one.views["array"].own_shape) == 1)
+
+
 def _alike(one: Part, other: Part) -> bool:
     """Whether all that both have fits, and both have the main array."""
     if one.kind != other.kind or one.kind == "array":
@@ -233,7 +229,7 @@ def _score(
     """How much speaks for two parts being the same."""
     mine, native = sides[0].place(one), sides[1].place(other)
     score = 1.0 - weights.order * abs(ranks[0][id(one)] - ranks[1][id(other)])
-    score += weights.name * alike(one, other)
+    score += weights.name * alike((one.path, one.leaf.kind), (other.path, other.leaf.kind))
     score += 0.7 * (mine.role == native.role) * (weights.flow > 0)
     score += 0.7 * (mine.joined == native.joined != "") * (weights.flow > 0)
     score += weights.flow * (_overlap(mine.before, native.before, known) + _overlap(mine.after, native.after, known))
@@ -245,34 +241,6 @@ def _overlap(one: frozenset[str], other: frozenset[str], known: Mapping[str, str
     """How much of two neighbourhoods is each other's partner."""
     mapped = {known.get(name, name) for name in one}
     return len(mapped & other) / max(len(mapped | other), 1)
-
-
-def alike(one: Part, other: Part) -> float:
-    """How much two names say the same, between 0 and 2."""
-    mine, theirs = words(one.path, one.leaf.kind), words(other.path, other.leaf.kind)
-    if mine and _plain(one.path) == _plain(other.path):
-        return 2.0
-    return len(mine & theirs) / len(mine | theirs) if mine and theirs else 0.0
-
-
-def words(path: str, kind: str) -> set[str]:
-    """The words and numbers of a path; a name that Keras made up (`dense_3`) says nothing."""
-    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", kind).lower()
-    found: set[str] = set()
-    for piece in path.split("."):
-        if re.fullmatch(
-            rf"({snake}|conv\dd|dense|batch_normalization|layer_normalization|embedding|lstm|gru)_\d+", piece
-        ):
-            continue
-        for word in re.findall(r"[A-Za-z]+|\d+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", piece)):
-            word = SAME_WORD.get(word.lower(), word.lower())
-            if word not in EMPTY_WORDS:
-                found.add(word)
-    return found
-
-
-def _plain(path: str) -> str:
-    return path.lower().replace("_", "").removeprefix("module.")
 
 
 def _arrays(sides: tuple[_Side, _Side], known: Mapping[str, str], weights: Weights, called: bool) -> list[Match]:
@@ -297,6 +265,8 @@ def _arrays(sides: tuple[_Side, _Side], known: Mapping[str, str], weights: Weigh
                 score = _score(sides, one, other, known, weights, ranks) + fit + (role == native)
                 named = words(f"{one.path}.{role}", one.leaf.kind), words(f"{other.path}.{native}", other.leaf.kind)
                 score += len(named[0] & named[1]) / max(len(named[0] | named[1]), 1)
+                score += 0.6 * bool(ROLE_WORDS.get(role, set()) & named[1])  # a norm's scale is a `weight` by hand
+                score += 0.6 * bool(ROLE_WORDS.get(native, set()) & named[0])
                 scores[i, j] = score - (one.trainable != other.trainable)
     rows, columns = linear_sum_assignment(scores, maximize=True)
     matches = []
@@ -332,13 +302,12 @@ def _as(view: View, shape: Sequence[int]) -> View:
     thin = tuple(side for side in view.shape if side != 1), tuple(side for side in shape if side != 1)
     if thin[0] == thin[1] or view.order:
         return replace(view, shape=tuple(shape))
-    orders = [
-        o for o in itertools.permutations(range(len(view.shape))) if tuple(view.shape[a] for a in o) == tuple(shape)
-    ]
-    rank = len(view.shape)
+    own, wanted = (view.shape, tuple(shape)) if len(view.shape) == len(shape) else thin
+    orders = [o for o in itertools.permutations(range(len(own))) if tuple(own[a] for a in o) == wanted]
+    rank = len(own)
     usual = ((*range(2, rank), 1, 0), (*range(1, rank), 0))  # a convolution's, and channels first
     order = next((each for each in usual if each in orders), orders[0] if orders else ())
-    turned = tuple(view.shape[axis] for axis in order)
+    turned = tuple(own[axis] for axis in order)
     return replace(view, order=order, turned=turned, shape=tuple(shape))
 
 

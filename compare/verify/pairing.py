@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from compare.verify.names import told
 from compare.verify.parts import Part, View
 from twin.bridge import Arrays
 from twin.errors import TwinError
@@ -97,6 +98,16 @@ class Pairing:
         return {path: native for path, native in single.items() if partners[1][native] == {path}}
 
     @property
+    def against_names(self) -> bool:
+        """Whether two layers have each other's partners, as their names tell."""
+        single = [each for each in self.matches if len(each.keras) == len(each.torch) == 1]
+        return any(
+            one.torch[0].signature == other.torch[0].signature
+            and _told(replace(one, torch=other.torch), replace(other, torch=one.torch))
+            for one, other in itertools.combinations(single, 2)
+        )
+
+    @property
     def shown(self) -> dict[str, str]:
         """What a person is told: layer by layer where that is all, else part by part."""
         whole = self.layers
@@ -129,6 +140,8 @@ class Pairing:
                 yield self.exchanged({place: replace(match, links=links)})
         for i, j in itertools.combinations(single, 2):
             one, other = self.matches[i], self.matches[j]
+            if _told(one, other):
+                continue
             if one.sure and other.sure:
                 same = one.torch[0].signature == other.torch[0].signature
                 if same and one.keras[0].signature == other.keras[0].signature:
@@ -195,6 +208,12 @@ def composition(whole: Part, group: Sequence[Part], keras_is_whole: bool) -> Mat
     return Match(mine, theirs, tuple(links), sure=False)
 
 
+def _told(one: Match, other: Match) -> bool:
+    """Whether the names of two matches say that the partners are not each other's."""
+    names = [[(each.path, each.leaf.kind) for each in (m.keras[0], m.torch[0])] for m in (one, other)]
+    return told(*names)
+
+
 def _exchangeable(one: Match, other: Match) -> bool:
     """Whether two matches are of single arrays of one shape."""
     if len(one.links) != 1 or len(other.links) != 1:
@@ -210,7 +229,7 @@ def _exchanged(one: Match, other: Match) -> Match:
 
 def _rearranged(match: Match) -> Iterator[tuple[Link, ...]]:
     """The links of a match that is not sure, otherwise: pieces or gates in another order, square arrays transposed."""
-    if match.sure:
+    if match.sure and {part.kind for part in (*match.keras, *match.torch)} != {"array"}:
         return
     pieces = max(len(match.keras), len(match.torch))
     if 1 < pieces <= 4:

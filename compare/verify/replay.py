@@ -87,9 +87,14 @@ class Replay:
                 edits.append({"event": theirs.index, "do": "output"})
         return {"edits": [*edits, *extra], "arrays": out | dict(arrays or {})}
 
-    def _fed(self, anchor: Anchor) -> range:
-        """The places of a call's inputs that are fed and compared: of a recurrent layer the sequence, not its state."""
-        return range(1 if anchor.torch.family in ("lstm", "gru", "rnn") else len(anchor.torch.inputs))
+    def _fed(self, anchor: Anchor) -> list[int]:
+        """The places of a call's inputs that are fed and compared: of a recurrent layer the sequence; no mask."""
+        if anchor.torch.family in ("lstm", "gru", "rnn"):
+            return [0]
+        places = range(len(anchor.torch.inputs))
+        if anchor.torch.family != "attention":
+            return list(places)
+        return [place for place in places if not _is_mask(self.theirs.values.get(anchor.torch.inputs[place]))]
 
     def _incoming(self, anchor: Anchor, place: int) -> np.ndarray | None:
         """Keras's value for one input of the PyTorch call, in PyTorch's layout."""
@@ -97,7 +102,7 @@ class Replay:
         native = self.theirs.values.get(number)
         if native is None:
             return None
-        options = [(self.mine.values[n], abs(i - place)) for i, n in enumerate(anchor.keras.inputs)]
+        options = [(self._forwards(anchor, n, native), abs(i - place)) for i, n in enumerate(anchor.keras.inputs)]
         options += [(v, 9) for n in anchor.keras.inputs if (v := before_padding(self.mine, n)) is not None]
         # One side may pad in the layer, the other before it: then the value has another size, and its own flows on.
         fitting = [each for each in options if each[0].size == native.size]
@@ -108,16 +113,28 @@ class Replay:
         value = alignment.to_torch(best[0], native, anchor.torch.family)
         return value if value.ndim == native.ndim else None
 
+    def _forwards(self, anchor: Anchor, number: int, native: np.ndarray) -> np.ndarray:
+        """What enters Keras's layer; of one that goes backwards the steps in its order, where PyTorch turns them."""
+        value = self.mine.values[number]
+        if not anchor.keras.settings.get("reverse") or anchor.torch.settings.get("reverse") or value.ndim != 3:
+            return value
+        return value if alignment.distance(value, native)[0] <= LIMIT else np.flip(value, 1)
+
     def entering(self, anchor: Anchor, theirs: Trace) -> float:
         """How far what enters the PyTorch layer is from what enters Keras's."""
         worst = 0.0
-        for number in (anchor.torch.inputs[place] for place in self._fed(anchor)):
+        now = theirs.events[anchor.torch.index] if anchor.torch.index < len(theirs.events) else anchor.torch
+        same = (now.call, len(now.inputs)) == (anchor.torch.call, len(anchor.torch.inputs))
+        inputs = now.inputs if same else anchor.torch.inputs  # a call less in place gives others
+        for number in (inputs[place] for place in self._fed(anchor)):
             native = theirs.values.get(number)
             if native is None:
                 continue
             natives = [native, before_padding(theirs, number)]
             options = [
-                each for n in anchor.keras.inputs for each in (self.mine.values[n], before_padding(self.mine, n))
+                each
+                for n in anchor.keras.inputs
+                for each in (self._forwards(anchor, n, native), before_padding(self.mine, n))
             ]
             worst = max(
                 worst,
@@ -190,3 +207,11 @@ class Replay:
                 break
             event = producer
         return event.family
+
+
+def _is_mask(value: np.ndarray | None) -> bool:
+    """Whether a value only says what is left out: yes and no, or zero and a very low number."""
+    if value is None or value.dtype.kind == "b":
+        return value is not None
+    low = value[value != 0] if value.dtype.kind == "f" else value
+    return bool(value.dtype.kind == "f" and (low < -1e4).all())

@@ -21,7 +21,7 @@ class Anchor:
 def cropped(trace: Trace, event: Event, wanted: np.ndarray) -> Event:
     """The call that cuts a layer's output to the wanted size, or the layer's own."""
     value = trace.values.get(event.outputs[0])
-    if event.family == "conv_transpose" and value is not None and value.size != wanted.size:
+    if event.family in ("conv", "conv_transpose") and value is not None and value.size != wanted.size:
         for later in trace.events[event.index + 1 :]:
             cut = trace.values.get(later.outputs[0])
             if later.inputs[:1] == event.outputs[:1] and cut is not None and cut.size == wanted.size:

@@ -11,6 +11,7 @@ pytestmark = pytest.mark.framework
 
 KERAS = """
 import keras
+import numpy as np
 from keras import layers, ops
 
 
@@ -54,6 +55,96 @@ def clipped():
 
 def ratio():
     return Own([4, 4], lambda x, a, b: a(x) / (2 + ops.abs(b(x))))
+
+
+def unseen():
+    def body(x, a, b):
+        if float(ops.max(ops.abs(x))) < 0:  # no symbol has a value
+            return x
+        scale, shift = ops.split(a(x), 2, axis=-1)
+        return b(x * (1 + scale) + shift)
+
+    return Own([12, 5], body)
+
+
+def turned_points():
+    inputs = keras.Input((7, 3))
+    turn = layers.Reshape((3, 3))(layers.Dense(9, name="turn")(layers.GlobalAveragePooling1D()(inputs)))
+    x = layers.Conv1D(5, 3, name="conv")(layers.Dot(axes=(2, 1))([inputs, turn]))
+    return keras.Model(inputs, layers.Dense(2, name="head")(x))
+
+
+def path():
+    inputs = keras.Input((6,))
+    x = layers.Dropout(0.4, noise_shape=(None, 1))(layers.Dense(6, name="a")(inputs))
+    return keras.Model(inputs, layers.Dense(3, name="b")(x + inputs))
+
+
+def gated():
+    return Own([4, 4, 3], lambda x, a, b, c: c(ops.tanh(a(x)) * ops.sigmoid(b(ops.relu(a(x))))))
+
+
+def hard():
+    return Own([4, 3], lambda x, a, b: b(ops.hard_silu(a(x))))
+
+
+def positive():
+    return Own([4, 3], lambda x, a, b: b(1 + ops.elu(a(x))))
+
+
+def table(order="halves"):
+    angles = np.arange(5)[:, None] * np.array([1.0, 0.3, 0.1])
+    made = np.concatenate([np.sin(angles), np.cos(angles)], -1).astype("float32")
+    return Own([6, 3], lambda x, a, b: b(ops.relu(a(x) + ops.convert_to_tensor(made[None]))))
+
+
+def masked():
+    mask = np.tril(np.ones((4, 4), "float32"))
+    return Own([4, 3], lambda x, a, b: b(ops.relu(ops.matmul(a(x), ops.convert_to_tensor(mask)))))
+
+
+def attending(causal=True):
+    inputs = keras.Input((7, 6))
+    x = layers.MultiHeadAttention(2, 3, name="attention")(inputs, inputs, use_causal_mask=causal)
+    return keras.Model(inputs, layers.Dense(3, name="head")(x))
+
+
+def unscaled():
+    inputs = keras.Input((7, 6))
+    x = layers.Dense(6, name="first")(inputs)
+    return keras.Model(inputs, layers.Dense(3, name="head")(layers.Attention()([x, x])))
+
+
+def padded():
+    def body(x, conv):
+        return conv(ops.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="reflect"))
+
+    model = Own([], body)
+    model.parts = [layers.Conv2D(3, 3, name="conv")]
+    return model
+
+
+def causal():
+    inputs = keras.Input((9, 2))
+    x = layers.Conv1D(4, 3, dilation_rate=2, padding="causal", name="conv")(inputs)
+    return keras.Model(inputs, layers.Dense(3, name="head")(layers.ReLU()(x)))
+
+
+def two_sums():
+    return Own([4, 4], lambda x, a, b: 12 * ops.sum(a(x), axis=-1) + ops.sum(ops.tanh(b(x)), axis=-1))
+
+
+def reset_before():
+    inputs = keras.Input((5, 6))
+    x = layers.GRU(4, return_sequences=True, reset_after=False, name="gru_0")(inputs)
+    return keras.Model(inputs, layers.Dense(3, name="head")(layers.GRU(4, name="gru_1")(x)))
+
+
+def scored():
+    def body(x, a, b, c):
+        return c(ops.sum(ops.softmax(b(ops.tanh(a(x))), axis=1) * x, axis=1))
+
+    return Own([4, 1, 3], body)
 
 
 class Dropping(keras.Model):
@@ -131,6 +222,30 @@ def plain():
 def nll(y, output):
     mean, raw = output[:, :1], output[:, 1:]
     return ops.mean(ops.square(y[:, :1] - mean) / ops.exp(raw) + raw)
+
+
+def focal(y, output):
+    p = ops.sigmoid(output)
+    right = y * p + (1 - y) * (1 - p)
+    weight = y * 0.25 + (1 - y) * 0.75
+    return ops.mean(-weight * (1 - right) ** 2 * ops.log(right))
+
+
+def ratio_of_sums(y, output):
+    p = ops.sigmoid(output)
+    return 1 - ops.mean(ops.sum(p * y, axis=1) / ops.sum(p + y, axis=1))
+
+
+hinge = keras.losses.Hinge()
+
+
+def momentum_rmsprop():
+    return keras.optimizers.RMSprop(0.1, rho=0.9, momentum=0.9, epsilon=1e-7)
+
+
+def stepped_sgd():
+    rates = keras.optimizers.schedules.PiecewiseConstantDecay([1], [0.1, 0.02])
+    return keras.optimizers.SGD(rates, momentum=0.9)
 
 
 def dice(y, output):
@@ -225,6 +340,134 @@ def ratio(turned=False):
     return Own([4, 4], body)
 
 
+class TurnedPoints(nn.Module):
+    def __init__(self, transposed=False):
+        super().__init__()
+        self.turn, self.conv, self.head = nn.Linear(3, 9), nn.Conv1d(3, 5, 3), nn.Linear(5, 2)
+        self.transposed = transposed
+
+    def forward(self, x):
+        turn = self.turn(x.mean(1)).view(-1, 3, 3)
+        turn = turn.transpose(1, 2) if self.transposed else turn
+        return self.head(self.conv(torch.bmm(x, turn).transpose(1, 2)).transpose(1, 2))
+
+
+class Path(nn.Module):
+    def __init__(self, divided=True):
+        super().__init__()
+        self.a, self.b, self.divided = nn.Linear(6, 6), nn.Linear(6, 3), divided
+
+    def forward(self, x):
+        y = self.a(x)
+        if self.training:
+            y = (y / 0.6 if self.divided else y) * torch.floor(0.6 + torch.rand(len(x), 1))
+        return self.b(x + y)
+
+
+def gated(exchanged=False):
+    one, other = (torch.sigmoid, torch.tanh) if exchanged else (torch.tanh, torch.sigmoid)
+    return Own([4, 4, 3], lambda x, a, b, c: c(one(a(x)) * other(b(F.relu(a(x))))))
+
+
+def hard(old=False):
+    def body(x, a, b):
+        y = a(x)
+        return b(y * torch.clamp(0.2 * y + 0.5, 0, 1) if old else F.hardswish(y))
+
+    return Own([4, 3], body)
+
+
+def positive(exp=False):
+    return Own([4, 3], lambda x, a, b: b(a(x).exp() if exp else 1 + F.elu(a(x))))
+
+
+def table(interleaved=False, base=1.0):
+    angles = torch.arange(5)[:, None] * torch.tensor([1.0, 0.3, 0.1]) * base
+    made = torch.cat([angles.sin(), angles.cos()], -1)
+    if interleaved:
+        made = torch.stack([angles.sin(), angles.cos()], -1).flatten(1)
+    return Own([6, 3], lambda x, a, b: b(F.relu(a(x) + made[None])))
+
+
+def masked(strict=False, turned=False):
+    mask = torch.ones(4, 4).tril(-1 if strict else 0)
+    mask = mask.t().contiguous() if turned else mask
+    return Own([4, 3], lambda x, a, b: b(F.relu(a(x) @ mask)))
+
+
+class Attending(nn.Module):
+    def __init__(self, mask=True):
+        super().__init__()
+        self.attention, self.head, self.mask = nn.MultiheadAttention(6, 2, batch_first=True), nn.Linear(6, 3), mask
+
+    def forward(self, x):
+        hidden = torch.ones(7, 7, dtype=torch.bool).triu(1) if self.mask else None
+        return self.head(self.attention(x, x, x, attn_mask=hidden, need_weights=False)[0])
+
+
+class AttendingByHand(nn.Module):
+    def __init__(self, mask=True, scale=3**-0.5):
+        super().__init__()
+        self.query, self.key, self.value, self.out = (nn.Linear(6, 6) for _ in range(4))
+        self.head, self.mask, self.scale = nn.Linear(6, 3), mask, scale
+
+    def forward(self, x):
+        parts = (each(x).unflatten(-1, (2, 3)).transpose(1, 2) for each in (self.query, self.key, self.value))
+        q, k, v = parts
+        scores = q @ k.transpose(-2, -1) * self.scale
+        if self.mask:
+            scores = scores.masked_fill(torch.ones(7, 7, dtype=torch.bool).triu(1), float("-inf"))
+        return self.head(self.out((scores.softmax(-1) @ v).transpose(1, 2).flatten(2)))
+
+
+def unscaled(scaled=False):
+    def body(x, a, b):
+        y = a(x)
+        scores = torch.einsum("bqd,bkd->bqk", y, y)
+        return b((scores / 6**0.5 if scaled else scores).softmax(-1) @ y)
+
+    model = Own([6, 3], body)
+    model.first, model.head = model.parts
+    return model
+
+
+class Padded(nn.Module):
+    def __init__(self, mode="reflect"):
+        super().__init__()
+        self.conv = nn.Conv2d(2, 3, 3, padding=1, padding_mode=mode)
+
+    def forward(self, x):
+        return self.conv(x)
+
+
+class Causal(nn.Module):
+    def __init__(self, start=False):
+        super().__init__()
+        self.conv, self.head, self.start = nn.Conv1d(2, 4, 3, padding=4, dilation=2), nn.Linear(4, 3), start
+
+    def forward(self, x):
+        y = self.conv(x.transpose(1, 2))
+        y = y[:, :, 4:] if self.start else y[:, :, :-4]
+        return self.head(F.relu(y).transpose(1, 2))
+
+
+def two_sums(once=False):
+    return Own([4, 4], lambda x, a, b: (1 if once else 12) * a(x).sum(-1) + b(x).tanh().sum(-1))
+
+
+class Stacked(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.gru, self.head = nn.GRU(6, 4, num_layers=2, batch_first=True), nn.Linear(4, 3)
+
+    def forward(self, x):
+        return self.head(self.gru(x)[0][:, -1])
+
+
+def scored(dim=1):
+    return Own([4, 1, 3], lambda x, a, b, c: c((b(a(x).tanh()).softmax(dim) * x).sum(1)))
+
+
 class Dropping(nn.Module):
     def __init__(self, after=False):
         super().__init__()
@@ -304,6 +547,68 @@ class Plain(nn.Module):
 
     def forward(self, x):
         return self.b(self.a(x))
+
+
+def focal(output, y, flat=False):
+    p = torch.sigmoid(output)
+    right = y * p + (1 - y) * (1 - p)
+    weight = 0.25 if flat else y * 0.25 + (1 - y) * 0.75
+    return (-weight * (1 - right) ** 2 * right.log()).mean()
+
+
+def focal_flat(output, y):
+    return focal(output, y, flat=True)
+
+
+def ratio_of_sums(output, y):
+    p = torch.sigmoid(output)
+    return 1 - ((p * y).sum(1) / (p + y).sum(1)).mean()
+
+
+def ratio_of_all(output, y):
+    p = torch.sigmoid(output)
+    return 1 - (p * y).sum() / (p + y).sum()
+
+
+def hinge(output, y):
+    return (1 - (2 * y - 1) * output).clamp(min=0).mean()
+
+
+def hinge_of_zeros(output, y):
+    return (1 - y * output).clamp(min=0).mean()
+
+
+class ByHand(torch.optim.Optimizer):
+    # RMSprop and SGD as Keras has them, but for what is named.
+    def __init__(self, params, kind, start=0.0, outside=False):
+        super().__init__(params, {})
+        self.kind, self.start, self.outside, self.count = kind, start, outside, 0
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        rate = 0.1 if self.kind == "rmsprop" else (0.1, 0.1, 0.02, 0.02, 0.02)[self.count]
+        self.count += 1
+        for p in self.param_groups[0]["params"]:
+            state = self.state[p]
+            step = p.grad
+            if self.kind == "rmsprop":
+                state.setdefault("squares", torch.full_like(p, self.start)).lerp_(p.grad**2, 0.1)
+                step = p.grad / (state["squares"] + 1e-7).sqrt()
+            velocity = state.setdefault("velocity", torch.zeros_like(p))
+            velocity.mul_(0.9).add_(step if self.outside else rate * step)
+            p -= rate * velocity if self.outside else velocity
+
+
+def own_rmsprop(p):
+    return ByHand(p, "rmsprop")
+
+
+def own_sgd(p):
+    return ByHand(p, "sgd")
+
+
+def sgd_outside(p):
+    return ByHand(p, "sgd", outside=True)
 
 
 def nll(output, y):
@@ -391,6 +696,21 @@ RIGHT = {
     "two tables in one": ("tables", "Tables", (1,), IDS),
     "steps as rows": ("steps", "Steps", (5, 6), {}),
     "words": ("words", "Words", (6,), IDS),
+    "turned points": ("turned_points", "TurnedPoints", (7, 3), {}),
+    "unseen": ("unseen", "film", (6,), {}),
+    "path": ("path", "Path", (6,), {}),
+    "gated": ("gated", "gated", (6,), {}),
+    "hard": ("hard", "hard", (6,), {}),
+    "positive": ("positive", "positive", (6,), {}),
+    "table": ("table", "table", (5, 6), {}),
+    "masked": ("masked", "masked", (6,), {}),
+    "attending": ("attending", "Attending", (7, 6), {}),
+    "attending by hand": ("attending", "AttendingByHand", (7, 6), {}),
+    "unscaled": ("unscaled", "unscaled", (7, 6), {}),
+    "padded": ("padded", "Padded", (9, 9, 2), {}),
+    "causal": ("causal", "Causal", (9, 2), {}),
+    "two sums": ("two_sums", "two_sums", (6,), {}),
+    "scored": ("scored", "scored", (7, 6), {}),
 }
 
 
@@ -402,6 +722,19 @@ def test_a_right_pair_agrees(verify, name):
 
 
 WRONG = {
+    "dropout_scale": ("path", "Path", (6,), {"torch_kwargs": {"divided": False}}),
+    "wrong_activation": ("gated", "gated", (6,), {"torch_kwargs": {"exchanged": True}}),
+    "hard_sigmoid_slope": ("hard", "hard", (6,), {"torch_kwargs": {"old": True}}),
+    "constant_order": ("table", "table", (5, 6), {"torch_kwargs": {"interleaved": True}}),
+    "constant_values": ("table", "table", (5, 6), {"torch_kwargs": {"base": 2.0}}),
+    "constant_mask": ("masked", "masked", (6,), {"torch_kwargs": {"strict": True}}),
+    "constant_transposed": ("masked", "masked", (6,), {"torch_kwargs": {"turned": True}}),
+    "causal_mask": ("attending", "Attending", (7, 6), {"torch_kwargs": {"mask": False}}),
+    "attention_scale": ("attending", "AttendingByHand", (7, 6), {"torch_kwargs": {"scale": 6**-0.5}}),
+    "padding_mode": ("padded", "Padded", (9, 9, 2), {"torch_kwargs": {"mode": "zeros"}}),
+    "padding": ("causal", "Causal", (9, 2), {"torch_kwargs": {"start": True}}),
+    "missing_scale": ("two_sums", "two_sums", (6,), {"torch_kwargs": {"once": True}}),
+    "gru_reset_after": ("reset_before", "Stacked", (5, 6), {}),
     "inplace_activation": ("residual", "residual", (8,), {"torch_kwargs": {"inplace": True}}),
     "missing_add": ("residual", "residual", (8,), {"torch_kwargs": {"without": True}}),
     "chunk_order": ("film", "film", (6,), {"torch_kwargs": {"exchanged": True}}),
@@ -424,6 +757,25 @@ def test_a_wrong_pair_has_its_cause(verify, cause):
     assert (found.verdict, found.findings[0].cause) == ("differ", cause)
 
 
+@pytest.mark.parametrize(
+    ("cause", "keras", "torch", "shape", "kwargs"),
+    [
+        ("chunk_order", "unseen", "film", (6,), {"exchanged": True}),
+        ("wrong_activation", "positive", "positive", (6,), {"exp": True}),
+        ("causal_mask", "attending", "AttendingByHand", (7, 6), {"mask": False}),
+        ("attention_scale", "unscaled", "unscaled", (7, 6), {"scaled": True}),
+        ("softmax_axis", "scored", "scored", (7, 6), {"dim": -1}),
+    ],
+)
+def test_another_pair_of_the_same_kind_has_it_too(verify, cause, keras, torch, shape, kwargs):
+    found = verify(keras, torch, shape, torch_kwargs=kwargs)
+    assert (found.verdict, found.findings[0].cause) == ("differ", cause)
+
+
+def test_a_matrix_made_by_a_layer_is_not_taken_for_channels(verify):
+    assert verify("turned_points", "TurnedPoints", (7, 3), torch_kwargs={"transposed": True}).verdict == "differ"
+
+
 def test_two_inputs_of_one_kind_are_not_the_same_numbers(verify):
     shapes, kinds = ((1,), (1,)), ["int", "int"]
     assert verify("two_ids", "TwoIds", *shapes, kinds=kinds).verdict == "agree"
@@ -443,11 +795,19 @@ def test_larger_inputs_show_a_limit_that_the_first_do_not_reach(verify):
         (("nll", "nll_softplus"), "loss_wrong_activation"),
         (("dice", "dice"), None),
         (("dice", "dice_over_all"), "softmax_axis"),
+        (("focal", "focal"), None),
+        (("focal", "focal_flat"), "class_weights"),
+        (("ratio_of_sums", "ratio_of_sums"), None),
+        (("ratio_of_sums", "ratio_of_all"), "loss_reduction"),
+        (("hinge", "hinge"), None),
+        (("hinge", "hinge_of_zeros"), "loss_labels"),
     ],
 )
 def test_losses_by_hand_are_followed_call_by_call(verify, tmp_path, loss, cause):
     rng = np.random.default_rng(0)
-    arrays = {"x": rng.standard_normal((4, 6)), "y": rng.random((4, 3))}
+    arrays = {"x": rng.standard_normal((6, 6)), "y": rng.random((6, 3))}
+    if loss[0] in ("focal", "hinge"):
+        arrays["y"] = arrays["y"].round()
     np.savez(tmp_path / "data.npz", **{name: array.astype(np.float32) for name, array in arrays.items()})
     found = verify("plain", "Plain", data=tmp_path / "data.npz", loss=loss)
     assert [finding.cause for finding in found.findings] == ([cause] if cause else [])
@@ -462,6 +822,9 @@ def test_losses_by_hand_are_followed_call_by_call(verify, tmp_path, loss, cause)
         ("plain", ("sgd", "sgd"), None),
         ("plain", ("sgd", "dampened"), "weight_decay"),
         ("plain", ("rmsprop", "rmsprop"), None),
+        ("plain", ("momentum_rmsprop", "own_rmsprop"), None),
+        ("plain", ("stepped_sgd", "own_sgd"), None),
+        ("plain", ("stepped_sgd", "sgd_outside"), "momentum_learning_rate"),
     ],
 )
 def test_the_fewest_changes_of_an_optimizer(verify, keras, optimizer, cause):

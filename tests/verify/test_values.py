@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from compare.verify import before_loss, crossing, dropout, losses
-from compare.verify.causes import values
+from compare.verify.causes import attention, constants, rotation, values
 from compare.verify.causes.arguments import of_arguments
 from compare.verify.causes.candidate import multiple
 from compare.verify.inputs import make_inputs
@@ -63,8 +63,28 @@ OTHER = RNG.standard_normal((3, 4, 8)).astype(np.float32)
 
 @pytest.mark.parametrize("name", values.FUNCTIONS)
 def test_a_function_is_recognized_by_its_values(name):
-    x = np.abs(X) + 0.5 if name in ("log", "sqrt", "rsqrt", "reciprocal") else 6 * X
+    x = np.abs(X) + 0.5 if name in ("log", "log1p", "sqrt", "rsqrt", "reciprocal") else 6 * X
     assert values.recognized(x, values.FUNCTIONS[name](x).astype(np.float32)) == name
+
+
+@pytest.mark.parametrize("axis", [1, 2])
+@pytest.mark.parametrize("name", values.ALONG)
+def test_a_function_along_an_axis_is_recognized_by_its_values(name, axis):
+    assert values.recognized(X, values.ALONG[name](X.astype(np.float64), axis)) == f"{name} along axis {axis}"
+
+
+@pytest.mark.parametrize(("name", "number"), [("leaky_relu", 0.07), ("sigmoid", 2.0), ("tanh", 0.5), ("exp", -0.5),
+                                              ("silu", 1.5), ("power", 1.5)])  # fmt: skip
+def test_a_function_with_a_number_of_its_own_is_recognized(name, number):
+    value = values.WITH_NUMBER[name][1](X.astype(np.float64), number).astype(np.float32)
+    assert values.recognized(X, value) == f"{name} with {number:g}"
+    assert values.recognized(X, value + 0.01 * OTHER) is None
+
+
+def test_a_clip_is_recognized_with_its_limits():
+    assert values.recognized(X, np.clip(X, -0.5, 1.25)) == "clip with -0.5, 1.25"
+    found = next(iter(values.of_values(np.clip(X, -0.5, 1.25), X, _event(), {})))
+    assert (found.cause, found.torch.text) == ("missing_clip", "after it, torch.clamp(x, -0.5, 1.25)")
 
 
 def _masked(x):
@@ -103,8 +123,74 @@ def test_what_turns_one_value_into_the_other(cause):
     assert found[0].cause == cause
 
 
+def _constant(array):
+    return constants.Constant(_event("torch.add", text="add()"), "constant/0", array)
+
+
+ROWS_OF = np.arange(24, dtype=np.float32).reshape(4, 6) ** 1.5
+MASK = np.tril(np.ones((4, 4), np.float32))
+CONSTANTS = {
+    "constant_order": (ROWS_OF[:, [0, 2, 4, 1, 3, 5]], ROWS_OF),
+    "constant_transposed": (ROWS_OF[:, :4].T, ROWS_OF[:, :4]),
+    "constant_scale": (2 * ROWS_OF, ROWS_OF),
+    "constant_mask": (np.tril(ROWS_OF + 1), np.tril(ROWS_OF + 1, -1)),
+    "constant_values": (np.sqrt(ROWS_OF), ROWS_OF),
+}
+
+
+@pytest.mark.parametrize("cause", CONSTANTS)
+def test_how_two_constants_differ(cause):
+    mine, theirs = CONSTANTS[cause]
+    found = next(constants.of_constants([_constant(np.ascontiguousarray(mine))], [_constant(theirs)]))
+    assert found.cause == cause
+    np.testing.assert_array_equal(found.arrays["0/constant/0"], mine)
+
+
+def test_equal_constants_are_no_cause():
+    assert not list(constants.of_constants([_constant(ROWS_OF[None])], [_constant(ROWS_OF)]))
+    low = [np.where(MASK > 0, 0, value).astype(np.float32) for value in (-1e9, -np.inf)]
+    assert not list(constants.of_constants([_constant(low[0])], [_constant(low[1])]))
+
+
+def _rotated(x, way):
+    width = x.shape[-1] // 2
+    angles = np.arange(1, 1 + x.shape[1])[:, None] * np.linspace(1, 0.1, width)
+    shape = (*x.shape[:-1], 2, width) if way == "halves" else (*x.shape[:-1], width, 2)
+    one, other = np.moveaxis(x.reshape(shape), -2 if way == "halves" else -1, 0)
+    made = one * np.cos(angles) - other * np.sin(angles), other * np.cos(angles) + one * np.sin(angles)
+    return np.stack(made, -2 if way == "halves" else -1).reshape(x.shape).astype(np.float32)
+
+
+def _turned(way):
+    call = _event("torch.add", family="op", inputs=(0,), outputs=(1,))
+    return rotation.turned([call], {0: X, 1: _rotated(X, way)})
+
+
+def test_rotary_positions_of_other_pairs_of_features_are_told_apart():
+    assert [_turned(way)[0].way for way in rotation.WORDS] == ["halves", "neighbours"]
+    (found,) = rotation.of_rotation(_turned("halves"), _turned("neighbours"))
+    assert found.cause == "rotary_pairs"
+    np.testing.assert_array_equal(found.arrays["0/output/0"], _rotated(X, "halves"))
+    assert not list(rotation.of_rotation(_turned("halves"), _turned("halves")))
+
+
+def test_scales_that_lengths_of_axes_suggest():
+    found = attention.factors([4, 16])
+    assert found[:2] == [2.0, 0.5]
+    assert {4.0, 0.25, 16.0, 1 / 16} <= {float(f"{each:.6g}") for each in found}
+
+
 def test_values_that_have_nothing_to_do_with_each_other_have_no_cause():
     assert not list(values.of_values(OTHER, X, _event(), {}))
+
+
+@pytest.mark.parametrize("times", [12.0, 0.25])
+def test_a_term_that_is_taken_so_many_times_is_found(times):
+    call = _event("torch.add", settings={"name": "add"}, inputs=(5, 7))
+    found = list(values.of_values(X + times * OTHER, X + OTHER, call, {5: (X, "a sum"), 7: (OTHER, "a layer")}))
+    assert (found[0].cause, f"adds {times:g} times what a layer gives" in found[0].says) == ("scale", True)
+    others = {5: (X, "a sum"), 7: (OTHER, "a layer")}
+    assert "scale" not in [each.cause for each in values.of_values(X + 1.3 * OTHER, X + OTHER, call, others)]
 
 
 def test_a_number_is_no_multiple_of_another():
@@ -180,6 +266,23 @@ def test_only_what_enters_a_convolution_as_it_is_has_channels(families, convolve
 @pytest.mark.parametrize(("shapes", "rows"), [([(7, 3)], 4), ([(4,)], 5), ([(4, 5), (3,)], 6), ([(60_000, 2)], 3)])
 def test_made_inputs_have_as_many_rows_as_no_other_axis_is_long(shapes, rows):
     assert {len(array) for array in make_inputs(shapes, (), 0)} == {rows}
+
+
+def test_norms_by_hand_are_not_taken_for_other_vectors():
+    """ConvNeXt's norms of channels are often two bare vectors beside one that scales the branch."""
+    keras, torch = [], []
+    for place in range(2):
+        norm = {"gamma": (8,), "beta": (8,)}
+        keras.append(Leaf(f"block_{place}_layernorm", "LayerNormalization", norm, tuple(norm)))
+        keras.append(Leaf(f"block_{place}_layer_scale", "LayerScale", {"gamma": (8,)}, ("gamma",)))
+        torch.append(Leaf(f"blocks.{place}.gamma", "Parameter", {"": (8, 1, 1)}, ("",)))
+        torch += [Leaf(f"blocks.{place}.norm.{name}", "Parameter", {"": (8,)}, ("",)) for name in ("weight", "bias")]
+    nothing = Trace((), {}, {})
+    found = {link.keras.name: link.torch.name for link in pair(keras, torch, (nothing, nothing), 1, {}).links}
+    for place in range(2):
+        assert found[f"block_{place}_layernorm.gamma"] == f"blocks.{place}.norm.weight"
+        assert found[f"block_{place}_layernorm.beta"] == f"blocks.{place}.norm.bias"
+        assert found[f"block_{place}_layer_scale.gamma"] == f"blocks.{place}.gamma"
 
 
 @pytest.mark.parametrize(("shape", "kind"), [((3, 5), "dense"), ((5, 3), "dense"), ((5, 5), "array")])

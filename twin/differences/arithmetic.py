@@ -5,7 +5,10 @@ from twin.differences.row import Drawn, Row, Try
 ROWS = (
     Row(
         name="std_ddof",
-        tries=(Try(("std", "var"), {"unbiased": "False"}), Try(("std", "var"), {"correction": "0"})),
+        tries=(
+            Try(("std", "var", "std_mean", "var_mean"), {"unbiased": "False"}),
+            Try(("std", "var", "std_mean", "var_mean"), {"correction": "0"}),
+        ),
         title="A standard deviation",
         keras="Divides by n, as NumPy.",
         torch="Divides by n - 1.",

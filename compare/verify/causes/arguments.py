@@ -1,6 +1,7 @@
 """Causes in one PyTorch call: what the catalogue of differences says to write, other axes, results exchanged."""
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
 from compare.verify.causes.candidate import Candidate, InTorch
@@ -20,10 +21,14 @@ def of_arguments(event: Event, rank: int) -> list[Candidate]:
         event: the call.
         rank: the number of axes of its first input.
     """
-    return [*_of_catalogue(event), *_of_operands(event), *_of_axes(event, rank), *of_results(event)]
+    ways = (
+        of_catalogue(event), _of_operands(event), _of_axes(event, rank), of_results(event), _of_repeats(event),
+        _of_padding(event), _of_shifts(event), _of_weights(event),
+    )  # fmt: skip
+    return [candidate for way in ways for candidate in way]
 
 
-def _of_catalogue(event: Event) -> Iterator[Candidate]:
+def of_catalogue(event: Event) -> Iterator[Candidate]:
     """Every row of the catalogue that names this call: a row and its candidate are one thing."""
     name = _name(event)
     for row in ROWS.values():
@@ -63,14 +68,71 @@ def _of_axes(event: Event, rank: int) -> Iterator[Candidate]:
     own = argument(event.text, word)
     options: list[object] = list(range(rank + (name in ("stack", "unsqueeze"))))
     if {name, kind} & REDUCTIONS or word == "dims":
-        options += [axes for count in (2, 3) for axes in combinations(range(rank), count)][:12]
+        several = [axes for count in (2, 3) for axes in combinations(range(rank), count)]
+        counted = own.count(",") + 1 if own is not None and own.strip("[]() ") else 1
+        options += sorted(several, key=lambda axes: len(axes) != counted)[:16]
+        if counted > 1:  # as many axes as there are come first
+            options.sort(key=lambda option: not isinstance(option, tuple))
     cause = "softmax_axis" if "softmax" in name else "reduction_axis" if {name, kind} & REDUCTIONS else f"{kind}_axis"
     for option in options:
+        if name == "flip" and isinstance(option, int):
+            option = (option,)
         if str(option) == own:
             continue
         edits: list[Edit] = [{"event": event.index, "do": "arguments", "expressions": {word: repr(option)}}]
         says = f"PyTorch's {written(event)}{place(event)} goes along other axes than Keras's: {word}={option} agrees"
         yield Candidate(cause, says, edits, torch=InTorch(f"{word}={option} in {name}", edits))
+
+
+def _of_repeats(event: Event) -> Iterator[Candidate]:
+    """A value as a whole several times, where Keras repeats each of its pieces; and the other way round."""
+    sizes = [
+        int(each) for each in re.findall(r"\d+", argument(event.text, "sizes") or argument(event.text, "dims") or "")
+    ]
+    long = [(axis, count) for axis, count in enumerate(sizes) if count > 1]
+    lines = []
+    if _name(event) in ("repeat", "tile") and len(long) == 1:
+        lines = [f"x.repeat_interleave({long[0][1]}, dim={long[0][0]})"]
+    count, axis = (argument(event.text, word) for word in ("repeats", "dim"))
+    if _name(event) == "repeat_interleave" and (count or "").isdigit() and axis is not None:
+        lines = [f"torch.cat([x] * {count}, dim={axis})"]
+    for line in lines:
+        says = f"PyTorch's {written(event)}{place(event)} repeats the values in another order than Keras: {line} agrees"
+        fix = InTorch.of([line], event)
+        yield Candidate("repeat_order", says, fix.edits, torch=fix)
+
+
+def _changed(cause: str, says: str, event: Event, expressions: Mapping[str, str]) -> Candidate:
+    edits: list[Edit] = [{"event": event.index, "do": "arguments", "expressions": dict(expressions)}]
+    shown = ", ".join(f"{word}={code}" for word, code in expressions.items())
+    says = f"{says}: {written(event)}{place(event)}; with {shown} both agree"
+    return Candidate(cause, says, edits, torch=InTorch(f"{shown} in {_name(event)}", edits))
+
+
+def _of_padding(event: Event) -> Iterator[Candidate]:
+    """What a call pads with."""
+    for mode in ("constant", "reflect", "replicate", "circular") if _name(event) == "pad" else ():
+        if mode not in event.text:
+            value = {"value": "0.0"} if mode == "constant" else {"value": "None"}
+            yield _changed("padding_mode", "Padding", event, {"mode": repr(mode), **value})
+
+
+def _of_shifts(event: Event) -> Iterator[Candidate]:
+    """A roll in the other direction, or a triangle moved by one."""
+    if _name(event) == "roll":
+        turned = "tuple(-each for each in shifts) if isinstance(shifts, (tuple, list)) else -shifts"
+        yield _changed("roll_direction", "PyTorch rolls in the other direction", event, {"shifts": turned})
+    for offset in (1, -1) if _name(event) in ("tril", "triu") else ():
+        diagonal = argument(event.text, "diagonal") or "0"
+        yield _changed("mask_diagonal", "Another diagonal", event, {"diagonal": f"{diagonal} + {offset}"})
+
+
+def _of_weights(event: Event) -> Iterator[Candidate]:
+    """What weighs the positive targets taken for what weighs the values, and the other way round."""
+    if _name(event) == "binary_cross_entropy_with_logits":
+        says = "weight multiplies the whole loss of a value, pos_weight only that of the positive targets"
+        yield _changed("pos_weight", says, event, {"pos_weight": "weight", "weight": "None"})
+        yield _changed("pos_weight", says, event, {"weight": "pos_weight", "pos_weight": "None"})
 
 
 def of_results(event: Event) -> Iterator[Candidate]:

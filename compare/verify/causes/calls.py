@@ -2,12 +2,18 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 
 from compare.verify import axes as alignment
-from compare.verify.causes.arguments import in_place, of_arguments, of_results
+from compare.verify.causes.arguments import in_place, of_arguments, of_catalogue, of_results
+from compare.verify.causes.attention import factors, of_attention
 from compare.verify.causes.candidate import Candidate, InKeras, InTorch, multiple
+from compare.verify.causes.constants import of_constants, of_made_weights, of_weights
+from compare.verify.causes.recurrences import of_recurrence
+from compare.verify.causes.rotation import of_rotation, turned
+from compare.verify.causes.sequences import of_kinds, of_stretches
 from compare.verify.causes.settings import SETTINGS, nothing, unlike_arguments
 from compare.verify.causes.situation import Situation
 from compare.verify.causes.values import of_functions, of_values, recognized
@@ -39,7 +45,22 @@ def _of_one_kind(at: Situation) -> Iterator[Candidate]:
         return
     if at.keras.family != "op":
         yield from SETTINGS.get(at.keras.family, nothing)(at, at.keras, at.torch)
+        for event in at.unlike[0] if at.keras.family in ("lstm", "gru", "rnn") else ():  # PyTorch's may be several
+            if event.family == at.keras.family and event is not at.keras:
+                yield from SETTINGS[event.family](at, event, at.torch)
         yield from (replace(each, edits=each.torch.edits, arrays={}) for each in _instead(at) if each.torch)
+
+
+def _of_crops(at: Situation) -> Iterator[Candidate]:
+    """Keras's Cropping layer against a slice of PyTorch's of the same size."""
+    keras, torch = at.keras, at.torch
+    if keras is None or torch is None or "ropping" not in keras.call or torch.settings.get("name") != "getitem":
+        return
+    for each in at.replacements:
+        if each.event.outputs[0] in torch.inputs and each.value.shape == at.values[1][torch.outputs[0]].shape:
+            says = f"Keras cuts {written(keras)}, PyTorch another part of the same size: {written(torch)}{place(torch)}"
+            arrays = {f"{torch.index}/output/0": each.value}
+            yield Candidate("crop_position", says, [{"event": torch.index, "do": "output"}], arrays)
 
 
 def _of_one_operation(at: Situation) -> Iterator[Candidate]:
@@ -77,8 +98,12 @@ def _missing(at: Situation) -> Iterator[Candidate]:
             says = f"Keras has {written(at.keras)}{place(at.keras)}, which PyTorch has not"
             fix = InTorch.of([in_torch(at.keras)], each.event, behind=True)
             fix = InTorch(f"add {in_torch(at.keras)}", fix.edits)
-            keras = InKeras(["x"], (), at.entering[1], f"take {written(at.keras)} out")
-            yield Candidate(f"missing_{_kind(at.keras)}", says, *each.edits(), fix, keras)
+            keras: InKeras | None = InKeras(["x"], (), at.entering[1], f"take {written(at.keras)} out")
+            cause = f"missing_{_kind(at.keras)}"
+            if at.precedes and at.layer is not None:
+                cause, keras = "order", None
+                says = f"Keras applies {written(at.keras)} before {at.layer.leaf}, PyTorch after it"
+            yield Candidate(cause, says, *each.edits(), fix, keras)
 
 
 def _instead(at: Situation) -> Iterator[Candidate]:
@@ -103,6 +128,10 @@ def _instead(at: Situation) -> Iterator[Candidate]:
             yield Candidate(cause, says, *each.edits(), fix, other)
 
 
+def _turned(at: Situation) -> Iterator[Candidate]:
+    yield from at.turned
+
+
 def _in_place(at: Situation) -> Iterator[Candidate]:
     yield from in_place(at.before)
 
@@ -112,9 +141,90 @@ def _of_arguments(at: Situation) -> Iterator[Candidate]:
     for event in at.unlike[1][:3]:
         source = at.values[1].get(event.inputs[0]) if event.inputs else None
         yield from of_arguments(event, source.ndim if source is not None else 0)
+    for event in at.unlike[1][3:12]:
+        yield from of_catalogue(event)
     for event in at.before[-8:]:
         if len(event.outputs) > 1 and event not in at.unlike[1][:3]:
             yield from of_results(event)
+
+
+def _of_attention(at: Situation) -> Iterator[Candidate]:
+    keras = any(event.family == "attention" or "Attention" in event.call for event in at.unlike[0])
+    yield from of_attention(at.unlike[1], at.lengths(), keras)
+
+
+def _of_rotation(at: Situation) -> Iterator[Candidate]:
+    yield from of_rotation(*(turned(events, values) for events, values in zip(at.unlike, at.values, strict=True)))
+
+
+def _of_recurrences(at: Situation) -> Iterator[Candidate]:
+    """Keras's recurrent layers that PyTorch's side writes by hand."""
+    made = [(event, at.values[1][n]) for event in at.unlike[1] for n in event.outputs if n in at.values[1]]
+    for event in at.unlike[0]:
+        if event.leaf in at.arrays and event.inputs:
+            yield from of_recurrence(event, at.values[0][event.inputs[0]], at.arrays[event.leaf], made)
+
+
+def _of_constants(at: Situation) -> Iterator[Candidate]:
+    """Calls that make a constant of weights or of others, made another; then other constants."""
+    makers = {number: event for event in at.unlike[1] for number in event.outputs}
+    todo = [constant.event.inputs[int(constant.slot[6:])] for constant in at.constants[1] if "input" in constant.slot]
+    for number in todo:
+        event = makers.get(number)
+        source = at.values[1].get(event.inputs[0]) if event is not None and event.inputs else None
+        if event is not None and source is not None and len(todo) < 9:
+            yield from of_arguments(event, source.ndim)
+            todo += [each for each in event.inputs if each not in todo]
+    yield from of_made_weights(*at.constants, at.weights)
+    yield from of_constants(*at.constants)
+    yield from of_weights(at.constants[0], at.weights)
+
+
+def _of_all_axes(at: Situation) -> Iterator[Candidate]:
+    """Several reductions that go along the same axes, all made to go along others, as a mean and a variance do."""
+    found: dict[str, list[Event]] = {}
+    for event in at.unlike[1]:
+        axes = argument_of(event.text, "dim")
+        if axes is not None and {event.call.rsplit(".", 1)[-1], event.settings.get("name")} & REDUCING:
+            found.setdefault(axes, []).append(event)
+    for axes, events in found.items():
+        source = at.values[1].get(events[0].inputs[0])
+        rank = source.ndim if source is not None and len(events) > 1 else 0
+        for option in (each for count in (1, 2, 3) for each in combinations(range(rank), count)):
+            edits: list[Edit] = [
+                {"event": e.index, "do": "arguments", "expressions": {"dim": repr(option)}} for e in events
+            ]
+            names = " and ".join(written(event) for event in events[:3])
+            says = f"PyTorch's {names}{place(events[0])} go along the axes {axes}, Keras's along what is {option} there"
+            yield Candidate("reduction_axis", says, edits, torch=InTorch(f"dim={option} in each", edits))
+
+
+def _exchanged_functions(at: Situation) -> Iterator[Candidate]:
+    """Two of PyTorch's activations in each other's place: a gate's sigmoid and the tanh beside it."""
+    found = [event for event in at.unlike[1] if event.family == "activation" and changed("torch", event)][:4]
+    for one, other in combinations(found, 2):
+        if one.settings.get("name") != other.settings.get("name"):
+            says = (
+                f"PyTorch computes {written(one)}{place(one)} and {written(other)}{place(other)} in each other's place"
+            )
+            pairs = ((one, other), (other, one))
+            edits = [edit for call, line in pairs for edit in InTorch.of([changed("torch", line)], call).edits]
+            yield Candidate("wrong_activation", says, edits, torch=InTorch("exchange the two functions", edits))
+
+
+def _scaled_calls(at: Situation) -> Iterator[Candidate]:
+    """A factor behind one of PyTorch's first calls that part, such as the gain of a weight."""
+    for event in at.unlike[1][:2]:
+        for factor in factors(at.lengths())[:16] if event.family != "shape" else ():
+            edits: list[Edit] = [{"event": event.index, "do": "scale", "by": factor}]
+            says = f"Keras's value is {factor:.6g} times what {written(event)}{place(event)} gives"
+            scores = any(later.settings.get("name") == "softmax" for later in at.unlike[1] if later.index > event.index)
+            yield Candidate(
+                "attention_scale" if scores else "scale",
+                says,
+                edits,
+                torch=InTorch(f"{factor:.6g} * {written(event)}", edits),
+            )
 
 
 def _of_functions(at: Situation) -> Iterator[Candidate]:
@@ -199,15 +309,7 @@ def _multiple(at: Situation) -> Iterator[Candidate]:
         return
     says = f"What enters Keras's next layer is {factor:.6g} times what enters PyTorch's"
     whole = max(factor, 1 / factor)
-    lengths = {
-        length
-        for events, values in zip(at.unlike, at.values, strict=True)
-        for event in events
-        for number in event.inputs
-        if number in values
-        for length in values[number].shape[1:]
-    }
-    counted = [each for each in lengths if each > 1 and any(abs(p / each - 1) < 1e-4 for p in (whole, whole**2))]
+    counted = [each for each in at.lengths() if each > 1 and any(abs(p / each - 1) < 1e-4 for p in (whole, whole**2))]
     cause = "reduction_mean_sum" if counted else "scale"  # as many times as an axis is long, or the root of that
     if at.keras is not None and "Bidirectional" in at.keras.call:
         cause = "bidirectional_merge"
@@ -252,6 +354,7 @@ def _other(keras: Event, torch: Event) -> str:
     return f"{_kind(torch)}_for_{_kind(keras)}"
 
 
+REDUCING = {"mean", "sum", "std", "var", "var_mean", "std_mean", "norm", "amax", "amin", "logsumexp"}
 REDUCTIONS = {"mean", "sum", "max", "min", "prod", "logsumexp"}
 # What takes which value is tried between the two.
 PARTICULAR = (
@@ -259,9 +362,28 @@ PARTICULAR = (
     _rearranged,
     _halves,
     _bidirectional_last,
+    _of_recurrences,
+    _of_rotation,
     _of_one_kind,
+    _of_crops,
+    _of_constants,
+    _of_attention,
+    _exchanged_functions,
     _of_arguments,
+    _of_all_axes,
     _of_one_operation,
     _of_functions,
 )  # before what takes which value
-GENERAL = (_commuted, _without, _missing, _multiple, _of_values, _instead, _end)
+GENERAL = (
+    _commuted,
+    _without,
+    _missing,
+    of_stretches,
+    _turned,
+    of_kinds,
+    _multiple,
+    _scaled_calls,
+    _of_values,
+    _instead,
+    _end,
+)

@@ -1,6 +1,7 @@
 """Causes within a layer that has weights, from equal inputs: settings that are not the same."""
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from compare.verify import axes as alignment
+from compare.verify.causes.attention import of_attention
+from compare.verify.causes.axes_of_layers import of_normalized, of_turned
 from compare.verify.causes.candidate import Candidate, InKeras, InTorch, multiple
 from compare.verify.causes.words import changed, place, short, tuples, written
 from twin.trace import Edit, Event
@@ -24,6 +27,8 @@ class Layer:
         got: PyTorch's output from the same input.
         pad: PyTorch's call that pads right before the layer, if there is one.
         states: the arrays of initial state that Keras's layer gets.
+        cut: PyTorch's call that cuts the layer's output, if there is one.
+        given: what enters Keras's layer.
     """
 
     keras: Event
@@ -32,6 +37,8 @@ class Layer:
     got: np.ndarray | None
     pad: Event | None = None
     states: Sequence[np.ndarray] = ()
+    cut: Event | None = None
+    given: np.ndarray | None = None
 
     def argument(self, cause: str, keras: tuple[str, Any], torch: tuple[str, Any]) -> Candidate:
         """The candidate of one argument: its name and value on either side."""
@@ -51,7 +58,10 @@ def of_layer(layer: Layer) -> list[Candidate]:
     found = []
     if layer.keras.family == layer.torch.family:
         found = FAMILIES.get(layer.keras.family, lambda each: [])(layer)
-    return [*found, *_scaled(layer)]
+    if layer.given is not None and layer.got is not None:
+        found += of_normalized(layer.keras, layer.torch, layer.given, layer.wanted, layer.got)
+    rank = layer.given.ndim if layer.given is not None else 0
+    return [*found, *of_turned(layer.torch, rank), *_scaled(layer)]
 
 
 def _batch_norm(layer: Layer) -> list[Candidate]:
@@ -83,7 +93,7 @@ def _norm(layer: Layer) -> list[Candidate]:
 def _convolution(layer: Layer) -> list[Candidate]:
     """Padding, stride, dilation, each by itself and then together."""
     mine, theirs = layer.keras.settings, layer.torch.settings
-    found = [_padding(layer)] if mine["pads"] != theirs["pads"] else []
+    found = [_padding(layer)] if mine["pads"] != theirs["pads"] or layer.cut is not None else []
     for word, keras_word, torch_word in (("strides", "strides", "stride"), ("dilation", "dilation_rate", "dilation")):
         if mine[word] != theirs[word]:
             cause = "stride" if word == "strides" else word
@@ -98,6 +108,27 @@ def _convolution(layer: Layer) -> list[Candidate]:
             dilation_rate=tuple(theirs["dilation"]),
         )])  # fmt: skip
         found.append(Candidate(found[-1].cause, says, edits, torch=torch, keras=keras))
+    return [*found, *_padding_modes(layer)]
+
+
+def _padding_modes(layer: Layer) -> list[Candidate]:
+    """What Keras pads with is no zeros."""
+    order = _order(layer.keras.settings["pads"])
+    found = []
+    for mode in ("reflect", "replicate", "circular") if any(order) else ():
+        own = "of PyTorch's layer" if layer.pad is None else f"{written(layer.pad)}{place(layer.pad)}"
+        says = f"Keras pads with mode {mode!r}, the padding {own} does not"
+        lines = [
+            f"torch.nn.functional.pad(x, {tuple(order)}, mode={mode!r})", changed("torch", layer.torch, padding=0)
+        ]  # fmt: skip
+        edits: list[Edit] = [
+            {"event": layer.torch.index, "do": "arguments", "arguments": {"padding": [0] * (len(order) // 2)}},
+            {"event": layer.torch.index, "do": "pad", "pad": order, "mode": mode},
+        ]
+        without = [event for event in (layer.pad, layer.cut) if event is not None]
+        skipped: list[Edit] = [{"event": event.index, "do": "skip"} for event in without]
+        fix = InTorch.of(lines, layer.torch, without)
+        found.append(Candidate("padding_mode", says, [*skipped, *edits], torch=fix))
     return found
 
 
@@ -108,11 +139,14 @@ def _padding(layer: Layer) -> Candidate:
         {"event": at, "do": "arguments", "arguments": {"padding": [0] * len(mine["pads"])}},
         {"event": at, "do": "pad", "pad": _order(mine["pads"])},
     ]
-    if pad is not None:
-        edits.append({"event": pad.index, "do": "skip"})
+    edits += [{"event": each.index, "do": "skip"} for each in (pad, layer.cut) if each is not None]
     uneven = any(before != after for before, after in mine["pads"])
     cause = "same_padding_stride" if uneven and max(mine["strides"]) > 1 else "padding"
     before = f" after {written(pad)}{place(pad)}" if pad is not None else ""
+    if layer.cut is not None:
+        before += f", of which {written(layer.cut)}{place(layer.cut)} cuts another part than Keras leaves out"
+    if pad is not None and re.search("reflect|replicate|circular", pad.text):
+        cause = "padding_mode"
     says = f"Keras pads {tuples(mine['pads'])}, PyTorch {tuples(theirs['pads'])}{before} (before and after each axis)"
     keras = InKeras([_zero_padding(layer), changed("keras", layer.keras, padding="valid")])
     return Candidate(cause, says, edits, torch=_padded(layer, padding=0), keras=keras)
@@ -125,7 +159,7 @@ def _padded(layer: Layer, **arguments: Any) -> InTorch:
     if all(before == after for before, after in layer.keras.settings["pads"]):
         lines, arguments = [], arguments | {"padding": tuple(before for before, _ in layer.keras.settings["pads"])}
     lines = [*lines, changed("torch", layer.torch, **arguments)]
-    return InTorch.of(lines, layer.torch, [layer.pad] if layer.pad is not None else [])
+    return InTorch.of(lines, layer.torch, [event for event in (layer.pad, layer.cut) if event is not None])
 
 
 def _zero_padding(layer: Layer) -> str:
@@ -210,7 +244,7 @@ def _attention(layer: Layer) -> list[Candidate]:
         name = layer.torch.path or "the attention"
         fix = InTorch(f"batch_first=True in {name}, or in the layer around it", edits)
         found.append(Candidate("attention_batch_first", says, edits, torch=fix))
-    return found
+    return [*found, *of_attention([layer.torch], [], keras=True)]
 
 
 def _scaled(layer: Layer) -> list[Candidate]:

@@ -83,8 +83,24 @@ def _pooling(at: Situation, keras: Event, torch: Event) -> Iterator[Candidate]:
     uneven = any(before != after for before, after in mine["pads"])
     paddings = {"max": "max_pool_same" if uneven else "pooling_padding", "mean": "average_pool_padding"}
     cause = paddings[mine["kind"]] if same else "pooling_window"
+    yield from _padded_before(at, keras, torch)
     says = f"Keras pools with {written(keras)}, PyTorch with {written(torch)}"
     yield Candidate(cause, says, fix.edits, torch=fix, keras=other)
+
+
+def _padded_before(at: Situation, keras: Event, torch: Event) -> Iterator[Candidate]:
+    """Zeros around what Keras pools, where PyTorch's max pool pads with minus infinity."""
+    pad = next((e for e in at.unlike[0] if e.settings.get("name") == "pad" and e.outputs[0] in keras.inputs), None)
+    if pad is None or keras.settings["kind"] != "max":
+        return
+    before, after = (at.values[0][number].shape for number in (pad.inputs[0], pad.outputs[0]))
+    spare = [one - other for one, other in zip(after, before, strict=True) if one != other]
+    for start in (sum(spare[:1]) // 2, 0):
+        order = [side for each in reversed(spare) for side in (start, each - start)]
+        lines = [f"torch.nn.functional.pad(x, {tuple(order)})", in_torch(keras)]
+        says = f"Keras pads with zeros before it pools ({written(pad)}), PyTorch's {written(torch)} with minus infinity"
+        fix = InTorch.of(lines, torch)
+        yield Candidate("pooling_padding", f"{says}{place(torch)}", fix.edits, torch=fix)
 
 
 def _operation(at: Situation, keras: Event, torch: Event) -> Iterator[Candidate]:
@@ -96,6 +112,20 @@ def _operation(at: Situation, keras: Event, torch: Event) -> Iterator[Candidate]
         yield Candidate(cause, says, fix.edits, torch=fix, keras=InKeras([in_keras(torch)]))
 
 
+def _recurrent(at: Situation, keras: Event, torch: Event) -> Iterator[Candidate]:
+    """What one of Keras's layers does that none of several within PyTorch's one layer can."""
+    if keras.settings.get("reset_after") is False:
+        says = "With reset_after=False the reset gate acts before the recurrent product, which torch.nn.GRU cannot do"
+        yield Candidate("gru_reset_after", says)
+    if keras.settings.get("activation", "tanh") != torch.settings.get("activation", "tanh"):
+        says = f"Keras has activation={keras.settings['activation']!r}, PyTorch's layer 'tanh'"
+        yield Candidate("recurrent_activation", says)
+    if keras.settings.get("recurrent_activation", "sigmoid") != "sigmoid":
+        says = f"Keras has recurrent_activation={keras.settings['recurrent_activation']!r}, PyTorch's layer 'sigmoid'"
+        yield Candidate("recurrent_activation", says)
+
+
 SETTINGS: dict[str, Callable[[Situation, Event, Event], Iterator[Candidate]]] = {
     "activation": _activation, "pool": _pooling, "resize": _resize, "op": _operation,
+    "lstm": _recurrent, "gru": _recurrent, "rnn": _recurrent,
 }  # fmt: skip

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from compare.verify.causes.candidate import Candidate
+from compare.verify.causes.constants import Constant
 from twin.trace import Edit, Event
 
 
@@ -37,6 +39,7 @@ class Situation:
         source: what enters PyTorch's call.
         layer: the next layer's call in PyTorch; None before the output.
         follows: whether Keras makes PyTorch's call too, but after the next layer.
+        precedes: whether PyTorch makes Keras's call too, but after the next layer.
         replacements: PyTorch's calls that could be made to give the result of Keras's.
         end: PyTorch's call made to give what enters Keras's next layer.
         arranged: PyTorch's last call that only rearranges values.
@@ -47,6 +50,10 @@ class Situation:
         values: all values, Keras's and PyTorch's.
         givers: what gives each of PyTorch's values, in words.
         before: PyTorch's calls up to where both part.
+        constants: of Keras's and PyTorch's calls that part.
+        turned: the cause where the values of what enters the next layer are Keras's in another order.
+        arrays: of Keras's recurrent layers among the calls that part, by the layer's path and the array's name.
+        weights: PyTorch's in the calls that part, by name.
         miswired: the cause where PyTorch's call takes another value than Keras's, which PyTorch has elsewhere.
     """
 
@@ -65,4 +72,17 @@ class Situation:
     values: tuple[Mapping[int, np.ndarray], Mapping[int, np.ndarray]] = field(default_factory=lambda: ({}, {}))
     givers: Mapping[int, str] = field(default_factory=dict)
     before: Sequence[Event] = ()
+    constants: tuple[Sequence[Constant], Sequence[Constant]] = ((), ())
     miswired: str = ""
+    precedes: bool = False
+    turned: Sequence[Candidate] = ()
+    arrays: Mapping[str, Mapping[str, np.ndarray]] = field(default_factory=dict)
+    weights: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def lengths(self) -> list[int]:
+        """The lengths of the axes of what enters the calls that part, without the batch's, each once."""
+        found: dict[int, None] = {}
+        for events, values in zip(self.unlike, self.values, strict=True):
+            for number in (number for event in events for number in event.inputs if number in values):
+                found |= dict.fromkeys(values[number].shape[1:])
+        return list(found)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,12 @@ FUNCTIONS: Mapping[str, Function] = {
     "hardsigmoid": lambda x: np.clip(x / 6 + 0.5, 0, 1),
     "hard_sigmoid_2": lambda x: np.clip(0.2 * x + 0.5, 0, 1),
     "hardswish": lambda x: x * np.clip(x / 6 + 0.5, 0, 1),
+    "hard_swish_2": lambda x: x * np.clip(0.2 * x + 0.5, 0, 1),
+    "elu_plus_one": lambda x: np.where(x > 0, x + 1, np.exp(np.minimum(x, 0))),
+    "quick_gelu": lambda x: x * _sigmoid(1.702 * x),
+    "relu_squared": lambda x: np.maximum(x, 0) ** 2,
+    "log_sigmoid": lambda x: -_softplus(-x),
+    "hardtanh": lambda x: np.clip(x, -1, 1),
     "leaky_relu_0.01": lambda x: np.where(x > 0, x, 0.01 * x),
     "leaky_relu_0.1": lambda x: np.where(x > 0, x, 0.1 * x),
     "leaky_relu_0.2": lambda x: np.where(x > 0, x, 0.2 * x),
@@ -49,25 +56,50 @@ FUNCTIONS: Mapping[str, Function] = {
     "sqrt": np.sqrt,
     "rsqrt": lambda x: 1 / np.sqrt(x),
     "reciprocal": lambda x: 1 / x,
+    "expm1": np.expm1,
+    "log1p": np.log1p,
     "square": np.square,
     "abs": np.abs,
     "negative": np.negative,
     "one_minus": lambda x: 1 - x,
     "one_plus": lambda x: 1 + x,
 }
+
+
+def _softmax(x: Any, axis: int) -> Any:
+    shifted = np.exp(x - x.max(axis, keepdims=True))
+    return shifted / shifted.sum(axis, keepdims=True)
+
+
+ALONG: Mapping[str, Callable[[Any, int], Any]] = {  # functions of a value and an axis
+    "softmax": _softmax,
+    "log_softmax": lambda x, axis: np.log(_softmax(x, axis)),
+    "l2_normalize": lambda x, axis: x / np.linalg.norm(x, axis=axis, keepdims=True),
+    "center": lambda x, axis: x - x.mean(axis, keepdims=True),
+    "sum_normalize": lambda x, axis: x / x.sum(axis, keepdims=True),
+    "cumsum": lambda x, axis: np.cumsum(x, axis),
+}
+IN_TORCH = {
+    "softmax": "torch.softmax(x, {0})", "log_softmax": "torch.log_softmax(x, {0})", "cumsum": "torch.cumsum(x, {0})",
+    "l2_normalize": "torch.nn.functional.normalize(x, dim={0})", "center": "x - x.mean({0}, keepdim=True)",
+    "sum_normalize": "x / x.sum({0}, keepdim=True)",
+}  # fmt: skip
 ALIKE = {  # two functions that are one by name, and the row of the catalogue or the cause
     frozenset(("gelu", "gelu_tanh")): "gelu_approximate",
     frozenset(("hardsigmoid", "hard_sigmoid_2")): "hard_sigmoid_slope",
+    frozenset(("hardswish", "hard_swish_2")): "hard_sigmoid_slope",
+    frozenset(("gelu", "quick_gelu")): "gelu_approximate",
 }
 
 
 def named(function: str) -> str:
-    """A function of the table as a cause names it."""
+    """A function of the tables as a cause names it."""
+    function = function.split(" with ")[0].split(" along ")[0]
     return "leaky_relu_slope" if function.startswith("leaky_relu") else function
 
 
-def recognized(source: np.ndarray, value: np.ndarray) -> str | None:
-    """The function of the table that makes a value of its source; softmax along an axis is one too."""
+def recognized(source: np.ndarray, value: np.ndarray, first: int = 1) -> str | None:
+    """The function of the table that makes a value of its source; one along an axis, from `first` on, is one too."""
     if source.shape != value.shape or source.dtype.kind != "f" or value.dtype.kind != "f" or source.size < 2:
         return None
     with np.errstate(all="ignore"):
@@ -75,11 +107,41 @@ def recognized(source: np.ndarray, value: np.ndarray) -> str | None:
         for name, function in FUNCTIONS.items():
             if axes.relative(function(x), value) <= LIMIT:
                 return name
-        for axis in range(1, source.ndim):
-            shifted = np.exp(x - x.max(axis, keepdims=True))
-            if axes.relative(shifted / shifted.sum(axis, keepdims=True), value) <= LIMIT:
-                return f"softmax along axis {axis}"
-    return None
+        for axis, (name, function) in product(range(first, source.ndim), ALONG.items()):
+            if source.shape[axis] > 1 and axes.relative(function(x, axis), value) <= LIMIT:
+                return f"{name} along axis {axis}"
+        return _fitted(x, value) if source.size >= FITTED else None
+
+
+FITTED = 8  # values from which a function's number is found
+# A function with a number c of its own: what finds c at each value, and the function.
+WITH_NUMBER: Mapping[str, tuple[Callable[[Any, Any], Any], Callable[[Any, float], Any], str]] = {
+    "leaky_relu": (lambda x, y: np.where(x < 0, y / x, np.nan), lambda x, c: np.where(x > 0, x, c * x),
+                   "torch.nn.functional.leaky_relu(x, {0})"),
+    "sigmoid": (lambda x, y: np.log(y / (1 - y)) / x, lambda x, c: _sigmoid(c * x), "torch.sigmoid({0} * x)"),
+    "tanh": (lambda x, y: np.arctanh(y) / x, lambda x, c: np.tanh(c * x), "torch.tanh({0} * x)"),
+    "exp": (lambda x, y: np.log(y) / x, lambda x, c: np.exp(c * x), "torch.exp({0} * x)"),
+    "silu": (lambda x, y: np.log((y / x) / (1 - y / x)) / x, lambda x, c: x * _sigmoid(c * x),
+             "x * torch.sigmoid({0} * x)"),
+    "power": (lambda x, y: np.log(y) / np.log(np.abs(x)), lambda x, c: np.abs(x) ** c, "torch.abs(x) ** {0}"),
+}  # fmt: skip
+
+
+def _fitted(x: np.ndarray, value: np.ndarray) -> str | None:
+    """A function with a number, such as `tanh with 2`: tanh(2 x); or a clip with its limits."""
+    y = value.astype(np.float64)
+    for name, (number, function, _) in WITH_NUMBER.items():
+        found = number(x, y)
+        found = found[np.isfinite(found)]
+        if len(found) < FITTED // 2:
+            continue
+        fitted = float(f"{np.median(found):.5g}")
+        if fitted and axes.relative(function(x, fitted), value) <= LIMIT:
+            return f"{name} with {fitted:g}"
+    low, high = y.min(), y.max()
+    cut = min((y == low).sum(), (x < low).sum()) > 1 or min((y == high).sum(), (x > high).sum()) > 1
+    clips = cut and low < high and axes.relative(np.clip(x, low, high), value) <= LIMIT
+    return f"clip with {low:.5g}, {high:.5g}" if clips else None
 
 
 def of_functions(keras: str, torch: str, event: Event, value: np.ndarray) -> Candidate:
@@ -91,9 +153,12 @@ def of_functions(keras: str, torch: str, event: Event, value: np.ndarray) -> Can
         value: Keras's, in PyTorch's layout.
     """
     cause = ALIKE.get(frozenset((keras, torch)), "wrong_activation")
-    if keras.startswith("softmax") and torch.startswith("softmax"):
-        cause = "softmax_axis"
-    if keras.startswith("leaky") and torch.startswith("leaky"):
+    names = [each.split(" along axis ")[0] for each in (keras, torch)]
+    if names[0] == names[1]:  # along other axes
+        cause = {"log_softmax": "softmax_axis"}.get(names[0], f"{names[0]}_axis")
+    elif named(keras) == named(torch):  # with other numbers
+        cause = f"{named(keras)}_constant"
+    if keras.startswith("leaky") and torch.startswith("leaky"):  # the slope
         cause = "leaky_relu_slope"
     says = f"Keras computes {keras} here, PyTorch {torch}{place(event)}"
     edits = [{"event": event.index, "do": "output"}]
@@ -117,6 +182,7 @@ def of_values(
         return
     yield from _functions(wanted, got, event)
     yield from _moved(wanted, got, event)
+    yield from _counted(wanted, got, event, others)
     yield from _affine(wanted, got, event)
     yield from _added(wanted, got, event, others)
     yield from _elsewhere(wanted, got, event)
@@ -130,23 +196,29 @@ def _behind(cause: str, says: str, line: str, event: Event) -> Candidate:
 LINES = {
     "gelu_tanh": "torch.nn.functional.gelu(x, approximate='tanh')", "one_minus": "1 - x", "one_plus": "1 + x",
     "negative": "-x", "hard_sigmoid_2": "torch.clamp(0.2 * x + 0.5, 0, 1)",
+    "hard_swish_2": "x * torch.clamp(0.2 * x + 0.5, 0, 1)", "elu_plus_one": "1 + torch.nn.functional.elu(x)",
+    "quick_gelu": "x * torch.sigmoid(1.702 * x)", "relu_squared": "torch.relu(x) ** 2",
+    "log_sigmoid": "torch.nn.functional.logsigmoid(x)",
 }  # fmt: skip
 
 
 def _line(name: str) -> str:
+    if " with " in name:
+        name, numbers = name.split(" with ")
+        return f"torch.clamp(x, {numbers})" if name == "clip" else WITH_NUMBER[name][2].format(numbers)
     if name in LINES:
         return LINES[name]
     if name.startswith("leaky_relu_"):
         return f"torch.nn.functional.leaky_relu(x, {name.removeprefix('leaky_relu_')})"
-    plain = ("exp", "log", "sqrt", "rsqrt", "reciprocal", "square", "abs", "sigmoid", "tanh")
+    plain = ("exp", "log", "sqrt", "rsqrt", "reciprocal", "square", "abs", "sigmoid", "tanh", "expm1", "log1p")
     return f"torch.{name}(x)" if name in plain else f"torch.nn.functional.{name}(x)"
 
 
 def _functions(wanted: np.ndarray, got: np.ndarray, event: Event) -> Iterator[Candidate]:
     missing = recognized(got, wanted)
-    if missing and missing.startswith("softmax"):
-        axis = missing.rsplit(" ", 1)[-1]
-        yield _behind("missing_softmax", f"Keras computes {missing} of it", f"torch.softmax(x, {axis})", event)
+    if missing and " along axis " in missing:
+        name, axis = missing.split(" along axis ")
+        yield _behind(f"missing_{name}", f"Keras computes {missing} of it", IN_TORCH[name].format(axis), event)
     elif missing:
         says = f"Keras computes {missing} of what {written(event)}{place(event)} gives, PyTorch does not"
         yield _behind(f"missing_{named(missing)}", says, _line(missing), event)
@@ -201,6 +273,19 @@ def _affine(wanted: np.ndarray, got: np.ndarray, event: Event) -> Iterator[Candi
         return
 
 
+def _counted(
+    wanted: np.ndarray, got: np.ndarray, event: Event, others: Mapping[int, tuple[np.ndarray, str]]
+) -> Iterator[Candidate]:
+    """A term of a sum that one side takes so many times, or a part of."""
+    left = wanted.astype(np.float64) - got
+    for number in event.inputs if event.settings.get("name") in ("add", "subtract", "concatenate") else ():
+        value, giver = others.get(number, (None, ""))
+        times = _whole_multiple(value, left) if value is not None else None
+        if value is not None and times is not None:
+            says = f"Keras adds {times + 1:g} times what {giver} gives, PyTorch once{place(event)}"
+            yield Candidate("scale", says, measured=axes.relative(times * value + got, wanted))
+
+
 def _added(
     wanted: np.ndarray, got: np.ndarray, event: Event, others: Mapping[int, tuple[np.ndarray, str]]
 ) -> Iterator[Candidate]:
@@ -221,6 +306,21 @@ def _added(
         if (far := axes.relative(wanted * value, got)) <= LIMIT:
             says = f"PyTorch multiplies by what {giver} gives, Keras does not"
             yield Candidate("extra_multiply", says, measured=far)
+
+
+def _whole_multiple(term: np.ndarray, left: np.ndarray) -> float | None:
+    """n - 1 or 1 / n - 1, n a whole number, where that many times a term is what is left; None where there is none."""
+    try:
+        term = np.broadcast_to(term, left.shape).astype(np.float64)
+    except ValueError:
+        return None
+    if term.dtype.kind != "f" or not term.any():
+        return None
+    times = float(np.vdot(term, left) / np.vdot(term, term))
+    whole = times + 1 if times > 0 else 1 / (times + 1) if times > -1 else 0.0
+    if whole < 1.5 or abs(whole - round(whole)) > 1e-3 or axes.relative(times * term, left) > 1e-4:
+        return None
+    return times
 
 
 def _elsewhere(wanted: np.ndarray, got: np.ndarray, event: Event) -> Iterator[Candidate]:

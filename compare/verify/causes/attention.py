@@ -1,0 +1,77 @@
+"""Attention as one function or by hand: another scale of the scores, a mask that is missing, too many or turned."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+from compare.verify.causes.candidate import Candidate, InTorch
+from compare.verify.causes.words import place, written
+from twin.trace import Edit, Event
+
+FACTORS = 24  # scales that are tried
+LOW = "float('-inf')"
+UPPER = "torch.ones({0}, {1}, dtype=torch.bool).triu(1)"
+
+# By function: what is changed in its arguments, the cause, and the words.
+MASKS: Mapping[str, Sequence[tuple[str, str, Mapping[str, str]]]] = {
+    "scaled_dot_product_attention": (
+        ("causal_mask", "Keras's tokens attend to no later ones, PyTorch's do", {"is_causal": "True"}),
+        ("causal_mask", "PyTorch's tokens attend to no later ones, Keras's do", {"is_causal": "False"}),
+        ("attention_mask", "PyTorch masks scores that Keras does not", {"attn_mask": "None", "is_causal": "False"}),
+        ("attention_mask_meaning", "What Keras attends to PyTorch masks", {
+            "attn_mask": f"torch.zeros_like(attn_mask).masked_fill(attn_mask == 0, {LOW})"}),
+    ),
+    "multi_head_attention_forward": (
+        ("attention_mask_meaning", "What Keras attends to PyTorch masks: True in key_padding_mask means ignore", {
+            "key_padding_mask": f"torch.zeros_like(key_padding_mask).masked_fill(key_padding_mask == 0, {LOW})"}),
+        ("attention_mask_meaning", "What Keras attends to PyTorch masks: True in attn_mask means ignore", {
+            "attn_mask": f"torch.zeros_like(attn_mask).masked_fill(attn_mask == 0, {LOW})"}),
+        ("causal_mask", "Keras's tokens attend to no later ones, PyTorch's do", {
+            "attn_mask": UPPER.format("query.shape[0]", "key.shape[0]"), "is_causal": "False",
+            "key_padding_mask": "key_padding_mask if key_padding_mask is None else key_padding_mask != 0"}),
+        ("attention_mask", "PyTorch masks scores by attn_mask, Keras does not", {
+            "attn_mask": "None", "is_causal": "False"}),
+        ("attention_mask", "PyTorch masks scores by key_padding_mask, Keras does not", {"key_padding_mask": "None"}),
+    ),
+    "softmax": (
+        ("causal_mask", "Keras's tokens attend to no later ones, PyTorch's do", {
+            "input": f"input.masked_fill({UPPER.format('input.shape[-2]', 'input.shape[-1]')}, {LOW})"}),
+    ),
+}  # fmt: skip
+
+
+def of_attention(events: Sequence[Event], lengths: Sequence[int], keras: bool) -> Iterator[Candidate]:
+    """Other masks and other scales, for every call in which scores become weights.
+
+    Args:
+        events: PyTorch's calls that part.
+        lengths: of axes, whose roots may be scales.
+        keras: whether Keras has attention as one call there.
+    """
+    for event in events:
+        name = event.call.rsplit(".", 1)[-1]
+        if name not in MASKS:
+            continue
+        for cause, says, expressions in MASKS[name]:
+            edits: list[Edit] = [{"event": event.index, "do": "arguments", "expressions": dict(expressions)}]
+            shown = ", ".join(f"{word}={code}" for word, code in expressions.items())
+            fix = InTorch(f"{shown} in {name}", edits)
+            yield Candidate(cause, f"{says}: {written(event)}{place(event)}", edits, torch=fix)
+    for event in events:
+        name = event.call.rsplit(".", 1)[-1]
+        argument = {"softmax": "input", "scaled_dot_product_attention": "query"}.get(name)
+        if argument is None or not (keras or len(event.inputs) > 1):
+            continue
+        for factor in factors(lengths):
+            edits = [{"event": event.index, "do": "arguments", "expressions": {argument: f"{argument} * {factor!r}"}}]
+            says = f"Keras's scores are {factor:.6g} times PyTorch's: {written(event)}{place(event)}"
+            yield Candidate(
+                "attention_scale", says, edits, torch=InTorch(f"{argument} * {factor:.6g} in {name}", edits)
+            )
+
+
+def factors(lengths: Sequence[int]) -> list[float]:
+    """Scales that lengths of axes suggest: their roots and their quotients' roots, the numbers themselves, and two."""
+    sizes = sorted({length for length in lengths if length > 1})
+    quotients = sorted({one / other for one in (1, *sizes) for other in (1, *sizes) if one != other})
+    found = [2.0, 0.5, *(math.sqrt(each) for each in quotients), *(float(n) for n in sizes), *(1 / n for n in sizes)]
+    return list(dict.fromkeys(float(f"{each:.12g}") for each in found))[:FACTORS]

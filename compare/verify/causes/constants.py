@@ -1,0 +1,226 @@
+"""Arrays that are neither weights nor made of the inputs, and differ: tables of positions, masks, frequencies."""
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from compare.verify import axes as alignment
+from compare.verify.causes.candidate import Candidate, multiple
+from compare.verify.causes.values import named, recognized
+from compare.verify.causes.words import place as place_of
+from compare.verify.causes.words import written
+from compare.verify.verdict import LIMIT
+from twin.trace import Edit, Event, Trace
+
+TRIED = 12
+LARGEST = 10_000_000  # differences of pairs that are looked at
+
+
+class Constant(NamedTuple):
+    """A constant that goes into a call.
+
+    Args:
+        event: the call.
+        slot: `constant/PLACE` or `input/PLACE`, as the edits of a trace name it.
+        array: its values.
+    """
+
+    event: Event
+    slot: str
+    array: np.ndarray
+
+
+def constants(trace: Trace, events: Sequence[Event], inputs: int) -> list[Constant]:
+    """The constants that go into some calls.
+
+    Args:
+        trace: the pass.
+        events: calls of it.
+        inputs: the number of the model's inputs.
+    """
+    found = []
+    moving: dict[int, bool] = {}
+
+    def made_of_inputs(number: int) -> bool:
+        if number not in moving:
+            event = trace.producers.get(number)
+            moving[number] = number < inputs if event is None else any(map(made_of_inputs, event.inputs))
+        return moving[number]
+
+    for event in trace.events:  # in order, so that no chain is followed deep
+        for number in event.outputs:
+            made_of_inputs(number)
+    for event in events:
+        for place, number in enumerate(event.constants):
+            if number in trace.constants:
+                found.append(Constant(event, f"constant/{place}", trace.constants[number]))
+        for place, number in enumerate(event.inputs):
+            if number in trace.values and not made_of_inputs(number) and any(map(made_of_inputs, event.outputs)):
+                found.append(Constant(event, f"input/{place}", trace.values[number]))
+    return found
+
+
+def of_constants(keras: Sequence[Constant], torch: Sequence[Constant]) -> Iterator[Candidate]:
+    """PyTorch's constants replaced by Keras's, one by one and all together."""
+    found: list[tuple[float, Candidate]] = []
+    for theirs in torch:
+        for mine in keras:
+            for value in _arranged(mine.array, theirs.array):
+                edits: list[Edit] = [{"event": theirs.event.index, "do": theirs.slot.split("/")[0]}]
+                arrays = {f"{theirs.event.index}/{theirs.slot}": value}
+                cause, says = _told(value, theirs.array)
+                says = f"{says} ({written(theirs.event)}{place_of(theirs.event)})"
+                far = alignment.relative(_bounded(theirs.array), _bounded(value))
+                found.append((far, Candidate(cause, says, edits, arrays)))
+    yield from (each for _, each in found[:TRIED])
+    yield from _together(found)
+
+
+def _together(found: Sequence[tuple[float, Candidate]]) -> Iterator[Candidate]:
+    """All of PyTorch's constants replaced at once, each by that of Keras's which is nearest."""
+    nearest: dict[str, tuple[float, Candidate]] = {}
+    for far, each in found:
+        slot = next(iter(each.arrays))
+        if slot not in nearest or far < nearest[slot][0]:
+            nearest[slot] = far, each
+    if len(nearest) > 1:
+        edits = [edit for _, each in nearest.values() for edit in each.edits]
+        arrays = {name: value for _, each in nearest.values() for name, value in each.arrays.items()}
+        first = next(iter(nearest.values()))[1]
+        yield Candidate(first.cause, f"{first.says}, and {len(nearest) - 1} more", edits, arrays)
+
+
+def of_weights(keras: Sequence[Constant], arrays: Mapping[str, np.ndarray]) -> Iterator[Candidate]:
+    """What Keras makes of a weight before it is used, where PyTorch uses the weight as it is.
+
+    Args:
+        keras: the constants that go into Keras's calls: what is made of weights alone is one.
+        arrays: PyTorch's weights in the calls that part, by name.
+    """
+    for constant, (name, weight) in itertools.product(keras, arrays.items()):
+        for value in _arranged(constant.array, weight) if weight.dtype.kind == "f" and weight.size > 3 else ():
+            kept = value != 0
+            if kept.any() and not kept.all() and weight[~kept].any():
+                far = alignment.relative(weight[kept], value[kept])
+                if far <= LIMIT:
+                    says = (
+                        f"Keras masks the weight: {int((~kept).sum())} of {kept.size} values are zero there; PyTorch "
+                    )
+                    yield Candidate("missing_weight_mask", f"{says}uses all of {name}", measured=far)
+            factor = multiple(weight, value)
+            if factor is not None:
+                says = f"Keras multiplies the weight by {factor:.6g} before it is used, PyTorch does not: {name}"
+                yield Candidate("weight_scale", says, measured=alignment.relative(weight * factor, value))
+            made = recognized(weight, value, 0)
+            if made is not None:
+                says = f"Keras computes {made} of the weight before it is used, PyTorch takes {name} as it is"
+                yield Candidate(f"missing_{named(made)}", says, measured=LIMIT)
+
+
+def of_made_weights(
+    keras: Sequence[Constant], torch: Sequence[Constant], arrays: Mapping[str, np.ndarray]
+) -> Iterator[Candidate]:
+    """Functions of a weight that both sides compute before they use it, along other axes or another function."""
+    for mine, theirs, (name, weight) in itertools.product(keras, torch, arrays.items()):
+        other = recognized(weight, theirs.array, 0) if weight.shape == theirs.array.shape else None
+        for value in _arranged(mine.array, theirs.array) if other else ():
+            one = recognized(weight, value, 0)
+            if one is None or other is None or one == other:
+                continue
+            cause = f"{named(one)}_axis" if named(one) == named(other) else "weight_function"
+            says = f"Keras computes {one} of {name}, PyTorch {other} ({written(theirs.event)}{place_of(theirs.event)})"
+            edits: list[Edit] = [{"event": theirs.event.index, "do": theirs.slot.split("/")[0]}]
+            yield Candidate(cause, says, edits, {f"{theirs.event.index}/{theirs.slot}": value})
+
+
+def _arranged(keras: np.ndarray, torch: np.ndarray) -> list[np.ndarray]:
+    """Keras's constant in the shapes of PyTorch's, where that is not the same."""
+    along = [[axis for axis, side in enumerate(each.shape) if side > 1] for each in (keras, torch)]
+    if keras.size != torch.size and keras.ndim == torch.ndim and along[0] != along[1] and keras.dtype.kind == "f":
+        return [np.ascontiguousarray(keras)]  # it spreads along other axes
+    if keras.size != torch.size or keras.size < 2 or (keras.dtype.kind == "b") != (torch.dtype.kind == "b"):
+        return []
+    mine, theirs = np.squeeze(keras), np.squeeze(torch)
+    if mine.ndim != theirs.ndim:
+        options = [keras.reshape(torch.shape)]
+    else:
+        orders = alignment.arrangements(mine.shape, theirs.shape) if mine.ndim else []
+        options = [mine.transpose(order).reshape(torch.shape) for order in sorted(orders)[:6]]
+    options = [np.ascontiguousarray(option).astype(torch.dtype) for option in options]
+    if torch.dtype.kind == "b":  # one may say what is kept, and the other what is left out
+        return [each for option in options for each in (option, ~option) if not _same(each, torch)]
+    if any(_same(option, torch) for option in options[:1]):
+        return []
+    return [option for option in options if not _same(option, torch)]
+
+
+def _same(one: np.ndarray, other: np.ndarray) -> bool:
+    return alignment.relative(_bounded(one), _bounded(other)) <= LIMIT
+
+
+def _bounded(array: np.ndarray) -> np.ndarray:
+    """What masks with minus infinity is what masks with a very low number."""
+    return np.clip(array.astype(np.float64), -1e4, 1e4)
+
+
+def _told(keras: np.ndarray, torch: np.ndarray) -> tuple[str, str]:
+    """The cause and the words of two constants, of one shape or spread along other axes."""
+    if keras.shape != torch.shape:
+        return "constant_axis", f"Keras's constant has the shape {keras.shape}, PyTorch's {torch.shape}"
+    one, other = _bounded(keras), _bounded(torch)
+    levels = np.unique(np.concatenate([one.ravel(), other.ravel()]))
+    unlike = np.abs(one - other) > 1e-6 * np.abs(one).max()
+    for axis in range(one.ndim - 1):
+        if one.shape[axis] == one.shape[-1] > 1 and _same(one.swapaxes(axis, -1), other):
+            says = f"PyTorch's constant is Keras's with the axes {axis} and {one.ndim - 1} exchanged"
+            return "constant_transposed", says
+    if len(levels) == 2 or ((one == 0) | (other == 0))[unlike].all():
+        return "constant_mask", f"Keras and PyTorch mask other places: {_places(unlike)}"
+    for axis in range(one.ndim):
+        if one.shape[axis] > 1 and _same(np.flip(one, axis), other):
+            return "constant_order", f"PyTorch's constant has the values of axis {axis} in the opposite order"
+    if alignment.relative(np.sort(one, axis=None), np.sort(other, axis=None)) <= LIMIT:
+        order = order_along(one, other)
+        told = ""
+        if order:
+            told = f" along axis {order[0]}: Keras's first places are PyTorch's {', '.join(map(str, order[1]))}"
+        return "constant_order", f"PyTorch's constant has the values of Keras's in another order{told}"
+    factor = multiple(other, one)
+    if factor is not None:
+        return "constant_scale", f"Keras's constant is {factor:.6g} times PyTorch's"
+    if one.dtype.kind == "f" and one.ndim:
+        relation = recognized(other, one)
+        if relation:
+            return "constant_values", f"Keras's constant is {relation} of PyTorch's"
+    first = [np.array2string(each.ravel()[:4], precision=5) for each in (one, other)]
+    return "constant_values", f"A constant differs: Keras has {first[0]}, PyTorch {first[1]}"
+
+
+def _places(unlike: np.ndarray) -> str:
+    """Where two masks differ, in words."""
+    if unlike.all():
+        return "one is the other inverted"
+    square = np.squeeze(unlike)
+    if square.ndim >= 2 and square.shape[-1] == square.shape[-2]:
+        square = square.reshape(-1, *square.shape[-2:])
+        for diagonal in range(-2, 3):
+            wanted = np.eye(square.shape[-1], k=diagonal, dtype=bool)
+            if (square == wanted).all():
+                name = "the diagonal" if diagonal == 0 else f"the diagonal {diagonal} beside the main one (off by one)"
+                return f"only {name} differs, which one of the two leaves out"
+    return f"{int(unlike.sum())} of {unlike.size} differ"
+
+
+def order_along(keras: np.ndarray, torch: np.ndarray) -> tuple[int, list[Any]] | None:
+    """The axis along which the places are exchanged, and where Keras's first ones are."""
+    for axis in range(keras.ndim):
+        if keras.shape[axis] * keras.size > LARGEST:
+            continue
+        one, other = (np.moveaxis(each, axis, 0).reshape(each.shape[axis], -1) for each in (keras, torch))
+        apart = np.abs(one[:, None] - other[None]).max(-1)
+        where = apart.argmin(1)
+        if len(one) > 1 and apart.min(1).max() <= 1e-5 * max(np.abs(one).max(), 1e-30) and len(set(where)) == len(one):
+            return axis, list(where[:4])
+    return None

@@ -1,0 +1,457 @@
+"""Causes that are several calls, an order of calls or a layer's axes: each pair beside its right counterpart."""
+
+import pytest
+
+from compare.engines.engine import ENGINES
+from compare.engines.pool import Pool, Settings
+from compare.verify import run as examination
+
+pytestmark = pytest.mark.framework
+
+KERAS = """
+import keras
+import numpy as np
+from keras import layers, ops
+
+
+class Own(keras.Model):
+    def __init__(self, parts, body):
+        super().__init__()
+        self.parts, self.body = parts, body
+
+    def call(self, x):
+        return self.body(x, *self.parts)
+
+
+def dense(*sizes):
+    return [layers.Dense(size, name=f"dense_{place}") for place, size in enumerate(sizes)]
+
+
+def capped():
+    return Own(dense(4), lambda x, a: 3 * ops.tanh(a(x) / 3))
+
+
+def unit_length():
+    def body(x, a):
+        return a(x * ops.rsqrt(ops.mean(ops.square(x), axis=-1, keepdims=True) + 1e-8))
+
+    return Own(dense(4), body)
+
+
+def plain():
+    return Own(dense(5, 4), lambda x, a, b: b(ops.relu(a(x))))
+
+
+def relu_then_norm():
+    return Own([*dense(5), layers.BatchNormalization(name="norm")], lambda x, a, n: n(ops.relu(a(x))))
+
+
+def pool_then_norm():
+    conv, pool = layers.Conv2D(4, 3, name="conv"), layers.MaxPooling2D()
+    return Own([conv, layers.GroupNormalization(2, epsilon=1e-5, name="norm")], lambda x, c, n: n(pool(c(x))))
+
+
+def gate_of_sum():
+    return Own(dense(5, 5, 3), lambda x, a, b, c: c(ops.sigmoid(a(x) + b(x))))
+
+
+def sum_of_gates():
+    return Own(dense(5, 5, 3), lambda x, a, b, c: c(ops.sigmoid(a(x)) + ops.sigmoid(b(x))))
+
+
+def over_channels():
+    inputs = keras.Input((5, 6, 4))
+    x = layers.LayerNormalization(epsilon=1e-5, name="norm")(layers.Conv2D(4, 3, name="conv")(inputs))
+    return keras.Model(inputs, layers.Conv2D(2, 1, name="head")(x))
+
+
+def mixed():
+    inputs = keras.Input((6, 6))
+    x = layers.Dense(6, name="rows")(inputs)
+    x = layers.Permute((2, 1))(layers.Dense(6, name="columns")(layers.Permute((2, 1))(x)))
+    return keras.Model(inputs, layers.Dense(2, name="head")(x))
+
+
+def old_gru():
+    inputs = keras.Input((5, 3))
+    x = layers.GRU(4, reset_after=False, return_sequences=True, name="gru")(inputs)
+    return keras.Model(inputs, layers.Dense(2, name="head")(x))
+
+
+def hidden_later():
+    mask = np.tril(np.ones((5, 5), bool))
+
+    def body(x, a, b):
+        y = a(x)
+        scores = ops.matmul(y, ops.swapaxes(y, 1, 2))
+        return b(ops.matmul(ops.softmax(ops.where(ops.convert_to_tensor(mask), scores, -1e9)), y))
+
+    return Own(dense(6, 3), body)
+
+
+def backwards():
+    inputs = keras.Input((5, 5))
+    x = layers.LSTM(4, go_backwards=True, return_sequences=True, name="lstm")(inputs)
+    return keras.Model(inputs, layers.Dense(2, name="head")(x))
+
+
+def grouped():
+    def body(x, a, b):
+        y = 1.5 * a(x)
+        parts = ops.reshape(y, (-1, 3, 4))
+        return b(ops.reshape(parts - ops.logsumexp(parts, axis=-1, keepdims=True), (-1, 12)) + ops.tanh(y))
+
+    return Own(dense(12, 5), body)
+
+
+class Modulated(layers.Layer):
+    def build(self, *shapes):
+        self.kernel = self.add_weight(shape=(3, 3, 2, 4), initializer="random_normal", name="kernel")
+
+    def call(self, x, style):
+        y = ops.conv(x * style[:, None, None, :], self.kernel, padding="same")
+        kernel = self.kernel[None] * style[:, None, None, :, None]
+        return y * ops.rsqrt(ops.sum(ops.square(kernel), axis=(1, 2, 3)) + 1e-8)[:, None, None, :]
+
+
+def modulated():
+    x, z = keras.Input((5, 6, 2)), keras.Input((3,))
+    return keras.Model([x, z], Modulated(name="conv")(x, layers.Dense(2, name="style")(z)))
+
+
+class Masked(layers.Dense):
+    def call(self, x):
+        rows, columns = self.kernel.shape
+        mask = (np.arange(rows)[:, None] <= np.arange(columns)[None]).astype("float32")
+        return ops.matmul(x, self.kernel * ops.convert_to_tensor(mask)) + self.bias
+
+
+def masked():
+    return Own([Masked(5, name="first"), *dense(3)], lambda x, a, b: b(ops.tanh(a(x))))
+
+
+def repeated():
+    return Own(dense(4, 3), lambda x, a, b: b(ops.repeat(a(x), 2, axis=1) * x))
+
+
+def positions():
+    table = np.sin(np.arange(15).reshape(1, 5, 3)).astype("float32")
+    return Own(dense(3, 2), lambda x, a, b: b(ops.relu(a(x) + ops.convert_to_tensor(table))))
+
+
+def filtered():
+    inputs = keras.Input((6,))
+    value, gate = layers.Dense(5, name="filter")(inputs), layers.Dense(5, name="gate")(inputs)
+    return keras.Model(inputs, layers.Dense(3, name="head")(ops.tanh(value) * ops.sigmoid(gate)))
+
+
+def nearest():
+    table = np.cos(np.arange(20).reshape(5, 4) ** 2).astype("float32")
+
+    def body(x, a, b):
+        y, rows = a(x), ops.convert_to_tensor(table)
+        far = ops.matmul(-2.0 * y, ops.transpose(rows)) + ops.sum(ops.square(rows), -1)[None]
+        return b(ops.take(rows, ops.argmin(far, -1), axis=0) + y)
+
+    return Own(dense(4, 3), body)
+
+
+class Mixing(layers.Layer):
+    def build(self, shape):
+        self.w = self.add_weight(shape=(shape[-1], shape[-1]), initializer="orthogonal", name="w")
+
+    def call(self, x):
+        return ops.matmul(x, self.w), ops.slogdet(self.w)[1]
+
+
+class Mix(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.mix, self.head = Mixing(), layers.Conv2D(3, 3, name="head")
+
+    def call(self, x):
+        x, volume = self.mix(x)
+        return self.head(x) + volume
+
+
+def mix():
+    return Mix()
+"""
+
+TORCH = """
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+
+class Own(nn.Module):
+    def __init__(self, parts, body):
+        super().__init__()
+        self.parts, self.body = nn.ModuleList(parts), body
+
+    def forward(self, x):
+        return self.body(x, *self.parts)
+
+
+def dense(*sizes):
+    return [nn.LazyLinear(size) for size in sizes]
+
+
+def capped(cap=True):
+    return Own(dense(4), lambda x, a: 3 * torch.tanh(a(x) / 3) if cap else a(x))
+
+
+def unit_length(norm=True):
+    def body(x, a):
+        return a(x * torch.rsqrt(x.square().mean(-1, keepdim=True) + 1e-8) if norm else x)
+
+    return Own(dense(4), body)
+
+
+def plain(cap=False):
+    return Own(dense(5, 4), lambda x, a, b: b(2 * torch.tanh(F.relu(a(x)) / 2) if cap else F.relu(a(x))))
+
+
+def relu_then_norm(turned=False):
+    norm = nn.BatchNorm1d(5, eps=1e-3, momentum=0.01)
+    return Own([*dense(5), norm], lambda x, a, n: F.relu(n(a(x))) if turned else n(F.relu(a(x))))
+
+
+def pool_then_norm(turned=False):
+    parts = [nn.Conv2d(2, 4, 3), nn.GroupNorm(2, 4)]
+    return Own(parts, lambda x, c, n: F.max_pool2d(n(c(x)), 2) if turned else n(F.max_pool2d(c(x), 2)))
+
+
+def gate_of_sum(turned=False):
+    def body(x, a, b, c):
+        return c(a(x).sigmoid() + b(x).sigmoid() if turned else (a(x) + b(x)).sigmoid())
+
+    return Own(dense(5, 5, 3), body)
+
+
+def sum_of_gates(turned=False):
+    return gate_of_sum(not turned)
+
+
+class OverChannels(nn.Module):
+    def __init__(self, group=False):
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(4, 4, 3), nn.Conv2d(4, 2, 1)
+        self.norm, self.group = nn.GroupNorm(1, 4) if group else nn.LayerNorm(4), group
+
+    def forward(self, x):
+        x = self.conv(x)
+        return self.head(self.norm(x) if self.group else self.norm(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2))
+
+
+class Mixed(nn.Module):
+    def __init__(self, turned=True):
+        super().__init__()
+        self.rows, self.columns, self.head, self.turned = nn.Linear(6, 6), nn.Linear(6, 6), nn.Linear(6, 2), turned
+
+    def forward(self, x):
+        x = self.rows(x)
+        return self.head(self.columns(x.transpose(1, 2)).transpose(1, 2) if self.turned else self.columns(x))
+
+
+class OldGRU(nn.Module):
+    def __init__(self, after=False, turned=False):
+        super().__init__()
+        self.kernel, self.bias = nn.Parameter(torch.randn(3, 12)), nn.Parameter(torch.zeros(12))
+        self.recurrent_kernel = nn.Parameter(torch.randn(4, 12))
+        self.head, self.after, self.turned = nn.Linear(4, 2), after, turned
+
+    def forward(self, x):
+        h, steps = x.new_zeros(len(x), 4), []
+        update, reset, new = self.recurrent_kernel.chunk(3, 1)
+        for step in x.unbind(1):
+            z, r, n = (step @ self.kernel + self.bias).chunk(3, 1)
+            z, r = torch.sigmoid(z + h @ update), torch.sigmoid(r + h @ reset)
+            n = torch.tanh(n + (r * (h @ new) if self.after else (r * h) @ new))
+            h = (1 - z) * h + z * n if self.turned else z * h + (1 - z) * n
+            steps.append(h)
+        return self.head(torch.stack(steps, 1))
+
+
+def hidden_later(offset=1, inverted=False):
+    mask = torch.ones(5, 5, dtype=torch.bool).triu(offset)
+    mask = ~mask if inverted else mask
+
+    def body(x, a, b):
+        y = a(x)
+        return b((y @ y.transpose(1, 2)).masked_fill(mask, -1e9).softmax(-1) @ y)
+
+    return Own(dense(6, 3), body)
+
+
+class Backwards(nn.Module):
+    def __init__(self, axis=1, back=False):
+        super().__init__()
+        self.lstm, self.head, self.axis, self.back = nn.LSTM(5, 4, batch_first=True), nn.Linear(4, 2), axis, back
+
+    def forward(self, x):
+        y = self.lstm(x.flip(self.axis))[0]
+        return self.head(y.flip(1) if self.back else y)
+
+
+def grouped(outer=False):
+    def body(x, a, b):
+        y = 1.5 * a(x)
+        parts = y.view(-1, 4, 3).transpose(1, 2) if outer else y.view(-1, 3, 4)
+        return b(parts.log_softmax(-1).flatten(1) + y.tanh())
+
+    return Own(dense(12, 5), body)
+
+
+class Modulated(nn.Module):
+    def __init__(self, axes=(2, 3, 4)):
+        super().__init__()
+        self.weight, self.style, self.axes = nn.Parameter(torch.randn(1, 4, 2, 3, 3)), nn.Linear(3, 2), axes
+
+    def forward(self, x, z):
+        b, c, h, w = x.shape
+        weight = self.weight * self.style(z).view(b, 1, c, 1, 1)
+        weight = weight * torch.rsqrt(weight.pow(2).sum(self.axes, keepdim=True) + 1e-8)
+        return F.conv2d(x.reshape(1, b * c, h, w), weight.reshape(-1, c, 3, 3), padding=1, groups=b).view(b, -1, h, w)
+
+
+class MaskedLinear(nn.Linear):
+    def __init__(self, rows, columns, used):
+        super().__init__(rows, columns)
+        self.register_buffer("mask", (torch.arange(rows)[None] <= torch.arange(columns)[:, None]).float())
+        self.used = used
+
+    def forward(self, x):
+        return F.linear(x, self.weight * self.mask if self.used else self.weight, self.bias)
+
+
+def masked(used=True):
+    return Own([MaskedLinear(6, 5, used), *dense(3)], lambda x, a, b: b(a(x).tanh()))
+
+
+def repeated(tiled=False):
+    def body(x, a, b):
+        y = a(x)
+        return b((y.repeat(1, 2) if tiled else y.repeat_interleave(2, dim=1)) * x)
+
+    return Own(dense(4, 3), body)
+
+
+def positions(rows=False):
+    table = torch.arange(15).reshape(1, 5, 3).sin()
+
+    def body(x, a, b):
+        return b(F.relu(a(x) + (table[0, : len(x), None] if rows else table)))
+
+    return Own(dense(3, 2), body)
+
+
+class Filtered(nn.Module):
+    def __init__(self, turned=False):
+        super().__init__()
+        self.filter, self.gate, self.head = nn.Linear(6, 5), nn.Linear(6, 5), nn.Linear(5, 3)
+        self.functions = (torch.sigmoid, torch.tanh) if turned else (torch.tanh, torch.sigmoid)
+
+    def forward(self, x):
+        one, other = self.functions
+        return self.head(one(self.filter(x)) * other(self.gate(x)))
+
+
+def nearest(norm=True):
+    table = (torch.arange(20).reshape(5, 4) ** 2).cos()
+
+    def body(x, a, b):
+        y = a(x)
+        far = -2 * y @ table.T
+        far = table.square().sum(-1)[None] + far if norm else far
+        return b(table[far.argmin(-1)] + y)
+
+    return Own(dense(4, 3), body)
+
+
+class Mix(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight, self.head = nn.Parameter(torch.linalg.qr(torch.randn(4, 4))[0]), nn.Conv2d(4, 3, 3)
+
+    def forward(self, x):
+        return self.head(F.conv2d(x, self.weight[:, :, None, None])) + torch.slogdet(self.weight)[1]
+"""
+
+TWO = ((5, 6, 2), (3,))
+RIGHT = {
+    "soft cap": ("capped", "capped", ((6,),)),
+    "norm by hand": ("unit_length", "unit_length", ((6,),)),
+    "plain": ("plain", "plain", ((6,),)),
+    "norm of a relu": ("relu_then_norm", "relu_then_norm", ((6,),)),
+    "norm of a pool": ("pool_then_norm", "pool_then_norm", ((9, 8, 2),)),
+    "gate of a sum": ("gate_of_sum", "gate_of_sum", ((6,),)),
+    "sum of gates": ("sum_of_gates", "sum_of_gates", ((6,),)),
+    "norm over channels": ("over_channels", "OverChannels", ((5, 6, 4),)),
+    "mixed": ("mixed", "Mixed", ((6, 6),)),
+    "gru by hand": ("old_gru", "OldGRU", ((5, 3),)),
+    "causal mask": ("hidden_later", "hidden_later", ((5, 6),)),
+    "backwards": ("backwards", "Backwards", ((5, 5),)),
+    "grouped": ("grouped", "grouped", ((6,),)),
+    "a weight of five axes": ("modulated", "Modulated", TWO),
+    "masked weights": ("masked", "masked", ((6,),)),
+    "repeated": ("repeated", "repeated", ((8,),)),
+    "positions": ("positions", "positions", ((5, 6),)),
+    "filter and gate": ("filtered", "Filtered", ((6,),)),
+    "nearest": ("nearest", "nearest", ((6,),)),
+    "a matrix as a convolution": ("mix", "Mix", ((5, 6, 4),)),
+}
+WRONG = [
+    ("missing_divide_tanh_multiply", "soft cap", {"cap": False}),
+    ("missing_square_mean_add", "norm by hand", {"norm": False}),
+    ("extra_divide_tanh_multiply", "plain", {"cap": True}),
+    ("order", "norm of a relu", {"turned": True}),
+    ("order", "norm of a pool", {"turned": True}),
+    ("order", "gate of a sum", {"turned": True}),
+    ("order", "sum of gates", {"turned": True}),
+    ("normalized_axes", "norm over channels", {"group": True}),
+    ("missing_transpose", "mixed", {"turned": False}),
+    ("gru_reset_after", "gru by hand", {"after": True}),
+    ("gru_update_gate", "gru by hand", {"turned": True}),
+    ("constant_mask", "causal mask", {"offset": 2}),
+    ("constant_mask", "causal mask", {"inverted": True}),
+    ("flip_axis", "backwards", {"axis": 2}),
+    ("extra_flip", "backwards", {"back": True}),
+    ("arrangement_order", "grouped", {"outer": True}),
+    ("missing_weight_mask", "masked weights", {"used": False}),
+    ("repeat_order", "repeated", {"tiled": True}),
+    ("constant_axis", "positions", {"rows": True}),
+    ("wrong_activation", "filter and gate", {"turned": True}),
+    ("missing_add", "nearest", {"norm": False}),
+    ("reduction_axis", "a weight of five axes", {"axes": (1, 3, 4)}),
+]
+
+
+@pytest.fixture(scope="module")
+def verify(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("stretches")
+    (folder / "k.py").write_text(KERAS)
+    (folder / "t.py").write_text(TORCH)
+    pool = Pool(Settings())
+    sessions = [pool.start(ENGINES[name], "cpu") for name in ("keras-torch", "torch")]
+
+    def examine(keras, torch, shapes, **options):
+        request = examination.Request(
+            f"{folder}/k.py:{keras}", f"{folder}/t.py:{torch}", shapes=shapes, training=False, **options
+        )
+        return examination.examine(request, *sessions, lambda word: None)
+
+    yield examine
+    pool.close()
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_a_right_pair_agrees(verify, name):
+    found = verify(*RIGHT[name])
+    assert (found.verdict, found.findings) == ("agree", ())
+
+
+@pytest.mark.parametrize(("cause", "name", "kwargs"), WRONG)
+def test_a_wrong_pair_has_its_cause(verify, cause, name, kwargs):
+    found = verify(*RIGHT[name], torch_kwargs=kwargs)
+    assert (found.verdict, found.findings[0].cause) == ("differ", cause)
