@@ -19,6 +19,10 @@ PAGE = FOLDER / "deployment.md"
 RECORD = FOLDER / "exports.json"
 HEAD = "## What was measured"
 COMMAND = "python -m benchmarks.export_matrix docs/exports.json --at-once 1 --timeout 180"
+TIMES = (
+    "The record's times were taken once, at the lowest priority of a machine that did much other work: they say what\n"
+    "is a millisecond and what is a hundred, and no more. A load has in it what a runtime imports only then."
+)
 SHOWN, WORDS = 8, 300  # twins that a reason names; letters of a reason
 # What differs from twin to twin in reasons that are the same.
 OWN = re.compile(r"\"[^\"]*\"|'[^']*'|0x[0-9a-f]+|\S*/\S*|\d+(\.\d+)?(e[-+]\d+)?")
@@ -51,6 +55,7 @@ def rewritten(page: str) -> str:
         page[: page.index(HEAD)] + HEAD,
         "\n".join(textwrap.wrap(said, 140, break_long_words=False, break_on_hyphens=False)),
         f"```sh\n{COMMAND}\npython docs/deployment.py\n```",
+        TIMES,
         "How many of the twins work, of those that the exporter could do:",
         table(cells),
         "Why the others do not, with the twins:",
