@@ -329,6 +329,9 @@ def flow(twin: Twin, measured: Mapping[str, Measured]) -> str:
         else f"{layer.type} | {torch[layer.path]}"
         for layer in measured["keras"].layers
     }
+    for path in {box.path for box in boxes if box.path} - set(types):  # a list of layers, drawn as one box
+        held = [kind for each, kind in types.items() if each.startswith(f"{path}.")]
+        types[path] = ", ".join(dict.fromkeys(held[:1] if len(set(held)) > 2 else held))
     inputs = list(twin.inputs) if len(twin.inputs) > 1 else ["input"]
     return dataflow_svg.drawn(boxes, types, inputs, f"{twin.title}: its data flow in {len(boxes)} boxes")
 

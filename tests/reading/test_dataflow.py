@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from compare.reading import dataflow, dataflow_svg, shapes
+from compare.reading import dataflow, dataflow_svg, shapes, site
 from compare.reading.dataflow import WIDTH, Box, Call, boxes, height
 from twin.catalogue import TWINS, find
 
@@ -134,3 +134,12 @@ def test_resnet_shows_its_shortcuts_and_where_they_have_a_convolution():
 def test_a_transformer_has_two_inputs_and_vit_folds_its_blocks():
     assert {number for box in shapes.boxes(find("transformer")) for number in box.sources} >= {-1, -2}
     assert 2 in {box.times for box in shapes.boxes(find("vit"))}
+
+
+def test_every_box_of_a_layer_says_what_kind_it_is():
+    """Also one that stands for a list of layers, as SSD's `convs`."""
+    for twin in TWINS.values():
+        measured = shapes.of(twin)
+        picture = site.flow(twin, measured) if measured else ""
+        assert "></text>" not in picture, twin.name
+    assert picture, "the last twin is a model"
