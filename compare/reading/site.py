@@ -237,7 +237,7 @@ def content(twin: Twin, measurements: Sequence[Measurement]) -> dict[str, Any]:
         "twin": twin,
         "chapter": chapter_of(twin.name),
         "paths": {side: path_of(side, twin) for side in SIDES},
-        "title": words[0],
+        "title": " ".join(words[0].split()),
         "paragraphs": [" ".join(paragraph.split()) for paragraph in words[1:]],
         "lines": list(lines(reading, measured)),
         "calls": calls,

@@ -8,6 +8,7 @@ from typing import get_args
 import pytest
 
 from compare.reading import drawn, languages, prose, site
+from compare.reading.aligned import read
 from compare.reading.counterparts import COUNTERPARTS
 from compare.record.results import QUANTITY_NAMES, SpeedVerdict
 from twin.catalogue import CHAPTERS, TWINS
@@ -42,6 +43,7 @@ def said_by_variables():
 SENTENCES = {
     "interface.json": [*said_by_templates(), *said_by_variables()],
     "titles.json": [*(c.title for c in CHAPTERS), *(twin.title for twin in TWINS.values())],
+    "leads.json": [" ".join(site.document(read(twin)).split("\n\n")[0].split()) for twin in TWINS.values()],
     "glossary.json": [entry.changes for entries in WORDS.values() for entry in entries],
     "pictures.json": [caption for each in drawn.every().values() for caption in each.captions],
     "counterparts.json": [each.changes for each in COUNTERPARTS],
