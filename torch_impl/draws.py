@@ -115,8 +115,9 @@ class Fixed(TorchFunctionMode):
         return {"training": False}
 
     def _scaled(self, function: Any, args: Any, kwargs: Any) -> torch.Tensor:
-        query, key = args[0], args[1] if len(args) > 1 else kwargs["key"]
-        rate = kwargs.pop("dropout_p", args[4] if len(args) > 4 else 0.0)
+        given = dict(zip(("query", "key", "value", "attn_mask", "dropout_p"), args, strict=False)) | kwargs
+        query, key, rate = given["query"], given["key"], given.get("dropout_p", 0.0)
+        kwargs = {name: value for name, value in kwargs.items() if name != "dropout_p"}
         count = math.prod(query.shape[:-1]) * key.shape[-2]
         self._note(rate, count, count)
         args = (*args[:4], 0.0, *args[5:]) if len(args) > 4 else args

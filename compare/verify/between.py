@@ -12,11 +12,12 @@ from compare.verify.arrangement import rearranged, turned
 from compare.verify.causes.candidate import Candidate, neutral
 from compare.verify.causes.constants import constants
 from compare.verify.causes.situation import Replacement, Situation
-from compare.verify.causes.words import kind_of, written
 from compare.verify.causes.words import place as place_of
+from compare.verify.causes.words import written
 from compare.verify.replay import Replay
 from compare.verify.segments import Anchor, before_padding, segment
 from compare.verify.verdict import LIMIT
+from compare.verify.ways import by_path, root
 from twin.trace import Edit, Event, Trace
 
 
@@ -128,13 +129,13 @@ def _exchanged(replay: Replay, keras: Event | None, torch: Event | None) -> list
     spare = [number for number in torch.inputs if number not in wanted]
     found = []
     for one in spare:
-        for other in missing:
+        for other in (_shaped(replay, number, one) for number in missing):
             if theirs.values[one].shape != theirs.values[other].shape or theirs.values[one].dtype.kind != "f":
                 continue
             names = _giver(replay, one), _giver(replay, other)
             says = f"{written(torch)}{place_of(torch)} takes {names[0]}, Keras's call what is {names[1]} in PyTorch"
             alone = {f"{torch.index}/input/{torch.inputs.index(one)}": theirs.values[other]}
-            found.append(Candidate("input_wiring", says, [{"event": torch.index, "do": "input"}], alone))
+            found.append(Candidate(by_path(replay, one, other), says, [{"event": torch.index, "do": "input"}], alone))
             edits, arrays = _swapped(replay, one, other)
             says = f"PyTorch takes {names[0]} and {names[1]} for each other{place_of(torch)}"
             pieces = [theirs.producers.get(number) for number in (one, other)]
@@ -143,6 +144,15 @@ def _exchanged(replay: Replay, keras: Event | None, torch: Event | None) -> list
             cut = cut and len({each.inputs[:1] for each in pieces if each is not None}) == 1
             found.append(Candidate("split_order" if cut else "operand_order", says, edits, arrays))
     return found
+
+
+def _shaped(replay: Replay, number: int, like: int) -> int:
+    """The number of a value in the shape of another, where PyTorch has it in that shape too."""
+    values = replay.theirs.values
+    alike = (
+        n for n, value in values.items() if value.shape == values[like].shape and value.size == values[number].size
+    )
+    return next((n for n in alike if _equal(values[n], values[number].reshape(values[like].shape))), number)
 
 
 def _swapped(replay: Replay, one: int, other: int) -> tuple[list[Edit], dict[str, np.ndarray]]:
@@ -210,29 +220,13 @@ def _wired_call(replay: Replay, keras: Event | None, torch: Event | None) -> lis
         return []
     one_of = [any(_equal(value, each) for each in given) for value in values]
     cause = "operand_order" if all(one_of) else "input_wiring"
-    if len(unlike) == 1:
-        one, other = torch.inputs[unlike[0]], wanted[unlike[0]]
-        for ends, kind in (((other, one), "extra"), ((one, other), "missing")):
-            path = _path(replay, *ends)
-            if path and cause == "input_wiring":
-                cause = f"{kind}_{'_'.join(dict.fromkeys(kind_of(event) for event in path))}"
+    if len(unlike) == 1 and cause == "input_wiring":
+        cause = by_path(replay, torch.inputs[unlike[0]], wanted[unlike[0]])
     names = [_giver(replay, number) for number in wanted if number is not None]
     says = f"{written(torch)}{place_of(torch)} takes {', '.join(_giver(replay, n) for n in torch.inputs)}"
     says = f"PyTorch's {says}; Keras's takes what is there {', '.join(names)}"
     arrays = {f"{torch.index}/input/{place}": value for place, value in enumerate(values)}
     return [Candidate(cause, says, [{"event": torch.index, "do": "input"}], arrays)]
-
-
-def _path(replay: Replay, start: int | None, end: int | None, calls: int = 3) -> list[Event]:
-    """PyTorch's calls of one input that make a value of another; none where more is needed."""
-    found: list[Event] = []
-    while end is not None and end != start and len(found) < calls:
-        event = replay.theirs.producers.get(end)
-        if event is None or len(event.inputs) != 1 or event.family not in ("op", "activation"):
-            return []
-        found.insert(0, event)
-        end = event.inputs[0]
-    return found if end == start else []
 
 
 def _wired_layer(replay: Replay, anchor: Anchor | None, ends: Ends) -> list[Candidate]:
@@ -258,6 +252,14 @@ def _wired_layer(replay: Replay, anchor: Anchor | None, ends: Ends) -> list[Cand
     cause = "norm_input_wiring" if anchor.torch.family.endswith("norm") else "input_wiring"
     if taken is not None and taken.settings.get("name") in ("getitem", "gather", "select", "index_select"):
         cause = "sequence_step"
+    roots = [root(replay, each) for each in (number, ends.torch[0])]
+    if (
+        cause == "input_wiring"
+        and roots[0] is not None
+        and roots[0] is roots[1]
+        and roots[0].family in ("lstm", "gru", "rnn")
+    ):
+        cause = "recurrent_state"  # another of its results: the cell for the hidden state, a state for the sequence
     return [Candidate(cause, says, measured=after)]
 
 

@@ -25,7 +25,7 @@ from compare.verify.verdict import LIMIT, Finding, Remedy, far_in_words
 from twin.errors import TwinError
 from twin.trace import Edit, Event
 
-MOST_STARTS = 4096  # places at which a value may lie in a padded one
+MOST_STARTS = 256  # places at which a value may lie in a padded one
 SECONDS = 20.0  # for candidates that need a pass, over all differences of one mode
 
 
@@ -91,7 +91,7 @@ class Comparison:
             allowed.append(far)
         once = {(*_calls(finding), finding.cause): finding for finding in reversed(found)}
         worst = max(each for each in allowed if each <= LIMIT)
-        return [each for each in found if each in once.values()], worst
+        return _moved([each for each in found if each in once.values()]), worst
 
     def _inside(self, anchor: Anchor, far: float) -> Finding:
         """A layer that differs from equal inputs."""
@@ -138,7 +138,8 @@ class Comparison:
 
     def _weights(self, unlike: tuple[Sequence[Event], Sequence[Event]]) -> dict[str, np.ndarray]:
         """PyTorch's weights in the calls that part, where Keras's calls take arrays that are no weights."""
-        paths = [f"{event.leaf}." for event in unlike[1] if event.family in ("dense", "conv") and event.leaf]
+        calls = [event for event in unlike[1] if event.family in ("dense", "conv") or event.constants]
+        paths = [f"{path}." for event in calls for path in (event.leaf, event.path) if path]
         if not paths or not any(event.constants for event in unlike[0]):
             return {}
         return {
@@ -279,3 +280,15 @@ def _all(candidate: Candidate, edits: list[Edit]) -> InTorch | None:
 def _calls(finding: Finding) -> tuple[str, str]:
     """The two calls that differ, without the layer before which they are: several may follow."""
     return finding.keras.split(" before ")[0], finding.torch.split(" before ")[0]
+
+
+def _moved(found: list[Finding]) -> list[Finding]:
+    """Findings in which a call that one side alone makes here, and the other alone at the next place, is one moved."""
+    out: list[Finding] = []
+    for finding, later in itertools.zip_longest(found, found[1:]):
+        kinds = [(each.cause or "").split("_", 1) if each is not None else [""] for each in (finding, later)]
+        turned = {kinds[0][0], kinds[1][0]} == {"missing", "extra"} and kinds[0][1:] == kinds[1][1:]
+        if later is not None and turned and not (out and out[-1].cause == "order"):
+            finding = replace(finding, cause="order", says=f"{finding.says}; then the other way round: {later.says}")
+        out.append(finding)
+    return out

@@ -245,14 +245,18 @@ def _overlap(one: frozenset[str], other: frozenset[str], known: Mapping[str, str
 
 def _arrays(sides: tuple[_Side, _Side], known: Mapping[str, str], weights: Weights, called: bool) -> list[Match]:
     """Array by array, what is left: of layers that one side writes by hand; `called` are those that a trace shows."""
+    # A kernel that is made another before it enters a call shows in no trace, but the bias beside it does.
+    shown = [{_owner(part) for part in side.left if side.place(part).calls} - {""} for side in sides]
     atoms = [
         [
             (part, role)
             for part in side.left
             for role in part.views
-            if part.kind != "array" or side.place(part).calls or (not called and part.trainable)
+            if part.kind != "array"
+            or side.place(part).calls
+            or (part.trainable and (not called or _owner(part) in owners))
         ]
-        for side in sides
+        for side, owners in zip(sides, shown, strict=True)
     ]
     ranks = [{id(part): place / max(len(side.left), 1) for place, part in enumerate(side.left)} for side in sides]
     if not all(atoms):
@@ -279,6 +283,11 @@ def _arrays(sides: tuple[_Side, _Side], known: Mapping[str, str], weights: Weigh
         done = [match.keras[0] if place == 0 else match.torch[0] for match in matches]
         sides[place].take(*done)
     return matches
+
+
+def _owner(part: Part) -> str:
+    """The path of the layer that owns an array by itself."""
+    return part.path.rpartition(".")[0]
 
 
 def _by_hand(one: Part, other: Part) -> bool:

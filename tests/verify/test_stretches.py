@@ -156,6 +156,44 @@ def nearest():
     return Own(dense(4, 3), body)
 
 
+def attended():
+    mask = np.tril(np.ones((5, 5), bool))
+
+    def body(x, a, b):
+        y = a(x)
+        scores = ops.matmul(y, ops.swapaxes(y, 1, 2)) / 2
+        return b(ops.matmul(ops.softmax(ops.where(ops.convert_to_tensor(mask), scores, -1e9)), y))
+
+    return Own(dense(4, 3), body)
+
+
+class MaskedByHand(layers.Layer):
+    def build(self, shape):
+        self.kernel = self.add_weight(shape=(shape[-1], 5), initializer="glorot_uniform", name="kernel")
+        self.bias = self.add_weight(shape=(5,), initializer="zeros", name="bias")
+
+    def call(self, x):
+        return Masked.call(self, x)
+
+
+def masked_by_hand():
+    return Own([MaskedByHand(name="first"), *dense(3)], lambda x, a, b: b(ops.tanh(a(x))))
+
+
+def halves():
+    def body(x, a, b):
+        one, other = ops.split(1.5 * a(x), 2, axis=-1)
+        return b(ops.tanh(one) * other)
+
+    return Own(dense(8, 3), body)
+
+
+def gated():
+    inputs = keras.Input((6,))
+    y = layers.Dense(6, name="first")(inputs)
+    return keras.Model(inputs, layers.Dense(3, name="head")(layers.Dense(6, name="gate")(y) + inputs))
+
+
 class Mixing(layers.Layer):
     def build(self, shape):
         self.w = self.add_weight(shape=(shape[-1], shape[-1]), initializer="orthogonal", name="w")
@@ -315,6 +353,14 @@ class Modulated(nn.Module):
         return F.conv2d(x.reshape(1, b * c, h, w), weight.reshape(-1, c, 3, 3), padding=1, groups=b).view(b, -1, h, w)
 
 
+def attended(causal=True):
+    def body(x, a, b):
+        y = a(x)
+        return b(F.scaled_dot_product_attention(query=y, key=y, value=y, is_causal=causal))
+
+    return Own(dense(4, 3), body)
+
+
 class MaskedLinear(nn.Linear):
     def __init__(self, rows, columns, used):
         super().__init__(rows, columns)
@@ -369,6 +415,25 @@ def nearest(norm=True):
     return Own(dense(4, 3), body)
 
 
+def halves(interleaved=False):
+    def body(x, a, b):
+        y = 1.5 * a(x)
+        one, other = (y[:, ::2], y[:, 1::2]) if interleaved else y.chunk(2, -1)
+        return b(one.tanh() * other)
+
+    return Own(dense(8, 3), body)
+
+
+class Gated(nn.Module):
+    def __init__(self, before=False):
+        super().__init__()
+        self.first, self.gate, self.head, self.before = nn.Linear(6, 6), nn.Linear(6, 6), nn.Linear(6, 3), before
+
+    def forward(self, x):
+        y = self.first(x)
+        return self.head(self.gate(y + x) if self.before else self.gate(y) + x)
+
+
 class Mix(nn.Module):
     def __init__(self):
         super().__init__()
@@ -395,10 +460,14 @@ RIGHT = {
     "grouped": ("grouped", "grouped", ((6,),)),
     "a weight of five axes": ("modulated", "Modulated", TWO),
     "masked weights": ("masked", "masked", ((6,),)),
+    "masked weights by hand": ("masked_by_hand", "masked", ((6,),)),
+    "attention as one function": ("attended", "attended", ((5, 6),)),
     "repeated": ("repeated", "repeated", ((8,),)),
     "positions": ("positions", "positions", ((5, 6),)),
     "filter and gate": ("filtered", "Filtered", ((6,),)),
     "nearest": ("nearest", "nearest", ((6,),)),
+    "halves": ("halves", "halves", ((6,),)),
+    "sum after a gate": ("gated", "Gated", ((6,),)),
     "a matrix as a convolution": ("mix", "Mix", ((5, 6, 4),)),
 }
 WRONG = [
@@ -418,11 +487,14 @@ WRONG = [
     ("flip_axis", "backwards", {"axis": 2}),
     ("extra_flip", "backwards", {"back": True}),
     ("arrangement_order", "grouped", {"outer": True}),
+    ("causal_mask", "attention as one function", {"causal": False}),
     ("missing_weight_mask", "masked weights", {"used": False}),
     ("repeat_order", "repeated", {"tiled": True}),
     ("constant_axis", "positions", {"rows": True}),
     ("wrong_activation", "filter and gate", {"turned": True}),
     ("missing_add", "nearest", {"norm": False}),
+    ("selected_places", "halves", {"interleaved": True}),
+    ("order", "sum after a gate", {"before": True}),
     ("reduction_axis", "a weight of five axes", {"axes": (1, 3, 4)}),
 ]
 

@@ -1,6 +1,6 @@
 """Causes among the calls without weights between two layers: first the particular ones, then the general."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import combinations
 
@@ -11,6 +11,7 @@ from compare.verify.causes.arguments import in_place, of_arguments, of_catalogue
 from compare.verify.causes.attention import factors, of_attention
 from compare.verify.causes.candidate import Candidate, InKeras, InTorch, multiple
 from compare.verify.causes.constants import of_constants, of_made_weights, of_weights
+from compare.verify.causes.pieces import of_pieces
 from compare.verify.causes.recurrences import of_recurrence
 from compare.verify.causes.rotation import of_rotation, turned
 from compare.verify.causes.sequences import of_kinds, of_stretches
@@ -29,8 +30,16 @@ def of_calls(at: Situation, wired: Sequence[Candidate]) -> list[Candidate]:
         at: where both part.
         wired: causes in what takes which value.
     """
-    first, last = ([c for family in families for c in family(at)] for families in (PARTICULAR, GENERAL))
+    first, last = ([c for family in families for c in _tried(family, at)] for families in (PARTICULAR, GENERAL))
     return [*first, *wired, *last]
+
+
+def _tried(family: Callable[[Situation], Iterator[Candidate]], at: Situation) -> Iterator[Candidate]:
+    """A family's candidates, up to the first value that it cannot handle: the difference stands without them."""
+    try:
+        yield from family(at)
+    except (ArithmeticError, LookupError, TypeError, ValueError):
+        return
 
 
 def _rearranged(at: Situation) -> Iterator[Candidate]:
@@ -185,7 +194,7 @@ def _of_all_axes(at: Situation) -> Iterator[Candidate]:
     found: dict[str, list[Event]] = {}
     for event in at.unlike[1]:
         axes = argument_of(event.text, "dim")
-        if axes is not None and {event.call.rsplit(".", 1)[-1], event.settings.get("name")} & REDUCING:
+        if event.inputs and axes is not None and {event.call.rsplit(".", 1)[-1], event.settings.get("name")} & REDUCING:
             found.setdefault(axes, []).append(event)
     for axes, events in found.items():
         source = at.values[1].get(events[0].inputs[0])
@@ -378,6 +387,7 @@ GENERAL = (
     _commuted,
     _without,
     _missing,
+    of_pieces,
     of_stretches,
     _turned,
     of_kinds,

@@ -79,17 +79,16 @@ def of_constants(keras: Sequence[Constant], torch: Sequence[Constant]) -> Iterat
 
 
 def _together(found: Sequence[tuple[float, Candidate]]) -> Iterator[Candidate]:
-    """All of PyTorch's constants replaced at once, each by that of Keras's which is nearest."""
-    nearest: dict[str, tuple[float, Candidate]] = {}
+    """All of PyTorch's constants replaced at once: each by Keras's nearest, or by that in its place."""
+    slots: dict[str, list[tuple[float, Candidate]]] = {}
     for far, each in found:
-        slot = next(iter(each.arrays))
-        if slot not in nearest or far < nearest[slot][0]:
-            nearest[slot] = far, each
-    if len(nearest) > 1:
-        edits = [edit for _, each in nearest.values() for edit in each.edits]
-        arrays = {name: value for _, each in nearest.values() for name, value in each.arrays.items()}
-        first = next(iter(nearest.values()))[1]
-        yield Candidate(first.cause, f"{first.says}, and {len(nearest) - 1} more", edits, arrays)
+        slots.setdefault(next(iter(each.arrays)), []).append((far, each))
+    nearest = [min(options, key=lambda option: option[0])[1] for options in slots.values()]
+    in_order = [options[min(place, len(options) - 1)][1] for place, options in enumerate(slots.values())]
+    for chosen in (nearest, in_order) if len(slots) > 1 else ():
+        edits = [edit for each in chosen for edit in each.edits]
+        arrays = {name: value for each in chosen for name, value in each.arrays.items()}
+        yield Candidate(chosen[0].cause, f"{chosen[0].says}, and {len(chosen) - 1} more", edits, arrays)
 
 
 def of_weights(keras: Sequence[Constant], arrays: Mapping[str, np.ndarray]) -> Iterator[Candidate]:
@@ -101,6 +100,8 @@ def of_weights(keras: Sequence[Constant], arrays: Mapping[str, np.ndarray]) -> I
     """
     for constant, (name, weight) in itertools.product(keras, arrays.items()):
         for value in _arranged(constant.array, weight) if weight.dtype.kind == "f" and weight.size > 3 else ():
+            if value.shape != weight.shape:
+                continue
             kept = value != 0
             if kept.any() and not kept.all() and weight[~kept].any():
                 far = alignment.relative(weight[kept], value[kept])

@@ -26,6 +26,7 @@ FUNCTIONS: Mapping[str, Function] = {
     "hard_sigmoid_2": lambda x: np.clip(0.2 * x + 0.5, 0, 1),
     "linear": lambda x: x,
 }
+LARGEST = 20_000_000  # multiplications of one run, of which there are about fifty
 GATES = {"lstm": ("input", "forget", "candidate", "output"), "gru": ("update", "reset", "candidate")}
 
 
@@ -67,6 +68,8 @@ def of_recurrence(
     if own is None or x.ndim != 3 or not {"kernel", "recurrent_kernel"} <= set(arrays):
         return
     units = arrays["recurrent_kernel"].shape[0]
+    if x.shape[0] * x.shape[1] * arrays["recurrent_kernel"].size > LARGEST:
+        return
     fitting = [
         (call, value) for call, value in values if value.size in (len(x) * units, x.shape[0] * x.shape[1] * units)
     ]

@@ -212,7 +212,8 @@ def _distributed(at: Situation) -> Iterator[Candidate]:
             first = makers.get(number)
             if first is None or len(first.inputs) != 2 or not {_kind(first), _kind(later)} <= set(NUMBERS):
                 continue
-            if _kind(first) == _kind(later) or not {*first.inputs, *later.inputs} <= set(values):
+            given = [values.get(each) for each in (*first.inputs, *later.inputs, *later.outputs[:1])]
+            if _kind(first) == _kind(later) or any(each is None or each.dtype.kind != "f" for each in given):
                 continue
             one, other = NUMBERS[_kind(first)], NUMBERS[_kind(later)]
             a, b = (values[each] for each in first.inputs)

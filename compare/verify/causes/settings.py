@@ -90,7 +90,9 @@ def _pooling(at: Situation, keras: Event, torch: Event) -> Iterator[Candidate]:
 
 def _padded_before(at: Situation, keras: Event, torch: Event) -> Iterator[Candidate]:
     """Zeros around what Keras pools, where PyTorch's max pool pads with minus infinity."""
-    pad = next((e for e in at.unlike[0] if e.settings.get("name") == "pad" and e.outputs[0] in keras.inputs), None)
+    pad = next(
+        (e for e in at.unlike[0] if e.settings.get("name") == "pad" and e.inputs and e.outputs[0] in keras.inputs), None
+    )
     if pad is None or keras.settings["kind"] != "max":
         return
     before, after = (at.values[0][number].shape for number in (pad.inputs[0], pad.outputs[0]))

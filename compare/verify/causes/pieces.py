@@ -1,0 +1,59 @@
+"""Pieces of one value: both sides cut it, and take other places of it."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from compare.verify import axes as alignment
+from compare.verify.causes.candidate import Candidate
+from compare.verify.causes.situation import Situation
+from compare.verify.causes.words import place, written
+from compare.verify.verdict import LIMIT
+from twin.trace import Edit, Event
+
+CUTS = {"getitem", "split", "chunk", "unbind", "select", "index_select", "narrow", "take", "slice"}
+LARGEST = 1_000_000  # numbers of a value that is looked through
+
+
+def of_pieces(at: Situation) -> Iterator[Candidate]:
+    """PyTorch's pieces of a value made Keras's, in the order in which both cut it."""
+    mine, theirs = at.values
+    for source in {event.inputs[0]: None for event in at.unlike[1] if _cuts(event)}:
+        pieces = [
+            (e, slot) for e in at.unlike[1] if _cuts(e) and e.inputs[0] == source for slot in range(len(e.outputs))
+        ]
+        for other in {event.inputs[0]: None for event in at.unlike[0] if event.inputs}:
+            if source not in theirs or other not in mine or mine[other].size > LARGEST:
+                continue
+            far, order = alignment.distance(mine[other], theirs[source])
+            if far > LIMIT or order is None or len(order) != mine[other].ndim:
+                continue
+            cut = [n for e in at.unlike[0] if e.inputs[:1] == (other,) for n in e.outputs]
+            cut = [number for number in cut if number in mine and mine[number].ndim == len(order)]
+            values = [np.ascontiguousarray(mine[number].transpose(np.argsort(order))) for number in cut]
+            shapes = [theirs[event.outputs[slot]].shape for event, slot in pieces]
+            if len(values) < len(pieces) or any(v.shape != s for v, s in zip(values, shapes, strict=False)):
+                continue
+            edits: list[Edit] = [{"event": event.index, "do": "output"} for event, slot in pieces if slot == 0]
+            arrays = {f"{e.index}/output/{slot}": v for (e, slot), v in zip(pieces, values, strict=False)}
+            told = [_places(theirs[source], each) for each in (values[0], theirs[pieces[0][0].outputs[pieces[0][1]]])]
+            says = f"Keras takes other places of a value than PyTorch's {written(pieces[0][0])}{place(pieces[0][0])}"
+            if told[0] and told[1]:
+                says += f": {told[0]} against {told[1]}"
+            yield Candidate("selected_places", says, edits, arrays)
+
+
+def _cuts(event: Event) -> bool:
+    return bool(event.inputs) and event.settings.get("name", event.call.rsplit(".", 1)[-1]) in CUTS
+
+
+def _places(source: np.ndarray, piece: np.ndarray) -> str:
+    """Which places of a value a piece has, in words; nothing where it is cut along several axes."""
+    axes = [axis for axis in range(1, piece.ndim) if source.shape[axis] != piece.shape[axis]]
+    if len(axes) != 1 or source.shape[: axes[0]] != piece.shape[: axes[0]]:
+        return ""
+    one, other = (np.moveaxis(each, axes[0], 0).reshape(each.shape[axes[0]], -1) for each in (source, piece))
+    if len(one) * other.size > 10 * LARGEST:
+        return ""
+    where = np.abs(other[:, None] - one[None]).max(-1).argmin(1)
+    return f"{', '.join(str(each) for each in where[:4])} of axis {axes[0]}"
