@@ -1,5 +1,7 @@
 """One engine's way up the ladder, rung by rung; the arithmetic of each rung is in ladder.py."""
 
+import numpy as np
+
 from compare.check import ladder, reference
 from compare.check.ladder import Rung
 from compare.check.reference import Reference
@@ -16,6 +18,7 @@ def diverged_late(rungs: list[Rung]) -> bool:
     return bool(failed) and (failed[0].rung == "trajectory" or (failed[0].rung == "optimizer" and failed[0].late))
 
 
+@np.errstate(all="ignore")  # what is not finite fails a rung, and needs no warning beside it
 def climb(session: Session, twin: Twin, measurement: CheckMeasurement, ref: Reference) -> list[Rung]:
     """Take one engine up the ladder, rung by rung, until one breaks.
 

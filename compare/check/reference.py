@@ -68,6 +68,7 @@ class Reference:
     native_curves: list[list[dict[str, float]]] = field(default_factory=list)
 
 
+@np.errstate(all="ignore")  # what is not finite is for the rungs to see
 def of_model(
     session: Session,
     twin: Twin,
@@ -133,6 +134,7 @@ def of_model(
     return ref
 
 
+@np.errstate(all="ignore")
 def of_exercise(session: Session, twin: Twin) -> Reference:
     """The reference of an exercise twin: its named outputs and their noise."""
     rng = np.random.default_rng(0)

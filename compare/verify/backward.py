@@ -143,6 +143,11 @@ def _first_gradient(
     ranked = [(order.index(owner[n]) if owner[n] in order else -1, owner[n], n) for n in apart]
     _, path, name = max(ranked)
     partner = next(m.torch[0].leaf.path for m in pairing.matches if m.keras[0].leaf.path == path)
+    sides = [side for side, arrays in (("Keras", wanted), ("PyTorch", got)) if not np.isfinite(arrays[name]).all()]
+    if sides:
+        what = f"gradient of {name}: infinite values or NaN in {' and '.join(sides)}"
+        says = "" if len(sides) == 1 else "Both models do so: nothing can be compared"
+        return Finding("gradients", path, partner, what, "not_finite", says=says)
     what = f"gradient of {name}: relative L2 {apart[name]:.2g}"
     stops = [
         (side, event)

@@ -118,9 +118,8 @@ class Examination:
         rungs: dict[str, float] = {"weights": 0.0}
         if not any(array.size for array in whole.keras_outputs(False).values()):
             raise TwinError("the Keras model's outputs are empty, so nothing can be compared; give larger inputs")
-        unusable = whole.unusable()
-        if any(unusable.values()):
-            return self._verdict("differ", (_not_numbers(unusable),), rungs, notes)
+        if found := _not_numbers("forward", whole.unusable(False)):
+            return self._verdict("differ", found, rungs, notes)
         self.tell(RUNGS["forward"])
         if far > whole.limit(False) or misfits:
             found = self._local("forward", False, far) if far > whole.limit(False) else ()
@@ -210,7 +209,7 @@ class Examination:
                 continue
             whole = Whole(self.keras, self.torch, inputs, native)
             far = whole.apart(False)
-            if any(whole.unusable().values()) or far <= whole.limit(False):
+            if any(whole.unusable(False).values()) or far <= whole.limit(False):
                 continue
             kept = self.inputs, self.torch_inputs, dict(self.traced)
             self.inputs, self.torch_inputs = inputs, native
@@ -395,6 +394,8 @@ class Examination:
 
     def _training(self, whole: Whole) -> tuple[tuple[Finding, ...], float]:
         """The outputs in training mode with draws made equal, and what each side would drop."""
+        if found := _not_numbers("training", whole.unusable(True)):
+            return found, math.inf
         far = whole.apart(True)
         if far > whole.limit(True):
             masked = whole.apart(True, masks=True)
@@ -450,12 +451,15 @@ def _scaled(array: np.ndarray, scale: float) -> np.ndarray:
     return (array * scale).astype(array.dtype) if array.dtype.kind == "f" else array
 
 
-def _not_numbers(unusable: Mapping[str, Sequence[str]]) -> Finding:
-    """A finding on outputs that are infinite or not numbers."""
+def _not_numbers(rung: str, unusable: Mapping[str, Sequence[str]]) -> tuple[Finding, ...]:
+    """A finding where outputs are infinite or not numbers."""
     sides = [side for side, names in unusable.items() if names]
-    what = f"{' and '.join(sides)} give{'s' if len(sides) == 1 else ''} infinite values or NaN from finite inputs"
+    if not sides:
+        return ()
+    mode = " in training mode" if rung == "training" else ""
+    what = f"{' and '.join(sides)} give{'s' if len(sides) == 1 else ''} infinite values or NaN from finite inputs{mode}"
     says = "" if len(sides) == 1 else "Both models do so: nothing can be compared"
-    return Finding("forward", "the output", "the output", what, "not_finite", says=says)
+    return (Finding(rung, "the output", "the output", what, "not_finite", says=says),)
 
 
 def _same_calls(

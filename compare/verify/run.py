@@ -122,6 +122,7 @@ def verify(
     return out[0]
 
 
+@np.errstate(all="ignore")  # what is not finite is a finding, and needs no warning beside it
 def examine(request: Request, keras_session: Session, torch_session: Session, tell: Callable[[str], None]) -> Verdict:
     """Examine a pair in workers that are there already; raises as `verify` does."""
     inputs = _inputs(request)

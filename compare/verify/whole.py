@@ -70,11 +70,11 @@ class Whole:
         noise = max((distance(first[name], again[name]) for name in first), default=0.0)
         return max(LIMIT, min(20 * noise, 1e-3)) if math.isfinite(noise) else LIMIT
 
-    def unusable(self) -> dict[str, list[str]]:
+    def unusable(self, training: bool) -> dict[str, list[str]]:
         """The outputs that are not numbers, by side."""
-        found = {"Keras": self.keras_outputs(False)}
+        found = {"Keras": self.keras_outputs(training)}
         with contextlib.suppress(TwinError, RuntimeError, ValueError, IndexError, TypeError):  # then it stops
-            found["PyTorch"] = self.torch.outputs(self.torch_inputs, False)
+            found["PyTorch"] = self.torch.outputs(self.torch_inputs, training)
         return {
             side: [name for name, array in arrays.items() if array.dtype.kind == "f" and not np.isfinite(array).all()]
             for side, arrays in found.items()
@@ -142,7 +142,8 @@ def apart_in_gradients(found: Sequence[tuple[Link, np.ndarray, np.ndarray, float
         far = float(np.linalg.norm(other.astype(np.float64).reshape(one.shape) - one)) / max(scale, 1e-30)
         if not math.isfinite(far):
             far = FAR
-        if far > 10 * max(GRADIENT_LIMIT, noise / max(scale, 1e-30)):
+        allowed = noise / max(scale, 1e-30)
+        if far > 10 * max(GRADIENT_LIMIT, allowed if math.isfinite(allowed) else 0.0):
             apart[link.torch.name] = far
         else:
             worst = max(worst, far)

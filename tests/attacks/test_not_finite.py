@@ -198,6 +198,7 @@ def planted(folder, command, plant, name):
     )  # fmt: skip
     (record,) = (folder / name).iterdir()
     assert "Traceback" not in answer.stderr
+    assert "Warning" not in answer.stderr
     return answer, record
 
 
