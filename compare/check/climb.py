@@ -7,6 +7,7 @@ from compare.check.ladder import Rung
 from compare.check.reference import Reference
 from compare.engines.session import BuiltTwin, Session
 from compare.record.measurement import CheckMeasurement
+from twin import arrays
 from twin.crossing import Crossing
 from twin.errors import TwinError
 from twin.spec import Twin
@@ -74,8 +75,11 @@ def climb(session: Session, twin: Twin, measurement: CheckMeasurement, ref: Refe
 def _with_first_difference(rung: Rung, model: BuiltTwin, ref: Reference, limits: ladder.Limits, twin: Twin) -> Rung:
     """A failed forward rung, its message led by the first layer that differs, where the reference knows its layers."""
     training = rung.worst is not None and rung.worst.name.endswith("(training)")
-    wanted = ref.activations.get("training" if training else "inference")
-    if not wanted:  # at the published size, where all layers' values are gigabytes
+    if ref.folder is None:  # at the published size, where all layers' values are gigabytes
+        return rung
+    try:
+        wanted = arrays.read(ref.folder / ("training" if training else "inference"))
+    except TwinError:  # somebody has removed it; the rung has failed all the same
         return rung
     found = model.activations(ref.batch, training)
     return ladder.with_first_difference(rung, ref.order, found.arrays, wanted, limits, twin.flatten)

@@ -7,10 +7,12 @@ were moved by one ulp.
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from compare.engines import guard
 from compare.engines.session import BuiltTwin, Session
 from twin import bridge, numeric
 from twin.batches import STEPS, perturb_constants, perturbed
@@ -47,7 +49,8 @@ class Reference:
         apart: 'weights/STEP' -> the largest relative L2 distance of an array, of the native twins that were moved by an
             ulp; their arrays are not kept, which would be eight times the model's for each of the steps.
         order: the layers' paths in the order of execution.
-        activations: mode -> `PATH/in` and `PATH/out` -> array, to find the first layer that differs.
+        folder: where a file named after each mode has its activations as `PATH/in` and `PATH/out`, to find the first
+            layer that differs; they are more than all the rest, and most references never need them.
         losses: each phase's loss on the first batch.
         curve: each step's losses.
         native_curves: the same of each native twin.
@@ -62,7 +65,7 @@ class Reference:
     noise: dict[str, dict[str, float]] = field(default_factory=dict)
     apart: dict[str, float] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
-    activations: dict[str, Arrays] = field(default_factory=dict)
+    folder: Path | None = None
     losses: dict[str, float] = field(default_factory=dict)
     curve: list[dict[str, float]] = field(default_factory=list)
     native_curves: list[list[dict[str, float]]] = field(default_factory=list)
@@ -109,7 +112,8 @@ def of_model(
             break
     ref = Reference(built.leaves, redundant, weights, batches, first, losses=exact.losses)
     if with_steps:
-        ref.order, ref.activations = native.activations(first)
+        ref.folder = guard.folder()
+        ref.order = native.keep_activations(first, ref.folder)
     ref.values |= exact.arrays
     for part, values in exact.arrays.items():
         drawn = [draw.arrays[part] for draw in draws]
@@ -227,12 +231,12 @@ class _Native:
         moved = perturbed(weights, rng, ulps=8), perturbed(batch, rng, ulps=8)
         return draws, [self.outputs("float32", "", *moved, gradients)]
 
-    def activations(self, batch: Arrays) -> tuple[list[str], dict[str, Arrays]]:
-        """The layers in order, and what enters and leaves each, of the model as last built."""
+    def keep_activations(self, batch: Arrays, folder: Path) -> list[str]:
+        """Write what enters and leaves each layer of the model as last built; the layers in order."""
         model = self.session.model
         assert model is not None
-        found = {mode: model.activations(batch, training) for mode, training in MODES.items()}
-        return found["training"].order, {mode: each.arrays for mode, each in found.items()}
+        orders = {mode: model.keep_activations(batch, training, folder / mode) for mode, training in MODES.items()}
+        return orders["training"]
 
     def steps(
         self, dtype: str, weights: Arrays, batches: Arrays, redundant: set[str]

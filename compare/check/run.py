@@ -1,6 +1,7 @@
 """`twin check`: every planned measurement up the ladder, engines side by side; a worker that dies costs only one."""
 
 import pickle
+import shutil
 import threading
 from collections import Counter
 from collections.abc import Iterable, MutableMapping
@@ -130,8 +131,9 @@ class References:
             self.uses[key] -= 1
             if self.uses[key] <= 0:
                 found = self.computed.pop(key, None)
-                if isinstance(found, Path):
-                    found.unlink(missing_ok=True)
+                folder = found.parent if isinstance(found, Path) else getattr(found, "folder", None)
+                if folder is not None:
+                    shutil.rmtree(folder, ignore_errors=True)
 
     def _kept(self, key: tuple, found: Reference | WorkerFailed) -> Reference | Path | WorkerFailed:
         """A reference as it is kept until the engines that need it have come so far."""
@@ -139,7 +141,7 @@ class References:
             return found
         self.in_use[key] = found
         try:
-            path = guard.folder() / "reference"
+            path = (found.folder or guard.folder()) / "reference"
             with path.open("wb") as file:
                 pickle.dump(found, file, protocol=pickle.HIGHEST_PROTOCOL)
         except OSError:  # a disk that is full: the memory may do

@@ -17,13 +17,18 @@ from pathlib import Path
 
 # Files named after the leaders of process groups say which are to be ended (dash's `kill` knows no `--`). The folder
 # gets another name first: a worker that starts this very moment has its file there before, or finds no folder and ends
-# (`twin.endings`). A lock that names another process by now is that one's; beside ours may lie a record that was being
-# written (`twin.files.part_name`).
+# (`twin.endings`). What a model has started in a session of its own is known by the worker's folder in its environment,
+# where the system shows that. A lock that names another process by now is that one's; beside ours may lie a record that
+# was being written (`twin.files.part_name`).
 SCRIPT = """
 trap '' HUP INT QUIT TERM
 while read -r _; do :; done
 mv "$0"/groups "$0"/ended
 for leader in "$0"/ended/*; do kill -KILL "-${leader##*/}"; done
+for left in $(grep -lsF "${0##*/}/worker-" /proc/[0-9]*/environ); do
+  left=${left#/proc/}
+  kill -KILL "${left%/environ}"
+done
 for lock in "$0"/locks/*; do
   read -r _ owner _ < "$lock" && [ "$owner" = "$PPID" ] || continue
   file=$(readlink "$lock")

@@ -265,6 +265,11 @@ class BuiltTwin:
         ends: dict[str, None] = {f"{path}/{end}": None for path in order.order for end in ("in", "out")}
         return Activations(order.order, session.checked(found, ends))
 
+    def keep_activations(self, batch: Named, training: bool, file: Path) -> list[str]:
+        """Write what enters and leaves each layer to a file, and say the paths in the order of execution."""
+        fields: dict[str, Any] = {"training": training, "out": str(file)}
+        return self._own().ask(answers.Order, "activations", {"batch": batch}, **fields).order
+
     def forward_without(self, batch: Named, place: int) -> tuple[list[str], Arrays]:
         """Every activation of a pass, as 'tanh at conv1', and the outputs without the one at that place, from 0."""
         given = {"batch": batch}

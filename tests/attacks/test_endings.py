@@ -65,6 +65,7 @@ def test_a_signal_that_an_import_swallowed_ends_the_command(monkeypatch):
     mostly_long(
         [
             ("children", signal.SIGKILL),
+            ("daemon", signal.SIGKILL),
             ("spin", signal.SIGKILL),
             ("spin", signal.SIGALRM),
             ("spin", signal.SIGABRT),

@@ -102,6 +102,7 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
 
 FAULTS = [
     ("descriptors", "wrote what is no answer"),
+    ("daemon", "no answer within 2 s"),
     ("exit", "ended with exit code 0"),
     ("segfault", "ended by SIGSEGV"),
     ("spin", "no answer within 2 s"),
@@ -119,7 +120,7 @@ def test_a_model_that_forks_is_answered_for_once(tmp_path):
     assert left_of(tmp_path) == []
 
 
-@pytest.mark.parametrize(("fault", "says"), mostly_long(FAULTS))
+@pytest.mark.parametrize(("fault", "says"), mostly_long(FAULTS, 2))
 def test_a_worker_that_goes_wrong_costs_its_own_measurement(fault, says, tmp_path):
     answer = fake(tmp_path, *CHECK, "--timeout", "2", env={"TWIN_FAULT": fault})
     assert answer.returncode == 3, answer.stdout + answer.stderr

@@ -25,6 +25,8 @@ class Computed(check.References):
     def _compute(self, measurement):
         if measurement.twin == "broken":
             return WorkerFailed("crashed", "no")
+        if measurement.twin == "lenet":
+            return Reference([], set(), {}, {}, {}, folder=guard.folder())
         return Reference([], set(), {"w": np.full(1000, measurement.seed, np.float32)}, {}, {})
 
 
@@ -54,6 +56,16 @@ def test_an_engine_that_is_far_ahead_leaves_its_references_to_others_in_files(re
         np.testing.assert_array_equal(found.weights["w"], np.full(1000, seed, np.float32))
         references.release(measurement(seed))
     assert not any(file.exists() for file in files)
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_what_a_reference_keeps_in_files_goes_with_it(references, times):
+    references.uses["lenet", 0, "small"] = times
+    folder = references.get(measurement(0, "lenet")).folder
+    for _ in range(times):
+        assert folder.exists()
+        references.release(measurement(0, "lenet"))
+    assert not folder.exists()
 
 
 def test_a_reference_that_cannot_be_put_aside_stays_in_memory(references, monkeypatch):
@@ -115,3 +127,7 @@ def test_a_reference_holds_no_data_and_no_weights_that_no_rung_compares(session,
     assert {part for part in found.values if part.startswith("weights/")} == kept
     assert {part for part in found.noise if part.startswith("weights/")} == kept
     assert last == max(SNAPSHOTS)
+    assert sorted(file.name for file in found.folder.iterdir()) == ["inference", "training"]
+    failed = ladder.broken("forward", "outputs differ")
+    (found.folder / "inference").unlink()
+    assert climb._with_first_difference(failed, None, found, ladder.Limits(False, {}), find("mlp")) is failed

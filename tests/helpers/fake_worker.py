@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import time
 
@@ -34,7 +35,14 @@ def children():
     time.sleep(600)
 
 
+def daemon():
+    """As a model that starts a process in a session of its own."""
+    subprocess.Popen(["sleep", "600"], start_new_session=True)
+    time.sleep(600)
+
+
 FAULTS = {
+    "daemon": daemon,
     "spin": spin,
     "hang": lambda: time.sleep(600),
     "descriptors": every_descriptor,
