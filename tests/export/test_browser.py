@@ -30,9 +30,11 @@ NAMES = (
     "mlp", "lenet", "gru", "har_lstm", "har_conv1d", "autoencoder", "resnet", "squeeze_excite", "mbconv", "vit",
     "transformer", "fcn",
 )  # fmt: skip
+POOLED = ("resnet", "squeeze_excite", "fcn")
 # Format -> engine -> twins.
 FILES = {
-    "onnx": {"torch": NAMES, "keras-jax": NAMES},
+    # ONNX Runtime refuses the pooling that jax2onnx writes, and jax2onnx the Transformer.
+    "onnx": {"torch": NAMES, "keras-jax": [name for name in NAMES if name not in (*POOLED, "transformer")]},
     # LiteRT.js takes no int64, and no batch of any size, as Keras on TensorFlow writes it.
     "litert": {key: [name for name in NAMES if name != "transformer"] for key in ("torch", "keras-torch")},
 }
@@ -90,20 +92,18 @@ def needs(package, *tools):
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
-    """Format -> the folder with its files, each compared with its model by the command that wrote it."""
+    """Format -> the folder with its files, and what the command that wrote them says against each."""
 
     @functools.cache
     def of(format):
-        folder = tmp_path_factory.mktemp(format)
+        folder, reasons = tmp_path_factory.mktemp(format), {}
         for engine, names in FILES[format].items():
             out = folder / engine
-            answer = twin(
-                "export", *names, "--to", format, "--engine", engine, "--save", folder, "--out", out, timeout=3000
-            )
+            twin("export", *names, "--to", format, "--engine", engine, "--save", folder, "--out", out, timeout=3000)
             (path,) = out.glob("export-*.json")
-            bad = [(m.twin, m.reason) for m in read_record(path).measurements if m.status != "ok"]
-            assert not bad, answer.stderr
-        return folder
+            for each in read_record(path).measurements:
+                reasons[engine, each.twin] = "" if each.status == "ok" else f"{each.status}: {each.reason}"
+        return folder, reasons
 
     return of
 
@@ -188,7 +188,9 @@ class TestOnnx:
     def test_a_twin_answers_in_the_browser_as_in_python(self, engine, name, exported, onnx_page):
         import onnxruntime
 
-        file = exported("onnx") / f"{name}-{engine}-onnx.onnx"
+        folder, reasons = exported("onnx")
+        assert reasons[engine, name] == ""
+        file = folder / f"{name}-{engine}-onnx.onnx"
         inputs = batch_of(name, engine)
         names = [each.name for each in onnxruntime.InferenceSession(file).get_inputs()]
         answers_as(onnx.load(file, name)(inputs), ordered(inputs, names), file, onnx_page)
@@ -202,7 +204,9 @@ class TestLiteRT:
         from ai_edge_litert.interpreter import Interpreter
 
         monkeypatch.setenv("OMP_NUM_THREADS", "1")
-        file = exported("litert") / f"{name}-{engine}-litert-{ROWS}.tflite"
+        folder, reasons = exported("litert")
+        assert reasons[engine, name] == ""
+        file = folder / f"{name}-{engine}-litert-{ROWS}.tflite"
         inputs = batch_of(name, engine)
         signatures = Interpreter(model_path=str(file)).get_signature_list()
         names = next(iter(signatures.values()))["inputs"]
