@@ -184,7 +184,14 @@ def test_every_rung_agrees_on_every_engine(tree):
 
 
 @pytest.mark.framework
-@pytest.mark.parametrize("engine", ["torch", "keras-torch", "keras-tensorflow", "keras-jax"])
+@pytest.mark.parametrize(
+    "engine",
+    [
+        "torch",
+        "keras-torch",
+        *(pytest.param(name, marks=pytest.mark.long) for name in ("keras-tensorflow", "keras-jax")),
+    ],
+)
 def test_it_learns_and_shows_pictures_of_each_input_that_is_one(tree, engine):
     if ENGINES[engine].missing():
         pytest.skip(f"{engine} is not installed")
