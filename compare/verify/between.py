@@ -132,6 +132,8 @@ def _exchanged(replay: Replay, keras: Event | None, torch: Event | None) -> list
         for other in (_shaped(replay, number, one) for number in missing):
             if theirs.values[one].shape != theirs.values[other].shape or theirs.values[one].dtype.kind != "f":
                 continue
+            if _equal(theirs.values[one], theirs.values[other]):
+                continue
             names = _giver(replay, one), _giver(replay, other)
             says = f"{written(torch)}{place_of(torch)} takes {names[0]}, Keras's call what is {names[1]} in PyTorch"
             alone = {f"{torch.index}/input/{torch.inputs.index(one)}": theirs.values[other]}

@@ -285,7 +285,8 @@ def _calls(finding: Finding) -> tuple[str, str]:
 def _moved(found: list[Finding]) -> list[Finding]:
     """Findings in which a call that one side alone makes here, and the other alone at the next place, is one moved."""
     out: list[Finding] = []
-    for finding, later in itertools.zip_longest(found, found[1:]):
+    for number, finding in enumerate(found):
+        later = next((each for each in found[number + 1 :] if each.cause != finding.cause), None)
         kinds = [(each.cause or "").split("_", 1) if each is not None else [""] for each in (finding, later)]
         turned = {kinds[0][0], kinds[1][0]} == {"missing", "extra"} and kinds[0][1:] == kinds[1][1:]
         if later is not None and turned and not (out and out[-1].cause == "order"):

@@ -186,7 +186,7 @@ def _of_constants(at: Situation) -> Iterator[Candidate]:
             todo += [each for each in event.inputs if each not in todo]
     yield from of_made_weights(*at.constants, at.weights)
     yield from of_constants(*at.constants)
-    yield from of_weights(at.constants[0], at.weights)
+    yield from of_weights(*at.constants, at.weights)
 
 
 def _of_all_axes(at: Situation) -> Iterator[Candidate]:

@@ -1,6 +1,7 @@
 """Arrays that are neither weights nor made of the inputs, and differ: tables of positions, masks, frequencies."""
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -91,14 +92,18 @@ def _together(found: Sequence[tuple[float, Candidate]]) -> Iterator[Candidate]:
         yield Candidate(chosen[0].cause, f"{chosen[0].says}, and {len(chosen) - 1} more", edits, arrays)
 
 
-def of_weights(keras: Sequence[Constant], arrays: Mapping[str, np.ndarray]) -> Iterator[Candidate]:
+def of_weights(
+    keras: Sequence[Constant], torch: Sequence[Constant], arrays: Mapping[str, np.ndarray]
+) -> Iterator[Candidate]:
     """What Keras makes of a weight before it is used, where PyTorch uses the weight as it is.
 
     Args:
-        keras: the constants that go into Keras's calls: what is made of weights alone is one.
+        keras, torch: the constants that go into the calls: what is made of weights alone is one.
         arrays: PyTorch's weights in the calls that part, by name.
     """
-    for constant, (name, weight) in itertools.product(keras, arrays.items()):
+    made = {constant.array.size for constant in torch}  # PyTorch does not take these weights as they are
+    left = {name: weight for name, weight in arrays.items() if weight.size not in made}
+    for constant, (name, weight) in itertools.product(keras, left.items()):
         for value in _arranged(constant.array, weight) if weight.dtype.kind == "f" and weight.size > 3 else ():
             if value.shape != weight.shape:
                 continue
@@ -114,10 +119,10 @@ def of_weights(keras: Sequence[Constant], arrays: Mapping[str, np.ndarray]) -> I
             if factor is not None:
                 says = f"Keras multiplies the weight by {factor:.6g} before it is used, PyTorch does not: {name}"
                 yield Candidate("weight_scale", says, measured=alignment.relative(weight * factor, value))
-            made = recognized(weight, value, 0)
-            if made is not None:
-                says = f"Keras computes {made} of the weight before it is used, PyTorch takes {name} as it is"
-                yield Candidate(f"missing_{named(made)}", says, measured=LIMIT)
+            function = recognized(weight, value, 0)
+            if function is not None:
+                says = f"Keras computes {function} of the weight before it is used, PyTorch takes {name} as it is"
+                yield Candidate(f"missing_{named(function)}", says, measured=LIMIT)
 
 
 def of_made_weights(
@@ -190,6 +195,11 @@ def _told(keras: np.ndarray, torch: np.ndarray) -> tuple[str, str]:
         return "constant_order", f"PyTorch's constant has the values of Keras's in another order{told}"
     factor = multiple(other, one)
     if factor is not None:
+        counts = {one.size // max(side, 1) for side in (*one.shape, 1)}
+        for count in (each for each in counts if each > 1):
+            if any(math.isclose(abs(factor) ** power, count / (count - 1), rel_tol=1e-5) for power in (2, -2, 1, -1)):
+                says = f"One side divides a variance by {count}, the other by {count - 1}"
+                return "std_ddof", f"{says}: Keras's constant is {factor:.6g} times PyTorch's"
         return "constant_scale", f"Keras's constant is {factor:.6g} times PyTorch's"
     if one.dtype.kind == "f" and one.ndim:
         relation = recognized(other, one)
