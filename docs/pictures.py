@@ -5,6 +5,7 @@ Records of trainings give what models do; what exercises draw is drawn here, in 
 
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from twin.batches import exercise_inputs
 from twin.catalogue import TWINS
 
 SIZE = 240  # pixels of the longer side of what an exercise draws
+ROWS = 6  # of a batch that it gives back
 
 
 def of_exercises() -> dict[str, list[tuple[str, Image.Image]]]:
@@ -35,13 +37,26 @@ def of_exercises() -> dict[str, list[tuple[str, Image.Image]]]:
             session = pool.start(engine, "cpu")
             for twin in TWINS.values():
                 if twin.kind == "exercise":
-                    for name, array in session.exercise(twin.name, exercise_inputs(twin)).items():
-                        if name.startswith(PREFIX):
-                            caption = name.removeprefix(PREFIX).replace("_", " ")
-                            found.setdefault(twin.name, []).append((caption, image(array)))
+                    outputs = session.exercise(twin.name, exercise_inputs(twin))
+                    drawn_by_it = {
+                        name.removeprefix(PREFIX): image(array)
+                        for name, array in outputs.items()
+                        if name.startswith(PREFIX)
+                    }
+                    if pictures := drawn_by_it or in_colour(outputs):
+                        found[twin.name] = [(name.replace("_", " "), each) for name, each in pictures.items()]
 
     pool.run([draw])
     return found
+
+
+def in_colour(outputs: Mapping[str, np.ndarray]) -> dict[str, Image.Image]:
+    """Outputs that are batches of pictures in colour, (N, H, W, 3) from 0 to 1, as an augmentation's: a strip each."""
+    return {
+        name: Image.fromarray((np.concatenate(list(array[:ROWS]), axis=1) * 255).round().astype("uint8"))
+        for name, array in outputs.items()
+        if array.ndim == 4 and array.shape[-1] == 3 and array.min() >= 0 and array.max() <= 1
+    }
 
 
 def image(array: np.ndarray) -> Image.Image:
@@ -66,7 +81,8 @@ def main(records: list[Path]) -> None:
             if training.engine == "torch" and found and _shows_something(found):
                 kept[training.twin] = drawn.keep(training.twin, drawn.of_predictions(found), found)
     for name, pictures in of_exercises().items():
-        kept[name] = drawn.keep(name, pictures, columns=min(2, len(pictures)))
+        wide = all(each.width > each.height * 2 for _, each in pictures)
+        kept[name] = drawn.keep(name, pictures, columns=1 if wide else min(2, len(pictures)))
     listed = {name: asdict(kept[name]) for name in TWINS if name in kept}
     (drawn.FOLDER / "pictures.json").write_text(json.dumps(listed, ensure_ascii=False, indent=1) + "\n")
     for file in drawn.FOLDER.glob("*.webp"):

@@ -70,6 +70,7 @@ def port(
     if hint:
         path, side = porting.locate(twin, where, to)
         print(port_report.hinted(*hints.give_hint(twin, path, side), twin.name))
+        say_next(f"port {twin.name} --check {path.parent}")
     elif solution is not None:
         side = to or porting.locate(twin, where, None)[1]
         print(code(hints.solution(twin, side, solution), ""))
