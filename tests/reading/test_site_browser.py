@@ -319,3 +319,14 @@ def test_on_a_phone_keras_stands_above_pytorch_and_nothing_is_too_wide(folder):
         )
         assert len(set(driver.execute_script(cells))) == 1  # the cells of a call stand below each other
         assert complaints(driver) == []
+
+
+@needs_chromium
+def test_nothing_is_cut_off_on_paper(folder):
+    with browser(718) as driver:  # what A4 leaves between its margins
+        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+        for page in ("lenet.html", "resnet_style.html", "ko/tensors.html", "glossary.html"):
+            go(driver, folder, page)
+            assert overflow(driver) <= 0, page
+            hidden = "return [...document.querySelectorAll('button')].every(each => !each.offsetParent)"
+            assert driver.execute_script(hidden), page
