@@ -442,6 +442,11 @@ COUNTERPARTS = (
         'bias_initializer="zeros"', "torch.nn.init.zeros_(bias)", "Keras's default; in PyTorch a call afterwards."
     ),
     Counterpart(
+        "gamma_initializer=keras.initializers.Constant(value)",
+        "torch.nn.init.constant_(weight, value)",
+        "An argument of the layer in Keras, a call afterwards in PyTorch.",
+    ),
+    Counterpart(
         'kernel_initializer="ones"',
         "torch.nn.init.ones_(weight)",
         "An argument in Keras, a call afterwards in PyTorch.",

@@ -22,6 +22,7 @@ from keras_impl.exercises.detection.box_metrics import overlaps
 from keras_impl.exercises.detection.nms import SIDE, draw
 
 STEPS = 10  # of k-means
+LARGEST = math.log(1000 / 16)  # of an offset of a side, as in public code, so that no box is infinite
 SSD300 = (38, 19, 10, 5, 3, 1)  # sides of its feature maps
 RATIOS = ((2,), (2, 3), (2, 3), (2, 3), (2,), (2,))  # beside 1, and their inverses
 DECK = (8, 4)
@@ -124,7 +125,8 @@ def encode(boxes, anchors):
 def decode(offsets, anchors):
     """The boxes (..., 4) that lie so far from their anchors: the inverse of `encode`."""
     anchor, side = centred(anchors)
-    return cornered(anchor + offsets[..., :2] * side, ops.exp(offsets[..., 2:]) * side)
+    sizes = ops.exp(ops.minimum(offsets[..., 2:], LARGEST)) * side
+    return cornered(anchor + offsets[..., :2] * side, sizes)
 
 
 def centred(boxes):

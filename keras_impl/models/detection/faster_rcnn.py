@@ -123,7 +123,7 @@ class FasterRCNN(keras.Model):
         self.pool = layers.MaxPooling2D(2)
         self.rpn = RPN(widths[-1], len(areas) * len(ratios))
         self.head = Head(widths[-1] * pool_size**2, hidden_dim, 1 + num_classes)
-        self.anchors = grid_anchors(map_shape, image_shape, areas, ratios)
+        self.anchors = ops.convert_to_numpy(grid_anchors(map_shape, image_shape, areas, ratios))
         self(keras.Input(image_shape))  # differs: Keras creates its weights when it first sees a shape
 
     def call(self, x):
@@ -189,6 +189,7 @@ def head_losses(logits, offsets, labels, targets, counted):
 def propose(logits, offsets, anchors, candidates, proposals):
     """Logits (B, K, 2) and offsets (B, K, 4) of all anchors to boxes (B, proposals, 4), the best first."""
     logits, offsets = ops.stop_gradient(logits), ops.stop_gradient(offsets)
+    anchors = ops.convert_to_tensor(anchors)  # differs: PyTorch has it as a buffer
     boxes = ops.clip(decode(offsets, anchors), 0, 1)  # (B, K, 4)
     order = ops.argsort(logits[..., 0] - logits[..., 1], axis=-1)[:, :candidates]
     boxes = taken(boxes, order)  # (B, candidates, 4)

@@ -172,7 +172,7 @@ class MaskRCNN(keras.Model):
         for level, area in enumerate(areas):
             map_shape = [-(-side // 2 ** (2 + level)) for side in image_shape[:2]]
             anchors.append(grid_anchors(map_shape, image_shape, (area,), ratios))
-        self.anchors = ops.concatenate(anchors, axis=0)
+        self.anchors = ops.convert_to_numpy(ops.concatenate(anchors, axis=0))
         check_proposals(proposals, candidates, self.anchors.shape[0])
         self.trunk = Trunk(image_shape[2], width, stages, channels)
         self.rpn = RPN(channels, len(ratios))

@@ -88,7 +88,8 @@ class SSD(keras.Model):
         boxes = [2 + 2 * len(each) for each in ratios]
         self.loc = [conv3x3(width, 4 * count) for width, count in zip(channels, boxes, strict=True)]
         self.conf = [conv3x3(width, (1 + num_classes) * count) for width, count in zip(channels, boxes, strict=True)]
-        self.anchors = default_boxes(sides, ops.convert_to_tensor(scales, dtype=keras.config.floatx()), ratios)
+        anchors = default_boxes(sides, ops.convert_to_tensor(scales, dtype=keras.config.floatx()), ratios)
+        self.anchors = ops.convert_to_numpy(anchors)
         self(keras.Input(image_shape))  # differs: Keras creates its weights when it first sees a shape
 
     def call(self, x):
@@ -111,7 +112,8 @@ class SSD(keras.Model):
 
         offsets = joined([loc(x) for loc, x in zip(self.loc, maps, strict=True)], 4)
         logits = joined([conf(x) for conf, x in zip(self.conf, maps, strict=True)], 1 + self.num_classes)
-        boxes = decode(offsets * ops.convert_to_tensor(VARIANCES, dtype=offsets.dtype), self.anchors)
+        anchors = ops.convert_to_tensor(self.anchors)  # differs: PyTorch has it as a buffer
+        boxes = decode(offsets * ops.convert_to_tensor(VARIANCES, dtype=offsets.dtype), anchors)
         return {"offsets": offsets, "logits": logits, "boxes": boxes, "scores": ops.softmax(logits, axis=-1)[..., 1:]}
 
     def compute_loss(  # differs: Keras's fit passes more

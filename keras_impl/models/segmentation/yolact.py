@@ -11,8 +11,9 @@ that small objects count as much as large ones. The loss weights class, box and 
 
 Departures: what each anchor is to say comes with the batch. The loss of the public code on a map of classes, which is
 for training only and which the paper adds in section 5, is left out. Weights are drawn, and BatchNorm learns, where the
-paper begins with a ResNet from ImageNet and freezes it. The small size takes its pyramid from three stages in place of
-the last three of four. Which boxes stay is decided behind the model: by Fast NMS, which is in the exercise `nms`.
+paper begins with a ResNet from ImageNet and freezes it. Each of N bottlenecks begins with 1 / sqrt(N) of its branch: a
+hundred drawn layers would else grow beyond bounds. The small size takes its pyramid from three stages in place of the
+last three of four. Which boxes stay is decided behind the model: by Fast NMS, which is in the exercise `nms`.
 
 Slides: deck D, YOLACT.
 """
@@ -137,6 +138,9 @@ class YOLACT(keras.Model):
                 self.blocks.append(Bottleneck(in_channels, width * 2**stage, strides))
                 in_channels = EXPANSION * width * 2**stage
             self.lasts.append(len(self.blocks) - 1)
+        scale = len(self.blocks) ** -0.5
+        for block in self.blocks:
+            block.bn3.gamma_initializer = keras.initializers.Constant(scale)  # differs: the weight is not made yet
 
         widths = [EXPANSION * width * 2**stage for stage in range(len(stages))][-LEVELS:]
         self.pyramid = Pyramid(widths, channels, num_extra)
@@ -146,7 +150,7 @@ class YOLACT(keras.Model):
         for _ in range(len(stages) + 1 + num_extra):
             sides.append(-(-sides[-1] // 2))
         scales = ops.convert_to_tensor(scales, dtype=keras.config.floatx())
-        self.anchors = anchor_boxes(sides[-len(scales) :], scales)
+        self.anchors = ops.convert_to_numpy(anchor_boxes(sides[-len(scales) :], scales))
         self(keras.Input(image_shape))  # differs: Keras creates its weights when it first sees a shape
 
     def call(self, x, training=None):  # differs: Keras passes the mode in, and on JAX does not hand it on
@@ -169,7 +173,8 @@ class YOLACT(keras.Model):
         said = zip(*[self.head(x) for x in maps], strict=True)
         numbers = (4, 1 + self.num_classes, self.num_prototypes)
         offsets, logits, coefficients = (joined(each, count) for each, count in zip(said, numbers, strict=True))
-        boxes = decode(offsets * ops.convert_to_tensor(VARIANCES, dtype=offsets.dtype), self.anchors)
+        anchors = ops.convert_to_tensor(self.anchors)  # differs: PyTorch has it as a buffer
+        boxes = decode(offsets * ops.convert_to_tensor(VARIANCES, dtype=offsets.dtype), anchors)
         scores = ops.softmax(logits, axis=-1)[..., 1:]
         boxed = {"offsets": offsets, "logits": logits, "boxes": boxes, "scores": scores}
         return boxed | {"coefficients": coefficients, "prototypes": prototypes}

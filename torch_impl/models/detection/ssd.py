@@ -86,9 +86,8 @@ class SSD(nn.Module):
         boxes = [2 + 2 * len(each) for each in ratios]
         self.loc = nn.ModuleList(map(conv3x3, channels, [4 * count for count in boxes]))
         self.conf = nn.ModuleList(map(conv3x3, channels, [(1 + num_classes) * count for count in boxes]))
-        self.anchors = nn.Buffer(
-            default_boxes(sides, torch.tensor(scales, dtype=torch.float64), ratios), persistent=False
-        )
+        anchors = default_boxes(sides, torch.tensor(scales, dtype=torch.float64), ratios)
+        self.anchors = nn.Buffer(anchors, persistent=False)
 
     def forward(self, x):
         """(B, C, H, W) images to `offsets` (B, K, 4), `logits` (B, K, 1 + classes), `boxes` and `scores`."""

@@ -11,8 +11,9 @@ that small objects count as much as large ones. The loss weights class, box and 
 
 Departures: what each anchor is to say comes with the batch. The loss of the public code on a map of classes, which is
 for training only and which the paper adds in section 5, is left out. Weights are drawn, and BatchNorm learns, where the
-paper begins with a ResNet from ImageNet and freezes it. The small size takes its pyramid from three stages in place of
-the last three of four. Which boxes stay is decided behind the model: by Fast NMS, which is in the exercise `nms`.
+paper begins with a ResNet from ImageNet and freezes it. Each of N bottlenecks begins with 1 / sqrt(N) of its branch: a
+hundred drawn layers would else grow beyond bounds. The small size takes its pyramid from three stages in place of the
+last three of four. Which boxes stay is decided behind the model: by Fast NMS, which is in the exercise `nms`.
 
 Slides: deck D, YOLACT.
 """
@@ -137,6 +138,9 @@ class YOLACT(nn.Module):
                 self.blocks.append(Bottleneck(in_channels, width * 2**stage, strides))
                 in_channels = EXPANSION * width * 2**stage
             self.lasts.append(len(self.blocks) - 1)
+        scale = len(self.blocks) ** -0.5
+        for block in self.blocks:
+            nn.init.constant_(block.bn3.weight, scale)  # differs: Keras does so as it makes the weight
 
         widths = [EXPANSION * width * 2**stage for stage in range(len(stages))][-LEVELS:]
         self.pyramid = Pyramid(widths, channels, num_extra)
