@@ -85,6 +85,21 @@ def test_a_page_that_cannot_be_written_whole_leaves_the_older_one(option, tmp_pa
     assert sorted(each.name for each in tmp_path.iterdir()) == ["page", "runs", "tmp"]
 
 
+def test_weights_that_cannot_be_kept_are_told_and_the_training_is_in_the_record(tmp_path):
+    (tmp_path / "kept" / "transfer_learning-torch.safetensors").mkdir(parents=True)
+    command = ["train", "transfer_learning", "--engine", "torch", "--engine", "torch:compile", "--save", "kept"]
+    answer = fake(tmp_path, *command, env={"TWIN_WORKER": "tests.helpers.fake_model"})
+    assert answer.returncode == 3, answer.stderr
+    assert "Is a directory" in " ".join(answer.stdout.split())
+    assert "Traceback" not in answer.stderr
+    (record,) = (tmp_path / "runs").iterdir()
+    assert [each.result.value for each in read_record(record).measurements] == [0.95, 0.95]
+    assert sorted(each.name for each in (tmp_path / "kept").iterdir() if each.is_file()) == [
+        "transfer_learning-torch:compile.safetensors"
+    ]
+    assert left_of(tmp_path) == []
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("folder", ["/nonexistent", "/dev/null", "/proc"])
 def test_another_temporary_folder_is_taken_where_the_given_one_is_none(folder, tmp_path):

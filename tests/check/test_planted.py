@@ -1,6 +1,7 @@
 """The checker, checked: one thing wrong on one side, and the ladder breaks at the right rung and names the place."""
 
 from dataclasses import replace
+from itertools import product
 
 import pytest
 
@@ -11,6 +12,7 @@ from compare.engines.engine import ENGINES
 from compare.engines.pool import Pool, Settings
 from compare.record.measurement import CheckMeasurement
 from compare.record.results import RUNGS
+from tests.helpers.attack import mostly_long
 from twin.catalogue import find
 
 pytestmark = pytest.mark.framework
@@ -43,11 +45,28 @@ DEFECTS = [
 ]
 
 
+NOT_FINITE = {
+    "nan_output": "forward",
+    "nan_gradient": "gradients",
+    "infinite_loss": "gradients",
+    "nan_moments": "optimizer",
+    "nan_curve": "trajectory",
+}
+KINDS = {
+    "digit_cnn": "supervised",
+    "localizer": "several outputs and losses",
+    "transformer": "several inputs",
+    "gan": "phases, each with a loss",
+    "rbm": "gradients of its own, without a loss or moments",
+    "dqn": "weights that are copied",
+}
+
+
 @pytest.fixture(scope="module")
 def planting():
     """Climbs the ladder with a planted defect; the references are computed once per twin."""
     pool = Pool(Settings())
-    uses = check.Counter({(twin, 0, "small"): 100 for twin, *_ in DEFECTS})
+    uses = check.Counter({(twin, 0, "small"): 100 for twin in {*KINDS, *(twin for twin, *_ in DEFECTS)}})
     references = check.References(pool, ENGINES["torch"], uses)
     engine = replace(ENGINES["keras-torch"], module="tests.helpers.planted_worker")
     session = pool.start(engine, "cpu")
@@ -67,6 +86,16 @@ def test_a_planted_defect_is_found_at_its_rung(name, defect, rung, place, planti
     assert [each.status for each in rungs[:-1]] == ["ok"] * (len(rungs) - 1)
     assert (rungs[-1].rung, rungs[-1].status) == (rung, "failed"), rungs[-1].message
     assert place in rungs[-1].message
+
+
+@pytest.mark.parametrize(
+    ("name", "defect"), mostly_long([each for each in product(KINDS, NOT_FINITE) if each != ("rbm", "nan_moments")], 3)
+)
+def test_what_is_not_finite_on_one_side_is_told_of_every_kind_of_twin(name, defect, planting):
+    rungs = planting(name, defect)
+    assert [each.status for each in rungs[:-1]] == ["ok"] * (len(rungs) - 1)
+    assert (rungs[-1].rung, rungs[-1].status) == (NOT_FINITE[defect], "failed"), rungs[-1].message
+    assert "this engine alone has a value that is not finite" in rungs[-1].message
 
 
 def test_every_rung_has_a_planted_defect():

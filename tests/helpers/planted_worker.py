@@ -163,6 +163,49 @@ def running_mean_of_losses(run):
     object.__setattr__(run.model, "reset_metrics", lambda: None)
 
 
+def with_nan(named):
+    """Arrays, the first of which has a value that is none."""
+    first = next(iter(named))
+    array = np.array(named[first])
+    array.flat[-1] = np.nan
+    return {**named, first: array}
+
+
+def nan_output(run):
+    forward = train.forward
+    swap(run, train, "forward", lambda *given: with_nan(forward(*given)))
+
+
+def nan_gradient(run):
+    gradients = train.loss_and_gradients
+
+    def planted(*given):
+        losses, found = gradients(*given)
+        return losses, with_nan(found)
+
+    swap(run, train, "loss_and_gradients", planted)
+
+
+def infinite_loss(run):
+    gradients = train.loss_and_gradients
+
+    def planted(*given):
+        losses, found = gradients(*given)
+        return dict.fromkeys(losses, float("inf")), found
+
+    swap(run, train, "loss_and_gradients", planted)
+
+
+def nan_moments(run):
+    moments = train.dump_moments
+    swap(run, train, "dump_moments", lambda *given: with_nan(moments(*given)))
+
+
+def nan_curve(run):
+    step = train.step
+    swap(run, train, "step", lambda *given: dict.fromkeys(step(*given), float("nan")))
+
+
 UNDO: list = []
 
 

@@ -234,6 +234,16 @@ def test_models_without_weights_are_compared(verify):
     assert verify("bare", "Wrong") == "differ"
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("engine", ["keras-jax", "keras-tensorflow"])
+def test_models_without_weights_are_compared_on_every_backend(engine, files):
+    for torch, verdict in (("Bare", "agree"), ("Wrong", "differ")):
+        request = examination.Request(f"{files}/k.py:bare", f"{files}/t.py:{torch}", shapes=[(8,)])
+        settings = Settings(timeout=120.0)
+        found = examination.verify(request, ENGINES[engine], ENGINES["torch"], settings, lambda word: None)
+        assert found.verdict == verdict
+
+
 @pytest.mark.parametrize("dtype", ["bool", "int8", "uint8", "float16", "float64"])
 def test_data_of_other_types(verify, tmp_path, dtype):
     np.savez(tmp_path / "x.npz", x=(np.random.default_rng(0).random((4, 8)) * 3).astype(dtype))

@@ -5,9 +5,11 @@ import json
 import numpy as np
 import pytest
 
+from compare.cli import main
 from compare.cli.commands import verify as command
 from compare.verify import run as examination
 from compare.verify.given import from_file
+from compare.verify.verdict import Verdict
 from twin.errors import TwinError
 
 
@@ -54,3 +56,14 @@ def test_an_own_loss_without_targets_is_said_before_anything_is_built():
     request = examination.Request("a.py:b", "c.py:d", shapes=[(3,)], loss=["a.py:f", "c.py:g"])
     with pytest.raises(TwinError, match="which targets"):
         examination.examine(request, None, None, lambda word: None)
+
+
+def test_the_verdict_is_told_before_its_page_is_written(monkeypatch, capsys):
+    """A page that cannot be written takes nothing away."""
+    monkeypatch.setattr(examination, "verify", lambda *_: Verdict("agree", rungs={"weights": 0.0}))
+    monkeypatch.setattr("sys.argv", ["twin", "verify", __file__, __file__, "--input", "3", "--html", "/dev/null/page"])
+    monkeypatch.setattr("compare.engines.engine.Engine.missing", lambda engine: ())
+    assert main.run() == 2
+    told = capsys.readouterr()
+    assert "agree" in told.out
+    assert "cannot write /dev/null/page" in told.err
