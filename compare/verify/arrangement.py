@@ -10,13 +10,13 @@ from compare.verify.causes.constants import order_along
 from compare.verify.causes.situation import Replacement
 from compare.verify.replay import Replay
 from compare.verify.verdict import LIMIT
-from twin.trace import Event
+from twin.trace import Event, Trace
 
 
 def rearranged(replay: Replay, event: Event | None) -> tuple[int, ...] | None:
     """The shape in which Keras's call takes a value that PyTorch has, but in no such arrangement."""
     values = list(replay.theirs.values.values())
-    for number in event.inputs if event is not None else ():
+    for number in (_whole(replay.mine, each) for each in (event.inputs if event is not None else ())):
         producer = replay.mine.producers.get(number)
         value = replay.mine.values[number]
         if producer is None or producer.family != "shape":
@@ -32,6 +32,18 @@ def rearranged(replay: Replay, event: Event | None) -> tuple[int, ...] | None:
         if source is not None and found(source, values):
             return replay.mine.values[number].shape
     return None
+
+
+def _whole(trace: Trace, number: int) -> int:
+    """What a piece was cut from, such as queries, keys and values in one; the value itself where it is no piece."""
+    for _ in range(2):
+        producer = trace.producers.get(number)
+        if producer is None or producer.family != "shape" or not producer.inputs:
+            break
+        if trace.values[producer.inputs[0]].size <= trace.values[number].size:
+            break
+        number = producer.inputs[0]
+    return number
 
 
 def turned(replay: Replay, number: int, end: Replacement | None) -> list[Candidate]:

@@ -167,6 +167,15 @@ def attended():
     return Own(dense(4, 3), body)
 
 
+def fused():
+    def body(x, a, b):
+        q, k, v = ops.unstack(ops.transpose(ops.reshape(1.5 * a(x), (-1, 5, 3, 2, 2)), (2, 0, 3, 1, 4)))
+        y = ops.matmul(ops.softmax(ops.matmul(q * 2**-0.5, ops.swapaxes(k, -1, -2))), v)
+        return b(ops.reshape(ops.transpose(y, (0, 2, 1, 3)), (-1, 5, 4)))
+
+    return Own(dense(12, 3), body)
+
+
 class MaskedByHand(layers.Layer):
     def build(self, shape):
         self.kernel = self.add_weight(shape=(shape[-1], 5), initializer="glorot_uniform", name="kernel")
@@ -361,6 +370,16 @@ def attended(causal=True):
     return Own(dense(4, 3), body)
 
 
+def fused(heads_first=False):
+    def body(x, a, b):
+        y = 1.5 * a(x)
+        parts = y.view(-1, 5, 2, 3, 2).permute(3, 0, 2, 1, 4) if heads_first else None
+        q, k, v = y.view(-1, 5, 3, 2, 2).permute(2, 0, 3, 1, 4) if parts is None else parts
+        return b(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
+
+    return Own(dense(12, 3), body)
+
+
 class MaskedLinear(nn.Linear):
     def __init__(self, rows, columns, used):
         super().__init__(rows, columns)
@@ -462,6 +481,7 @@ RIGHT = {
     "masked weights": ("masked", "masked", ((6,),)),
     "masked weights by hand": ("masked_by_hand", "masked", ((6,),)),
     "attention as one function": ("attended", "attended", ((5, 6),)),
+    "fused queries, keys and values": ("fused", "fused", ((5, 6),)),
     "repeated": ("repeated", "repeated", ((8,),)),
     "positions": ("positions", "positions", ((5, 6),)),
     "filter and gate": ("filtered", "Filtered", ((6,),)),
@@ -488,6 +508,7 @@ WRONG = [
     ("extra_flip", "backwards", {"back": True}),
     ("arrangement_order", "grouped", {"outer": True}),
     ("causal_mask", "attention as one function", {"causal": False}),
+    ("arrangement_order", "fused queries, keys and values", {"heads_first": True}),
     ("missing_weight_mask", "masked weights", {"used": False}),
     ("repeat_order", "repeated", {"tiled": True}),
     ("constant_axis", "positions", {"rows": True}),

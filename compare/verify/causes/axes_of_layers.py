@@ -50,7 +50,7 @@ def of_normalized(
     if given.size > LARGEST:
         return []
     _far, order = alignment.distance(wanted, got)
-    if order is None or len(order) != wanted.ndim:
+    if order is None or len(order) != wanted.ndim or got.ndim != wanted.ndim:
         return []
     axes = [_over(given, value) for value in (wanted, got.transpose(order))]
     if axes[0] is None or axes[1] is None or axes[0][0] == axes[1][0]:

@@ -152,8 +152,9 @@ def _arranged(keras: np.ndarray, torch: np.ndarray) -> list[np.ndarray]:
     if mine.ndim != theirs.ndim:
         options = [keras.reshape(torch.shape)]
     else:
-        orders = alignment.arrangements(mine.shape, theirs.shape) if mine.ndim else []
-        options = [mine.transpose(order).reshape(torch.shape) for order in sorted(orders)[:6]]
+        turned = itertools.permutations(range(mine.ndim)) if 0 < mine.ndim < 6 else ()
+        orders = [order for order in turned if tuple(mine.shape[axis] for axis in order) == theirs.shape]
+        options = [mine.transpose(order).reshape(torch.shape) for order in orders[:6]]
     options = [np.ascontiguousarray(option).astype(torch.dtype) for option in options]
     if torch.dtype.kind == "b":  # one may say what is kept, and the other what is left out
         return [each for option in options for each in (option, ~option) if not _same(each, torch)]
