@@ -254,6 +254,10 @@ def _wired_layer(replay: Replay, anchor: Anchor | None, ends: Ends) -> list[Cand
     cause = "norm_input_wiring" if anchor.torch.family.endswith("norm") else "input_wiring"
     if taken is not None and taken.settings.get("name") in ("getitem", "gather", "select", "index_select"):
         cause = "sequence_step"
+    if taken is not None and taken.inputs and taken.settings.get("name") in ("mean", "max", "sum"):
+        pooled = root(replay, taken.inputs[0])
+        if pooled is not None and pooled is producer and pooled.family in ("lstm", "gru", "rnn"):
+            cause = "sequence_step"  # all steps in place of the last
     roots = [root(replay, each) for each in (number, ends.torch[0])]
     if (
         cause == "input_wiring"

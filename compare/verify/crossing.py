@@ -18,6 +18,7 @@ from twin.trace import Event, Trace
 
 SECONDS = 4.0  # for pairings beyond the first guesses, but no fewer than so many
 TRIALS = 60
+AGREE = 1e-3  # of outputs that other weights would set far apart
 
 
 @dataclass
@@ -115,7 +116,7 @@ class Crossing:
         turned = pairing.reordered(axes_found)
         self.load(turned)
         far = self.whole.apart(False)
-        if plain < 0.8 * far:  # both arrange the row alike
+        if plain < AGREE < far:  # both arrange the row alike
             self.load(pairing)
             return plain, pairing
         return far, turned

@@ -28,7 +28,12 @@ def of_pieces(at: Situation) -> Iterator[Candidate]:
             far, order = alignment.distance(mine[other], theirs[source])
             if far > LIMIT or order is None or len(order) != mine[other].ndim:
                 continue
-            cut = [n for e in at.unlike[0] if e.inputs[:1] == (other,) for n in e.outputs]
+            cut = [
+                n
+                for e in at.unlike[0]
+                if e.inputs[:1] == (other,) and (e.family == "shape" or _cuts(e))
+                for n in e.outputs
+            ]
             cut = [number for number in cut if number in mine and mine[number].ndim == len(order)]
             values = [np.ascontiguousarray(mine[number].transpose(np.argsort(order))) for number in cut]
             shapes = [theirs[event.outputs[slot]].shape for event, slot in pieces]

@@ -141,7 +141,7 @@ def _replaced(missing: Sequence[Event], extra: Sequence[Event]) -> Iterator[Cand
                 continue
             fix = InTorch.of([in_torch(mine)], theirs)
             both = mine.family == theirs.family == "activation"
-            cause = "wrong_activation" if both else f"{_kind(mine)}_for_{_kind(theirs)}"
+            cause = "wrong_activation" if both else f"{_kind(theirs)}_for_{_kind(mine)}"
             says = f"Keras computes {written(mine)}{place(mine)}, PyTorch {written(theirs)}{place(theirs)}"
             yield Candidate(cause, says, fix.edits, torch=fix)
 
@@ -236,7 +236,7 @@ def _operations(torch: Sequence[Event]) -> Iterator[Candidate]:
         for name in swaps.get(_kind(event), ()) if len(event.inputs) == 2 else ():
             fix = InTorch.of([TWO[name].format("torch")], event)
             says = f"PyTorch computes {written(event)}{place(event)}; with {TWO[name]} in its place both agree"
-            yield Candidate(f"{name}_for_{_kind(event)}", says, fix.edits, torch=fix)
+            yield Candidate(f"{_kind(event)}_for_{name}", says, fix.edits, torch=fix)
 
 
 def other_functions(torch: Sequence[Event]) -> Iterator[Candidate]:
