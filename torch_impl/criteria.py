@@ -157,12 +157,12 @@ def updates(
         weights: where each array starts, by its name in the model.
         gradients: for each step one array for each of the weights.
         changes: settings to carry out differently; `undecayed` are names of arrays without weight decay,
-            `epsilon_hat` divides epsilon as Keras's Adam does, `inside` has it under the root, `decoupled` takes weight
-            decay out of the gradient, `one_group` gives every group the first one's settings, `rates` are the learning
-            rates of the steps, `initial_accumulator_value` is where Adagrad starts, `ema` averages the weights with
-            that momentum; `penalties` are factors of an L1 and an L2 penalty by name, `kind` another class of
-            torch.optim; `unclipped` leaves out what the user's own step clips; `steps` asks for the scheduler's rates
-            at these steps.
+            `epsilon_hat` divides epsilon as Keras's Adam does, `inside` has it under the root, `behind` adds it to
+            Adamax's maximum instead of within, `decoupled` takes weight decay out of the gradient, `one_group` gives
+            every group the first one's settings, `rates` are the learning rates of the steps,
+            `initial_accumulator_value` is where Adagrad starts, `ema` averages the weights with that momentum;
+            `penalties` are factors of an L1 and an L2 penalty by name, `kind` another class of torch.optim; `unclipped`
+            leaves out what the user's own step clips; `steps` asks for the scheduler's rates at these steps.
 
     Returns:
         (kind and settings, for each of the weights an array with one more axis in front: the steps).
@@ -195,7 +195,7 @@ def updates(
             l1, l2 = penalties.get(name, (0.0, 0.0))
             parameter.grad += l1 * parameter.detach().sign() + 2 * l2 * parameter.detach()
         with _unclipped() if changes.get("unclipped") else nullcontext():
-            made.step()
+            _behind(made, eps) if changes.get("behind") else made.step()
         _advance(scheduler)
         for name, parameter in parameters.items():
             if "ema" in changes:
@@ -205,6 +205,18 @@ def updates(
     told |= {"rates": rates, "scheduler": type(scheduler).__name__ if scheduler is not None else ""}
     told |= {"schedule": _scheduled(found, weights, changes.get("steps", ()))}
     return told, {name: np.stack(kept) for name, kept in after.items()}
+
+
+def _behind(made: torch.optim.Optimizer, eps: Sequence[float]) -> None:
+    """A step of Adamax whose epsilon is added to the maximum of the gradients, as in Keras, not before it is taken."""
+    before = [[parameter.detach().clone() for parameter in group["params"]] for group in made.param_groups]
+    for group in made.param_groups:
+        group["eps"] = 0.0
+    made.step()
+    for group, starts, own in zip(made.param_groups, before, eps, strict=True):
+        for parameter, start in zip(group["params"], starts, strict=True):
+            most = made.state[parameter]["exp_inf"]
+            parameter.data.copy_(start + (parameter.detach() - start) * most / (most + own))
 
 
 def _without_decay(made: torch.optim.Optimizer, parameters: Sequence[nn.Parameter]) -> None:

@@ -185,13 +185,15 @@ def _place_of_epsilon(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> dic
         return {"inside": True, "eps": own}
     if not math.isclose(own, native, rel_tol=1e-3):
         return {}
+    if theirs["kind"] == "Adamax":
+        return {"behind": True}
     if "betas" in theirs["settings"]:
         return {"epsilon_hat": True}
     return {"inside": True} if theirs["kind"] in ROOTED else {}
 
 
 ROOTED = ("RMSprop", "Adagrad")  # where Keras adds epsilon under the root, and PyTorch behind it
-PLACES = ("eps", "epsilon_hat", "inside")
+PLACES = ("eps", "epsilon_hat", "inside", "behind")
 OTHERS = {"lr_decay": 0.0, "dampening": 0.0, "weight_decay": 0.0, "momentum_decay": 1.0}  # what Keras has not
 CAUSES = {
     "kind": "optimizer_class", "penalties": "l2_regularizer", "undecayed": "param_groups", "one_group": "param_groups",

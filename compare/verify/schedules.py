@@ -12,12 +12,13 @@ RATE_LIMIT = 1e-4  # Keras computes rates in float32
 
 
 def of_schedules(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> Finding | None:
-    """Learning rates that differ only at later steps."""
+    """Learning rates that differ only at later steps, of optimizers whose first steps agree."""
     kind, steps = mine["schedule"]["kind"], mine["schedule"]["steps"]
     rates = np.array(mine["schedule"]["rates"])
     native = np.array(theirs["schedule"])
     rates, steps = rates[: len(native)], steps[: len(native)]
-    hidden = not theirs["scheduler"] and len(set(theirs["rates"])) > 1  # its own step changes the rate
+    # PyTorch's own step changes the rate: one sees it, or else Keras's changes, and yet the first steps agree.
+    hidden = not theirs["scheduler"] and (len(set(theirs["rates"])) > 1 or len(set(mine["rates"])) > 1)
     if hidden or not (kind or theirs["scheduler"]) or len(native) == 0:
         return None
     apart = np.abs(rates - native) / max(float(np.abs(rates).max()), 1e-30)

@@ -243,6 +243,14 @@ def momentum_rmsprop():
     return keras.optimizers.RMSprop(0.1, rho=0.9, momentum=0.9, epsilon=1e-7)
 
 
+def wide_adamax():
+    return keras.optimizers.Adamax(1e-3, epsilon=1e-4)
+
+
+def falling_sgd():
+    return keras.optimizers.SGD(keras.optimizers.schedules.ExponentialDecay(0.1, 1, 0.8), momentum=0.9)
+
+
 def stepped_sgd():
     rates = keras.optimizers.schedules.PiecewiseConstantDecay([1], [0.1, 0.02])
     return keras.optimizers.SGD(rates, momentum=0.9)
@@ -635,6 +643,25 @@ def adamax(p):
     return torch.optim.Adamax(p, 1e-3)
 
 
+def wide_adamax(p):
+    return torch.optim.Adamax(p, 1e-3, eps=1e-4)
+
+
+class Falling(torch.optim.SGD):
+    # The learning rate of each step stays inside, and in the velocity.
+    def step(self, closure=None):
+        for p in self.param_groups[0]["params"]:
+            count = self.state[p].get("count", 0)
+            self.state[p]["count"] = count + 1
+            velocity = self.state[p].setdefault("velocity", torch.zeros_like(p))
+            with torch.no_grad():
+                p -= velocity.mul_(0.9).add_(0.1 * 0.8**count * p.grad)
+
+
+def falling_sgd(p):
+    return Falling(p, 0.1)
+
+
 def nadam(p):
     return torch.optim.NAdam(p, 1e-3)
 
@@ -817,6 +844,9 @@ def test_losses_by_hand_are_followed_call_by_call(verify, tmp_path, loss, cause)
     ("keras", "optimizer", "cause"),
     [
         ("plain", ("adamax", "adamax"), None),
+        ("plain", ("wide_adamax", "wide_adamax"), None),
+        ("plain", ("wide_adamax", "adamax"), "adam_epsilon"),
+        ("plain", ("falling_sgd", "falling_sgd"), None),
         ("plain", ("adamax", "nadam"), "optimizer_class"),
         ("regularized", ("adam", "adam"), "l2_regularizer"),
         ("plain", ("sgd", "sgd"), None),
