@@ -190,7 +190,7 @@ CONV = [
     Defect("dropout_missing", ("drop",), ("missing_dropout",), {"dropout": False}),
     Defect("dropout_always", ("drop",), ("dropout_mode", "extra_dropout"), {"always": True}),
     Defect("detach", ("conv2", "bn2"), ("stopped_gradient",), {"detach": True}),
-    Defect("input_scale", ("mul", "conv1"), ("extra_multiply",), {"scale": 1 / 255}),
+    Defect("input_scale", ("mul", "conv1"), ("extra_scale",), {"scale": 1 / 255}),
     Defect("input_shift", ("sub", "conv1"), ("extra_subtract",), {"shift": 0.5}),
     Defect("no_bias", ("dense2",), ("missing_bias",), {"bias_dense2": False}),
     Defect("flatten_order", ("dense1",), ("flatten_order",), weights=lambda s: shuffle_columns(s, "dense1.weight")),
@@ -311,7 +311,7 @@ RECURRENT = [
     Defect("time_first", ("lstm",), ("rnn_batch_first",), {"time_first": True}),
     Defect("first_step", ("getitem", "dense1"), ("sequence_step",), {"pick": lambda x: x[:, 0]}),
     Defect("mean_over_time", ("mean", "dense1"), ("sequence_step",), {"pick": lambda x: x.mean(1)}),
-    Defect("embedding_scale", ("mul", "lstm"), ("extra_multiply",), {"embedding_scale": True}),
+    Defect("embedding_scale", ("mul", "lstm"), ("extra_scale",), {"embedding_scale": True}),
     Defect("ln_epsilon", ("norm",), ("layernorm_epsilon",), {"eps": 1e-5}),
     Defect("ln_epsilon_large", ("norm",), ("layernorm_epsilon",), {"eps": 1e-2}),
     Defect("extra_activation_before", ("tanh", "lstm"), ("extra_activation",), {"before": torch.tanh}),
@@ -447,8 +447,8 @@ def causal(scores):
 
 
 ATTENTION = [
-    Defect("scale_missing", ("block", "matmul", "divide"), ("missing_divide",), {"scale": lambda s: s}),
-    Defect("scale_wrong", ("block", "div", "divide"), ("scale", "divide_constant"), {"scale": lambda s: s / 4.0}),
+    Defect("scale_missing", ("block", "matmul", "divide"), ("missing_scale",), {"scale": lambda s: s}),
+    Defect("scale_wrong", ("block", "div", "divide"), ("attention_scale",), {"scale": lambda s: s / 4.0}),
     Defect("attention_axis", ("block", "softmax"), ("softmax_axis",), {"axis": -2}),
     Defect("heads", ("block", "matmul"), ("arrangement_order",), {"heads": 2}),
     Defect("causal_mask", ("block", "masked_fill"), ("extra_masked_fill",), {"mask": causal}),
@@ -458,7 +458,7 @@ ATTENTION = [
     Defect(
         "residual_scaled",
         ("block", "add"),
-        ("scale", "extra_multiply", "multiply_constant", "input_wiring"),
+        ("extra_scale",),
         {"residual": lambda x, y: x + 0.5 * y},
     ),
     Defect("residual_subtracted", ("block", "sub", "add"), ("subtract_for_add",), {"residual": lambda x, y: x - y}),
@@ -586,7 +586,7 @@ UNET = [
     Defect("skip_detached", ("conv1", "conv2", "skip", "conv3", "act1"), ("stopped_gradient",), {"detach": True}),
     Defect("sum_missing", ("sum",), ("missing_add",), {"sum": lambda x, w: x}),
     Defect("sum_product", ("sum", "mul"), ("multiply_for_add",), {"sum": lambda x, w: x * w}),
-    Defect("sum_mean", ("div", "sum"), ("extra_divide", "scale"), {"sum": lambda x, w: (x + w) / 2}),
+    Defect("sum_mean", ("div", "sum"), ("extra_scale",), {"sum": lambda x, w: (x + w) / 2}),
     Defect("bn_epsilon", ("bn",), ("batchnorm_epsilon",), {"eps": 1e-5}),
     Defect("bn_momentum", ("bn",), ("batchnorm_momentum",), {"momentum": 0.9}),
     Defect("bn_frozen", ("bn",), ("batchnorm_mode", "batchnorm_frozen"), {"frozen": True}),
@@ -616,7 +616,7 @@ UNET = [
     ),
     Defect("sigmoid_extra", ("sigmoid", "output"), ("extra_activation",), keras={"logits": True}),
     Defect("tanh_for_sigmoid", ("conv4", "tanh"), ("wrong_activation",), {"last": torch.tanh}),
-    Defect("input_scale", ("div", "conv1"), ("extra_divide",), {"input": lambda x: x / 255}),
+    Defect("input_scale", ("div", "conv1"), ("extra_scale",), {"input": lambda x: x / 255}),
     Defect("flipped_input", ("flip", "conv1"), ("extra_flip",), {"input": lambda x: x.flip(3)}),
     Defect("no_bias", ("conv4",), ("missing_bias",), {"bias": False}),
     Defect(
