@@ -11,7 +11,16 @@ from compare.record.results import Boxes, Labels, Picture, Predictions
 from twin.catalogue import TWINS
 
 Image = pytest.importorskip("PIL.Image")
-EXERCISES = {"feature_maps", "edge_filters", "nms", "anchors", "attention", "q_learning", "inductive_biases"}
+EXERCISES = {
+    "feature_maps",
+    "edge_filters",
+    "nms",
+    "anchors",
+    "attention",
+    "augmentation",
+    "q_learning",
+    "inductive_biases",
+}
 # Metrics of models whose answer can be seen: pictures, masks, boxes, joints, what is looked at, what is done.
 SEEN = {
     "detected_joints",
