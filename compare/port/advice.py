@@ -50,6 +50,7 @@ def notes(own: ast.FunctionDef, mine: ast.FunctionDef, side: str, message: str =
                 *_returns(own, mine),
                 *_names(message, side),
                 *_arguments(own, mine, side),
+                *_time_first(own, mine),
                 *_moves(own, mine),
                 *_shapes(message),
             ]
@@ -89,6 +90,18 @@ def _arguments(own: ast.FunctionDef, mine: ast.FunctionDef, side: str) -> Iterat
                 )
             if side == "torch" and keyword.arg == "activation" and "activation" not in right:
                 yield f"line {call.lineno}: PyTorch's layers take no activation; call it in forward"
+
+
+def _time_first(own: ast.FunctionDef, mine: ast.FunctionDef) -> Iterator[str]:
+    """A recurrent layer of PyTorch that is not told that the batch comes first."""
+
+    def named(call: ast.Call) -> str:
+        return ast.unparse(call.func).rpartition(".")[2]
+
+    told = {named(call) for call in skeleton.calls(own) if any(each.arg == "batch_first" for each in call.keywords)}
+    for call in skeleton.calls(mine):
+        if named(call) in told and not any(each.arg == "batch_first" for each in call.keywords):
+            yield f"line {call.lineno}: without batch_first=True, PyTorch's {named(call)} takes the first axis for time"
 
 
 def _moves(own: ast.FunctionDef, mine: ast.FunctionDef) -> Iterator[str]:

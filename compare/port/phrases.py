@@ -7,7 +7,7 @@ from twin.spec import Twin
 
 def in_words(rung: Rung, twin: Twin) -> str:
     """A failed rung for somebody who does not know the ladder."""
-    message = rung.message.split(". Next: ")[0]
+    message = rung.message.split(". Next: ")[0].replace("; layouts are declared in the catalogue", "")
     far = rung.worst
     apart = f" (relative L2 {far.rel_l2:.1e})" if far else ""
     if twin.kind == "exercise":

@@ -73,6 +73,14 @@ def test_a_complaint_about_shapes_says_what_the_layer_got(message, says):
     assert notes(OWN, message=message) == (says,)
 
 
+def test_a_recurrent_layer_that_takes_time_first_is_named():
+    own = "def __init__(self, width):\n    self.lstm = nn.LSTM(3, width, batch_first=True)"
+    assert notes(own.replace(", batch_first=True", ""), own=own) == (
+        "line 2: without batch_first=True, PyTorch's LSTM takes the first axis for time",
+    )
+    assert notes(own, own=own) == ()
+
+
 MODEL = """
 class Dense:
     def __call__(self, x):
