@@ -119,23 +119,29 @@ def of_model(
         drawn = [draw.arrays[part] for draw in draws]
         ref.noise[part] = noise_of(drawn, values) if drawn else dict.fromkeys(values, 0.0)
     if with_steps:
-        kept, ref.curve = native.steps("float64", weights, batches, ref.redundant)
-        ref.values |= kept
-        ref.apart = dict.fromkeys(kept, 0.0)
-        errors: dict[str, dict[str, list[float]]] = {part: {n: [] for n in values} for part, values in kept.items()}
-        for _ in range(native_twins):
-            after, curve = native.steps("float32", perturbed(weights, rng), perturbed(batches, rng), ref.redundant)
-            ref.native_curves.append(curve)
-            for part, values in kept.items():
-                ref.apart[part] = max(ref.apart[part], farthest(after[part], values))
-                for name, wanted in values.items():
-                    errors[part][name].append(rmse(after[part][name], wanted))
-        for part, values in kept.items():
-            ref.noise[part] = {name: numeric.noise_of(errors[part][name], a.size) for name, a in values.items()}
-        compared = SNAPSHOTS[0], comparable_step(ref)
-        for step in set(SNAPSHOTS) - set(compared):  # no rung looks at these, and they are most of a reference
-            del ref.values[f"weights/{step}"], ref.noise[f"weights/{step}"]
+        _take_steps(ref, native, native_twins, rng)
     return ref
+
+
+def _take_steps(ref: Reference, native: "_Native", native_twins: int, rng: np.random.Generator) -> None:
+    """Add the weights and losses of the steps, and how far native twins that were moved by an ulp stray from them."""
+    kept, ref.curve = native.steps("float64", ref.weights, ref.batches, ref.redundant)
+    ref.values |= kept
+    ref.apart = dict.fromkeys(kept, 0.0)
+    errors: dict[str, dict[str, list[float]]] = {part: {n: [] for n in values} for part, values in kept.items()}
+    for _ in range(native_twins):
+        moved = perturbed(ref.weights, rng), perturbed(ref.batches, rng)
+        after, curve = native.steps("float32", *moved, ref.redundant)
+        ref.native_curves.append(curve)
+        for part, values in kept.items():
+            ref.apart[part] = max(ref.apart[part], farthest(after[part], values))
+            for name, wanted in values.items():
+                errors[part][name].append(rmse(after[part][name], wanted))
+    for part, values in kept.items():
+        ref.noise[part] = {name: numeric.noise_of(errors[part][name], a.size) for name, a in values.items()}
+    compared = SNAPSHOTS[0], comparable_step(ref)
+    for step in set(SNAPSHOTS) - set(compared):  # no rung looks at these, and they are most of a reference
+        del ref.values[f"weights/{step}"], ref.noise[f"weights/{step}"]
 
 
 @np.errstate(all="ignore")

@@ -5,6 +5,8 @@ missing, damaged or of another shape than they must have, are a crash of that wo
 exception of whoever asked.
 """
 
+# Long: every request to a worker is made here, and nowhere else.
+
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
