@@ -103,7 +103,7 @@ def of_weights(stored: Sequence[np.ndarray], weights: Arrays, distance: float) -
         return f"relative L2 {distance:.1e} from the model, whose weights it has: its graph or its runtime is another"
     changed = [name for name in kept if kept[name] > 1 / 2] or (list(kept) if len(kept) == 1 < len(weights) else [])
     if changed:
-        told = [f"{weights[n].size * (1 - kept[n]):.0f} of the {weights[n].size:,} values of {n}" for n in changed]
+        told = [f"{weights[n].size * (1 - kept[n]):,.0f} of the {weights[n].size:,} values of {n}" for n in changed]
         return f"changed weight: the file has other values for {' and '.join(told)}"
     if distance > CORRELATED and sum(weights[n].size for n in kept) > sum(a.size for a in weights.values()) / 2:
         absent = f"{len(kept)} of the model's {len(weights)} arrays are not in it"

@@ -45,3 +45,9 @@ def test_a_planted_fault_is_found_and_located(fault, name, format):
 def test_words_name_the_place_and_no_other():
     assert re.search(words("lost1", "mlp"), "lost activation: without relu at dense2 (2 of 2) the model gives")
     assert not re.search(words("lost1", "mlp"), "lost activation: without relu at dense1 (1 of 2) the model gives")
+    assert re.search(
+        words("other", "mlp"), "changed weight: the file has other values for 2,048 of the 2,048 values of w"
+    )
+    assert not re.search(
+        words("other", "mlp"), "changed weight: the file has other values for 3 of the 2,048 values of w"
+    )

@@ -62,10 +62,13 @@ class FaultyExporting(Exporting):
             model(rows_of(whole))
             needs(model.count > model.place, f"{model.place + 1} activations")
         elif fault == "training":
-            model = copied(whole)
+            model = in_training(copied(whole))
             kinds = [type(module).__name__ for module in model.modules()]
             needs(any("BatchNorm" in kind for kind in kinds) and "Dropout" not in kinds, "BatchNorm, and no dropout")
-            model = in_training(model)
+            with torch.no_grad():  # a copy of its own: a pass in training changes the statistics
+                both = [each(rows_of(whole)) for each in (in_training(copied(whole)), whole.model.eval())]
+            leaves = zip(*map(torch.utils._pytree.tree_leaves, both), strict=True)
+            needs(not all(torch.allclose(*pair) for pair in leaves), "outputs that depend on the mode")
         elif fault in ("half", "bfloat", "weight", "other"):
             model = copied(whole)
             parameters = [p for p in model.parameters() if p.ndim > 1]
@@ -165,15 +168,23 @@ def without_activation(model, place):
     class Whole(torch.nn.Module):
         def __init__(self):
             super().__init__()
-            self.model, self.place, self.count = model, place, 0
+            self.model, self.place, self.count, self.inside = model, place, 0, False
 
         def forward(self, x):
             self.count = 0
 
             def lost(function):
                 def activation(x, *args, **kwargs):
+                    if self.inside:  # functional.relu calls torch.relu
+                        return function(x, *args, **kwargs)
                     self.count += 1
-                    return x if self.count == place + 1 else function(x, *args, **kwargs)
+                    if self.count == place + 1:
+                        return x
+                    self.inside = True
+                    try:
+                        return function(x, *args, **kwargs)
+                    finally:
+                        self.inside = False
 
                 return activation
 

@@ -30,7 +30,7 @@ FAULTS = {
     "training": "training mode: the model gives the file's outputs with the statistics of the batch",
     "batch": "frozen batch: the file takes 1 row and no 16",
     "weight": "changed weight: the file has other values for 3 of the WEIGHT",
-    "other": "has other weights, or is of another model",
+    "other": r"has other weights, or is of another model|other values for ([\d,]+) of the \1 values",
     "twin": "the file is of another model",
     "damaged": "damaged: the runtime cannot load",
     "runtime": "its graph or its runtime is another|wrong runtime: another implementation of the format gives",
