@@ -117,34 +117,15 @@ class Comparison:
     def _between(self, anchor: Anchor | None, far: float, output: int | None = None) -> Finding:
         """Calls without weights that differ, before a layer or before the output."""
         found, wired = situation(self.replay, anchor, output or 0)
-        found = replace(found, arrays=self._arrays(found.unlike[0]), weights=self._weights(found.unlike))
+        found = replace(
+            found, arrays=_arrays(self.keras, found.unlike[0]), weights=_weights(self.replay.torch, found.unlike)
+        )
         what = f"What enters {anchor.path if anchor else 'the output'} is {far_in_words(far)}"
         finding = Finding(
             self.rung, self._name(found.keras, 0, anchor), self._name(found.torch, 1, anchor), what,
             before=far if math.isfinite(far) else None,
         )  # fmt: skip
         return self._settle(of_calls(found, wired), At(anchor, False, found.keras, found.torch, far, output), finding)
-
-    def _arrays(self, events: Sequence[Event]) -> dict[str, dict[str, np.ndarray]]:
-        """The arrays of Keras's recurrent layers, by their paths."""
-        paths = {event.leaf for event in events if event.family in ("lstm", "gru") and event.leaf}
-        arrays = self.keras.dump() if paths else {}
-        return {
-            path: {
-                name.removeprefix(f"{path}."): value for name, value in arrays.items() if name.startswith(f"{path}.")
-            }
-            for path in paths
-        }
-
-    def _weights(self, unlike: tuple[Sequence[Event], Sequence[Event]]) -> dict[str, np.ndarray]:
-        """PyTorch's weights in the calls that part, where Keras's calls take arrays that are no weights."""
-        calls = [event for event in unlike[1] if event.family in ("dense", "conv") or event.constants]
-        paths = [f"{path}." for event in calls for path in (event.leaf, event.path) if path]
-        if not paths or not any(event.constants for event in unlike[0]):
-            return {}
-        return {
-            n: array for n, array in self.replay.torch.dump().items() if n.startswith(tuple(paths)) and array.ndim > 1
-        }
 
     def _settle(self, candidates: Sequence[Candidate], at: At, finding: Finding) -> Finding:
         """The finding with the first cause that makes both agree, or with all that were tried and the two calls."""
@@ -258,6 +239,25 @@ class Comparison:
         if anchor is None:
             return "the output"
         return anchor.path if side == 0 else self.pairs[anchor.path]
+
+
+def _arrays(keras: Subject, events: Sequence[Event]) -> dict[str, dict[str, np.ndarray]]:
+    """The arrays of Keras's recurrent layers, by their paths."""
+    paths = {event.leaf for event in events if event.family in ("lstm", "gru") and event.leaf}
+    arrays = keras.dump() if paths else {}
+    return {
+        path: {name.removeprefix(f"{path}."): value for name, value in arrays.items() if name.startswith(f"{path}.")}
+        for path in paths
+    }
+
+
+def _weights(torch: Subject, unlike: tuple[Sequence[Event], Sequence[Event]]) -> dict[str, np.ndarray]:
+    """PyTorch's weights in the calls that part, where Keras's calls take arrays that are no weights."""
+    calls = [event for event in unlike[1] if event.family in ("dense", "conv") or event.constants]
+    paths = [f"{path}." for event in calls for path in (event.leaf, event.path) if path]
+    if not paths or not any(event.constants for event in unlike[0]):
+        return {}
+    return {n: array for n, array in torch.dump().items() if n.startswith(tuple(paths)) and array.ndim > 1}
 
 
 def _start(padded: np.ndarray, value: np.ndarray) -> tuple[int, ...] | None:
