@@ -441,6 +441,10 @@ def _carry_out(function, short, args, kwargs, edits, arrays, index, flowing, mod
                 for place, tensor in enumerate(flowing)
                 if (key := f"{index}/input/{place}") in arrays
             }
+            if short in ("lstm", "gru", "rnn_tanh", "rnn_relu"):  # oneDNN's would read beyond the end of the states
+                for tensor in flowing:
+                    if forced.get(id(tensor), tensor).shape != tensor.shape:
+                        raise ValueError(f"shapes {tuple(tensor.shape)} and {tuple(forced[id(tensor)].shape)}")
             args, kwargs = _swap((args, kwargs), forced)
             flowing = [forced.get(id(tensor), tensor) for tensor in flowing]
         elif do == "batch_second":

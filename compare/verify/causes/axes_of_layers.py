@@ -22,6 +22,8 @@ def of_turned(torch: Event, rank: int) -> Iterator[Candidate]:
         torch: PyTorch's call.
         rank: the number of axes of what enters it.
     """
+    if torch.family in ("lstm", "gru", "rnn"):  # oneDNN's would read beyond the end of what has other sizes
+        return
     line = changed("torch", torch) if torch.own else ""
     if not line.startswith("torch.nn.") or line.startswith("torch.nn.functional") or rank < 3:
         return
