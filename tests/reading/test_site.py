@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from compare.port.folder import has_bodies
-from compare.reading import site
+from compare.reading import figures, site
 from compare.reading.aligned import read
 from compare.record.measurement import exports_of
 from compare.record.record import read_record
@@ -132,7 +132,7 @@ def test_a_page_shows_what_the_record_holds(folder):
 
 def test_the_newer_record_counts(tmp_path):
     new, old = record(tmp_path / "a.json", 0.91, 200), record(tmp_path / "b.json", 0.55, 100)
-    values = [each.result.value for each in site.newest([new, old]) if each.measure == "train"]
+    values = [each.result.value for each in figures.newest([new, old]) if each.measure == "train"]
     assert values == [0.91]
 
 

@@ -13,6 +13,7 @@ from compare.cli.progress import working
 from compare.cli.streams import say
 from twin.catalogue import find
 from twin.errors import AGREE, TwinError
+from twin.spec import Twin
 
 GROUP = LEARN
 EXAMPLES = (
@@ -45,7 +46,6 @@ def port(
     as_json: options.Json = None,
 ) -> None:
     """Learn by porting: get a twin with one side finished, write the other, and have it checked method by method."""
-    from compare.port import check as port_check
     from compare.port import folder as porting
     from compare.port import hints
     from compare.port import text as port_report
@@ -55,18 +55,7 @@ def port(
         raise TwinError("one at a time: --check, --hint or --solution")
     twin = find(name)
     if check:
-        path, side = porting.locate(twin, where, to)
-        with working("starting PyTorch and Keras") as tell:
-            verdicts = port_check.check_file(twin, path, side, timeout, lambda word: tell(f"checking {word}"))
-        answer(
-            port_report.to_json(twin, side, path, verdicts),
-            port_report.checked(twin, side, path, verdicts),
-            as_json,
-            [path, path.parent / "progress.json"],
-        )
-        if (state := port_check.exit_code(verdicts)) == AGREE and (after := port_report.following(twin)):
-            say_next(f"port {after.name} --to {side}")
-        raise typer.Exit(state)
+        raise typer.Exit(_check(twin, where, to, timeout, as_json))
     if hint:
         path, side = porting.locate(twin, where, to)
         print(port_report.hinted(*hints.give_hint(twin, path, side), twin.name))
@@ -85,3 +74,23 @@ def port(
         print(*porting.write(twin, to, folder, force), sep="\n")
         say(f"Read {folder}/START.md, write, then check what you wrote.")
         say_next(f"port {name} --check {folder}")
+
+
+def _check(twin: Twin, where: Path | None, to: str | None, timeout: float, as_json: str | None) -> int:
+    """Say of each method whether it is right, and what comes next; the exit code."""
+    from compare.port import check as port_check
+    from compare.port import folder as porting
+    from compare.port import text as port_report
+
+    path, side = porting.locate(twin, where, to)
+    with working("starting PyTorch and Keras") as tell:
+        verdicts = port_check.check_file(twin, path, side, timeout, lambda word: tell(f"checking {word}"))
+    answer(
+        port_report.to_json(twin, side, path, verdicts),
+        port_report.checked(twin, side, path, verdicts),
+        as_json,
+        [path, path.parent / "progress.json"],
+    )
+    if (state := port_check.exit_code(verdicts)) == AGREE and (after := port_report.following(twin)):
+        say_next(f"port {after.name} --to {side}")
+    return state

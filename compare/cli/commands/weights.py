@@ -58,7 +58,6 @@ def weights(
     """Convert weights between Keras and PyTorch, and prove that both models then compute the same."""
     from compare.engines import engine as engines
     from compare.engines.pool import Settings
-    from compare.verify import run as examination
     from compare.verify import text
     from compare.weights import run as crossing
 
@@ -73,14 +72,27 @@ def weights(
         with working(f"converting and comparing the weights of {name}"):
             found: Any = crossing.of_twin(find(name), size, source, target, layout, chosen, settings)
     else:
-        if not shapes:
-            raise TwinError("which inputs? give --input SHAPE, such as --input 32,32,3")
-        both, inputs = json_object("--kwargs", kwargs), [shape("--input", each) for each in shapes]
-        given = pairs(mapping or [])
-        request = examination.Request(keras or "", torch or "", both, both, inputs, kinds or [], pairs=given)
+        request = _request(keras, torch, shapes, kinds, kwargs, mapping)
         with working("converting and comparing the weights"):
             found = crossing.of_pair(request, source, target, chosen, settings)
     read = [source, target, *(Path(each.rpartition(":")[0]) for each in (keras, torch) if each)]
     agrees = isinstance(found, crossing.Crossing) and found.agrees
     answer(found.to_json(), found.text() if isinstance(found, crossing.Crossing) else text.text(found), as_json, read)
     raise typer.Exit(AGREE if agrees else DIFFER)
+
+
+def _request(
+    keras: str | None,
+    torch: str | None,
+    shapes: list[str] | None,
+    kinds: list[str] | None,
+    kwargs: str,
+    mapping: list[str] | None,
+) -> Any:
+    """What to compare of a pair of one's own."""
+    from compare.verify import run as examination
+
+    if not shapes:
+        raise TwinError("which inputs? give --input SHAPE, such as --input 32,32,3")
+    both, inputs = json_object("--kwargs", kwargs), [shape("--input", each) for each in shapes]
+    return examination.Request(keras or "", torch or "", both, both, inputs, kinds or [], pairs=pairs(mapping or []))
