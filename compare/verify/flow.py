@@ -17,6 +17,7 @@ class Place:
         after: the nearest layers downstream, and the outputs as `output y`.
         role: what comes right before, and what its output goes into, at which place.
         joined: the first concatenation or stack downstream, and at which place its output goes into it; "" for none.
+        ends: the outputs that it has a part in: of branches that lead to outputs of their own.
     """
 
     order: int
@@ -25,6 +26,7 @@ class Place:
     after: frozenset[str]
     role: tuple[str, ...]
     joined: str = ""
+    ends: frozenset[str] = frozenset()
 
 
 def places(trace: Trace, inputs: int, leaves: Sequence[str] = ()) -> dict[str, Place]:
@@ -64,7 +66,7 @@ def _places(trace: Trace, inputs: int, reaching: set[int]) -> dict[str, Place]:
         if event.leaf and event.index in reaching:
             first.setdefault(event.leaf, event)
             calls[event.leaf] = calls.get(event.leaf, 0) + 1
-    sources = _sources(trace, inputs)
+    sources, ends = _sources(trace, inputs), _ends(trace)
     before = {leaf: set[str]() for leaf in first}
     after = {leaf: set[str]() for leaf in first}
     for event in trace.events:
@@ -88,9 +90,22 @@ def _places(trace: Trace, inputs: int, reaching: set[int]) -> dict[str, Place]:
             frozenset(after[leaf]),
             role(trace, event),
             joined(trace, event),
+            ends[event.outputs[0]],
         )
         for leaf, event in first.items()
     }
+
+
+def _ends(trace: Trace) -> dict[int, frozenset[str]]:
+    """For each value the outputs that are made of it."""
+    found = {number: frozenset[str]() for event in trace.events for number in (*event.inputs, *event.outputs)}
+    for name, number in trace.outputs.items():
+        found[number] = found.get(number, frozenset()) | {name}
+    for event in reversed(trace.events):
+        whole = frozenset[str]().union(*(found[number] for number in event.outputs))
+        for number in event.inputs:
+            found[number] |= whole
+    return found
 
 
 def _sources(trace: Trace, inputs: int) -> Mapping[int, frozenset[str]]:

@@ -104,7 +104,7 @@ def pair(
     matches = _given(sides, given)
     known = {match.keras[0].leaf.path: match.torch[0].leaf.path for match in matches}
     norms = [sum(part.kind == "norm" for part in side.left) for side in sides]
-    for fits in (_equal if norms[0] == norms[1] else _equal_layers, _alike):
+    for fits in (_equal if norms[0] == norms[1] else _equal_layers, _alike, _thin):
         matches += _assigned(sides, known, fits, weights)
     matches += composed(*sides, strict=True) + stacked(*sides) + composed(*sides, strict=False)
     matches += _arrays(sides, known, weights, called=True)
@@ -185,6 +185,13 @@ def _alike(one: Part, other: Part) -> bool:
     return fits and (one.main in common or (one.kind == "norm" and bool(common)))
 
 
+def _thin(one: Part, other: Part) -> bool:
+    """Whether two convolutions fit but for axes of length 1: one over steps, and one as wide as its only channel."""
+    if one.kind != other.kind or one.kind != "conv" or set(one.views) != set(other.views):
+        return False
+    return all(_shape_fit(view.own_shape, other.views[role].own_shape) == 2.0 for role, view in one.views.items())
+
+
 def _assigned(sides: tuple[_Side, _Side], known: dict[str, str], fits: object, weights: Weights) -> list[Match]:
     """Pair what is left where it fits, as the signs tell; the flow of data counts once partners are known."""
     ours, theirs = sides[0].left, sides[1].left
@@ -204,6 +211,9 @@ def _assigned(sides: tuple[_Side, _Side], known: dict[str, str], fits: object, w
             break
         chosen = now
     matches = [of_parts(ours[i], theirs[j]) for i, j in chosen]
+    if fits is _thin:
+        shaped = [[replace(k, torch=_as(k.torch, k.keras.own_shape)) for k in match.links] for match in matches]
+        matches = [replace(match, links=tuple(links)) for match, links in zip(matches, shaped, strict=True)]
     sides[0].take(*(ours[i] for i, _ in chosen))
     sides[1].take(*(theirs[j] for _, j in chosen))
     return matches
@@ -232,6 +242,7 @@ def _score(
     score += weights.name * alike((one.path, one.leaf.kind), (other.path, other.leaf.kind))
     score += 0.7 * (mine.role == native.role) * (weights.flow > 0)
     score += 0.7 * (mine.joined == native.joined != "") * (weights.flow > 0)
+    score += weights.flow * (mine.ends == native.ends)
     score += weights.flow * (_overlap(mine.before, native.before, known) + _overlap(mine.after, native.after, known))
     score += 1.0 * (one.path.removeprefix(one.leaf.path) == other.path.removeprefix(other.leaf.path) != "")
     return score - 2.0 * (bool(mine.calls) != bool(native.calls))

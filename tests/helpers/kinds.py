@@ -242,6 +242,23 @@ def pairs():
         Calls(lambda m, x: (m.head_click(x), m.head_buy(x)), head_buy=nn.Linear(6, 1), head_click=nn.Linear(6, 1)),
         [ROW],
     )
+    tower = lambda x, name: layers.Dense(2, name=name)(layers.Dense(8, activation="relu", name=f"{name}_tower")(x))
+    later_first = lambda x: [tower(x, name) for name in ("second", "other")][::-1]
+    both = {f"{kind}{task}": nn.Linear(*size) for task in "ab" for kind, size in (("tower_", (6, 8)), ("out_", (8, 2)))}
+    yield (
+        "a tower for each output",
+        functional([(6,)], later_first),
+        Calls(
+            lambda m, x: (m.out_a(torch.relu(m.tower_a(x))), m.out_b(torch.relu(m.tower_b(x)))),
+            **both,
+        ),
+        [ROW],
+    )
+    over_steps = sequential((6, 5), layers.Conv1D(4, 3), layers.GlobalMaxPooling1D(), layers.Dense(2))
+    wide = Calls(
+        lambda m, x: m.out(m.conv(x.unsqueeze(1)).squeeze(3).amax(2)), conv=nn.Conv2d(1, 4, (3, 5)), out=nn.Linear(4, 2)
+    )
+    yield "a convolution as wide as its rows", over_steps, wide, [STEPS]
     inner = Calls(lambda m, x: m.two(torch.tanh(m.one(x))), one=nn.Linear(6, 6), two=nn.Linear(6, 6))
     outer = Calls(lambda m, x: m.module(x), module=inner)
     yield (

@@ -6,6 +6,7 @@ import numpy as np
 
 from compare.verify import axes as alignment
 from compare.verify.causes.candidate import multiple
+from compare.verify.causes.rearranged import of_order
 from twin.bridge import Arrays
 
 
@@ -73,17 +74,48 @@ def _options(given: Arrays, wanted: Arrays, unflattened: Arrays, kind: str) -> l
     ):
         if set(pair_) <= names and given[pair_[0]].shape == given[pair_[1]].shape:
             options.append((cause, says, given | {pair_[0]: given[pair_[1]], pair_[1]: given[pair_[0]]}))
-    for name in [n for n in given if n.startswith("bias") and kind == "LSTM"]:
-        ones = np.zeros_like(given[name])
-        ones[len(ones) // 4 : len(ones) // 2] = 1
-        halved = "both of PyTorch's biases hold Keras's one, and the two are added: one of them must be zero"
-        options.append(("lstm_two_biases", halved, given | {name: given[name] / 2}))
-        for sign, says in ((1, "lacks the one that Keras adds"), (-1, "has one more than Keras's")):
-            says = f"the bias of the forget gate {says} (unit_forget_bias)"
-            options.append(("lstm_forget_bias", says, given | {name: given[name] + sign * ones}))
+    if kind in ("LSTM", "GRU", "RNN"):
+        options += _of_recurrent(given, wanted, kind)
     zeros = [n for n, a in given.items() if "bias" in n and not a.any() and wanted.get(n, a).any()]
     if zeros:
         options.append(
             ("missing_bias", "PyTorch's bias is zero: it was not carried over", given | {n: wanted[n] for n in zeros})
         )
+    if (
+        {"running_mean", "running_var"} <= names
+        and not given["running_mean"].any()
+        and (given["running_var"] == 1).all()
+    ):
+        fresh = "PyTorch's running mean is 0 and its variance 1, as in a new layer: they were not carried over"
+        kept = {name: wanted[name] for name in ("running_mean", "running_var")}
+        options.append(("missing_statistics", fresh, given | kept))
+    return [*options, *of_order(given, wanted)]
+
+
+def _of_recurrent(given: Arrays, wanted: Arrays, kind: str) -> list[tuple[str, str, Arrays]]:
+    """What is otherwise in a recurrent layer's biases, or between its directions."""
+    options: list[tuple[str, str, Arrays]] = []
+    biases = [name for name in wanted if name.startswith("bias")]
+    if kind == "LSTM" and biases:
+        halved = "both of PyTorch's biases hold Keras's one, and the two are added: one of them must be zero"
+        options.append(("lstm_two_biases", halved, given | {name: given[name] / 2 for name in biases}))
+        ones = {name: np.zeros_like(given[name]) for name in biases}
+        for each in ones.values():
+            each[len(each) // 4 : len(each) // 2] = 1
+        for sign, says in ((1, "lacks the one that Keras adds"), (-1, "has one more than Keras's")):
+            says = f"the bias of the forget gate {says} (unit_forget_bias)"
+            moved = {name: given[name] + sign * ones[name] for name in biases}
+            options.append(("lstm_forget_bias", says, given | moved))
+    for name in biases:
+        other = name.replace("_ih_", "_hh_")
+        if other == name or other not in wanted or given[other].any():
+            continue
+        if alignment.relative(given[name], wanted[name] + wanted[other]) <= 1e-6:
+            says = "the recurrent bias was added to the input's, and reset gates act on the recurrent one alone"
+            options.append(("gru_bias", says, given | {name: wanted[name], other: wanted[other]}))
+    if any(name.endswith("_reverse") for name in wanted):
+        turned = {n: n.removesuffix("_reverse") if n.endswith("_reverse") else f"{n}_reverse" for n in given}
+        if set(turned.values()) == set(given):
+            says = "the weights of the forward direction are in the backward one, and the reverse"
+            options.append(("directions", says, {name: given[turned[name]] for name in given}))
     return options
