@@ -181,7 +181,10 @@ def neutral(alone: Sequence[Alone], side: str, arrays: Mapping[str, np.ndarray],
 
 
 def perturbed(leaves: Sequence[Leaf], arrays: Mapping[str, np.ndarray]) -> Arrays:
-    """Fresh arrays that are constant, as a norm's scale, or orthogonal, moved: else they hide an axis or a term."""
+    """Fresh arrays that are constant, as a norm's scale, or orthogonal, moved: else they hide an axis or a term.
+
+    A kernel of zeros, with which the last layer of a branch often begins, hides all that comes before it.
+    """
     rng = np.random.default_rng(0)
     out: Arrays = {}
     for leaf in leaves:
@@ -196,7 +199,7 @@ def perturbed(leaves: Sequence[Leaf], arrays: Mapping[str, np.ndarray]) -> Array
                     out[view.name] = value * np.exp(0.3 * noise)
                 elif role in ("scale", "shift", "mean", "bias", "recurrent_bias"):
                     out[view.name] = value + 0.2 * noise
-                elif role == "array" and part.trainable:
+                elif (role == "array" or not value.any()) and part.trainable:
                     out[view.name] = value + 0.1 * noise
     return out
 
