@@ -13,15 +13,12 @@ import traceback
 from collections.abc import Iterable
 from pathlib import Path
 
-import pytest
-
 from compare.check import run as check
 from compare.engines.engine import Engine
 from compare.engines.pool import Settings
 from compare.record.measurement import Measurement
 from compare.record.record import RunRecord
 from compare.train import run as training
-from tests.helpers import aside
 
 WANTED, FAILURE = "wanted", "failure"
 PATIENCE = 1500  # seconds that a test waits for its measurement
@@ -66,10 +63,7 @@ def _measure(folder: Path, measurements: list[Measurement], engines: list[Engine
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
     try:
         checks = [measurement for measurement in measurements if measurement.measure == "check"]
-        with pytest.MonkeyPatch.context() as patch:  # a check runs a few steps: JAX would compile them for longer
-            for name, value in aside.QUICK.items():
-                patch.setenv(name, value)
-            check.run(RunRecord("test", checks, None), engines, Settings(), on_progress)
+        check.run(RunRecord("test", checks, None), engines, Settings(), on_progress)
         trains = [measurement for measurement in measurements if measurement.measure == "train"]
         one_each, until_target = Settings(jobs=1), training.Options(until_target=True)
         native, keras = ([c for c in trains if (c.engine == "torch") is side] for side in (True, False))
