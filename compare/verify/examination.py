@@ -209,7 +209,9 @@ class Examination:
                 continue
             whole = Whole(self.keras, self.torch, inputs, native)
             far = whole.apart(False)
-            if any(whole.unusable(False).values()) or far <= whole.limit(False):
+            # A limit that was passed shows at once; large values, as exponentials of them, are rounded coarsely.
+            least = whole.limit(False) * (10 if scale > 1 else 1)
+            if any(whole.unusable(False).values()) or far <= least:
                 continue
             kept = self.inputs, self.torch_inputs, dict(self.traced)
             self.inputs, self.torch_inputs = inputs, native
