@@ -29,8 +29,11 @@ os.environ["KERAS_BACKEND"] = "torch"
 # pytest-xdist tells its processes how wide the terminal is, and a command would fold its lines to that.
 os.environ.pop("COLUMNS", None)
 
-# A shell that runs the tests in the background lets them ignore Ctrl-C, and those that send it to a command need it.
+# A shell that runs the tests in the background lets them ignore Ctrl-C and SIGQUIT, and those that send these to a
+# command need them.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGQUIT"):
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 # What `make test` trains each twin on, beside PyTorch; any other engine with --engine. Where XLA on a CPU takes
 # long, Keras is tried on PyTorch.

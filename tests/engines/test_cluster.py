@@ -31,7 +31,7 @@ def test_a_run_on_ray_gives_what_a_run_here_gives(tmp_path):
     answer = subprocess.run(command, capture_output=True, text=True, timeout=240, cwd=tmp_path, env=env)
     assert answer.returncode == 0, answer.stderr
     said = [line.partition(":")[0] for line in answer.stderr.splitlines() if "so far)" not in line]
-    assert said == ["record", "next"], answer.stderr  # and nothing of Ray's
+    assert said == ["record", "what the columns mean", "next"], answer.stderr  # and nothing of Ray's
     found = json.loads(answer.stdout)
     assert [(c["twin"], c["engine"], c["status"]) for c in found["measurements"]] == [(t, "torch", "ok") for t in TWINS]
     for each in found["measurements"]:

@@ -40,7 +40,8 @@ REAL = [row for row in ROWS.values() if row.kind != "none"]
 @pytest.fixture(scope="module")
 def measured(request):
     """All rows, on the chosen engines that are installed; without a long test, natively and on PyTorch alone."""
-    asked = [item for item in request.session.items if "measured" in item.fixturenames]
+    here = [item for item in request.session.items if item.path == request.path]
+    asked = [item for item in here if "measured" in item.fixturenames]
     every = any(item.get_closest_marker("long") for item in asked)
     names = request.config.getoption("--engine") or (list(ENGINES) if every else ["torch", "keras-torch"])
     engines = [engine for name, engine in ENGINES.items() if name in names and not engine.missing()]

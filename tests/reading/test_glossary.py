@@ -29,7 +29,8 @@ ASK = (
 @pytest.fixture(scope="module")
 def answers(request, tmp_path_factory):
     """Engine -> what each entry's lines give, in a process of its own; of those engines that a test asks for."""
-    asked = {item.callspec.params["engine"] for item in request.session.items if "answers" in item.fixturenames}
+    here = [item for item in request.session.items if item.path == request.path]
+    asked = {item.callspec.params["engine"] for item in here if "answers" in item.fixturenames}
     wanted = request.config.getoption("--engine") or asked
     names = [name for name in ("torch", *KERAS) if name in {*wanted, "torch"} and not ENGINES[name].missing()]
     folder = tmp_path_factory.mktemp("answers")
