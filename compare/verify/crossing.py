@@ -207,6 +207,7 @@ def perturbed(leaves: Sequence[Leaf], arrays: Mapping[str, np.ndarray]) -> Array
 def _orthogonal(role: str, value: np.ndarray) -> bool:
     """Whether a bare matrix is orthogonal: the logarithm of its determinant is then zero, whatever it is taken for."""
     square = role == "array" and value.ndim == 2 and 1 < value.shape[0] == value.shape[1] <= 4096
+    # Of values of at most 1; a matrix that is merely drawn is 1 away from it.
     return square and bool(np.allclose(value @ value.T, np.eye(len(value)), atol=1e-4))
 
 

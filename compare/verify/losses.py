@@ -347,6 +347,7 @@ def _weighted(losses: Losses) -> bool:
         alone = replace(losses, given=given)
         wanted, got = alone.of_keras(), alone.of_torch()
         lengths = [float(np.linalg.norm(each.gradient)) for each in (wanted, got)]
+        # Both values may be differences of large terms, of which float32 leaves three digits.
         if not np.isclose(wanted.value * lengths[1], got.value * lengths[0], rtol=1e-3):
             return False
     return True

@@ -192,6 +192,17 @@ def _thin(one: Part, other: Part) -> bool:
     return all(_shape_fit(view.own_shape, other.views[role].own_shape) == 2.0 for role, view in one.views.items())
 
 
+def _without_thin_axes(match: Match) -> Match:
+    """The match with PyTorch's arrays in Keras's shapes, where those are the same but for axes of length 1."""
+    links = [
+        replace(link, torch=_as(link.torch, link.keras.own_shape))
+        if _shape_fit(link.keras.own_shape, link.torch.own_shape) == 2.0
+        else link
+        for link in match.links
+    ]
+    return replace(match, links=tuple(links))
+
+
 def _assigned(sides: tuple[_Side, _Side], known: dict[str, str], fits: object, weights: Weights) -> list[Match]:
     """Pair what is left where it fits, as the signs tell; the flow of data counts once partners are known."""
     ours, theirs = sides[0].left, sides[1].left
@@ -210,10 +221,7 @@ def _assigned(sides: tuple[_Side, _Side], known: dict[str, str], fits: object, w
         if now == chosen:
             break
         chosen = now
-    matches = [of_parts(ours[i], theirs[j]) for i, j in chosen]
-    if fits is _thin:
-        shaped = [[replace(k, torch=_as(k.torch, k.keras.own_shape)) for k in match.links] for match in matches]
-        matches = [replace(match, links=tuple(links)) for match, links in zip(matches, shaped, strict=True)]
+    matches = [_without_thin_axes(of_parts(ours[i], theirs[j])) for i, j in chosen]
     sides[0].take(*(ours[i] for i, _ in chosen))
     sides[1].take(*(theirs[j] for _, j in chosen))
     return matches

@@ -21,7 +21,7 @@ from compare.engines.pool import Settings
 from compare.reading import differences
 from compare.reading import differences_text as differences_report
 from compare.reading.differences import Finding, Gap
-from tests.helpers import aside
+from tests.helpers import aside, asking
 from tests.helpers.command import TWIN, environment
 from twin.differences import ROWS, TOPICS, Drawn, Row, find, topic_of
 from twin.errors import TwinError
@@ -40,9 +40,7 @@ REAL = [row for row in ROWS.values() if row.kind != "none"]
 @pytest.fixture(scope="module")
 def measured(request):
     """All rows, on the chosen engines that are installed; without a long test, natively and on PyTorch alone."""
-    here = [item for item in request.session.items if item.path == request.path]
-    asked = [item for item in here if "measured" in item.fixturenames]
-    every = any(item.get_closest_marker("long") for item in asked)
+    every = any(item.get_closest_marker("long") for item in asking.items(request, "measured"))
     names = request.config.getoption("--engine") or (list(ENGINES) if every else ["torch", "keras-torch"])
     engines = [engine for name, engine in ENGINES.items() if name in names and not engine.missing()]
     if ENGINES["torch"].missing() or all(engine.side == "torch" for engine in engines):

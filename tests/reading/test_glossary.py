@@ -12,7 +12,7 @@ import pytest
 
 from compare.engines.engine import ENGINES
 from compare.reading import glossary
-from tests.helpers import aside
+from tests.helpers import aside, asking
 from tests.helpers.command import TWIN
 from twin import arrays, differences
 from twin.errors import TwinError
@@ -29,8 +29,7 @@ ASK = (
 @pytest.fixture(scope="module")
 def answers(request, tmp_path_factory):
     """Engine -> what each entry's lines give, in a process of its own; of those engines that a test asks for."""
-    here = [item for item in request.session.items if item.path == request.path]
-    asked = {item.callspec.params["engine"] for item in here if "answers" in item.fixturenames}
+    asked = {item.callspec.params["engine"] for item in asking.items(request, "answers")}
     wanted = request.config.getoption("--engine") or asked
     names = [name for name in ("torch", *KERAS) if name in {*wanted, "torch"} and not ENGINES[name].missing()]
     folder = tmp_path_factory.mktemp("answers")

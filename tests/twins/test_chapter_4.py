@@ -17,7 +17,7 @@ from torch import nn
 from torch.optim.lr_scheduler import CosineAnnealingLR, ExponentialLR
 
 from compare.engines.engine import ENGINES
-from tests.helpers import aside
+from tests.helpers import aside, asking
 from torch_impl import train
 from torch_impl.exercises.training import augmentation
 from torch_impl.models.training import transfer_learning
@@ -43,8 +43,7 @@ KERAS = [name for name, engine in ENGINES.items() if engine.side == "keras"]
 
 @pytest.fixture(scope="module")
 def printed(request):
-    here = [item for item in request.session.items if item.path == request.path]
-    asked = {item.callspec.params["keras_says"] for item in here if "printed" in item.fixturenames}
+    asked = {item.callspec.params["keras_says"] for item in asking.items(request, "printed")}
     return aside.run_each(asked, str(ROOT / "tests" / "helpers" / "keras_chapter_4.py"))
 
 

@@ -155,6 +155,8 @@ def _run(equations: Equations, x: np.ndarray, arrays: Mapping[str, Any]) -> tupl
         for step in range(x.shape[1]):
             if "carry" in equations.unlike:
                 state, cell = np.zeros_like(state), np.zeros_like(cell)
+            if "hidden" in equations.unlike:
+                state = np.zeros_like(state)
             given = x[:, step] @ kernel + bias[0]
             one = _lstm if equations.kind == "lstm" else _gru
             state, cell = one(equations, given, recurrent, bias[1], (state, cell), blocks)
@@ -172,9 +174,9 @@ def _lstm(
     blocks: Sequence[slice],
 ) -> States:
     state, cell = states
-    state = np.zeros_like(state) if "hidden" in equations.unlike else state
     cell = np.zeros_like(cell) if "cell" in equations.unlike else cell
-    i, f, g, o = (each[:, block] for block in blocks for each in [given + state @ recurrent])
+    sums = given + state @ recurrent
+    i, f, g, o = (sums[:, block] for block in blocks)
     gate, inner, outer = (FUNCTIONS[name] for name in (equations.gate, equations.inner, equations.outer))
     f = f + 1 if "forget" in equations.unlike else f
     kept = 1 - gate(i) if "coupled" in equations.unlike else gate(f)
@@ -191,7 +193,6 @@ def _gru(
     blocks: Sequence[slice],
 ) -> States:
     state, cell = states
-    state = np.zeros_like(state) if "hidden" in equations.unlike else state
     gate, inner = FUNCTIONS[equations.gate], FUNCTIONS[equations.inner]
     z, r = (gate(given[:, block] + state @ recurrent[:, block] + bias[block]) for block in blocks[:2])
     r = np.ones_like(r) if "reset" in equations.unlike else r
