@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
 from compare.verify.causes.candidate import Candidate, InTorch
-from compare.verify.causes.words import argument, place, written
+from compare.verify.causes.words import argument, assigned, name_of, place, written
 from twin.differences import ROWS
 from twin.trace import Edit, Event
 
@@ -30,7 +30,7 @@ def of_arguments(event: Event, rank: int) -> list[Candidate]:
 
 def of_catalogue(event: Event) -> Iterator[Candidate]:
     """Every row of the catalogue that names this call: a row and its candidate are one thing."""
-    name = _name(event)
+    name = name_of(event)
     for row in ROWS.values():
         for each in row.tries:
             if name in each.calls:
@@ -46,13 +46,13 @@ def of_catalogue(event: Event) -> Iterator[Candidate]:
 
 def _of_operands(event: Event) -> Iterator[Candidate]:
     """The operands of a call exchanged."""
-    if _name(event) in ("sub", "__sub__", "div", "__truediv__", "matmul", "__matmul__", "pow"):
+    if name_of(event) in ("sub", "__sub__", "div", "__truediv__", "matmul", "__matmul__", "pow"):
         edits: list[Edit] = [
             {"event": event.index, "do": "arguments", "expressions": {"input": "other", "other": "input"}}
         ]
         says = f"Keras's operands are those of {written(event)}{place(event)} in the other order"
         yield Candidate("operand_order", says, edits, torch=InTorch("exchange the two operands", edits))
-    if _name(event) in ("cat", "concat", "stack") and len(event.inputs) > 1:
+    if name_of(event) in ("cat", "concat", "stack") and len(event.inputs) > 1:
         edits = [{"event": event.index, "do": "arguments", "expressions": {"tensors": "tensors[::-1]"}}]
         says = f"The parts of {written(event)}{place(event)} stand in the opposite order"
         yield Candidate("operand_order", says, edits, torch=InTorch("the parts in the opposite order", edits))
@@ -60,7 +60,7 @@ def _of_operands(event: Event) -> Iterator[Candidate]:
 
 def _of_axes(event: Event, rank: int) -> Iterator[Candidate]:
     """The same call along another axis, or other axes."""
-    name = _name(event)
+    name = name_of(event)
     kind = str(event.settings.get("name", name))
     if not {name, kind} & ALONG:
         return
@@ -79,9 +79,9 @@ def _of_axes(event: Event, rank: int) -> Iterator[Candidate]:
             option = (option,)
         if str(option) == own:
             continue
-        edits: list[Edit] = [{"event": event.index, "do": "arguments", "expressions": {word: repr(option)}}]
+        fix = InTorch.otherwise(event, {word: repr(option)})
         says = f"PyTorch's {written(event)}{place(event)} goes along other axes than Keras's: {word}={option} agrees"
-        yield Candidate(cause, says, edits, torch=InTorch(f"{word}={option} in {name}", edits))
+        yield Candidate(cause, says, fix.edits, torch=fix)
 
 
 def _of_repeats(event: Event) -> Iterator[Candidate]:
@@ -91,10 +91,10 @@ def _of_repeats(event: Event) -> Iterator[Candidate]:
     ]
     long = [(axis, count) for axis, count in enumerate(sizes) if count > 1]
     lines = []
-    if _name(event) in ("repeat", "tile") and len(long) == 1:
+    if name_of(event) in ("repeat", "tile") and len(long) == 1:
         lines = [f"x.repeat_interleave({long[0][1]}, dim={long[0][0]})"]
     count, axis = (argument(event.text, word) for word in ("repeats", "dim"))
-    if _name(event) == "repeat_interleave" and (count or "").isdigit() and axis is not None:
+    if name_of(event) == "repeat_interleave" and (count or "").isdigit() and axis is not None:
         lines = [f"torch.cat([x] * {count}, dim={axis})"]
     for line in lines:
         says = f"PyTorch's {written(event)}{place(event)} repeats the values in another order than Keras: {line} agrees"
@@ -103,15 +103,14 @@ def _of_repeats(event: Event) -> Iterator[Candidate]:
 
 
 def _changed(cause: str, says: str, event: Event, expressions: Mapping[str, str]) -> Candidate:
-    edits: list[Edit] = [{"event": event.index, "do": "arguments", "expressions": dict(expressions)}]
-    shown = ", ".join(f"{word}={code}" for word, code in expressions.items())
-    says = f"{says}: {written(event)}{place(event)}; with {shown} both agree"
-    return Candidate(cause, says, edits, torch=InTorch(f"{shown} in {_name(event)}", edits))
+    fix = InTorch.otherwise(event, expressions)
+    says = f"{says}: {written(event)}{place(event)}; with {assigned(expressions)} both agree"
+    return Candidate(cause, says, fix.edits, torch=fix)
 
 
 def _of_padding(event: Event) -> Iterator[Candidate]:
     """What a call pads with."""
-    for mode in ("constant", "reflect", "replicate", "circular") if _name(event) == "pad" else ():
+    for mode in ("constant", "reflect", "replicate", "circular") if name_of(event) == "pad" else ():
         if mode not in event.text:
             value = {"value": "0.0"} if mode == "constant" else {"value": "None"}
             yield _changed("padding_mode", "Padding", event, {"mode": repr(mode), **value})
@@ -119,17 +118,17 @@ def _of_padding(event: Event) -> Iterator[Candidate]:
 
 def _of_shifts(event: Event) -> Iterator[Candidate]:
     """A roll in the other direction, or a triangle moved by one."""
-    if _name(event) == "roll":
+    if name_of(event) == "roll":
         turned = "tuple(-each for each in shifts) if isinstance(shifts, (tuple, list)) else -shifts"
         yield _changed("roll_direction", "PyTorch rolls in the other direction", event, {"shifts": turned})
-    for offset in (1, -1) if _name(event) in ("tril", "triu") else ():
+    for offset in (1, -1) if name_of(event) in ("tril", "triu") else ():
         diagonal = argument(event.text, "diagonal") or "0"
         yield _changed("mask_diagonal", "Another diagonal", event, {"diagonal": f"{diagonal} + {offset}"})
 
 
 def _of_weights(event: Event) -> Iterator[Candidate]:
     """What weighs the positive targets taken for what weighs the values, and the other way round."""
-    if _name(event) == "binary_cross_entropy_with_logits":
+    if name_of(event) == "binary_cross_entropy_with_logits":
         says = "weight multiplies the whole loss of a value, pos_weight only that of the positive targets"
         yield _changed("pos_weight", says, event, {"pos_weight": "weight", "weight": "None"})
         yield _changed("pos_weight", says, event, {"weight": "pos_weight", "pos_weight": "None"})
@@ -153,7 +152,3 @@ def in_place(events: Sequence[Event]) -> list[Candidate]:
     edits: list[Edit] = [{"event": e.index, "do": "arguments", "expressions": {"inplace": "False"}} for e in found]
     says = f"{written(found[0])}{place(found[0])} changes its input in place, and another call reads it afterwards"
     return [Candidate("inplace_activation", says, edits, torch=InTorch(f"inplace=False in {found[0].label}", edits))]
-
-
-def _name(event: Event) -> str:
-    return event.call.rsplit(".", 1)[-1]

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from compare.verify.causes.candidate import Candidate, InTorch
-from compare.verify.causes.words import place, written
+from compare.verify.causes.words import name_of, place, written
 from twin.trace import Edit, Event
 
 FACTORS = 24  # scales that are tried
@@ -48,21 +48,21 @@ def of_attention(events: Sequence[Event], lengths: Sequence[int], keras: bool) -
         keras: whether Keras has attention as one call there.
     """
     for event in events:
-        name = event.call.rsplit(".", 1)[-1]
+        name = name_of(event)
         if name not in MASKS:
             continue
         for cause, says, expressions in MASKS[name]:
-            edits: list[Edit] = [{"event": event.index, "do": "arguments", "expressions": dict(expressions)}]
-            shown = ", ".join(f"{word}={code}" for word, code in expressions.items())
-            fix = InTorch(f"{shown} in {name}", edits)
-            yield Candidate(cause, f"{says}: {written(event)}{place(event)}", edits, torch=fix)
+            fix = InTorch.otherwise(event, expressions)
+            yield Candidate(cause, f"{says}: {written(event)}{place(event)}", fix.edits, torch=fix)
     for event in events:
-        name = event.call.rsplit(".", 1)[-1]
+        name = name_of(event)
         argument = {"softmax": "input", "scaled_dot_product_attention": "query"}.get(name)
         if argument is None or not (keras or len(event.inputs) > 1):
             continue
         for factor in factors(lengths):
-            edits = [{"event": event.index, "do": "arguments", "expressions": {argument: f"{argument} * {factor!r}"}}]
+            edits: list[Edit] = [
+                {"event": event.index, "do": "arguments", "expressions": {argument: f"{argument} * {factor!r}"}}
+            ]
             says = f"Keras's scores are {factor:.6g} times PyTorch's: {written(event)}{place(event)}"
             yield Candidate(
                 "attention_scale", says, edits, torch=InTorch(f"{argument} * {factor:.6g} in {name}", edits)

@@ -19,7 +19,7 @@ from compare.verify.causes.settings import SETTINGS, nothing, unlike_arguments
 from compare.verify.causes.situation import Situation
 from compare.verify.causes.values import of_functions, of_values, recognized
 from compare.verify.causes.words import argument as argument_of
-from compare.verify.causes.words import changed, in_keras, in_torch, kind_of, place, written
+from compare.verify.causes.words import changed, in_keras, in_torch, kind_of, name_of, place, written
 from twin.trace import Edit, Event
 
 
@@ -194,7 +194,7 @@ def _of_all_axes(at: Situation) -> Iterator[Candidate]:
     found: dict[str, list[Event]] = {}
     for event in at.unlike[1]:
         axes = argument_of(event.text, "dim")
-        if event.inputs and axes is not None and {event.call.rsplit(".", 1)[-1], event.settings.get("name")} & REDUCING:
+        if event.inputs and axes is not None and {name_of(event), event.settings.get("name")} & REDUCING:
             found.setdefault(axes, []).append(event)
     for axes, events in found.items():
         source = at.values[1].get(events[0].inputs[0])

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from compare.verify import axes as alignment
+from compare.verify.causes.words import assigned, name_of
 from twin.trace import Edit, Event
 
 
@@ -38,6 +39,12 @@ class InTorch:
         verb = "after it, " if behind else ""
         text = verb + ", then ".join(lines)
         return InTorch(text, [*skipped, {"event": at.index, "do": "code", "code": list(lines), **more}])
+
+    @staticmethod
+    def otherwise(at: Event, expressions: Mapping[str, str]) -> "InTorch":
+        """A call with other arguments: code for each, in which the call's own arguments are known by their names."""
+        edits: list[Edit] = [{"event": at.index, "do": "arguments", "expressions": dict(expressions)}]
+        return InTorch(f"{assigned(expressions)} in {name_of(at)}", edits)
 
 
 @dataclass(frozen=True)

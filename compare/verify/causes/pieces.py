@@ -7,7 +7,7 @@ import numpy as np
 from compare.verify import axes as alignment
 from compare.verify.causes.candidate import Candidate
 from compare.verify.causes.situation import Situation
-from compare.verify.causes.words import place, written
+from compare.verify.causes.words import name_of, place, written
 from compare.verify.verdict import LIMIT
 from twin.trace import Edit, Event
 
@@ -49,7 +49,7 @@ def of_pieces(at: Situation) -> Iterator[Candidate]:
 
 
 def _cuts(event: Event) -> bool:
-    return bool(event.inputs) and event.settings.get("name", event.call.rsplit(".", 1)[-1]) in CUTS
+    return bool(event.inputs) and event.settings.get("name", name_of(event)) in CUTS
 
 
 def _places(source: np.ndarray, piece: np.ndarray) -> str:

@@ -1,7 +1,7 @@
 """How a call is written, in the framework that makes it and in the other; what is printed as a fix is run before."""
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from twin.trace import Event
@@ -22,6 +22,16 @@ TO_TORCH = {
 
 def kind_of(event: Event) -> str:
     return event.family if event.family != "op" else str(event.settings["name"])
+
+
+def name_of(event: Event) -> str:
+    """The function's own name: `softmax` of `torch.nn.functional.softmax`."""
+    return event.call.rsplit(".", 1)[-1]
+
+
+def assigned(expressions: Mapping[str, str]) -> str:
+    """Arguments and the code of each: `dim=0, keepdim=True`."""
+    return ", ".join(f"{word}={code}" for word, code in expressions.items())
 
 
 def written(event: Event) -> str:
