@@ -12,7 +12,7 @@ from typing import Any
 import typer
 
 from compare.cli.streams import say
-from twin.errors import INTERRUPTED
+from twin.errors import INTERRUPTED, TwinError
 
 
 def measure(
@@ -38,6 +38,9 @@ def measure(
             twin at a time, so all that it needs must be picklable.
         on: 'ray' to spread the twins over a Ray cluster.
         explain: whether to say what the columns of the tables mean.
+
+    Raises:
+        TwinError: when nothing that is asked for can be measured.
     """
     from compare.engines import guard
     from compare.record.lock import writing
@@ -45,6 +48,10 @@ def measure(
     from compare.record.schema import to_plain
     from compare.report import tables as report
 
+    if all(each.status in ("skipped", "not_offered") for each in measurements):
+        reasons = list(dict.fromkeys(each.reason for each in measurements))
+        more = f"; so with {len(reasons) - 3} more" if len(reasons) > 3 else ""
+        raise TwinError(f"there is nothing to {command}: {'; '.join(reasons[:3])}{more}")
     path = resume or out / f"{command}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.json"
     record = RunRecord(command, measurements, None, options)
     with writing(path, "--resume" if resume else "--out") as lock:

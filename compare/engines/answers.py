@@ -226,6 +226,8 @@ class Trained:
     def __post_init__(self) -> None:
         if (self.value is None) == (self.stopped is None):
             raise ValueError("a training has either a value or the reason why it was stopped")
+        if self.value is not None and not self.rows:
+            raise ValueError("nothing is learned from no rows")
         if not all(math.isfinite(seconds) for seconds in self.epoch_seconds):
             raise ValueError("the seconds of an epoch are finite")
 

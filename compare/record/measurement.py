@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from compare.record.machine import Machine
 from compare.record.results import BenchResult, CheckResult, ExportResult, TrainResult
@@ -36,6 +36,23 @@ STATUS_WORDS: dict[Status, str] = {
 UNMEASURED: tuple[Status, ...] = ("skipped", "not_run")
 
 
+def _one_of(*values: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if value not in values:
+            raise ValueError(f"one of {', '.join(values)}")
+        return value
+
+    return AfterValidator(check)
+
+
+# What every version of one schema measures. Twins and engines come and go between versions: reports show any name.
+Device = Annotated[str, _one_of("cpu", "cuda")]
+Dtype = Annotated[str, _one_of("float32", "float64")]
+SizeName = Annotated[str, _one_of("small", "paper", "line")]
+Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+
+
 @dataclass
 class Node:
     """The machine of a cluster that measured, where it is not the record's own."""
@@ -57,12 +74,12 @@ class Measurement:
     """
 
     measure: Measure = field(init=False)
-    twin: str
-    engine: str
-    device: str
-    dtype: str
-    seed: int
-    size: str
+    twin: Name
+    engine: Name
+    device: Device
+    dtype: Dtype
+    seed: Seed
+    size: SizeName
     status: Status = "not_run"
     reason: str = ""
     node: Node | None = None

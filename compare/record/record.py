@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator
 
 from compare.record import schema
 from compare.record.consistency import contradiction
@@ -18,6 +20,17 @@ from twin.errors import INCOMPLETE, TwinError
 from twin.files import write_text
 
 SCHEMA: Literal[3] = 3  # upgrade.py says what the older ones lack
+
+
+def _date(value: str) -> str:
+    try:
+        datetime.fromisoformat(value)
+    except ValueError:
+        raise ValueError("a date in ISO 8601") from None
+    return value
+
+
+Started = Annotated[str, AfterValidator(_date)]
 
 
 @dataclass
@@ -39,7 +52,7 @@ class Record:
 
     schema: Literal[3]
     command: str
-    started: str | None
+    started: Started | None
     machine: Machine
     precision: dict[str, str]
     versions: dict[str, dict[str, str]]

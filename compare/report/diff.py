@@ -14,7 +14,7 @@ from compare.record.measurement import Measurement
 from compare.record.record import Record
 from compare.report import diff_check, diff_export, diff_speed, diff_training
 from compare.report.diff_figure import FigureChange, Group, Key, key_words
-from twin.errors import AGREE, DIFFER, INCOMPLETE
+from twin.errors import AGREE, DIFFER, USAGE
 from twin.files import finite
 
 
@@ -46,9 +46,9 @@ class Diff:
     not_compared: list[str] = field(default_factory=list)
 
     def exit_code(self) -> int:
-        """1 for a regression, 0 without, 3 when nothing could be compared."""
+        """1 for a regression, 0 without, 2 when nothing could be compared."""
         if not self.figures:
-            return INCOMPLETE
+            return USAGE
         return DIFFER if any(figure.outcome == "regression" for figure in self.figures) else AGREE
 
     def to_json(self) -> dict[str, Any]:

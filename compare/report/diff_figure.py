@@ -75,8 +75,12 @@ class Group:
         return FigureChange(*self.key, name, old, new, **fields)
 
     def measured(self) -> bool:
-        """Whether both sides were; if one alone was, a line says so."""
+        """Whether both sides were, and one has an answer; if not, a line says so."""
         sides = [any(map(_is_measured, side)) for side in (self.old, self.new)]
+        if all(sides) and not any(map(_has_answer, [*self.old, *self.new])):
+            words = [side[0].status.replace("_", " ") for side in (self.old, self.new)]
+            self.not_compared.append(f"{key_words(self.key)}: {words[0]} in OLD, {words[1]} in NEW")
+            return False
         if sides[0] != sides[1]:
             record, other = ("NEW", self.new) if sides[0] else ("OLD", self.old)
             self.not_compared.append(f"{key_words(self.key)}: {other[0].status.replace('_', ' ')} in {record}")
@@ -93,6 +97,11 @@ def key_words(key: Sequence[str]) -> str:
 def better_or_worse(was: float, now: float) -> Outcome:
     """The outcome of what should not become less."""
     return "regression" if now < was else "improvement" if now > was else "same"
+
+
+def _has_answer(measurement: Measurement) -> bool:
+    """Whether it came to a result, or to a refusal that is one."""
+    return bool(measurement.result) or measurement.status in ("ok", "failed", "not_offered", "unsupported")
 
 
 def _is_measured(measurement: Measurement) -> bool:

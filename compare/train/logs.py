@@ -9,13 +9,12 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from compare.record.measurement import Measurement
-from twin.errors import TwinError
+from twin.errors import TwinError, shortage
 
 Kind = Literal["tensorboard", "wandb"]
 Write = Callable[[dict[str, float], int], None]  # names and values, and the epoch after which they were seen
@@ -28,9 +27,46 @@ class Log:
     kind: Kind
     folder: Path
 
-    def open(self, measurement: Measurement) -> AbstractContextManager[Write]:
-        """A function that writes to the measurement's log until the context is left."""
-        return {"tensorboard": _tensorboard, "wandb": _wandb}[self.kind](self.folder, measurement)
+    @contextlib.contextmanager
+    def open(self, measurement: Measurement) -> Iterator["Writer"]:
+        """What writes to the measurement's log until the context is left.
+
+        Raises:
+            TwinError: when there is no such place to write to.
+        """
+        writer, opened = Writer(), contextlib.ExitStack()
+        kinds = {"tensorboard": _tensorboard, "wandb": _wandb}
+        try:
+            writer.write = opened.enter_context(kinds[self.kind](self.folder, measurement))
+        except TwinError as error:
+            if not shortage(error):
+                raise
+            writer.error = error
+        try:
+            yield writer
+        finally:
+            try:
+                opened.close()
+            except TwinError as error:
+                writer.error = writer.error or error
+
+
+class Writer:
+    """Takes a training's values; a disk that fills costs the log, and not the training.
+
+    `error` says why the log lacks the newest; None where it has all.
+    """
+
+    def __init__(self) -> None:
+        self.write: Write | None = None
+        self.error: TwinError | None = None
+
+    def __call__(self, values: dict[str, float], step: int) -> None:
+        if self.write is not None and self.error is None:
+            try:
+                self.write(values, step)
+            except TwinError as error:
+                self.error = error
 
 
 def require(kind: Kind) -> None:
@@ -97,7 +133,8 @@ def _wandb(folder: Path, measurement: Measurement) -> Iterator[Write]:
     try:
         yield write
     finally:
-        run.finish()
+        with _mistakes("wandb", folder, OSError, wandb.errors.Error):
+            run.finish()
 
 
 @contextlib.contextmanager

@@ -166,7 +166,9 @@ class Trainings:
             except WorkerFailed as failure:
                 if self.pool.stopping:
                     return
-                measurement.status, measurement.reason = failure.status, failure.reason
+                # Where a worker refuses, nothing was learned that could miss a target.
+                measurement.status = "crashed" if failure.status == "failed" else failure.status
+                measurement.reason = failure.reason
             self.record.save()
             self.progress(measurement, measurement.status)
 
@@ -186,7 +188,8 @@ class Trainings:
         if start and cross and (self.given or self.options.init == "shared"):
             model.load(cross.out(start.weights))
         show = _is_first_seed(measurement, trainings_of(self.record.measurements))
-        trained = self._fit(model, twin, measurement, show)
+        trained, unlogged = self._fit(model, twin, measurement, show)
+        lost = [unlogged] if unlogged else []
         result = self._keep(trained, twin, measurement, cross)
         if show and trained.shown:
             result.predictions = from_plain(Predictions, trained.shown)
@@ -197,8 +200,13 @@ class Trainings:
             file = self.options.save / f"{measurement.twin}-{measurement.engine}{suffix}.safetensors"
             try:
                 arrays.write(file, cross.back(model.dump()))
-            except TwinError as error:  # what the training reached is kept
-                raise WorkerFailed("crashed", str(error), alive=True) from error
+            except TwinError as error:
+                lost.append(error)
+        if lost:  # what the training reached is kept
+            words = "; ".join(map(str, lost))
+            if measurement.status != "failed":
+                raise WorkerFailed("crashed", words, alive=True) from lost[0]
+            measurement.reason += f"; {words}"
 
     def _start(self, twin: Twin, measurement: TrainMeasurement) -> Start:
         """The weights of a seed, drawn once for all engines.
@@ -219,8 +227,10 @@ class Trainings:
             self.started = key, start
         return self.started[1]
 
-    def _fit(self, model: BuiltTwin, twin: Twin, measurement: TrainMeasurement, show: bool) -> Trained:
-        """Train; losses and metric are told and logged as they come."""
+    def _fit(
+        self, model: BuiltTwin, twin: Twin, measurement: TrainMeasurement, show: bool
+    ) -> tuple[Trained, TwinError | None]:
+        """Train; losses and metric are told and logged as they come. Also why the log lacks some, if it does."""
         assert twin.metric is not None
         count = self.options.epochs or twin.epochs
         log = self.options.log
@@ -236,7 +246,7 @@ class Trainings:
             trained = model.fit(count, twin.data, twin.data_options, show, self.options.until_target, on_epoch)
             if write and trained.value is not None:
                 write({twin.metric.name: trained.value}, count)
-        return trained
+        return trained, write.error if write else None
 
     def _keep(self, trained: Trained, twin: Twin, measurement: TrainMeasurement, cross: Crossing | None) -> TrainResult:
         """Write what was reached into the measurement."""

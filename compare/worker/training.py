@@ -13,6 +13,7 @@ from compare.worker.context import Context
 from twin import data, metrics
 from twin.batches import check_masks
 from twin.data import Dataset
+from twin.errors import TwinError
 
 
 class Stopped(Exception):
@@ -52,6 +53,10 @@ class Training:
         dataset = data.load(data_name, data_options)
         check_masks(run.twin, dataset.train)
         rows = len(next(iter(dataset.train.values())))
+        if not rows or not len(next(iter(dataset.test.values()))):
+            raise TwinError(
+                f"{data_name} has no rows in its {'test' if rows else 'train'} part; nothing can be learned"
+            )
         orders = [rng.permutation(rows) for _ in range(epochs)]
         in_phases = hasattr(run.module, "fit")
         looks = {-(-epochs * part // 4) for part in (1, 2, 3)} if until_target and not in_phases else set()

@@ -68,6 +68,26 @@ REFUSED = {
     "zeros": (bytes(100), "no record"),
     "no rungs": (changed(lambda m: m["result"].update(rungs=[])), "is 'ok', but no rung was measured"),
     "no result": (changed(lambda m: m.update(result=None)), "is 'ok', but no rung was measured"),
+    "outputs that were not compared": (
+        changed(lambda m: m["result"].update(rungs=m["result"]["rungs"][:2])),
+        "is 'ok', but its outputs were not compared",
+    ),
+    "an error beyond its limit": (
+        changed(lambda m: m["result"]["rungs"][2]["worst"].update(rel_l2=0.5)),
+        "is 'ok', but its rung forward is beyond its limit",
+    ),
+    "noise beyond its limit": (
+        changed(lambda m: m["result"]["rungs"][3]["worst"].update(noise_ratio=11.0, noise_limit=10.0)),
+        "is 'ok', but its rung gradients is beyond its limit",
+    ),
+    "rungs in no order": (
+        changed(lambda m: m["result"]["rungs"].reverse()),
+        "which is not their order",
+    ),
+    "a rung that is there twice": (
+        changed(lambda m: m["result"]["rungs"].append(m["result"]["rungs"][-1])),
+        "trajectory, trajectory, which is not their order",
+    ),
     "a distance below zero": (
         changed(lambda m: m["result"]["rungs"][2]["worst"].update(rel_l2=-1.0)),
         "expected a distance that is not negative",
@@ -245,3 +265,52 @@ def test_a_lock_is_let_go_of_and_leaves_no_file(tmp_path):
             )
             assert "still writes it" in other.stderr
         assert list(tmp_path.iterdir()) == []
+
+
+OUTSIDE = {
+    "dtype": ["float9", "", "float32 ", "FLOAT32", "float16"],
+    "device": ["gpu", "tpu", "", "cpu:0"],
+    "size": ["large", "", "Small"],
+    "seed": [-1, 2**32, 10**400],
+    "status": ["fine", "", "OK"],
+    "measure": ["weigh", "", "Check"],
+    "twin": ["", "x" * 5000],
+    "engine": ["", "x" * 5000],
+}
+
+
+@pytest.mark.parametrize(("field", "value"), [(name, each) for name, values in OUTSIDE.items() for each in values])
+def test_a_value_that_no_run_writes_is_named_with_its_field(field, value, tmp_path):
+    file = tmp_path / "record.json"
+    file.write_text(changed(lambda each: each.update({field: value})))
+    code, out, complaints = answer_to("report", file)
+    assert (code, out) == (2, ""), complaints
+    assert len(complaints.splitlines()) == 1
+    assert f"measurements[0].{field}: expected " in complaints or field == "measure"
+    assert "expected one of" in complaints or field in ("seed", "twin", "engine", "status")
+    assert repr(value)[:30] in complaints
+    assert len(complaints) < 500
+
+
+@pytest.mark.parametrize("field", ["twin", "engine"])
+def test_a_twin_or_an_engine_of_another_version_is_shown_by_its_name(field, tmp_path):
+    file = tmp_path / "record.json"
+    record = json.loads(json.dumps(SOUND))
+    for each in record["measurements"]:
+        if each[field] == SOUND["measurements"][0][field]:
+            each[field] = "hyperlenet"
+    file.write_text(json.dumps(record))
+    for arguments in (["report", file], ["report", file, "--md", "-"], ["diff", file, file, "--all"]):
+        code, out, complaints = answer_to(*arguments)
+        assert code == 0, complaints
+        assert "hyperlenet" in out
+    assert answer_to("report", file, "--html", tmp_path / "page.html", "--csv", tmp_path / "table.csv")[0] == 0
+    assert "hyperlenet" in (tmp_path / "page.html").read_text()
+
+
+def test_a_date_that_is_none_is_one_line(tmp_path):
+    file = tmp_path / "record.json"
+    file.write_text(json.dumps(SOUND | {"started": "yesterday"}))
+    code, out, complaints = answer_to("report", file)
+    assert (code, out) == (2, "")
+    assert "started: expected a date in ISO 8601, got 'yesterday'" in complaints

@@ -1,13 +1,18 @@
 """No disk, file handles, memory or temporary folder: exit code 3 with the cause, and what was measured is kept."""
 
+import contextlib
+import errno
 import os
 import resource
 import subprocess
 
 import pytest
 
-from compare.engines import process
+from compare.engines import engine, process
 from compare.record.record import read_record
+from compare.train import logs
+from tests.attacks.test_records import answer_to
+from tests.helpers import fake_twin
 from tests.helpers.attack import CHECK, FAKE, fake, left_of, mostly_long, surroundings
 from tests.helpers.told_worker import told
 
@@ -98,6 +103,49 @@ def test_weights_that_cannot_be_kept_are_told_and_the_training_is_in_the_record(
         "transfer_learning-torch:compile.safetensors"
     ]
     assert left_of(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("command", "room"), mostly_long([("train", 0), ("train", 1), ("compare", 1), ("train", "end")], 2)
+)
+def test_a_log_that_cannot_be_kept_is_told_and_the_training_is_in_the_record(command, room, tmp_path, monkeypatch):
+    """On a disk that is full from the start, or fills with the first values, or while a log is closed."""
+    from tensorboard.summary.writer.record_writer import RecordWriter
+
+    written = []
+
+    def write(self, data):
+        written.append(data)
+        if len(written) > room:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    if room == "end":
+        monkeypatch.setattr(logs, "_tensorboard", full_at_the_end)
+    else:
+        monkeypatch.setattr(RecordWriter, "write", write)
+    monkeypatch.setenv("TWIN_WORKER", "tests.helpers.fake_model")
+    for name, each in engine.ENGINES.items():
+        monkeypatch.setitem(engine.ENGINES, name, each)
+    fake_twin.plant()
+    monkeypatch.chdir(tmp_path)
+    arguments = [command, "transfer_learning", "--engine", "torch", "--engine", "torch:compile", "--log", "tensorboard"]
+    if command == "compare":
+        arguments += ["--quick", "--timeout", "20"]
+    code, out, complaints = answer_to(*arguments)
+    assert code == 3, complaints
+    words = " ".join(out.split())
+    assert "--log tensorboard: cannot write to runs/tensorboard/" in words
+    assert "No space left on device" in words
+    (record,) = (tmp_path / "runs").glob("*.json")
+    trained = [each for each in read_record(record).measurements if each.measure == "train"]
+    assert [(each.result.value, each.status) for each in trained] == [(0.95, "crashed")] * 2
+
+
+@contextlib.contextmanager
+def full_at_the_end(folder, measurement):
+    yield lambda values, step: None
+    with logs._mistakes("tensorboard", folder, OSError):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 @pytest.mark.long

@@ -103,11 +103,22 @@ def test_a_table_fits_eighty_columns(tmp_path):
     assert json.loads((tmp_path / "found.json").read_text())["measurements"]
 
 
-def test_nothing_measured_is_exit_code_3(tmp_path):
-    answer = twin("train", "pooling", "--engine", "torch", cwd=tmp_path)
-    assert answer.returncode == 3
-    answer = twin("check", "mlp", "--size", "paper", "--engine", "torch", cwd=tmp_path)
-    assert answer.returncode == 3
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        ("train pooling --seeds 3", "pooling is an exercise: it has no weights to train"),
+        ("bench pooling tensors", "tensors is an exercise: there is no training to time; pooling is an exercise"),
+        ("check mlp --size paper", "mlp has no size 'paper'"),
+        ("export pooling --to onnx", "pooling is an exercise and has no model"),
+    ],
+)
+def test_nothing_to_measure_is_exit_code_2_and_no_record(arguments, why, tmp_path):
+    answer = twin(*arguments.split(), "--engine", "torch", cwd=tmp_path)
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert answer.stderr.startswith(f"twin: there is nothing to {arguments.split()[0]}: ")
+    assert why in answer.stderr
+    assert len(answer.stderr.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.framework

@@ -269,14 +269,26 @@ def test_what_only_one_record_has_is_listed(old):
     assert found.only_new == ["twin vit", "engine keras-torch"]
 
 
-def test_what_was_measured_once_only_is_told_and_nothing_in_common_is_exit_code_3(old):
+def test_what_was_measured_once_only_is_told_and_nothing_in_common_is_exit_code_2(old):
     new = copy.deepcopy(old)
     for each in new.measurements:
         each.status, each.result = "not_run", None
     found = diff.compare(old, new)
-    assert found.exit_code() == 3
+    assert found.exit_code() == 2
     assert "check of lenet on torch: not run in NEW" in found.not_compared
     assert "Nothing could be compared" in diff_report.text(found, ("a", "b"), (old, new), False)
+
+
+def test_what_neither_record_has_an_answer_for_is_not_the_same(old):
+    for each in old.measurements:
+        each.status, each.result = "crashed", None
+    new = copy.deepcopy(old)
+    for each in new.measurements:
+        each.status = "timeout"
+    found = diff.compare(old, new)
+    assert found.figures == []
+    assert found.exit_code() == 2
+    assert "train of lenet on torch: crashed in OLD, timeout in NEW" in found.not_compared
 
 
 @pytest.mark.parametrize("lose", ["ratios", "process runs", "steady"])

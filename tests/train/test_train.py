@@ -1,6 +1,7 @@
 """`twin train`: seeds that pair, batches in an order of the seed's, runs that are interrupted and taken up again."""
 
 import json
+import math
 import signal
 import subprocess
 import time
@@ -9,15 +10,19 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from compare.engines.answers import Malformed, Trained, parse
 from compare.engines.engine import ENGINES
 from compare.engines.pool import Settings
-from compare.record.record import RunRecord
+from compare.record.record import RunRecord, read_record
 from compare.train import run as training
 from compare.worker.context import Context
 from compare.worker.training import Training
+from tests.helpers import synthetic
 from tests.helpers.command import TWIN, environment, twin
 from tests.helpers.tensorboard import read_back
 from twin.catalogue import find
+from twin.data import Dataset
+from twin.errors import TwinError
 
 
 def test_a_plan_has_a_cell_per_twin_engine_and_seed_and_keeps_pairs_together():
@@ -117,10 +122,6 @@ def test_an_interrupted_training_keeps_its_finished_seeds(tmp_path):
     assert statuses == ["ok"] * done + ["not_run"] * (1000 - done)
 
 
-def test_nothing_trained_is_exit_code_3_over_seeds_too(tmp_path):
-    assert twin("train", "pooling", "--engine", "torch", "--seeds", "3", cwd=tmp_path).returncode == 3
-
-
 @pytest.mark.framework
 def test_a_training_until_its_target_stops_there_and_none_by_phases_is_cut_short():
     measurements = training.plan([find("mlp"), find("ensemble")], [ENGINES["torch"]], "cpu", [0])
@@ -132,3 +133,40 @@ def test_a_training_until_its_target_stops_there_and_none_by_phases_is_cut_short
     assert mlp.result.value >= find("mlp").metric.target
     assert len(mlp.result.loss["loss"]) in (5, 10, 15)
     assert all(len(losses) == find("ensemble").epochs for losses in ensemble.result.loss.values())
+
+
+NOTHING = {
+    "no rows": lambda each: each.result.__setattr__("rows", 0),
+    "no value": lambda each: each.result.__setattr__("value", math.nan),
+    "no result": lambda each: each.__setattr__("result", None),
+}
+
+
+@pytest.mark.parametrize("kind", NOTHING)
+def test_a_training_of_nothing_is_never_one_that_went_well(kind, tmp_path):
+    record = synthetic.record(1, ("torch",), seeds=1, process_runs=2, troubles=False)
+    (measurement,) = (each for each in record.measurements if each.measure == "train")
+    measurement.status = "ok"
+    NOTHING[kind](measurement)
+    (tmp_path / "record.json").write_text(record.to_text())
+    with pytest.raises(TwinError, match=r"is 'ok', but it (was trained on no rows|has no value)") as told:
+        read_record(tmp_path / "record.json")
+    assert told.value.exit_code == 2
+
+
+def test_a_worker_that_has_trained_on_no_rows_has_learned_nothing():
+    answer = {"losses": {}, "provenance": "", "rows": 0, "seconds": 1.0, "epoch_seconds": [], "value": 1.0}
+    with pytest.raises(Malformed, match="nothing is learned from no rows"):
+        parse(json.dumps({"ok": True, "result": answer}).encode(), Trained)
+
+
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_a_data_set_without_rows_is_told_before_anything_is_trained(part, monkeypatch):
+    rows = {"train": {"x": np.zeros((4, 2))}, "test": {"x": np.zeros((4, 2))}}
+    rows[part] = {"x": np.zeros((0, 2))}
+    dataset = Dataset("made here", rows["train"], rows["test"])
+    monkeypatch.setattr("twin.data.load", lambda name, options: dataset)
+    monkeypatch.setattr("compare.worker.training.check_masks", lambda twin, rows: None)
+    context = SimpleNamespace(train=None, run=SimpleNamespace(seed=0, twin=find("mlp")))
+    with pytest.raises(TwinError, match=f"digits has no rows in its {part} part"):
+        Training(context).fit(1, "digits", {})

@@ -9,6 +9,7 @@ import typer
 from compare.cli import options
 from compare.cli.carry_out import answer, say_next
 from compare.cli.commands import COMPARE
+from twin.errors import TwinError
 
 GROUP = COMPARE
 EXAMPLES = (
@@ -37,5 +38,9 @@ def diff(
     content = {"old": str(old), "new": str(new), **found.to_json()}
     page = lambda: reporting.markdown(found, paths, records, everything)
     answer(content, reporting.text(found, paths, records, everything), as_json, paths, md, page)
+    if not found.figures:
+        raise TwinError(
+            f"{old} and {new} have no measured figure in common, so nothing was compared; see `twin report`"
+        )
     say_next(f"report {shlex.join(map(str, paths))} --html report.html")
     raise typer.Exit(found.exit_code())
