@@ -346,3 +346,44 @@ def test_mask_rcnn_of_torchvision():
         for name, array in expected.items():
             far = torch.linalg.norm(found[name] - array) / torch.linalg.norm(array)
             assert far < LIMIT, (train.__name__, name, far)
+
+
+def test_ssd300_of_torchvision():
+    """Everything up to the boxes and scores, from the same default boxes.
+
+    Ours are the paper's (section 2.2); torchvision's have the scales of the authors' code, 0.07 to 1.05.
+    """
+    detection = torchvision.detection()
+    theirs = detection.ssd300_vgg16(weights=None, weights_backbone=None, num_classes=21)
+    places = {place: number for number, place in enumerate((0, 2, 5, 7, 10, 12, 14, 17, 19, 21))}  # of convolutions
+    heads = {"classification": "conf", "regression": "loc"}
+    table = {
+        r"backbone\.scale_weight": "l2_norm.scale",
+        r"backbone\.features\.(\d+)\.(\w+)": lambda place, own: f"convs.{places[int(place)]}.{own}",
+        r"backbone\.extra\.0\.7\.([13])\.(\w+)": lambda place, own: f"fc{'67'[place == '3']}.{own}",
+        r"backbone\.extra\.0\.([135])\.(\w+)": lambda place, own: f"conv5.{int(place) // 2}.{own}",
+        r"backbone\.extra\.(\d)\.([02])\.(\w+)": lambda level, place, own: (
+            f"{'narrow' if place == '0' else 'wide'}.{int(level) - 1}.{own}"
+        ),
+        r"head\.(\w+)_head\.module_list\.(\d)\.(\w+)": lambda kind, level, own: f"{heads[kind]}.{level}.{own}",
+    }
+    weights, x = from_torch(theirs, table), pictures(300, 300)
+    twin = find("ssd")
+    ours = keras_train.build(twin, twin.paper_size.arguments), torch_train.build(twin, twin.paper_size.arguments)
+    with torch.no_grad():
+        maps = list(theirs.backbone(native(x)).values())
+        said = theirs.head(maps)
+        anchors = torch.from_numpy(np.float32(ours[1].model.anchors))
+        boxes = theirs.box_coder.decode_single(said["bbox_regression"].reshape(-1, 4), torch.cat([anchors] * 2))
+    expected = {
+        "offsets": said["bbox_regression"],
+        "logits": said["cls_logits"],
+        "boxes": boxes.reshape(said["bbox_regression"].shape),
+        "scores": said["cls_logits"].softmax(-1)[..., 1:],
+    }
+    bridge = Bridge(keras_train.describe(ours[0]), torch_train.describe(ours[1]), twin.flatten)
+    for train, run, arrays in zip((keras_train, torch_train), ours, (bridge.to_keras(weights), weights), strict=True):
+        train.load_weights(run, arrays)
+        found = train.forward(run, {"x": x})
+        for name, array in expected.items():
+            assert np.linalg.norm(found[name] - array.numpy()) < LIMIT * np.linalg.norm(array), (train.__name__, name)
