@@ -101,7 +101,10 @@ def loops(engine):
     return out | {"harness_losses": found}
 
 
-EVERY = pytest.mark.parametrize("engine", list(ENGINES))
+COMPILED = ("keras-tensorflow", "keras-jax")
+EVERY = pytest.mark.parametrize(
+    "engine", [pytest.param(name, marks=[pytest.mark.long] if name in COMPILED else []) for name in ENGINES]
+)
 
 
 @EVERY
