@@ -1,6 +1,7 @@
 """What several commands do alike: choose twins, carry out a plan, answer."""
 
 import os
+import shlex
 import shutil
 import sys
 import time
@@ -70,8 +71,8 @@ def measure(
         raise typer.Exit(INTERRUPTED)
     print(f"record: {path}", file=sys.stderr)
     if not explain:
-        print(f"what the columns mean: {typed()} report {path} --explain", file=sys.stderr)
-    say_next(f"report {path} --html report.html")
+        print(f"what the columns mean: {typed()} report {shlex.quote(str(path))} --explain", file=sys.stderr)
+    say_next("report", path, "--html", "report.html")
     raise typer.Exit(record.exit_code())
 
 
@@ -113,15 +114,24 @@ def watched(record: Any) -> Iterator[None]:
 
 
 def typed() -> str:
-    """How this program was called, so that a line which is copied is found again: 'twin' or '.venv/bin/twin'."""
-    program = sys.argv[0]
-    return program if Path(program).name == "twin" and shutil.which("twin") != str(Path(program).resolve()) else "twin"
+    """How this program is called here, so that a line which is copied is found again: 'twin', or its path."""
+    program, found = Path(sys.argv[0]), shutil.which("twin")
+    if program.name == "twin" and not (found and Path(found).resolve() == program.resolve()):
+        return shlex.quote(str(program))
+    if program.name == "__main__.py" and not found:
+        return f"{shlex.quote(sys.executable)} -m compare.cli"
+    return "twin"
 
 
-def say_next(arguments: str) -> None:
-    """What to type now, on stderr, below what was printed: a command of this program."""
+def say_next(*arguments: object) -> None:
+    """What to type now, on stderr, below what was printed: the words of a command of this program."""
     sys.stdout.flush()
-    print(f"next: {typed()} {arguments}", file=sys.stderr)
+    print(f"next: {typed()} {shlex.join(map(str, arguments))}", file=sys.stderr)
+
+
+def say_again(*arguments: object) -> None:
+    """The command that was typed, with more words, as what to type now."""
+    say_next(*sys.argv[1:], *arguments)
 
 
 def answer(

@@ -125,11 +125,12 @@ class Calls:
 
     Args:
         calls: the layer's path, whether the layer is this very call, what it does (`twin.trace`), a function's name,
-            the shape of what comes out, the numbers of the values that go in, and of those that come out.
+            the shapes of what comes out in the framework's own order, the numbers of the values that go in, and of
+            those that come out.
         stopped: the error that ended the pass early; "" when it went through.
     """
 
-    calls: list[tuple[str, bool, str, str, list[int], list[int], list[int]]]
+    calls: list[tuple[str, bool, str, str, list[list[int]], list[int], list[int]]]
     stopped: str
 
 

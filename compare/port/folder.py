@@ -32,6 +32,14 @@ def file_name(twin: Twin, side: str) -> str:
     return f"{twin.name}_{side}.py"
 
 
+def go_on(twin: Twin, to: str = "torch") -> tuple[str, ...]:
+    """The words of the command that goes on with a twin: it begins its port, or checks the one that was begun."""
+    folder = default_folder(twin, to)
+    if not has_bodies(twin):
+        return ("path",)
+    return ("port", twin.name, *(("--check", str(folder)) if folder.exists() else ("--to", to)))
+
+
 def default_folder(twin: Twin, side: str) -> Path:
     return Path("port") / f"{twin.name}-{side}"
 

@@ -60,8 +60,8 @@ def checked(twin: Twin, side: str, path: Path, verdicts: list[Verdict]) -> str:
         parts.append(filled(f"Nothing that the check does calls {', '.join(unseen)}: compare with --solution."))
     right = sum(each.state == "right" for each in verdicts)
     if wrong:
-        parts.append(f"For help: twin port {twin.name} --hint {path.parent}")
-    elif empty:
+        return "\n\n".join(parts)
+    if empty:
         parts.append(filled(f"{empty[0].message}; {right} of {len(rows)} are right, and none is wrong."))
     else:
         parts.append(filled(f"All is right: {twin.name} in {FRAMEWORKS[side]} agrees with {FRAMEWORKS[other(side)]}."))
@@ -89,11 +89,11 @@ def to_json(twin: Twin, side: str, path: Path, verdicts: list[Verdict]) -> dict[
     return {"twin": twin.name, "to": side, "file": str(path), "methods": [vars(each) for each in verdicts]}
 
 
-def hinted(unit: str, level: int, lines: list[str], name: str) -> str:
+def hinted(unit: str, level: int, lines: list[str]) -> str:
     """One hint."""
     parts = [f"{unit}, hint {level} of {LEVELS}", *(filled(line, "  ") for line in lines)]
     if level == LEVELS:
-        parts.append(f"There are no more. The twin's own lines: twin port {name} --solution {unit}")
+        parts.append(filled("There are no more hints; --solution shows the twin's own lines."))
     return "\n".join(parts)
 
 
@@ -113,7 +113,7 @@ def steps(folder: Path) -> list[Step]:
     return found
 
 
-def path(course: list[Step], folder: Path) -> str:
+def path(course: list[Step]) -> str:
     """The course as a table, and the next step."""
     rows: list[tuple[str, ...]] = []
     for number, title in dict.fromkeys((step.chapter, step.title) for step in course):
@@ -122,22 +122,32 @@ def path(course: list[Step], folder: Path) -> str:
         rows += [("", step.twin, step.about, step.torch or "-", step.keras or "-") for step in own]
     listed = fitted(rows, ("", "twin", "what it is", "to PyTorch", "to Keras"), ("left",) * 5)
     done = sum("done" in (step.torch, step.keras) for step in course)
-    said, *command = _next(course, folder).split("\n")
-    return "\n".join([listed, "", filled(f"{done} of {len(course)} twins ported. {said}"), *command])
+    step = _next(course)
+    if step is None:
+        said = "That is the whole course."
+    elif step.torch or step.keras:
+        said = f"Next, go on with {step.twin}."
+    else:
+        said = f"Next, read {step.twin} in Keras and write it in PyTorch."
+    return "\n".join([listed, "", filled(f"{done} of {len(course)} twins ported. {said}")])
 
 
-def _next(course: list[Step], folder: Path) -> str:
-    """What was begun comes before what was not."""
-    left = [step for step in course if "done" not in (step.torch, step.keras)]
-    if not left:
-        return "That is the whole course."
-    step = next((each for each in left if each.torch or each.keras), left[0])
+def next_command(course: list[Step], folder: Path) -> tuple[str, ...]:
+    """The words of the command that goes on with the course; none at its end."""
+    step = _next(course)
+    if step is None:
+        return ()
     side = "keras" if step.keras and not step.torch else "torch"
-    place = folder / f"{step.twin}-{side}"
+    place = str(folder / f"{step.twin}-{side}")
     if step.torch or step.keras:
-        return f"Next, go on with {step.twin}:\ntwin port {step.twin} --check {place}"
-    out = "" if folder == Path("port") else f" --out {place}"
-    return f"Next, read {step.twin} in Keras and write it in PyTorch:\ntwin port {step.twin} --to torch{out}"
+        return ("port", step.twin, "--check", place)
+    return ("port", step.twin, "--to", "torch", *(() if folder == Path("port") else ("--out", place)))
+
+
+def _next(course: list[Step]) -> Step | None:
+    """What was begun comes before what was not; None at the end of the course."""
+    left = [step for step in course if "done" not in (step.torch, step.keras)]
+    return next((each for each in left if each.torch or each.keras), left[0] if left else None)
 
 
 def _state(folder: Path) -> str:

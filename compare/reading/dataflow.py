@@ -2,7 +2,8 @@
 
 The calls of a forward pass (`twin.trace`) become boxes in four steps. A layer takes what only follows it (batch
 normalization, an activation, a reshape) into its box. Blocks that repeat are drawn once. What is still too much for a
-picture is drawn one level less deep, and then the functions between two layers as one. Then each box gets a place: an
+picture is drawn one level less deep, and then the functions between two layers as one. An arrow says the shape of what
+flows along it. Then each box gets a place: an
 encoder and decoder gets the shape of a U, its boxes at the height of their resolution; any other model is laid out in
 ranks, after Sugiyama, by the library fast-sugiyama. The places are kept in flows.json, so that only those who measure
 need that library; dataflow_svg.py draws them.
@@ -18,7 +19,12 @@ BOXES = 26  # more would not be a picture
 FOLLOWERS = {"activation", "batch_norm", "dropout", "shape"}  # families of calls that join the box before them
 UNARY = {"getitem", "negative", "softmax", "mean", "max", "norm"}  # names of functions that do
 CASTS = {"to", "type_as"}  # names of functions that keep the shape
-WIDTH, LINE, GAP, ACROSS = 244, 16, 34, 26  # pixels: of a box, of a line in it, between boxes above and beside
+# Families of calls in which PyTorch's second axis is the channels', and of those that leave the order of axes.
+CHANNELS_FIRST = {"conv", "conv_transpose", "pool", "resize", "batch_norm", "group_norm"}
+SAME_AXES = {"activation", "dropout", "op"}
+WIDTH, LINE, GAP, ACROSS = 244, 16, 52, 26  # pixels: of a box, of a line in it, between boxes above and beside
+
+Shape = tuple[int | str, ...]  # in the order of the data's axes, the batch as "B"; empty where it is no array
 
 
 @dataclass(frozen=True)
@@ -30,7 +36,7 @@ class Call:
         own: whether the layer at `path` is this very call.
         family: what it does, in the words of `twin.trace`.
         name: of a function.
-        shape: what comes out, in the order of the data's axes, the batch as "B"; empty where it is no array.
+        shapes: of each value that comes out.
         inputs, outputs: numbers of the values that go in and come out.
     """
 
@@ -38,9 +44,14 @@ class Call:
     own: bool
     family: str
     name: str
-    shape: tuple[int | str, ...]
+    shapes: tuple[Shape, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+
+    @property
+    def shape(self) -> Shape:
+        """Of the first value that comes out."""
+        return self.shapes[0] if self.shapes else ()
 
     @property
     def module(self) -> str:
@@ -57,6 +68,7 @@ class Box:
         functions: what it does beside that layer, in order: names of functions and further layers.
         shape: what leaves it.
         sources: numbers of the boxes that it takes from; -1 is the model's first input, -2 its second.
+        carried: for each source, the shapes of what flows from it.
         ways: for each source, the places (x, y) in pixels that the arrow goes through, the ends apart.
         times: how often its block stands one after the other.
         left, top: its place in pixels.
@@ -64,8 +76,9 @@ class Box:
 
     path: str
     functions: list[str]
-    shape: tuple[int | str, ...]
+    shape: Shape
     sources: list[int]
+    carried: list[list[Shape]] = field(default_factory=list)
     times: int = 1
     left: float = 0
     top: float = 0
@@ -77,21 +90,72 @@ class Box:
         parts = ["*" if part.isdigit() else part for part in self.path.split(".")]
         return (tuple(parts), tuple(self.functions), self.shape)
 
+    def take(self, source: int, shapes: Iterable[Shape]) -> None:
+        """Let what has these shapes flow in from a box, beside what does already."""
+        if source not in self.sources:
+            self.sources.append(source)
+            self.carried.append([])
+        known = self.carried[self.sources.index(source)]
+        known += [shape for shape in dict.fromkeys(shapes) if shape and shape not in known]
 
-def boxes(calls: Sequence[Call], inputs: int = 1) -> list[Box]:
+    def with_sources(self, moved: Mapping[int, int]) -> "Box":
+        """The box, taking from those that the boxes it took from became."""
+        box = replace(self, sources=[], carried=[])
+        for source, shapes in zip(self.sources, self.carried, strict=True):
+            box.take(moved.get(source, source), shapes)
+        return box
+
+
+def boxes(calls: Sequence[Call], inputs: Sequence[Shape] = ((),)) -> list[Box]:
     """The calls as at most so many boxes as there is room for, if that can be had; without places.
 
     Args:
         calls: of a forward pass.
-        inputs: how many the model has; their values have the numbers from 0 on.
+        inputs: shapes of the model's inputs; their values have the numbers from 0 on.
     """
-    used = _reached(calls, inputs)
+    used = _reached(calls, len(inputs))
     deepest = max((depth(call.module) for call in used), default=0)
     for level in range(deepest, -1, -1):
-        found = _folded(_joined(used, level))
+        found = _folded(_joined(used, level, inputs))
         if len(found) <= BOXES:
             break
     return found if len(found) <= 2 * BOXES else _gathered(found)
+
+
+def channels_last(calls: Sequence[Call], inputs: Sequence[Shape]) -> list[Call]:
+    """PyTorch's calls with the shapes of what has channels as the data has it, channels last; other shapes as they are.
+
+    What a convolution, pooling or the like takes and gives has its channels second, and so has what elementwise
+    functions join with it. The queries of an attention, which have as many axes, are not among them.
+
+    Args:
+        calls: of a forward pass, with shapes in PyTorch's order.
+        inputs: shapes of the model's inputs.
+    """
+    axes = {number: len(shape) for number, shape in enumerate(inputs)}
+    for call in calls:
+        axes |= {number: len(shape) for number, shape in _shapes(call).items()}
+    joined = [
+        {number for number in (*call.inputs, *call.outputs) if axes.get(number) == len(call.shape)}
+        for call in calls
+        if len(call.shape) > 2 and call.family in CHANNELS_FIRST | SAME_AXES
+    ]
+    found = {
+        number
+        for call in calls
+        if call.family in CHANNELS_FIRST
+        for number in (*call.inputs, *call.outputs)
+        if axes.get(number, 0) > 2
+    }
+    size = 0
+    while len(found) > size:
+        size = len(found)
+        found |= {number for values in joined if values & found for number in values}
+
+    def moved(number: int, shape: Shape) -> Shape:
+        return (shape[0], *shape[2:], shape[1]) if number in found else shape
+
+    return [replace(call, shapes=tuple(moved(*each) for each in _shapes(call).items())) for call in calls]
 
 
 def depth(path: str) -> int:
@@ -104,18 +168,23 @@ def _reached(calls: Sequence[Call], inputs: int) -> list[Call]:
 
     A cast to another tensor's type takes nothing of that one's values, which shows in the shape.
     """
-    reached: dict[int, tuple[int | str, ...]] = dict.fromkeys(range(inputs), ())
+    reached: dict[int, Shape] = dict.fromkeys(range(inputs), ())
     used = []
     for call in calls:
         taken = tuple(number for number in call.inputs if number in reached)
         foreign = call.name in CASTS and taken and reached[taken[0]] not in ((), call.shape)
         if taken and not foreign:
-            reached |= dict.fromkeys(call.outputs, call.shape)
+            reached |= dict.fromkeys(call.outputs, ()) | _shapes(call)
             used.append(replace(call, inputs=taken))
     return used
 
 
-def _joined(calls: Sequence[Call], level: int) -> list[Box]:
+def _shapes(call: Call) -> dict[int, Shape]:
+    """Value that comes out -> its shape."""
+    return dict(zip(call.outputs, call.shapes, strict=True))
+
+
+def _joined(calls: Sequence[Call], level: int, inputs: Sequence[Shape]) -> list[Box]:
     """Boxes of calls: those within one layer at that depth, and those that only follow the box before them."""
     consumers: dict[int, int] = {}
     for call in calls:
@@ -125,29 +194,42 @@ def _joined(calls: Sequence[Call], level: int) -> list[Box]:
     made = {number for call in calls for number in call.outputs}
     given = sorted({number for call in calls for number in call.inputs} - made)
     maker = {number: -1 - number for number in given}  # value -> box
+    shapes = dict(enumerate(inputs))  # value -> its shape
     last = ""
     for call in calls:
-        sources = list(dict.fromkeys(maker[number] for number in call.inputs))
+        sources = [maker[number] for number in call.inputs]
         within = _cut(call.module, level)
         small = call.family in FOLLOWERS or (call.family == "op" and call.name in UNARY)
         follows = small and len(call.inputs) == 1 and consumers[call.inputs[0]] == 1 and sources[0] >= 0
         if within and within == last:
             place = len(found) - 1
-            found[place].sources += [number for number in sources if number not in (*found[place].sources, place)]
             found[place].shape = call.shape or found[place].shape
         elif follows and not within:
             place = sources[0]
             if call.family != "shape":
-                found[place].functions.append(call.path.rpartition(".")[2] if call.own else call.name or call.family)
+                found[place].functions.append(_name(call))
             found[place].shape = call.shape or found[place].shape
         else:
             path = within or (call.path if call.own else "")
-            functions = [] if path else [call.name or call.family]
-            found.append(Box(path, functions, call.shape, sources))
+            functions = [] if path else [_name(call)]
+            found.append(Box(path, functions, call.shape, []))
             place = len(found) - 1
+        for number, source in zip(call.inputs, sources, strict=True):
+            if source != place:
+                found[place].take(source, [shapes.get(number, ())])
         last = within
         maker |= dict.fromkeys(call.outputs, place)
+        shapes |= _shapes(call)
     return found
+
+
+def _name(call: Call) -> str:
+    """What a box says of a call: the attribute that the layer is, with its index; or the function's name."""
+    if not (call.own and call.path):
+        return call.name.strip("_") or call.family
+    parts = call.path.split(".")
+    attribute = max((place for place, part in enumerate(parts) if not part.isdigit()), default=0)
+    return ".".join(parts[attribute:])
 
 
 def _cut(path: str, level: int) -> str:
@@ -172,10 +254,7 @@ def _folded(found: list[Box]) -> list[Box]:
                 box.times *= times
             moved = {old: place + (old - place) % length for old in gone}
             moved |= {old: old - len(gone) for old in range(gone.stop, len(found))}
-            kept = [box for number, box in enumerate(found) if number not in gone]
-            for box in kept:
-                box.sources = list(dict.fromkeys(moved.get(number, number) for number in box.sources))
-            found = kept
+            found = [box.with_sources(moved) for number, box in enumerate(found) if number not in gone]
         place += max(length, 1)
     return found
 
@@ -186,12 +265,14 @@ def _gathered(found: Sequence[Box]) -> list[Box]:
     moved: dict[int, int] = {number: number for box in found for number in box.sources if number < 0}
     counts: dict[int, int] = {}  # box of functions -> how many
     for number, box in enumerate(found):
-        sources = [moved[source] for source in box.sources]
+        box = box.with_sources(moved)
         if box.path or not out or out[-1].path:
-            out.append(replace(box, sources=list(dict.fromkeys(sources))))
+            out.append(box)
         else:
-            joined = dict.fromkeys([*out[-1].sources, *(source for source in sources if source != len(out) - 1)])
-            out[-1] = replace(out[-1], shape=box.shape or out[-1].shape, sources=list(joined))
+            out[-1].shape = box.shape or out[-1].shape
+            for source, shapes in zip(box.sources, box.carried, strict=True):
+                if source != len(out) - 1:
+                    out[-1].take(source, shapes)
         moved[number] = len(out) - 1
         counts[len(out) - 1] = counts.get(len(out) - 1, 0) + len(box.functions) * box.times
     for number, count in counts.items():
@@ -229,13 +310,16 @@ def side(box: Box) -> int:
 
 
 def _as_u(found: Sequence[Box]) -> list[Box]:
-    """An encoder's boxes go down on the left, the decoder's up on the right; nothing where the model is none."""
+    """An encoder's boxes go down on the left, the decoder's up on the right; nothing where no skips join them."""
     sides = [side(box) for box in found]
     least = min(sides, default=0)
     first, last = sides.index(least), len(sides) - 1 - sides[::-1].index(least)
     if not found or min(max(sides[:first], default=0), sides[-1]) < max(2 * least, 2) or sides[0] < 2 * least:
         return []
     columns = [0 if number < first else 2 if number > last else 1 for number in range(len(found))]
+    arrows = [(source, number) for number, box in enumerate(found) for source in box.sources if source >= 0]
+    if not any(columns[source] == 0 and columns[number] == 2 for source, number in arrows):
+        return []  # without a skip from the way down to the way up
     out, top = list(found), 0.0
     for level in sorted({*sides}, reverse=True):
         mine = [number for number in range(len(found)) if sides[number] == level or first <= number <= last]
@@ -315,21 +399,35 @@ def height(box: Box) -> float:
 
 
 def lines(box: Box, types: Mapping[str, str]) -> list[tuple[str, str]]:
-    """What stands in a box, and how: its layer with its types, its functions, and the shape of what leaves it."""
-    functions = ", ".join(dict.fromkeys(name.rpartition(".")[2] for name in box.functions))
-    shape = f"({', '.join(map(str, box.shape))})"
+    """What stands in a box, and how: its layer with its types, and its functions."""
+    functions = ", ".join(dict.fromkeys(box.functions))
     if not box.path:
-        return [(functions, "path start"), (shape, "shape start")]
+        return [(functions, "path start")]
     more = [(f"+ {functions}", "start")] if functions else []
-    return [(box.path, "path start"), (types.get(box.path, ""), "start"), *more, (shape, "shape start")]
+    return [(box.path, "path start"), (types.get(box.path, ""), "start"), *more]
+
+
+def short(shape: Shape) -> str:
+    """A shape as an arrow has it: 28×28×6, without the batch; (B) where an example is one number."""
+    sizes = shape[1:] if shape[:1] == ("B",) else shape
+    return "×".join(map(str, sizes)) if sizes else "(B)" if shape else ""
 
 
 def kept(found: Iterable[Box]) -> list[dict[str, Any]]:
     """The boxes as flows.json has them."""
-    names = ("path", "functions", "shape", "sources", "times", "left", "top", "ways")
+    names = ("path", "functions", "shape", "sources", "carried", "times", "left", "top", "ways")
     return [{name: getattr(box, name) for name in names} for box in found]
 
 
 def read(boxes: Iterable[Mapping[str, Any]]) -> list[Box]:
     """The inverse of `kept`."""
-    return [Box(**{**fields, "shape": tuple(fields["shape"])}) for fields in boxes]
+    return [
+        Box(
+            **{
+                **fields,
+                "shape": tuple(fields["shape"]),
+                "carried": [[tuple(shape) for shape in shapes] for shapes in fields["carried"]],
+            }
+        )
+        for fields in boxes
+    ]

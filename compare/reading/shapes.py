@@ -193,10 +193,13 @@ def _flow(session: Any, twin: Twin) -> list[dict[str, Any]]:
         raise TwinError(f"the forward pass of {twin.name} was not seen to its end: {answer.stopped}")
     rows = len(next(iter(batch.values())))
     calls = [
-        dataflow.Call(path, own, family, name, tuple(_batch(shape, rows)), tuple(inputs), tuple(outputs))
-        for path, own, family, name, shape, inputs, outputs in answer.calls
+        dataflow.Call(
+            path, own, family, name, tuple(tuple(_batch(s, rows)) for s in shapes), tuple(inputs), tuple(outputs)
+        )
+        for path, own, family, name, shapes, inputs, outputs in answer.calls
     ]
-    return dataflow.kept(dataflow.placed(dataflow.boxes(calls, len(twin.inputs))))
+    given = [tuple(_batch(batch[name].shape, rows)) for name in twin.inputs]
+    return dataflow.kept(dataflow.placed(dataflow.boxes(dataflow.channels_last(calls, given), given)))
 
 
 def _first_batch(twin: Twin) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -221,7 +224,7 @@ def _owner(path: str, sizes: Mapping[str, Any]) -> str:
     return sizes[""][0]
 
 
-def _batch(shape: list[int], rows: int) -> list[int | str]:
+def _batch(shape: Iterable[int], rows: int) -> list[int | str]:
     return ["B" if axis == 0 and size == rows else size for axis, size in enumerate(shape)]
 
 

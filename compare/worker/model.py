@@ -8,7 +8,7 @@ import numpy as np
 from compare.worker import weight_files
 from compare.worker.context import Context
 from twin import arrays, catalogue, seam
-from twin.spec import Layout, Optimizer, data_shape, torch_shape
+from twin.spec import Layout, Optimizer, torch_shape
 
 
 @dataclass
@@ -84,24 +84,24 @@ class Model:
         return {"sizes": sizes, "ran": ran, "outputs": outputs}
 
     def calls(self, batch: str) -> dict[str, Any]:
-        """Every call of a forward pass: the layer, what it does, the shape of what comes out, values in and out."""
+        """Every call of a forward pass: the layer, what it does, the shapes of what comes out, values in and out.
+
+        The shapes are in the framework's own order of axes.
+        """
         train, run = self.context.train, self.context.run
-        twin, native = run.twin, self.context.side == "torch"
+        twin = run.twin
         given = {name: array for name, array in arrays.read(batch).items() if name in twin.inputs}
         laid_out = train.to_arrays(replace(twin, outputs={}), train.to_tensors(run, given))
         inputs = [laid_out[name] for name in twin.inputs]
         tracing: seam.Tracing = self.context.side_module("tracing")
         trace = tracing.Subject(run.model, inputs).trace(inputs)
 
-        def shape(outputs: tuple[int, ...]) -> list[int]:
-            array = trace.values.get(outputs[0]) if outputs else None
-            if array is None:
-                return []
-            return list(data_shape(array.shape, twin.inner_layout(array.ndim)) if native else array.shape)
+        def shapes(outputs: tuple[int, ...]) -> list[list[int]]:
+            return [list(trace.values[number].shape) if number in trace.values else [] for number in outputs]
 
         return {
             "calls": [
-                [e.path, e.own, e.family, str(e.settings.get("name", "")), shape(e.outputs), e.inputs, e.outputs]
+                [e.path, e.own, e.family, str(e.settings.get("name", "")), shapes(e.outputs), e.inputs, e.outputs]
                 for e in trace.events
             ],
             "stopped": trace.stopped,

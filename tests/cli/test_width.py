@@ -74,7 +74,7 @@ def test_what_a_check_of_a_port_says_fits(columns, monkeypatch):
         Verdict("LeNet.forward", "differs", "the outputs are far off, as a long message says " * 4),
     ]
     text = checked(find("lenet"), "torch", Path("port/lenet-torch/lenet.py"), verdicts)
-    text += "\n" + hinted("LeNet.forward", 1, ["a hint of many words " * 9], "lenet")
+    text += "\n" + hinted("LeNet.forward", 1, ["a hint of many words " * 9])
     assert widest(text)[0] <= columns, widest(text)
 
 

@@ -54,10 +54,10 @@ def test_a_port_from_its_folder_to_the_course_done(tmp_path, monkeypatch, capsys
     answer = twin("port", "mlp", "--check", "--json", "-", cwd=tmp_path)
     assert answer.returncode == 0, answer.stdout + answer.stderr
     assert {each["state"] for each in json.loads(answer.stdout)["methods"]} == {"right"}
-    course = main(["path"], capsys)[1]
+    _, course, following = main(["path"], capsys)
     assert re.search(r"mlp +Multi-layer perceptron +done +-", course)
     assert f"1 of {len(TWINS) - 1} twins ported" in course
-    assert "twin port tensors --to torch" in course
+    assert following == "next: twin port tensors --to torch\n"
     assert max(map(len, course.splitlines())) <= 80
 
 

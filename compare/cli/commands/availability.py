@@ -37,4 +37,4 @@ def availability(
     ]
     text = fitted(rows, heads, ["left"] * 2 + ["right"] * len(found))
     answer(content, text, as_json, wheel or [], md, lambda: reading.markdown(found, datetime.date.today()))
-    say_next("export lenet --to onnx")
+    say_next("list")

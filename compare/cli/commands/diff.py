@@ -1,6 +1,5 @@
 """`twin diff`."""
 
-import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -42,5 +41,5 @@ def diff(
         raise TwinError(
             f"{old} and {new} have no measured figure in common, so nothing was compared; see `twin report`"
         )
-    say_next(f"report {shlex.join(map(str, paths))} --html report.html")
+    say_next("report", *paths, "--html", "report.html")
     raise typer.Exit(found.exit_code())

@@ -51,6 +51,9 @@ def differences(
     pages = [reporting.page(row, found.get(row.name)) for row in rows] if names else []
     told = "\n\n\n".join(pages) or (reporting.table(found) if found else reporting.recorded_table(rows))
     answer(reporting.to_json(rows, found), told, as_json, md=md, markdown=lambda: reporting.markdown(found, versions))
-    if not found:
-        say_next(f"differences {rows[0].name}{' --run' if names else ''}")
+    if names and not found:
+        say_next("differences", rows[0].name, "--run")
+    else:
+        every = list(ROWS)
+        say_next("differences", every[(every.index(rows[-1].name) + 1) % len(every)])
     raise typer.Exit(measuring.exit_code(found) if found else AGREE)

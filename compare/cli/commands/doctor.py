@@ -23,6 +23,6 @@ def doctor(python: options.Pythons = None, device: options.Device = "cpu", as_js
     with working("starting every engine, one after the other") as tell:
         found = examining.examine(engines.parse_pythons(python or []), device, on_engine=tell)
     answer(found, examining.table(found), as_json)
-    say_next("compare lenet --quick")
     if not any(engine["works"] for engine in found["engines"].values()):
         raise typer.Exit(INCOMPLETE)
+    say_next("compare", "lenet", "--quick")

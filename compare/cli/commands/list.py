@@ -16,4 +16,4 @@ def list_(as_json: options.Json = None) -> None:
     from compare.reading import listing
 
     answer(listing.catalogue_rows(), listing.catalogue_table(), as_json)
-    say_next("show lenet")
+    say_next("show", "lenet")

@@ -27,12 +27,13 @@ def notebook(
     repository: Repository = "",
 ) -> None:
     """Write a notebook of a twin: the idea, both files, the same weights, outputs, gradients, and a short training."""
+    from compare.port import folder
     from compare.reading import notebook as making
     from twin.catalogue import find
     from twin.files import write_text
 
-    file = out / f"{name}.ipynb"
-    write_text(file, making.text(find(name), repository), "--out")
+    twin, file = find(name), out / f"{name}.ipynb"
+    write_text(file, making.text(twin, repository), "--out")
     print(file)
     print("open it with Jupyter, VS Code or Colab", file=sys.stderr)
-    say_next(f"port {name} --to torch")
+    say_next(*folder.go_on(twin))

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from compare.cli import options
-from compare.cli.carry_out import answer
+from compare.cli.carry_out import answer, say_next
 from compare.cli.commands import LEARN
 
 GROUP = LEARN
@@ -24,4 +24,5 @@ def path(
     from compare.port import text as port_report
 
     steps = port_report.steps(folder)
-    answer([vars(step) for step in steps], port_report.path(steps, folder), as_json)
+    answer([vars(step) for step in steps], port_report.path(steps), as_json)
+    say_next(*(port_report.next_command(steps, folder) or ("list",)))

@@ -38,4 +38,4 @@ def pictures(
         files = drawing.write(twins, chosen, Settings(device, 1, jobs or os.cpu_count() or 1, timeout), out)
     print(*files, sep="\n")
     print(f"{len(files)} pictures in {out}")
-    say_next(f"show {twins[0].name}")
+    say_next("show", twins[0].name)

@@ -58,11 +58,14 @@ def port(
         raise typer.Exit(_check(twin, where, to, timeout, as_json))
     if hint:
         path, side = porting.locate(twin, where, to)
-        print(port_report.hinted(*hints.give_hint(twin, path, side), twin.name))
-        say_next(f"port {twin.name} --check {path.parent}")
+        unit, level, lines = hints.give_hint(twin, path, side)
+        print(port_report.hinted(unit, level, lines))
+        more = ("--solution", unit) if level == hints.LEVELS else ("--check",)
+        say_next("port", twin.name, *more, path.parent)
     elif solution is not None:
         side = to or porting.locate(twin, where, None)[1]
         print(code(hints.solution(twin, side, solution), ""))
+        say_next(*(("port", twin.name, "--check", where) if where else porting.go_on(twin, side)))
     else:
         if to is None:
             raise TwinError(
@@ -73,7 +76,7 @@ def port(
         folder = out or porting.default_folder(twin, to)
         print(*porting.write(twin, to, folder, force), sep="\n")
         say(f"Read {folder}/START.md, write, then check what you wrote.")
-        say_next(f"port {name} --check {folder}")
+        say_next("port", name, "--check", folder)
 
 
 def _check(twin: Twin, where: Path | None, to: str | None, timeout: float, as_json: str | None) -> int:
@@ -91,6 +94,10 @@ def _check(twin: Twin, where: Path | None, to: str | None, timeout: float, as_js
         as_json,
         [path, path.parent / "progress.json"],
     )
-    if (state := port_check.exit_code(verdicts)) == AGREE and (after := port_report.following(twin)):
-        say_next(f"port {after.name} --to {side}")
+    if (state := port_check.exit_code(verdicts)) != AGREE:
+        say_next("port", twin.name, "--hint", path.parent)
+    elif after := port_report.following(twin):
+        say_next(*porting.go_on(after, side))
+    else:
+        say_next("path")
     return state

@@ -24,17 +24,16 @@ def report(
     explain: options.Explain = False,
 ) -> None:
     """Show what records hold, as tables, Markdown, CSV or one page with pictures. Nothing is measured."""
-    import shlex
     import sys
 
-    from compare.report import figures, markdown, tables
+    from compare.report import diff, figures, markdown, tables
     from compare.report import page as page_report
     from twin.files import write_text
 
     sources = figures.read(records)
     if md is csv is html is None:
         print(tables.of_sources(sources, explain))
-        say_next(f"report {shlex.join(map(str, records))} --html report.html")
+        say_next("report", *records, "--html", "report.html")
     makers = {
         "--md": (md, markdown.of_sources),
         "--csv": (csv, lambda sources: figures.to_csv(figures.figures(sources))),
@@ -46,3 +45,6 @@ def report(
         elif target is not None:
             write_text(Path(target), make(sources), option, records)
             print(f"{option.removeprefix('--')}: {target}", file=sys.stderr)
+    if html is not None and html != "-":
+        both = len(sources) == 2 and diff.compare(*(source.record for source in sources)).figures
+        say_next(*(("diff", *records) if both else ("site", "pages", "--record", records[-1])))

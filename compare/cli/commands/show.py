@@ -31,12 +31,14 @@ def show(
     measure: Annotated[bool, typer.Option("--measure", help="Measure the shapes anew; without a name, all.")] = False,
 ) -> None:
     """Show the two files of a twin side by side, Keras left, with the measured shapes and parameters of its layers."""
+    from compare.port import folder
     from compare.reading import shapes
     from compare.reading import show as showing
 
     if measure:
         with working("building the models and measuring their shapes"):
             shapes.measure([find(name)] if name else TWINS.values())
+        say_next("show", name or "lenet")
         return
     if not name:
         raise TwinError("which twin? give its name, such as lenet; see `twin list`")
@@ -52,4 +54,4 @@ def show(
         pydoc.pager(page)
     else:
         print(page, end="", file=unfiltered(sys.stdout))
-    say_next(f"port {name} --to torch")
+    say_next(*folder.go_on(twin))

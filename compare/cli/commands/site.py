@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from compare.cli.carry_out import say_next
 from compare.cli.commands import LEARN
 from compare.cli.commands.notebook import Repository
 from compare.cli.progress import working
@@ -46,3 +47,4 @@ def site(
             out, record or [], drawing=(draw, runtime) if draw and runtime else None, repository=repository
         )
     print(f"{len(files)} files; open {out / 'index.html'}")
+    say_next("path")

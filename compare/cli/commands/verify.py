@@ -12,7 +12,7 @@ import typer
 
 from compare.cli import options
 from compare.cli.arguments import json_object, keras_engine, pairs, shape
-from compare.cli.carry_out import answer
+from compare.cli.carry_out import answer, say_again, say_next
 from compare.cli.commands import PORT
 from compare.cli.progress import working
 from twin import untrusted
@@ -93,6 +93,7 @@ def verify(
     from compare.verify import page
     from compare.verify import run as examination
     from compare.verify import text as words
+    from twin.differences import ROWS as DIFFERENCES
 
     if not shapes and not data:
         raise TwinError("which inputs? give --input SHAPE, such as --input 32,32,3, or --data FILE.npz")
@@ -127,6 +128,15 @@ def verify(
         page.write(html, request, verdict)
     if failure is not None:
         raise failure
+    first = verdict.findings[0].cause if verdict.findings else None
+    if first in DIFFERENCES:
+        say_next("differences", first)
+    elif verdict.verdict == "agree" and not initial:
+        say_again("--initial")
+    elif not html:
+        say_again("--html", "verify.html")
+    else:
+        say_next("differences")
     raise typer.Exit(AGREE if verdict.verdict == "agree" else DIFFER)
 
 

@@ -8,7 +8,7 @@ import typer
 
 from compare.cli import options
 from compare.cli.arguments import json_object, keras_engine, pairs, shape
-from compare.cli.carry_out import answer
+from compare.cli.carry_out import answer, say_next
 from compare.cli.commands import PORT
 from compare.cli.progress import working
 from twin.catalogue import find
@@ -78,7 +78,28 @@ def weights(
     read = [source, target, *(Path(each.rpartition(":")[0]) for each in (keras, torch) if each)]
     agrees = isinstance(found, crossing.Crossing) and found.agrees
     answer(found.to_json(), found.text() if isinstance(found, crossing.Crossing) else text.text(found), as_json, read)
+    if name is not None:
+        say_next(*(("show", name) if agrees else ("check", name, "--size", size)))
+    elif agrees:
+        say_next(*_verifying(keras, torch, shapes, kinds, kwargs, mapping), "--weights", target)
+    else:
+        say_next(*_verifying(keras, torch, shapes, kinds, kwargs, mapping))
     raise typer.Exit(AGREE if agrees else DIFFER)
+
+
+def _verifying(
+    keras: str | None,
+    torch: str | None,
+    shapes: list[str] | None,
+    kinds: list[str] | None,
+    kwargs: str,
+    mapping: list[str] | None,
+) -> list[str]:
+    """The words of `twin verify` of the same pair."""
+    words = ["verify", keras or "", torch or ""]
+    for option, values in (("--input", shapes), ("--input-dtype", kinds), ("--map", mapping)):
+        words += [word for value in values or [] for word in (option, value)]
+    return [*words, *(("--kwargs", kwargs) if kwargs != "{}" else ())]
 
 
 def _request(
