@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable
 
 AGREE, DIFFER, USAGE, INCOMPLETE, INTERNAL, INTERRUPTED = 0, 1, 2, 3, 70, 130
+MOST_NAMED = 20
 SHORTAGES = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN)
 
 
@@ -27,7 +28,8 @@ def unknown(what: str, name: str, known: Iterable[str]) -> TwinError:
     known = list(known)
     inside = [each for each in known if len(name) > 2 and name.lower() in each.lower()]
     near = [*dict.fromkeys(inside + difflib.get_close_matches(name, known, n=3, cutoff=0.5))][:3]
-    hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(known)}"
+    more = f" and {len(known) - MOST_NAMED} more" if len(known) > MOST_NAMED else ""
+    hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(known[:MOST_NAMED])}{more}"
     return TwinError(f"unknown {what} {name!r}; {hint}")
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from compare.bench import gpu
-from compare.engines.engine import Engine
+from compare.engines.engine import Engine, everything
 from compare.engines.pool import Pool, Progress, Settings
 from compare.engines.process import WorkerFailed, one_measurement
 from compare.engines.session import BuiltTwin
@@ -29,7 +29,7 @@ from twin.batches import data_options, drawn, published_inputs
 from twin.bridge import Arrays
 from twin.catalogue import find
 from twin.crossing import Crossing
-from twin.errors import TwinError
+from twin.errors import TwinError, unknown
 from twin.spec import Twin
 
 TIMED_LOOPS = 8
@@ -76,6 +76,8 @@ def plan(
     """
     engines = list(engines)
     if against not in [engine.name for engine in engines]:
+        if against not in everything():
+            raise unknown("engine", against, everything())
         names = ", ".join(engine.name for engine in engines)
         raise TwinError(
             f"--reference {against}: not one of the engines that are timed, {names}; add --engine {against}"

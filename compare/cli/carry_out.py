@@ -48,16 +48,16 @@ def measure(
     from compare.record.record import Record, RunRecord
     from compare.record.schema import to_plain
     from compare.report import tables as report
+    from twin.files import refuse_clashes
 
-    if all(each.status in ("skipped", "not_offered") for each in measurements):
-        reasons = list(dict.fromkeys(each.reason for each in measurements))
-        more = f"; so with {len(reasons) - 3} more" if len(reasons) > 3 else ""
-        raise TwinError(f"there is nothing to {command}: {'; '.join(reasons[:3])}{more}")
+    _refuse_what_cannot_be_run(command, measurements, resume)
     path = resume or out / f"{command}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.json"
     record = RunRecord(command, measurements, None, options)
     with writing(path, "--resume" if resume else "--out") as lock:
         if lock is not None:
             guard.remove(lock)
+        if as_json:
+            refuse_clashes({"--json": as_json}, [path])  # now that the record's folder is there
         if resume:
             kept = record.resume_from(resume)
             say(f"{kept} of {len(measurements)} measurements taken over from {resume}")
@@ -69,11 +69,22 @@ def measure(
     if interrupted:
         say(f"twin: interrupted; {done} of {len(measurements)} measurements are in {path}; go on with --resume {path}")
         raise typer.Exit(INTERRUPTED)
+    if record.unwritten:
+        raise typer.Exit(record.exit_code())
     print(f"record: {path}", file=sys.stderr)
     if not explain:
         print(f"what the columns mean: {typed()} report {shlex.quote(str(path))} --explain", file=sys.stderr)
     say_next("report", path, "--html", "report.html")
     raise typer.Exit(record.exit_code())
+
+
+def _refuse_what_cannot_be_run(command: str, measurements: list[Any], resume: Path | None) -> None:
+    if all(each.status in ("skipped", "not_offered") for each in measurements):
+        reasons = list(dict.fromkeys(each.reason for each in measurements))
+        more = f"; so with {len(reasons) - 3} more" if len(reasons) > 3 else ""
+        raise TwinError(f"there is nothing to {command}: {'; '.join(reasons[:3])}{more}")
+    if resume and resume.exists() and not resume.is_file() and not resume.is_dir():
+        raise TwinError(f"--resume {resume}: expected a record's file, which is written again while the run goes on")
 
 
 def _run(record: Any, run: Any, on: str | None) -> bool:

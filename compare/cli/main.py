@@ -5,14 +5,17 @@ different from a later one.
 """
 
 import os
+import re
 import signal
 import sys
 import time
+import warnings
 from types import FrameType
 from typing import Any
 
 ENDING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name)]
 LEAST_MEMORY = 384 * 2**20  # bytes of addresses
+NUMBERS = ("SOURCE_DATE_EPOCH", "NUMPY_MADVISE_HUGEPAGE")  # variables that NumPy takes for numbers, and ends if not
 GONE = "the working folder is gone; change to one that exists"
 ONCE = 5.0  # seconds in which further signals change nothing: what the first began is being put in order
 
@@ -54,20 +57,24 @@ def main() -> None:
     signals, code = SIGNALS, 0
     try:
         signals.handle()
+        _ignore_what_libraries_trip_over()
         from compare.cli import streams
 
         streams.install()
         code = run()
     except BaseException as error:
-        if not signals.number and not isinstance(error, KeyboardInterrupt):
-            raise
         code = 128 + signal.SIGINT  # an import that was interrupted may have raised anything
+        if not signals.number and not isinstance(error, KeyboardInterrupt):
+            code = 70
+            print(f"twin: cannot start: {_told(error)}; {_kept(error)}", file=sys.stderr)
     signals.ignore()
     for module, last in (("compare.engines.guard", "end"), ("compare.cli.streams", "complain")):
         if do := getattr(sys.modules.get(module), last, None):  # an import may have been interrupted
             code = do() or code
     if signals.number:
         os._exit(128 + signals.number)  # a thread that still computes is not waited for
+    if sys.flags.inspect:  # Python would ask for more to run
+        os._exit(code)
     sys.exit(code)
 
 
@@ -92,6 +99,8 @@ def run() -> int:
     try:
         from compare.cli.app import app
 
+        if (asked := os.environ.get("_TWIN_COMPLETE")) and not re.fullmatch(r"(complete|source)_\w+", asked):
+            raise TwinError(f"_TWIN_COMPLETE={asked}: expected what a shell sets, such as complete_bash; unset it")
         if SIGNALS.number:  # Python drops what is raised in a callback of an import
             raise KeyboardInterrupt
         return app(prog_name="twin", standalone_mode=False) or 0
@@ -116,9 +125,21 @@ def run() -> int:
         if cause := shortage(error):
             say(f"twin: {cause}; what was measured until then is kept")
             return INCOMPLETE
-        words = " ".join(str(error).split())[:200]
-        say(f"twin: a fault of its own, {type(error).__name__}: {words}; {_kept(error)}")
+        say(f"twin: a fault of its own, {_told(error)}; {_kept(error)}")
         return INTERNAL
+
+
+def _ignore_what_libraries_trip_over() -> None:
+    """Warnings of libraries are not for who types a command; an environment variable may be anybody's."""
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    for name in NUMBERS:
+        if not os.environ.get(name, "0").isdecimal():
+            del os.environ[name]
+
+
+def _told(error: BaseException) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
 
 
 def _folder_is_gone() -> bool:
@@ -155,7 +176,7 @@ def _value_refused(error: Exception) -> str:
     return f"{parameter.opts[0]} {told[0].get('input')}: expected {what}{expected}"
 
 
-def _kept(error: Exception) -> str:
+def _kept(error: BaseException) -> str:
     """Write the traceback to a file, and say where that is; where no file can be written, the last place in it."""
     import tempfile
     import traceback

@@ -45,8 +45,7 @@ class Guard:
         self.home = Path(tempfile.mkdtemp(prefix="twin-"))
         try:
             self.groups = self.home / "groups"
-            self.groups.mkdir()
-            (self.home / "locks").mkdir()
+            self._fill()
             self.shell = subprocess.Popen(
                 ["/bin/sh", "-c", SCRIPT, self.home],
                 stdin=subprocess.PIPE,
@@ -61,6 +60,16 @@ class Guard:
                     folder.rmdir()  # shutil.rmtree would need a file handle, of which there may be none
             self.home.rmdir()
             raise
+
+    def restore(self) -> None:
+        """Make the folder again where somebody has cleaned up among the temporary files."""
+        if not self.groups.is_dir():
+            self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._fill()
+
+    def _fill(self) -> None:
+        for each in (self.groups, self.home / "locks"):
+            each.mkdir(exist_ok=True)
 
     def end(self) -> None:
         """End and remove everything."""
@@ -84,7 +93,9 @@ def folder() -> Path:
     Raises:
         OSError: when it cannot be made.
     """
-    return Path(tempfile.mkdtemp(prefix="worker-", dir=_of_this_process().home))
+    guard = _of_this_process()
+    guard.restore()
+    return Path(tempfile.mkdtemp(prefix="worker-", dir=guard.home))
 
 
 def groups() -> Path:

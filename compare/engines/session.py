@@ -7,6 +7,7 @@ exception of whoever asked.
 
 # Long: every request to a worker is made here, and nowhere else.
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -203,6 +204,9 @@ class Session:
         return str(path)
 
     def _path(self, name: str) -> Path:
+        if not self.closed:
+            with contextlib.suppress(OSError):  # somebody may have cleaned up among the temporary files
+                self.worker.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return self.worker.folder / f"arrays-{name}"
 
 

@@ -106,10 +106,10 @@ def build(
         files |= {f"{place}{name}": text for name, text in pages.items()}
     files |= {f"{twin.name}.ipynb": notebook.text(twin, repository) for twin in twins}
     for name, text in files.items():
-        write_text(out / name, text, "OUT", records)
+        write_text(out / name, text, "FOLDER", records)
     pictures = {f"pictures/{each.file}": each.file for name, each in drawn.every().items() if name in shown}
     for name, file in pictures.items():
-        copy_file(drawn.FOLDER / file, out / name, "OUT")
+        copy_file(drawn.FOLDER / file, out / name, "FOLDER")
     return [out / name for name in (*files, *pictures)]
 
 

@@ -1,6 +1,7 @@
 """However a command ends, it leaves no traceback, no process, no temporary file, and a record that can be read."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 from compare.cli import main
 from compare.record.record import read_record
 from tests.helpers.attack import CHECK, FAKE, fake, left_of, mostly_long, running, surroundings, wait_until
+from tests.helpers.command import environment
 
 pytestmark = pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="the tests look at processes through /proc")
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129, signal.SIGQUIT: 131}
@@ -51,6 +53,32 @@ def test_a_signal_in_the_first_half_second(number, after, tmp_path):
     assert process.returncode == CODES[number], said
     assert b"Traceback" not in said
     assert left_of(tmp_path) == []
+
+
+def test_what_keeps_the_command_from_starting_is_one_line(tmp_path):
+    (tmp_path / "numpy").mkdir()
+    (tmp_path / "numpy" / "__init__.py").write_text("raise ImportError('libc is too old')\n")
+    code = "from compare.cli import main; main.main()"
+    answer = subprocess.run(
+        [sys.executable, "-c", code, "list"],
+        env=surroundings(tmp_path) | {"PYTHONPATH": f"{tmp_path}:{environment()['PYTHONPATH']}"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert answer.returncode == 70
+    assert answer.stderr.startswith("twin: cannot start: ImportError: libc is too old; please report it with ")
+    assert len(answer.stderr.splitlines()) == 1
+
+
+def test_a_temporary_folder_that_somebody_empties_costs_no_other_measurement(tmp_path):
+    with running(tmp_path, *CHECK, "--timeout", "3", env={"TWIN_FAULT": "spin"}) as process:
+        wait_until(lambda: list((tmp_path / "runs").glob("*.json")) and record_in(tmp_path).measurements[0].result)
+        shutil.rmtree(tmp_path / "tmp")
+        out, said = process.communicate(timeout=60)
+    assert process.returncode == 3, said
+    assert [each.status for each in record_in(tmp_path).measurements] == ["ok", "timeout", "ok"], out
+    wait_until(lambda: left_of(tmp_path) == [])
 
 
 def test_a_signal_that_an_import_swallowed_ends_the_command(monkeypatch):

@@ -138,7 +138,7 @@ def test_the_newer_record_counts(tmp_path):
 
 def test_what_cannot_be_read_or_written_is_one_line(tmp_path):
     (tmp_path / "file").write_text("no folder")
-    with pytest.raises(TwinError, match=r"cannot write .*style\.css: File exists; choose another place with OUT"):
+    with pytest.raises(TwinError, match=r"cannot write .*style\.css: File exists; choose another place with FOLDER"):
         site.build(tmp_path / "file", twins=[TWINS["mlp"]])
     with pytest.raises(TwinError, match="expected a record"):
         site.build(tmp_path / "site", [tmp_path / "nothing.json"])

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from compare.cli.arguments import make_folder
 from compare.cli.carry_out import say_next
 from compare.cli.commands import LEARN
 from compare.cli.commands.notebook import Repository
@@ -42,6 +43,7 @@ def site(
 
     if (draw is None) != (runtime is None):
         raise TwinError("--draw and --runtime go together: the exported models, and onnxruntime-web, which runs them")
+    make_folder(out, "FOLDER")
     with working("writing the pages"):
         files = making.build(
             out, record or [], drawing=(draw, runtime) if draw and runtime else None, repository=repository
