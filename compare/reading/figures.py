@@ -20,6 +20,8 @@ from compare.record.measurement import (
 from compare.record.record import read_record
 from compare.record.results import QUANTITY_NAMES
 
+CURVES = "Training loss by epoch of %(engines)s"
+
 
 def newest(records: Iterable[Path]) -> list[Measurement]:
     """The measurements of some records; of two results of the same one, that of the newer file."""
@@ -55,8 +57,13 @@ def trained(measurements: Iterable[Measurement]) -> list[dict[str, Any]]:
     return out
 
 
-def curves(measurements: Iterable[Measurement]) -> str:
-    """The training loss of every engine and seed, epoch by epoch, on a logarithmic scale where all are positive."""
+def curves(measurements: Iterable[Measurement], title: str = CURVES) -> str:
+    """The training loss of every engine and seed, epoch by epoch, on a logarithmic scale where all are positive.
+
+    Args:
+        measurements: of a twin.
+        title: what a screen reader says of the picture, with a place for the engines.
+    """
     drawn: list[tuple[str, list[float]]] = [
         (each.engine, next(iter(each.result.loss.values())))
         for each in trainings_of(measurements)
@@ -85,10 +92,10 @@ def curves(measurements: Iterable[Measurement]) -> str:
         label(left, height - 6, "epoch 1", "start"),
         label(width - 10, height - 6, f"epoch {epochs}", "end"),
     ]
-    engines = ", ".join(dict.fromkeys(engine for engine, _ in drawn))
+    said = title % {"engines": ", ".join(dict.fromkeys(engine for engine, _ in drawn))}
     return (
         f'<svg viewBox="0 0 {width} {height}" width="{width}" role="img" class="curves" '
-        f'aria-label="Training loss by epoch of {html.escape(engines)}">{"".join(parts)}</svg>'
+        f'aria-label="{html.escape(said)}">{"".join(parts)}</svg>'
     )
 
 

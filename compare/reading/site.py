@@ -50,7 +50,9 @@ IDEAS = {"en": prose.FOLDER, "ko": FOLDER / "prose"}
 PAGES = (("index.html", "Course"), ("differences.html", "Differences"), ("glossary.html", "Glossary"))
 EXPORTS = ("exports.html", "Exported files")
 DRAW = ("draw.html", "Draw a digit")
-CODE = re.compile(r"`([^`]+)`")
+FLOW = "%(title)s: its data flow in %(count)s boxes"  # what a screen reader says of the picture
+EACH = "%(count)s each"  # parameters of several layers
+CODE, COUNT = re.compile(r"`([^`]+)`"), re.compile(r"([\d,]+) each$")
 LEAD = re.compile(r"^(Departures[^:.]{0,30}|Slides):")
 
 
@@ -122,6 +124,11 @@ def _pages(
     drawing: bool,
 ) -> dict[str, str]:
     """The pages of one language, and what is found in them."""
+    from markupsafe import Markup
+
+    def said(text: str) -> str:
+        return translated(text, language) or text
+
     environment = _environment(language)
     environment.globals["pages"] = (*PAGES, *[EXPORTS] * bool(exported), *[DRAW] * drawing)
     names = {twin.name for twin in twins}
@@ -149,6 +156,8 @@ def _pages(
             here=f"{twin.name}.html",
             previous=twins[number - 1] if number else None,
             following=twins[number + 1] if number + 1 < len(twins) else None,
+            curves=Markup(figures.curves(shown[twin.name]["measurements"], said(figures.CURVES))),
+            flow=Markup(flow(twin, shown[twin.name]["measured"] or {}, language)),
             **idea(twin, language),
             **shown[twin.name],
         )
@@ -178,6 +187,7 @@ def _environment(language: str) -> Any:
     environment.policies["ext.i18n.trimmed"] = True
     environment.install_gettext_callables(translate, lambda one, many, _: translate(one), newstyle=True)  # type: ignore[attr-defined]
     environment.filters["said"] = said
+    environment.filters["counted"] = lambda note: COUNT.sub(lambda found: translate(EACH) % {"count": found[1]}, note)
     environment.filters["ticks"] = lambda text: Markup(_ticks(text))
     environment.filters["lead"] = lambda text: Markup(LEAD.sub(r"<strong>\1:</strong>", _ticks(text)))
     environment.filters["address"] = lambda call: addresses.address(counterparts.name_of(call))
@@ -205,7 +215,6 @@ def idea(twin: Twin, language: str) -> dict[str, Any]:
 
 def content(twin: Twin, measurements: Sequence[Measurement]) -> dict[str, Any]:
     """What a twin's page shows."""
-    from markupsafe import Markup
 
     reading, measured = read(twin), shapes.of(twin)
     words = document(reading).split("\n\n")
@@ -231,11 +240,10 @@ def content(twin: Twin, measurements: Sequence[Measurement]) -> dict[str, Any]:
         "differences": [ROWS[name] for name in linked],
         "measured": measured,
         "layers": layer_table(measured) if measured else [],
-        "flow": Markup(flow(twin, measured)) if measured else "",
         "checks": checks_of(measurements),
         "speeds": figures.speeds(measurements),
         "trained": figures.trained(measurements),
-        "curves": Markup(figures.curves(measurements)),
+        "measurements": measurements,
     }
 
 
@@ -295,11 +303,15 @@ def layer_table(measured: Mapping[str, Measured]) -> list[tuple[Layer, Layer | N
     return [(layer, torch.get(layer.path)) for layer in measured["keras"].leaves()]
 
 
-def flow(twin: Twin, measured: Mapping[str, Measured]) -> str:
+def flow(twin: Twin, measured: Mapping[str, Measured], language: str = "en") -> str:
     """The data flow of a model as a picture; "" where none was measured."""
     boxes = shapes.boxes(twin)
-    if not boxes:
+    if not (boxes and measured):
         return ""
+
+    def said(text: str) -> str:
+        return translated(text, language) or text
+
     torch = {layer.path: layer.type for layer in measured["torch"].layers}
     types = {
         layer.path: layer.type
@@ -310,8 +322,9 @@ def flow(twin: Twin, measured: Mapping[str, Measured]) -> str:
     for path in {box.path for box in boxes if box.path} - set(types):  # a list of layers, drawn as one box
         held = [kind for each, kind in types.items() if each.startswith(f"{path}.")]
         types[path] = ", ".join(dict.fromkeys(held[:1] if len(set(held)) > 2 else held))
-    inputs = list(twin.inputs) if len(twin.inputs) > 1 else ["input"]
-    return dataflow_svg.drawn(boxes, types, inputs, f"{twin.title}: its data flow in {len(boxes)} boxes")
+    inputs = list(twin.inputs) if len(twin.inputs) > 1 else [said("input")]
+    title = said(FLOW) % {"title": said(twin.title), "count": len(boxes)}
+    return dataflow_svg.drawn(boxes, types, inputs, title)
 
 
 def _ticks(text: str) -> str:

@@ -7,7 +7,7 @@ from typing import get_args
 
 import pytest
 
-from compare.reading import drawn, languages, prose, site
+from compare.reading import drawn, figures, languages, prose, site
 from compare.reading.aligned import read
 from compare.reading.counterparts import COUNTERPARTS
 from compare.record.results import QUANTITY_NAMES, SpeedVerdict
@@ -32,7 +32,8 @@ def said_by_templates():
 def said_by_variables():
     """What the templates say by a variable."""
     yield from (title for _, title in site.PAGES)
-    yield from ("model", "exercise", "difference", "word")
+    yield from ("model", "exercise", "difference", "word", "input")
+    yield from (site.FLOW, site.EACH, figures.CURVES)
     yield from QUANTITY_NAMES.values()
     yield from (verdict for verdict in get_args(SpeedVerdict) if verdict != "reference")
     yield from WORDS
@@ -45,13 +46,17 @@ SENTENCES = {
     "titles.json": [*(c.title for c in CHAPTERS), *(twin.title for twin in TWINS.values())],
     "leads.json": [" ".join(site.document(read(twin)).split("\n\n")[0].split()) for twin in TWINS.values()],
     "glossary.json": [entry.changes for entries in WORDS.values() for entry in entries],
+    "reasons.json": [
+        *(tag["why"] for twin in TWINS.values() for tag in site.tags(read(twin))),
+        *(text for twin in TWINS.values() for each in twin.differences for text in (each.what, each.reason)),
+    ],
     "pictures.json": [caption for each in drawn.every().values() for caption in each.captions],
     "counterparts.json": [each.changes for each in COUNTERPARTS],
     "differences.json": [
         text
         for rows in TOPICS.values()
         for row in rows
-        for text in (row.title, row.remedy, *((row.keras, row.torch) if row.kind != "none" else ()))
+        for text in (row.title, row.remedy, row.hides, *((row.keras, row.torch) if row.kind != "none" else ()))
         if text
     ],
 }
@@ -98,19 +103,22 @@ class English(HTMLParser):
 
     VOID = ("meta", "link", "input", "path", "rect", "polyline", "marker", "br", "img")
     APART = ("code", "pre", "svg", "math", "script", "kbd", "style")
+    SAID = ("title", "aria-label", "alt", "placeholder", "data-head", "data-shown")  # attributes that people read
 
     def __init__(self, page):
         super().__init__()
-        self.open, self.found = [], []
+        self.open, self.found, self.marked = [], [], set()
         self.feed(page)
 
     def handle_starttag(self, tag, attributes):
+        given = dict(attributes)
+        for name in self.SAID:
+            self.judge(given.get(name) or "")
+        if given.get("lang") == "en":
+            around = [tag for tag, _ in self.open[-2:]] + [tag]
+            self.marked.add(" ".join(around))
         if tag not in self.VOID:
-            apart = (
-                dict(attributes).get("lang") == "en"
-                or tag in self.APART
-                or "path" in str(dict(attributes).get("class"))
-            )
+            apart = given.get("lang") == "en" or tag in self.APART or "path" in str(given.get("class"))
             self.open.append((tag, apart or bool(self.open and self.open[-1][1])))
 
     def handle_endtag(self, tag):
@@ -118,12 +126,24 @@ class English(HTMLParser):
             self.open.pop()
 
     def handle_data(self, data):
-        if (
-            not (self.open and self.open[-1][1])
-            and not HANGUL.search(data)
-            and re.search(r"[a-z]+ [a-z]+ [a-z]+", data)
-        ):
-            self.found.append(data.strip())
+        if not (self.open and self.open[-1][1]):
+            self.judge(data)
+
+    def judge(self, text):
+        if not HANGUL.search(text) and re.search(r"[a-z]+ [a-z]+", text):
+            self.found.append(text.strip())
+
+
+# What is left in English on a Korean page, and marked as such: the last tags around it.
+LEFT = {
+    "header p a": "the link to the English page",
+    "div dl dd": "titles of papers",
+    "dl dd span": "the slide's own heading",
+    "div details p": "what else the file says",
+    "main table tbody": "code",
+    "details p span": "where a difference is documented",
+    "main p span": "what a record says of its data",
+}
 
 
 @pytest.mark.parametrize(
@@ -132,8 +152,14 @@ class English(HTMLParser):
 def test_what_is_english_on_a_korean_page_says_so(folder, page):
     text = (folder / "ko" / f"{page}.html").read_text(encoding="utf-8")
     assert text.startswith('<!doctype html>\n<html lang="ko"')
-    assert English(text).found == []
-    assert English('<p>a line of words</p><p lang="en">a line of words</p>').found == ["a line of words"]
+    found = English(text)
+    assert found.found == []
+    assert found.marked <= set(LEFT), "translate it, or say in LEFT what it is"
+    planted = English(
+        '<p>a line</p><p lang="en">a line of words</p><a title="two words"></a><svg aria-label="in it"></svg>'
+    )
+    assert planted.found == ["a line", "two words", "in it"]
+    assert planted.marked == {"p"}
 
 
 def test_a_page_says_that_its_idea_is_not_translated(folder):
