@@ -15,7 +15,8 @@ from twin.catalogue import find
 pytestmark = pytest.mark.slow
 
 POISON = "\"'><script>poison()</script>"
-FIXED = {"measure", "status", "schema", "rung", "verdict", "of"}  # one of a few words, which reading holds them to
+# What reading holds to a few words, or to the form of a time.
+FIXED = {"measure", "status", "schema", "rung", "verdict", "of", "device", "dtype", "size", "started"}
 ENGINES = ("torch", "keras-jax")
 RECORD = to_plain(synthetic.record(2, ENGINES, seeds=2, process_runs=3, troubles=False))
 
