@@ -34,7 +34,7 @@ docs: $(VENV)/ready
 	$(BIN)/python docs/korean.py
 	$(BIN)/python docs/deployment.py
 
-# The pictures on the site's pages: what each model does after a training in native PyTorch, and what exercises draw.
+# The pictures on the site's pages: what each model does after a training in native PyTorch, and what exercises compute.
 pictures: $(VENV)/ready
 	rm -rf build/pictures
 	$(BIN)/twin train --all --engine torch --out build/pictures || test $$? = 3

@@ -1,6 +1,7 @@
 """What a trained twin does, as one small picture for its page: kept in drawn/, so that the site draws nothing.
 
-`make pictures` makes them anew: a training of every model in native PyTorch on its real data, and what exercises draw.
+`make pictures` makes them anew, in native PyTorch on real data: what every model does after a training, and what
+exercises compute.
 """
 
 import base64
@@ -22,6 +23,7 @@ FOLDER = Path(__file__).parent / "drawn"
 WIDTH = 560  # pixels of a picture, at most
 STRIPS = 4
 SPACE = 8  # pixels between two strips
+WIDE = 4  # times its height
 MOST = 30_000  # bytes of a file
 COLOURS = {"true": (255, 255, 255), "predicted": (238, 119, 51)}  # of boxes on a strip
 
@@ -33,15 +35,13 @@ class Drawn:
     Args:
         file: its name in the folder.
         width, height: in pixels.
-        columns: how many strips stand beside each other.
-        captions: one for each strip, row by row.
+        captions: one for each strip.
         true, predicted: what stands under the pictures of a strip, where classes or texts are predicted.
     """
 
     file: str
     width: int
     height: int
-    columns: int
     captions: list[str]
     true: list[Any]
     predicted: list[Any]
@@ -55,40 +55,35 @@ def every() -> dict[str, Drawn]:
     return {name: Drawn(**each) for name, each in known.items()}
 
 
-def keep(name: str, strips: Sequence[tuple[str, "Image"]], found: Predictions | None = None, columns: int = 1) -> Drawn:
+def keep(name: str, strips: Sequence[tuple[str, "Image"]], found: Predictions | None = None) -> Drawn:
     """Write a twin's picture.
 
     Args:
         name: of the twin.
         strips: each with what it shows.
         found: the predictions that the strips belong to.
-        columns: how many strips stand beside each other.
 
     Returns:
         It, for the list that `every` reads.
     """
     strips = strips[:STRIPS]
-    room = (WIDTH - SPACE * (columns - 1)) // columns
-    fitted = [_fitted(_cut(strip, room, found) if found else strip, room) for _, strip in strips]
-    rows = [_joined(fitted[at : at + columns], down=False) for at in range(0, len(fitted), columns)]
-    content, shown = _small(_joined(rows, down=True))
+    content, shown = _small(_joined([_fitted(_cut(strip, found) if found else strip) for _, strip in strips]))
     file = FOLDER / f"{name}.webp"
     file.write_bytes(content)
     labels = found.labels if found else None
     true, predicted = (list(labels.true), list(labels.predicted)) if labels else ([], [])
-    return Drawn(file.name, shown.width, shown.height, columns, [caption for caption, _ in strips], true, predicted)
+    return Drawn(file.name, shown.width, shown.height, [caption for caption, _ in strips], true, predicted)
 
 
-def _joined(pictures: Sequence["Image"], down: bool) -> "Image":
-    """Pictures below or beside each other on white, with some space between them."""
+def _joined(pictures: Sequence["Image"], space: int = SPACE) -> "Image":
+    """Pictures below each other on white, with some space between them."""
     from PIL import Image
 
-    sizes = [(each.height, each.width) if down else (each.width, each.height) for each in pictures]
-    along, across = sum(size for size, _ in sizes) + SPACE * (len(sizes) - 1), max(size for _, size in sizes)
-    whole, at = Image.new("RGB", (across, along) if down else (along, across), "white"), 0
-    for picture, (size, _) in zip(pictures, sizes, strict=True):
-        whole.paste(picture, (0, at) if down else (at, 0))
-        at += size + SPACE
+    height = sum(each.height + space for each in pictures) - space
+    whole, at = Image.new("RGB", (max(each.width for each in pictures), height), "white"), 0
+    for picture in pictures:
+        whole.paste(picture, (0, at))
+        at += picture.height + space
     return whole
 
 
@@ -115,22 +110,28 @@ def of_predictions(found: Predictions) -> list[tuple[str, "Image"]]:
     return strips
 
 
-def _cut(strip: "Image", room: int, found: Predictions) -> "Image":
-    """As many pictures of a strip as there is room for as they were drawn: lines of a pixel would be lost in less."""
+def _cut(strip: "Image", found: Predictions) -> "Image":
+    """As many pictures of a strip as there is room for as they were drawn: lines of a pixel would be lost in less.
+
+    Wide ones are put below each other.
+    """
     each = found.tile[1] + GAP
-    if strip.width <= room or strip.width != (found.rows or 0) * each - GAP:
+    if strip.width <= WIDTH or strip.width != (found.rows or 0) * each - GAP:
         return strip
-    return strip.crop((0, 0, max(1, room // each) * each - GAP, strip.height))
+    if found.tile[1] > WIDE * found.tile[0]:
+        starts = range(0, strip.width, each)
+        return _joined([strip.crop((at, 0, at + found.tile[1], strip.height)) for at in starts], GAP)
+    return strip.crop((0, 0, max(1, WIDTH // each) * each - GAP, strip.height))
 
 
-def _fitted(strip: "Image", room: int) -> "Image":
+def _fitted(strip: "Image") -> "Image":
     """Enlarged by a whole number as far as it fits, or made smaller to fit."""
     from PIL import Image
 
     strip = strip.convert("RGB")
-    times = max(1, min(4, room // strip.width))
-    if strip.width > room:
-        return strip.resize((room, max(1, round(strip.height * room / strip.width))), Image.Resampling.LANCZOS)
+    times = max(1, min(4, WIDTH // strip.width))
+    if strip.width > WIDTH:
+        return strip.resize((WIDTH, max(1, round(strip.height * WIDTH / strip.width))), Image.Resampling.LANCZOS)
     return strip.resize((strip.width * times, strip.height * times), Image.Resampling.NEAREST)
 
 

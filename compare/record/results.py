@@ -223,7 +223,7 @@ class Boxes:
 
 @dataclass
 class Labels:
-    """Per row of the test part its class, or what its sequence reads as."""
+    """Per row of the test part its class, what its sequence reads as, or its rate in beats a minute."""
 
     true: list[int] | list[str]
     predicted: list[int] | list[str]
@@ -231,7 +231,7 @@ class Labels:
 
 @dataclass
 class Predictions:
-    """What a trained model makes of the first rows of the test part.
+    """What a trained model makes of a few rows of the test part.
 
     Args:
         rows: how many.

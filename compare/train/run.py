@@ -193,7 +193,8 @@ class Trainings:
         result = self._keep(trained, twin, measurement, cross)
         if show and trained.shown:
             result.predictions = from_plain(Predictions, trained.shown)
-            if cross and (strip := filters(cross.back(model.dump()), _names(start))):
+            flat = list(twin.inputs.values()) == ["as is"] and _is_square(result.predictions)
+            if cross and start and (strip := filters(cross.back(model.dump()), start.leaves, flat)):
                 result.predictions.pictures.append(from_plain(Picture, strip))
         if self.options.save and cross:
             suffix = f"-seed{measurement.seed}" if self.several else ""
@@ -285,6 +286,6 @@ def _is_first_seed(measurement: TrainMeasurement, measurements: Iterable[TrainMe
     return measurement.seed == min(each.seed for each in alike)
 
 
-def _names(start: Start | None) -> list[str]:
-    """PyTorch's names in the order of its model."""
-    return [leaf.full(name) for leaf in start.leaves for name in leaf.shapes] if start else []
+def _is_square(found: Predictions) -> bool:
+    """Whether the inputs are shown as square pictures."""
+    return found.pictures[0].caption == "input" and found.tile[0] == found.tile[1]

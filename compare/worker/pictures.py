@@ -1,6 +1,6 @@
 """What a trained model does, as small pictures for a report: the same code for both frameworks, on their predictions.
 
-A picture is a strip: the first rows of the test part side by side, a PNG in base64. Strips of the data (the inputs, the
+A picture is a strip: a few rows of the test part side by side, a PNG in base64. Strips of the data (the inputs, the
 targets) come out byte for byte the same for all engines, so that a report shows them once.
 """
 
@@ -33,7 +33,7 @@ def of_predictions(
     outputs: Rows,
     spelled: Callable[[Sequence[int]], str] = str,
 ) -> dict[str, Any]:
-    """Pictures of what a model made of the first test rows.
+    """Pictures of what a model made of a few test rows.
 
     Args:
         twin: its metric says what the outputs are, its layouts which arrays are pictures.
@@ -49,7 +49,8 @@ def of_predictions(
     metric = twin.metric.name if twin.metric else ""
     if metric not in STRIPS:
         return {}
-    test, outputs = ({name: array[:ROWS] for name, array in arrays.items()} for arrays in (test, outputs))
+    rows = chosen(test)
+    test, outputs = ({name: array[rows] for name, array in arrays.items()} for arrays in (test, outputs))
     made = [strip for strip in STRIPS[metric](twin, test, outputs) if strip[2]]
     if not made:
         return {}
@@ -61,6 +62,14 @@ def of_predictions(
     }
 
 
+def chosen(test: Rows) -> np.ndarray:
+    """Which rows are shown: the first, or rows of all parts where the first are of one class, as in sorted data."""
+    classes = test.get("y", np.zeros((ROWS, 0)))
+    if classes.ndim == 1 and classes.dtype.kind == "i" and len(set(classes[:ROWS].tolist())) == 1 < len(classes):
+        return np.linspace(0, len(classes) - 1, ROWS).astype(int)
+    return np.arange(ROWS)
+
+
 def _answers(metric: str, test: Rows, outputs: Rows, spelled: Callable[[Sequence[int]], str]) -> dict[str, Any]:
     """What stands under the pictures or is drawn on them, true and predicted: classes, words and boxes."""
     if metric == "accuracy" and test["y"].ndim == 1:  # one class for each row
@@ -70,6 +79,8 @@ def _answers(metric: str, test: Rows, outputs: Rows, spelled: Callable[[Sequence
         predicted = best_path(outputs["y"]) if metric in OF_CTC else outputs["y"].argmax(-1)
         both: dict[str, Any] = {"true": test["y"], "predicted": predicted}
         return {"labels": {name: [spelled(each) for each in sequences] for name, sequences in both.items()}}
+    if metric == "heart_rate_error":  # rates in beats a second
+        return {"labels": _both(*((60 * each["y"].ravel()).round().astype(int) for each in (test, outputs)))}
     if metric == "localization_accuracy":
         return {
             "labels": _both(test["label"], outputs["label"].argmax(-1)),
@@ -80,7 +91,15 @@ def _answers(metric: str, test: Rows, outputs: Rows, spelled: Callable[[Sequence
 
 def _inputs(twin: Twin, test: Rows, _: Rows) -> list[Strip]:
     captions = {name: "input" if len(twin.inputs) == 1 else f"input {name}" for name in twin.inputs}
-    return [(captions[name], "data", _pictures(test[name], layout)) for name, layout in twin.inputs.items()]
+    how = {name: _how(test[name], layout) for name, layout in twin.inputs.items()}
+    return [(captions[name] + how[name], "data", _pictures(test[name], twin.inputs[name])) for name in twin.inputs]
+
+
+def _how(x: np.ndarray, layout: Layout) -> str:
+    """How rows that are no pictures are shown as such."""
+    if layout in ("clips", "frames"):
+        return ", its frames from top to bottom"
+    return ", a line for each channel, time from left to right" if layout == "as is" and x.ndim == 3 else ""
 
 
 def _classified(twin: Twin, test: Rows, outputs: Rows) -> list[Strip]:

@@ -1,4 +1,4 @@
-"""The pictures on the pages: kept, small, of twins that exist, and none without a reason."""
+"""The pictures on the pages: one of every twin, kept, small; and exercises' show what they compute."""
 
 import base64
 import io
@@ -6,47 +6,73 @@ import io
 import numpy as np
 import pytest
 
-from compare.reading import drawn
+from compare.reading import drawings, drawn
 from compare.record.results import Boxes, Labels, Picture, Predictions
+from twin.batches import exercise_inputs
 from twin.catalogue import TWINS
 
 Image = pytest.importorskip("PIL.Image")
-EXERCISES = {
-    "feature_maps",
-    "edge_filters",
-    "nms",
-    "anchors",
-    "attention",
-    "augmentation",
-    "q_learning",
-    "inductive_biases",
+EXERCISES = [twin.name for twin in TWINS.values() if twin.kind == "exercise"]
+# Of each exercise, an output that its picture shows: a wrong value there changes the picture.
+SHOWN = {
+    "tensors": "row_added_framework",
+    "autograd_product": "product_x_automatic",
+    "autograd_polynomial": "a_automatic",
+    "backprop_by_hand": "w1_automatic",
+    "train_loop": "fit_losses",
+    "model_styles": "stateless",
+    "conv2d_by_hand": "valid_framework",
+    "conv_shapes": "conv1d_stride1_dilation1_valid_zeros",
+    "pooling": "padding_left_out_framework",
+    "feature_maps": "picture_digit_conv1",
+    "edge_filters": "picture_canny",
+    "why_deep": "small_parameters",
+    "augmentation": "rotated",
+    "schedules": "cosine_per_step",
+    "custom_dataset": "folder_labels_0",
+    "initializers": "he_normal",
+    "attention": "causal_weights",
+    "box_metrics": "map",
+    "nms": "kept",
+    "anchors": "kmeans",
+    "q_learning": "learned",
+    "inductive_biases": "burst_graph_permuted",
 }
-# Metrics of models whose answer can be seen: pictures, masks, boxes, joints, what is looked at, what is done.
-SEEN = {
-    "detected_joints",
-    "frechet_distance",
-    "localization_accuracy",
-    "mean_average_precision",
-    "mean_mask_average_precision",
-    "mean_mask_iou",
-    "mean_return",
-    "phone_error_rate",
-    "reconstruction_error",
-}
+PLACES = {"attention": 6 * 48}  # of the wrong value, where it is not the first: the second row of the batch
+LONG = ("train_loop", "custom_dataset")  # seconds
 
 
-def without():
-    """Twins that need no picture, each with the reason."""
-    for name, twin in TWINS.items():
-        if twin.kind == "exercise" and name not in EXERCISES:
-            yield name, "computes numbers, and draws nothing"
-        elif twin.kind == "model" and twin.metric.name not in SEEN:
-            yield name, f"its answer is a class, a word or a number, which {twin.metric.name} counts"
+def test_every_twin_has_its_picture():
+    assert [name for name in TWINS if name not in drawn.every()] == [], "run: make pictures"
 
 
-@pytest.mark.long
-def test_every_twin_has_its_picture_or_a_reason_for_none():
-    assert {name for name in TWINS if name not in drawn.every()} <= set(dict(without())), "run: make pictures"
+@pytest.mark.framework
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.long if name in LONG else ()) for name in EXERCISES]
+)
+def test_an_exercises_picture_shows_what_it_computes(name):
+    from torch_impl.train import exercise
+
+    found = {}
+
+    def run(given):
+        key = tuple(array.tobytes() for array in given.values())
+        if key not in found:  # once for both pictures
+            found[key] = exercise(TWINS[name], given)
+        return dict(found[key])
+
+    def run_wrongly(given):
+        right = run(given)
+        wrong = right[SHOWN[name]].copy()
+        wrong.flat[PLACES.get(name, 0)] += wrong.dtype.type(1)
+        return right | {SHOWN[name]: wrong}
+
+    given = exercise_inputs(TWINS[name])
+    caption, picture = drawings.draw(name, run, given)
+    assert drawn.every()[name].captions == [caption], "run: make pictures"
+    assert picture.width <= drawn.WIDTH
+    _, other = drawings.draw(name, run_wrongly, given)
+    assert other.size != picture.size or (np.asarray(other) != np.asarray(picture)).any()
 
 
 def test_a_picture_is_small_and_is_what_the_list_says():
@@ -69,7 +95,6 @@ def test_a_page_shows_its_picture(folder):
         text = (folder / f"{place}{name}.html").read_text(encoding="utf-8")
         assert f'<img src="{root}pictures/{picture.file}"' in text
         assert text.count("<img") == 1
-    assert "<img" not in (folder / "tensors.html").read_text(encoding="utf-8")
 
 
 def strip(array):
@@ -116,7 +141,9 @@ def test_boxes_are_drawn_where_they_are(tmp_path, monkeypatch):
 @pytest.mark.slow  # a picture is written again and again
 def test_a_noisy_picture_loses_detail_until_it_is_small(tmp_path, monkeypatch):
     monkeypatch.setattr(drawn, "FOLDER", tmp_path)
-    noise = np.random.default_rng(0).integers(0, 255, (400, 560, 3), np.uint8)
+    monkeypatch.setattr(drawn, "WIDTH", 140)
+    monkeypatch.setattr(drawn, "MOST", 2000)
+    noise = np.random.default_rng(0).integers(0, 255, (100, 140, 3), np.uint8)
     made = drawn.keep("noise", [("noise", Image.fromarray(noise))])
     assert (tmp_path / "noise.webp").stat().st_size <= drawn.MOST
-    assert made.width < 560
+    assert made.width < drawn.WIDTH

@@ -15,6 +15,7 @@ from compare.check import ladder
 from compare.report import charts
 from compare.train.filters import filters
 from compare.worker import pictures as shown
+from twin.bridge import Leaf
 from twin.catalogue import find
 from twin.numeric import Distance
 from twin.strips import GAP
@@ -142,8 +143,34 @@ def test_a_policy_is_shown_by_where_it_pushes():
 
 def test_filters_are_those_of_the_first_convolution():
     weights = {"a.bias": np.zeros(4), "b.weight": np.random.default_rng(0).random((4, 1, 5, 5))}
-    found = filters(weights, list(weights))
+    bias, conv = Leaf("a", "Linear", {"bias": (4,)}, ()), Leaf("b", "Conv2d", {"weight": (4, 1, 5, 5)}, ())
+    found = filters(weights, [bias, conv])
     assert found["caption"].startswith("filters of b.weight")
     assert Image.open(io.BytesIO(base64.b64decode(found["png"]))).size[1] == 30
-    assert filters({"b.weight": np.zeros((4, 7, 5, 5))}, ["b.weight"]) is None
-    assert filters({"a.weight": np.zeros((4, 7))}, ["a.weight"]) is None
+    assert filters({"b.weight": np.zeros((4, 7, 5, 5))}, [conv]) is None
+
+
+@pytest.mark.parametrize(("kind", "axes"), [("Linear", (0, 1)), ("Parameter", (1, 0))])
+def test_a_dense_layers_filters_are_pictures_where_its_inputs_are(kind, axes):
+    kernel = np.zeros((3, 16))
+    kernel[:, 0] = 1  # the upper left pixel
+    leaf = Leaf("", kind, {"weight": (3, 16)}, ())
+    weights = {"weight": kernel.transpose(axes)}
+    assert filters(weights, [leaf]) is None
+    pixels = np.array(Image.open(io.BytesIO(base64.b64decode(filters(weights, [leaf], flat=True)["png"]))).convert("L"))
+    assert (pixels[:8, :8] == 255).all()
+    assert not pixels[8:32, 8:32].any()
+    assert filters({"weight": np.zeros((3, 15))}, [leaf], flat=True) is None
+
+
+def test_rows_of_all_classes_are_shown_where_the_first_are_of_one():
+    sorted_by_class = np.repeat(np.arange(4), 10)
+    assert shown.chosen({"y": sorted_by_class[::-1]}).tolist() == [0, 5, 11, 16, 22, 27, 33, 39]
+    assert shown.chosen({"y": np.arange(40) % 4}).tolist() == list(range(8))
+    assert shown.chosen({"y": np.zeros((40, 3), int)}).tolist() == list(range(8))
+
+
+def test_heart_rates_are_said_in_beats_a_minute():
+    test = {"x": np.zeros((9, 8, 128, 3), np.float32), "y": np.full((9, 1), 1.25, np.float32)}
+    found = shown.of_predictions(find("stmap"), test, {"y": test["y"] + 0.1})
+    assert (found["labels"]["true"][0], found["labels"]["predicted"][0]) == (75, 81)
