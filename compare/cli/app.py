@@ -1,5 +1,6 @@
 """The commands, put together. It starts without a framework: those are only ever imported by worker processes."""
 
+import re
 from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +11,7 @@ from typer.core import TyperCommand, TyperGroup
 from compare.cli import commands
 from twin.errors import TwinError
 
+RANGE = re.compile(r"([\d.]+)<=x<=([\d.]+)|x>=([\d.]+)")
 WRITTEN = ("as_json", "md", "csv", "html")  # parameters that name a file which a command writes
 
 
@@ -23,6 +25,9 @@ class Command(TyperCommand):
         for each in self.params:
             if each.param_type_name == "argument":  # whose name says enough; typer adds Python's type
                 setattr(each, "display_type_rich", lambda ctx: None)  # noqa: B010
+            else:
+                said = each.get_help_record
+                setattr(each, "get_help_record", lambda ctx, said=said: _in_words(said(ctx)))  # noqa: B010
         super().format_options(ctx, formatter)
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
@@ -65,6 +70,16 @@ class Command(TyperCommand):
             [each for each in read if isinstance(each, Path)],
         )
         return super().invoke(ctx)
+
+
+def _in_words(record: tuple[str, str] | None) -> tuple[str, str] | None:
+    """What the help says of an option, with the limits of a number in words; nobody asks for as much as a million."""
+
+    def limits(found: re.Match[str]) -> str:
+        least, most = float(found[1] or found[3]), float(found[2] or "inf")
+        return f"at least {least:g}" if most >= 1_000_000 else f"{least:g} to {most:g}"
+
+    return record and (record[0], RANGE.sub(limits, record[1]))
 
 
 def _named(before: str, empty: str) -> str:

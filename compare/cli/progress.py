@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from compare.cli.streams import unfiltered
+from compare.cli.streams import say, unfiltered
 from compare.record.measurement import Measure, Measurement
 from compare.record.record import RunRecord
 
@@ -110,7 +110,7 @@ def live(text: Callable[[], str], first: float = FIRST, then: float = THEN) -> I
     def now_and_then() -> None:
         wait = first
         while not over.wait(wait):
-            print(line(), file=sys.stderr)
+            say(line())
             wait = then
 
     thread = threading.Thread(target=now_and_then, daemon=True)

@@ -37,6 +37,8 @@ def search(term: str) -> Sequence[Entry | Counterpart]:
     said = [each for wanted in (term.casefold(), name) for each in SYNONYMS.get(wanted, "").split()]
     if called := [entry for entry in ENTRIES.values() if name in _words([entry.name, entry.keras, entry.torch])]:
         return called
+    if called := [entry for entry in ENTRIES.values() if _joined(term) in map(_joined, entry.korean.split(","))]:
+        return called
     for wanted in said:
         with contextlib.suppress(TwinError):
             return find(wanted)
@@ -61,6 +63,11 @@ def search(term: str) -> Sequence[Entry | Counterpart]:
 
 def _words(texts: Iterable[str]) -> set[str]:
     return {word.casefold() for text in texts for word in WORD.findall(text)}
+
+
+def _joined(korean: str) -> str:
+    """A word without its spaces: Korean is written with and without them."""
+    return "".join(korean.split())
 
 
 def _calls(counterpart: Counterpart) -> set[str]:

@@ -1,5 +1,6 @@
 """The help as a newcomer reads it: whole sentences, examples that run, one spelling, and lines that fit."""
 
+import re
 import shlex
 import subprocess
 import sys
@@ -103,6 +104,7 @@ def test_values_have_names_and_not_the_types_of_python(name):
     assert usage == usage.upper()
     for word in ("{", "list[", "<path>", "range>", "<str", "Required.  [default"):
         assert word not in said.replace("[default: {}]", ""), word
+    assert not re.search("[<>]=", said), "limits of a number are said in words"
 
 
 def test_what_people_call_an_engine_is_understood():

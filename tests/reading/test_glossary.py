@@ -205,3 +205,20 @@ def test_a_call_without_a_word_of_its_own_has_its_counterpart(term, says):
 def test_what_is_no_word_finds_nothing_by_its_dots(term):
     with pytest.raises(TwinError, match="unknown term"):
         glossary.search(term)
+
+
+@pytest.mark.parametrize(
+    ("said", "entry"),
+    [
+        ("배치", "loader"),
+        ("배치정규화", "statistics"),
+        ("손실", "loss"),
+        ("은닉층", "dense"),
+        ("층", "layer"),
+        ("전이학습", "transfer"),
+        ("활성화함수", "activation"),
+        ("경사하강법", "optimizer"),
+    ],
+)
+def test_a_korean_word_is_found_with_or_without_spaces_and_as_people_say_it(said, entry):
+    assert glossary.search(said)[0].name == entry
