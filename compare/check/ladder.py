@@ -145,7 +145,12 @@ def forward(got: Arrays, ref: Reference, limits: Limits) -> Rung:
     shapes, wanted = ({name: array.shape for name, array in each.items()} for each in (got, ref.values["forward"]))
     if shapes != wanted:
         apart = sorted(name for name in shapes.keys() | wanted.keys() if shapes.get(name) != wanted.get(name))
-        told = ", ".join(f"{name} is {shapes.get(name)}, the reference {wanted.get(name)}" for name in apart)
+        told = ", ".join(
+            f"{name} is {shapes[name]}, the reference {wanted[name]}"
+            if name in shapes and name in wanted
+            else f"{name} is {'missing' if name in wanted else 'not in the reference'}"
+            for name in apart
+        )
         return broken("forward", f"outputs of other names or shapes: {told}; layouts are declared in the catalogue")
     if not any(array.size for array in ref.values["forward"].values()):
         return broken("forward", "every output is empty, so nothing can be compared")

@@ -191,7 +191,10 @@ class OpenedModel:
             raise self._told(failure) from failure
 
     def _told(self, failure: WorkerFailed) -> TwinError:
-        return TwinError(f"the {FRAMEWORKS[self.session.engine.side]} model: {failure.reason}")
+        side, reason = self.session.engine.side, failure.reason
+        if side == "keras" and "incompatible with the layer" in reason:
+            reason += "; give the shape of an input as the Keras model takes it, without the batch"
+        return TwinError(f"the {FRAMEWORKS[side]} model: {reason}")
 
 
 def save_weights(session: Session, file: Path) -> None:

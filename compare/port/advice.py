@@ -14,11 +14,13 @@ from compare.port.folder import other
 # Keras's word for an argument -> PyTorch's.
 ARGUMENTS = {
     "axis": "dim",
+    "dilation_rate": "dilation",
     "epsilon": "eps",
     "filters": "out_channels",
     "keepdims": "keepdim",
     "kernel_initializer": "torch.nn.init on the weight",
     "learning_rate": "lr",
+    "pool_size": "kernel_size, of pooling too",
     "rate": "p",
     "return_sequences": "the first of its two outputs",
     "strides": "stride",

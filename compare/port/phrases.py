@@ -1,5 +1,7 @@
 """What is wrong with a learner's file, in a line for somebody who does not know the ladder."""
 
+import re
+
 from compare.check.ladder import Rung
 from twin.bridge import Leaf
 from twin.spec import Twin
@@ -7,19 +9,22 @@ from twin.spec import Twin
 
 def in_words(rung: Rung, twin: Twin) -> str:
     """A failed rung for somebody who does not know the ladder."""
-    message = rung.message.split(". Next: ")[0].replace("; layouts are declared in the catalogue", "")
+    message = rung.message.split(". Next: ")[0]
+    shapes = re.findall(r"\(\d+, \d+, \d[^)]*\)", message)
+    axes = "; shapes as the data has them, channels last" if shapes else ""
+    message = message.replace("; layouts are declared in the catalogue", axes)
     far = rung.worst
     apart = f" (relative L2 {far.rel_l2:.1e})" if far else ""
     if twin.kind == "exercise":
         names = [each.name for each in rung.distances if not each.ok]
         if not names:
-            return message.replace("the reference", "expected")
+            return _expected(message)
         return f"{len(names)} of {len(rung.distances)} outputs differ{apart}: {', '.join(names)}"
     if rung.rung == "forward" and far:
         where, _, _ = message.partition(f". {far.name}")
         return f"the output differs{apart}; {where}"
     if rung.rung == "forward":
-        return message.replace("the reference", "expected")
+        return _expected(message)
     if rung.rung == "gradients" and far:
         what = far.name if far.name.startswith("loss") else f"the gradient of {far.name}"
         return f"the outputs agree, {what} does not{apart}"
@@ -28,6 +33,13 @@ def in_words(rung: Rung, twin: Twin) -> str:
     if rung.rung == "trajectory" and far:
         return f"outputs, gradients and single steps agree, the loss over many steps does not: {far.name}{apart}"
     return message
+
+
+def _expected(message: str) -> str:
+    """The same of a file that is to be like the twin's."""
+    return message.replace("is not in the reference", "is one that the twin does not return").replace(
+        "the reference", "expected"
+    )
 
 
 def first_wrong_layer(learners: list[Leaf], own: list[Leaf], side: str) -> str:

@@ -322,10 +322,22 @@ def _too_few_seeds(finished: Sequence[TrainMeasurement], compared: "Sequence[Com
     twins = list(dict.fromkeys(each.twin for each in compared))
     if len(twins) > 1:
         return f"{why}; `twin train NAME --seeds {ENOUGH}` gives one."
-    each_seed = sum(each.result.seconds or 0.0 for each in finished if each.result) / done
+    each_seed = sum(map(_seconds_of_all_epochs, finished)) / done
     _, duration = _duration(each_seed * ENOUGH)
     engines = engine_options(list(dict.fromkeys(each.engine for each in finished)))
     return f"{why}; `twin train {twins[0]}{engines} --seeds {ENOUGH}` gives one{duration}."
+
+
+def _seconds_of_all_epochs(training: TrainMeasurement) -> float:
+    """What a training takes with the twin's own number of epochs, as the command that is named trains it."""
+    from twin.catalogue import TWINS
+
+    if not training.result or not training.result.seconds:
+        return 0.0
+    own = TWINS.get(training.twin)
+    return training.result.seconds * (
+        max(1.0, own.epochs / training.result.epochs) if own and training.result.epochs else 1.0
+    )
 
 
 def _overlap(one: SpeedRatio, other: SpeedRatio) -> bool:

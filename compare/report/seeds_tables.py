@@ -62,9 +62,9 @@ def comparison_summary(comparisons: Sequence[seeds.Comparison], explain: bool = 
         lines.append(f"{plural(min(unjudged), 'seed')} {gives} no verdict: that takes {seeds.ENOUGH}.")
     wanting = sorted((each for each in comparisons if each.more_seeds), key=lambda each: -(each.more_seeds or 0))
     if wanting:
-        named = ", ".join(f"{each.more_seeds} for {each.twin} on {each.engine}" for each in wanting[:3])
-        others = f", at most that for {len(wanting) - 3} more" if len(wanting) > 3 else ""
-        lines.append(f"More seeds that a verdict takes, as they differ here: {named}{others}.")
+        named = ", ".join(f"{each.more_seeds} more for {each.twin} on {each.engine}" for each in wanting[:3])
+        others = f", at most that for {len(wanting) - 3} others" if len(wanting) > 3 else ""
+        lines.append(f"A verdict takes more seeds, if they differ as these do: {named}{others}.")
     if beyond := [each for each in comparisons if each.more_seeds is None and each.low is not None]:
         names = joined([f"{each.twin} on {each.engine}" for each in beyond])
         lines.append(f"Too near the margin for a verdict from {seeds.MOST:,} seeds: {names}.")

@@ -69,7 +69,7 @@ class Finding:
 
     def line(self) -> str:
         """The finding as one line for a person."""
-        place = self.torch if self.torch == self.keras or not self.keras else f"{self.keras} / {self.torch}"
+        place = " / ".join(dict.fromkeys(name for name in (self.keras, self.torch) if name))
         parts = [f"{place or 'the models'}: first difference ({RUNGS[self.rung]}). {sentence(self.what)}"]
         if self.says:
             parts.append(sentence(self.says))

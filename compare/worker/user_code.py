@@ -33,7 +33,12 @@ def find(reference: str) -> Any:
         raise TwinError(f"{reference!r} names no model; expected file.py:callable or package.module:callable")
     module = _import(place)
     if not hasattr(module, name):
-        raise unknown(f"name in {place}:", name, [each for each in vars(module) if not each.startswith("_")])
+        own = [
+            each
+            for each, value in vars(module).items()
+            if not each.startswith("_") and not isinstance(value, ModuleType)
+        ]
+        raise unknown(f"name in {place}:", name, own)
     return getattr(module, name)
 
 

@@ -4,7 +4,9 @@ import ast
 
 import pytest
 
+from compare.check.ladder import broken
 from compare.port import advice, skeleton
+from compare.port.phrases import in_words
 from compare.worker import stand_in
 from twin.catalogue import find
 from twin.paths import source
@@ -27,6 +29,10 @@ def notes(mine, side="torch", own=OWN, message=""):
         (("return self", "self"), "forward returns nothing: its last line needs `return`"),
         (("self.dense1(x)", "torch.sum(x, axis=1)"), "line 2: axis= is Keras's word; PyTorch says dim"),
         (("self.dense1(x)", "nn.Linear(4, units=3)(x)"), "line 2: units= is Keras's word; PyTorch says out_features"),
+        (
+            ("self.dense1(x)", "F.max_pool2d(x, pool_size=2)"),
+            "line 2: pool_size= is Keras's word; PyTorch says kernel_size",
+        ),
         (("self.dense1(x)", "nn.Linear(4, 3, activation='relu')(x)"), "line 2: PyTorch's layers take no activation"),
         (("self.dense1(x)", "x.permute(0, 3, 1, 2)"), "line 2 moves axes, and the twin moves none"),
     ],
@@ -115,3 +121,15 @@ def test_the_layer_whose_call_did_not_come_to_its_end_is_named():
 def test_the_twins_own_methods_get_no_advice(twin, side):
     for name, method in skeleton.units(ast.parse(source(side, find(twin.name)))).items():
         assert advice.notes(method, method, side) == (), name
+
+
+def test_outputs_of_other_names_and_shapes_are_said_as_a_learner_can_read_them():
+    rung = broken(
+        "forward",
+        "outputs of other names or shapes: a is missing, b is not in the reference, c is (2, 3, 4), "
+        "the reference (2, 4, 3); layouts are declared in the catalogue",
+    )
+    assert in_words(rung, find("pooling")) == (
+        "outputs of other names or shapes: a is missing, b is one that the twin does not return, c is (2, 3, 4), "
+        "expected (2, 4, 3); shapes as the data has them, channels last"
+    )

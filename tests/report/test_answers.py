@@ -1,6 +1,7 @@
 """The answers above every report: what they say of agreement, speed and learning, and that all reports say the same."""
 
 import copy
+import math
 import re
 
 import pytest
@@ -12,6 +13,7 @@ from compare.report.answers import answers
 from compare.report.figures import Source
 from compare.report.learned import comparisons
 from tests.helpers import synthetic
+from twin.catalogue import TWINS
 
 FOUR = ("torch", "keras-tensorflow", "keras-jax", "keras-torch")
 
@@ -159,6 +161,16 @@ def test_one_seed_gives_no_verdict_and_the_command_that_gives_one():
     assert answer.startswith(
         "No verdict: 1 seed, and a verdict takes 11; `twin train mlp --seeds 11` gives one in about "
     )
+
+
+def test_the_time_of_that_command_is_for_all_epochs_of_the_twin():
+    record = one(engines=("torch", "keras-jax"), measures=("train",))
+    for each in record.measurements:
+        each.result.seconds, each.result.epochs = 6.0, 1
+    epochs = TWINS["mlp"].epochs
+    assert epochs > 1
+    minutes = math.ceil(2 * 6.0 * epochs * 11 / 60)
+    assert said(record)["Do they learn equally well?"].endswith(f"gives one in about {minutes} minutes.")
 
 
 def test_many_seeds_give_a_verdict():

@@ -46,7 +46,7 @@ def test_the_report_over_seeds_gives_mean_spread_interval_and_verdict():
     assert rows[4] == ["lenet", "keras-torch", "+0.000", "-0.022", "to", "+0.022", "0.012", "inconclusive"]
     assert "Holm's correction for 2 comparisons" in said
     more = comparisons(lenet)[1].more_seeds
-    assert f"as they differ here: {more} for lenet on\nkeras-torch." in said
+    assert f"if they differ as these do: {more} more for lenet on\nkeras-torch." in said
 
 
 def test_one_seed_is_reported_as_ever():

@@ -9,7 +9,8 @@ from compare.cli import main
 from compare.cli.commands import verify as command
 from compare.verify import run as examination
 from compare.verify.given import from_file
-from compare.verify.verdict import Verdict
+from compare.verify.verdict import Finding, Verdict
+from compare.worker import user_code
 from twin.errors import TwinError
 
 
@@ -67,3 +68,18 @@ def test_the_verdict_is_told_before_its_page_is_written(monkeypatch, capsys):
     told = capsys.readouterr()
     assert "agree" in told.out
     assert "cannot write /dev/null/page" in told.err
+
+
+def test_a_layer_that_one_side_alone_has_stands_without_a_slash():
+    assert Finding("structure", "bn1", "", "only Keras has it").line().startswith("bn1: first difference")
+    assert Finding("forward", "head", "head", "far").line().startswith("head: first difference")
+    assert Finding("forward", "a", "b", "far").line().startswith("a / b: first difference")
+    assert Finding("weights", "", "", "far").line().startswith("the models: first difference")
+
+
+def test_the_names_that_a_file_offers_are_not_what_it_imports(tmp_path):
+    (tmp_path / "m.py").write_text("import json\nimport os.path as p\n\ndef make():\n    pass\n")
+    with pytest.raises(TwinError, match=r"unknown name in .*m\.py: 'made'; did you mean make\?"):
+        user_code.find(f"{tmp_path}/m.py:made")
+    with pytest.raises(TwinError, match=r"'other'; known: make$"):
+        user_code.find(f"{tmp_path}/m.py:other")
