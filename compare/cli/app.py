@@ -67,7 +67,7 @@ class Command(TyperCommand):
         read = [each for value in others for each in (value if isinstance(value, list) else [value])]
         refuse_clashes(
             {option: target for option, target in written.items() if target is not None},
-            [each for each in read if isinstance(each, Path)],
+            [place for each in read for place in _files(each)],
         )
         return super().invoke(ctx)
 
@@ -80,6 +80,14 @@ def _in_words(record: tuple[str, str] | None) -> tuple[str, str] | None:
         return f"at least {least:g}" if most >= 1_000_000 else f"{least:g} to {most:g}"
 
     return record and (record[0], RANGE.sub(limits, record[1]))
+
+
+def _files(value: Any) -> list[Path]:
+    """The files that a parameter's value may name: a path, such as w.pt, or the file of file.py:callable."""
+    if isinstance(value, Path):
+        return [value]
+    names = value.rpartition("=")[2] if isinstance(value, str) else ""
+    return [Path(each) for each in (names, names.rpartition(":")[0]) if "." in each]
 
 
 def _named(before: str, empty: str) -> str:

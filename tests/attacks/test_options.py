@@ -34,6 +34,7 @@ REFUSED = [
     (["bench", "lenet", "--budget", "infs"], "--budget"),
     (["bench", "lenet", "--budget", "nan"], "--budget"),
     (["bench", "lenet", "--precision", "nan%"], "--precision"),
+    ([*VERIFY, "--input", "8", "--data", "x.npz"], "leave the other out"),
     ([*VERIFY, "--input", "8²"], "expected a shape without the batch"),
     ([*VERIFY, "--input", "0"], "expected a shape without the batch"),
     ([*VERIFY, "--input", "8,00"], "expected a shape without the batch"),
@@ -224,3 +225,14 @@ def test_a_verdicts_page_is_not_written_over_what_was_read(read, tmp_path, monke
     with pytest.raises(TwinError, match="which the command reads; choose another file"):
         page.write(tmp_path / read, request, Verdict("error"))
     assert (tmp_path / read).read_text() == "mine"
+
+
+@pytest.mark.parametrize("option", ["--json", "--html"])
+def test_a_models_file_is_not_named_as_one_to_write(option, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.py", "b.py", "loss.py", "w.pt"):
+        (tmp_path / name).write_text("mine")
+        read = ["--loss", "y=loss.py:f", "--weights", "w.pt"]
+        code, _, complaints = answer_to(*VERIFY, "--input", "3", *read, option, name)
+        assert code == 2
+        assert complaints == f"twin: {option} {name}: this is {name}, which the command reads; choose another file\n"

@@ -97,6 +97,8 @@ def verify(
 
     if not shapes and not data:
         raise TwinError("which inputs? give --input SHAPE, such as --input 32,32,3, or --data FILE.npz")
+    if shapes and data:
+        raise TwinError(f"--input and --data {data}: one of them says what the models get; leave the other out")
     for kind in kinds or []:
         if kind not in ("float", "int"):
             raise unknown("--input-dtype", kind, ["float", "int"])
