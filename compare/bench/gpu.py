@@ -24,8 +24,8 @@ def check_free(device: str) -> None:
         if time.monotonic() > deadline:
             gib = (others[0].usedGpuMemory or 0) / 2**30
             raise TwinError(
-                f"--device cuda: process {others[0].pid} computes on this GPU too, with {gib:.1f} GiB: times would be "
-                "its as much as ours; end it, or choose another card with CUDA_VISIBLE_DEVICES",
+                f"--device cuda: process {others[0].pid} computes on this GPU too, with {gib:.1f} GiB: times would "
+                "include its work; end it, or choose another card with CUDA_VISIBLE_DEVICES",
                 INCOMPLETE,
             )
         time.sleep(0.2)

@@ -82,7 +82,7 @@ def seeds(first: int | None, text: str) -> list[int]:
             )
         numbers = [(first or 0) + number for number in range(numbers[0])]
     elif first is not None:
-        raise TwinError(f"--seed {first} and --seeds {text} clash: a list has its first seed in it; leave --seed away")
+        raise TwinError(f"--seed {first} and --seeds {text} clash: a list has its first seed in it; leave --seed out")
     twice = next((number for number in numbers if numbers.count(number) > 1), None)
     if twice is not None:
         raise TwinError(f"--seeds {text}: {twice} is named twice; each seed is one pair, name it once")

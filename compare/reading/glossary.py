@@ -53,7 +53,7 @@ def search(term: str) -> Sequence[Entry | Counterpart]:
     twins = {twin.name: _words([twin.name, twin.title, twin.topic]) for twin in TWINS.values()}
     if shown := [each for each, own in twins.items() if {term.casefold(), *said} & own]:
         raise TwinError(
-            f"the glossary has no {term!r}, but twins show it: {', '.join(shown[:MOST])}; twin show {shown[0]}"
+            f"the glossary has no {term!r}, but twins show it: {', '.join(shown[:MOST])}; see: twin show {shown[0]}"
         )
     every = set().union(*map(_calls, COUNTERPARTS), *words.values(), *twins.values())
     if near := difflib.get_close_matches(name, sorted(every - {name}), n=1, cutoff=0.8):

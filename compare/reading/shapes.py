@@ -190,7 +190,7 @@ def _flow(session: Any, twin: Twin) -> list[dict[str, Any]]:
     _, batch = _first_batch(twin)
     answer = session.model.calls(batch)
     if answer.stopped:
-        raise TwinError(f"the forward pass of {twin.name} was not seen to its end: {answer.stopped}")
+        raise TwinError(f"the forward pass of {twin.name} was not traced to its end: {answer.stopped}")
     rows = len(next(iter(batch.values())))
     calls = [
         dataflow.Call(

@@ -67,19 +67,19 @@ def reasons(measurements: Iterable[ExportMeasurement]) -> list[str]:
 
 
 def counted(measurements: Iterable[ExportMeasurement]) -> str:
-    """How many cells of how many work."""
+    """How many models, each in each format, were exported to files that answer as they do."""
     every: list[str] = [each.status for each in measurements]
     offered = [status for status in every if status != "not_offered"]
     counts = {
         "the exporter refuses": offered.count("unsupported"),
-        "left out": offered.count("skipped"),
-        "wrong": offered.count("failed"),
+        "left out, see below": offered.count("skipped"),
+        "other outputs than the model's": offered.count("failed"),
         "not run": offered.count("not_run"),
     }
     works = offered.count("ok")
     counts["without an answer"] = len(offered) - works - sum(counts.values())
     rest = "".join(f"; {words}: {number}" for words, number in counts.items() if number)
     others = len(every) - len(offered)
-    return f"Cells that work: {works} of {len(offered)}{rest}." + (
-        f" Another {others} belong to another framework." if others else ""
+    return f"Files that answer as their models: {works} of {len(offered)}{rest}." + (
+        f" Not counted: {others} whose format belongs to the other framework." if others else ""
     )

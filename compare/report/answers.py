@@ -379,7 +379,7 @@ def _files(files: Sequence[ExportMeasurement]) -> Answer:
     wrong = list(
         dict.fromkeys(f"{each.twin} from {each.engine} as {each.format}" for each in found if each.status != "ok")
     )
-    within = f", within {max(right):.0e} (relative L2)" if right else ""
+    within = (f", within {max(right):.0e} (relative L2)" if max(right) else ", exactly") if right else ""
     said = f"{len(right)} of {plural(len(found), 'file')} {'does' if len(right) == 1 else 'do'}{within}"
     if not wrong:
         return Answer(question, "Yes", f"{said}.", "good")

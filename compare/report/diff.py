@@ -94,14 +94,14 @@ def surroundings(old: Record, new: Record) -> list[Surrounding]:
     changes = [
         Surrounding(*key, engines) for key, engines in sorted(packages.items(), key=lambda e: _by_weight(e[0][0]))
     ]
-    for before, after, prefix in (
-        (asdict(old.machine), asdict(new.machine), ""),
-        (old.settings, new.settings, "settings: "),
-        (old.precision, new.precision, "precision: "),
+    for before, after, prefix, absent in (
+        (asdict(old.machine), asdict(new.machine), "", "unknown"),
+        (old.settings, new.settings, "settings: ", "not set"),
+        (old.precision, new.precision, "precision: ", "unknown"),
     ):
         for name in {**before, **after}:
             if before.get(name) != after.get(name):
-                words = _word(before.get(name)), _word(after.get(name))
+                words = _word(before.get(name), absent), _word(after.get(name), absent)
                 changes.append(Surrounding(f"{prefix}{name}", *words, []))
     if old.code != new.code:
         changes.append(Surrounding("twin-suite's code", old.code, new.code, []))
@@ -134,7 +134,7 @@ def _by_weight(package: str) -> tuple[int, str]:
     return (order.index(package) if package in order else len(order)), package
 
 
-def _word(value: Any) -> str:
+def _word(value: Any, absent: str) -> str:
     if isinstance(value, dict):
-        return ", ".join(_word(each) for each in value.values())
-    return "unknown" if value is None else str(value)
+        return ", ".join(_word(each, absent) for each in value.values())
+    return absent if value is None else str(value)

@@ -7,7 +7,7 @@ from compare.engines.engine import everything
 from compare.record.measurement import UNMEASURED, BenchMeasurement, Measurement, trainings_of
 from compare.record.results import Quantity, SpeedRatio
 
-PRECISION = "TF32 off: no engine rounds its matrix products more coarsely than it says"
+PRECISION = "TF32 off: matrix products are computed in the full precision of their type"
 WITHHELD = "does not agree"
 
 

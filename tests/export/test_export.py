@@ -71,7 +71,7 @@ def test_the_command_writes_a_record_and_keeps_the_files(tmp_path):
     assert cell.result.errors[1].from_reference < 1e-5
     assert cell.result.bytes == (tmp_path / "files" / "mlp-torch-torch_export.pt2").stat().st_size
     assert cell.result.load_seconds > 0
-    assert "Cells that work: 1 of 1." in answer.stdout
+    assert "Files that answer as their models: 1 of 1." in answer.stdout
     assert json.loads(path.read_text())["measurements"][0]["format"] == "torch_export"
 
 

@@ -66,13 +66,17 @@ def test_the_same_reason_is_said_once_with_its_twins():
     cells = [cell(twin, "torch", "onnx", "unsupported", "no such operator") for twin in ("lenet", "vit")]
     assert exports.reasons(cells) == ["onnx from torch (lenet, vit): no such operator"]
     assert (
-        exports.counted([*cells, cell("gru", "torch", "onnx")]) == "Cells that work: 1 of 3; the exporter refuses: 2."
+        exports.counted([*cells, cell("gru", "torch", "onnx")])
+        == "Files that answer as their models: 1 of 3; the exporter refuses: 2."
     )
 
 
 def test_a_cell_that_belongs_to_another_framework_is_not_counted_as_one_that_could_work():
     cells = [cell("gru", "torch", "onnx"), cell("gru", "torch", "jax_export", "not_offered", "only JAX writes it")]
-    assert exports.counted(cells) == "Cells that work: 1 of 1. Another 1 belong to another framework."
+    assert (
+        exports.counted(cells)
+        == "Files that answer as their models: 1 of 1. Not counted: 1 whose format belongs to the other framework."
+    )
     assert exports.matrix(cells)[1] == [["gru", "torch", "3e-07", ""]]
     assert exit_code(cells) == 0
 

@@ -126,7 +126,7 @@ def test_an_unknown_term_is_told(term, says):
 
 
 def test_what_is_no_term_leads_to_the_twins_that_show_it():
-    with pytest.raises(TwinError, match=r"twins show it: resnet_style, .*; twin show resnet_style"):
+    with pytest.raises(TwinError, match=r"twins show it: resnet_style, .*; see: twin show resnet_style"):
         glossary.search("skip connection")
     with pytest.raises(TwinError, match="known: tensor"):
         glossary.search("qqqzzz")

@@ -243,7 +243,7 @@ def test_versions_come_first_and_then_what_else_changed(old):
     new.versions["keras-jax"] |= {"keras": "3.15.1", "python": "3.12.1"}
     new.versions["torch"] |= {"torch": "2.14.0", "keras": "3.15.1"}
     new.machine.governor = "powersave"
-    new.settings["threads"] = 2
+    new.settings |= {"threads": 2, "epochs": 3}
     new.code = "1" * 16
     changed = diff.compare(old, new).changed
     assert [(c.what, c.old, c.new) for c in changed] == [
@@ -252,6 +252,7 @@ def test_versions_come_first_and_then_what_else_changed(old):
         ("python", "3.11.9", "3.12.1"),
         ("governor", "unknown", "powersave"),
         ("settings: threads", "1", "2"),
+        ("settings: epochs", "not set", "3"),
         ("twin-suite's code", "0" * 16, "1" * 16),
     ]
     assert changed[0].engines == ["torch", "keras-jax"]

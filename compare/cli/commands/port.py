@@ -75,7 +75,7 @@ def port(
             raise TwinError(f"{where}: to write a folder say --out {where}; to check it say --check")
         folder = out or porting.default_folder(twin, to)
         print(*porting.write(twin, to, folder, force), sep="\n")
-        say(f"Read {folder}/START.md, write, then check what you wrote.")
+        say(f"Read {folder}/START.md, write the methods, then check them.")
         say_next("port", name, "--check", folder)
 
 
