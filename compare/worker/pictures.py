@@ -80,7 +80,8 @@ def _answers(metric: str, test: Rows, outputs: Rows, spelled: Callable[[Sequence
         both: dict[str, Any] = {"true": test["y"], "predicted": predicted}
         return {"labels": {name: [spelled(each) for each in sequences] for name, sequences in both.items()}}
     if metric == "heart_rate_error":  # rates in beats a second
-        return {"labels": _both(*((60 * each["y"].ravel()).round().astype(int) for each in (test, outputs)))}
+        both = {"true": test["y"], "predicted": outputs["y"]}
+        return {"labels": {name: [f"{60 * rate:.0f}/min" for rate in rates.ravel()] for name, rates in both.items()}}
     if metric == "localization_accuracy":
         return {
             "labels": _both(test["label"], outputs["label"].argmax(-1)),
@@ -312,18 +313,21 @@ def _pictures(x: np.ndarray, layout: Layout) -> list[np.ndarray]:
     """
     if x.dtype.kind != "f" or (layout == "as is" and x.ndim not in (2, 3)):
         return []
+    signals = layout == "as is" and x.ndim == 3
     if layout in ("clips", "frames"):
         x = x.reshape(len(x), -1, *x.shape[3:])
     elif layout == "as is" and x.ndim == 2:
         side = round(x.shape[1] ** 0.5)
         x = x.reshape(len(x), side, side, 1) if side * side == x.shape[1] else x[:, None, :, None]
-    elif layout == "as is":
+    elif signals:
         x = x.transpose(0, 2, 1)[..., None].repeat(4, 1)  # a line of four pixels per channel
     if x.shape[-1] not in (1, 3):
         x = x.mean(-1, keepdims=True)
     low, high = map(float, np.quantile(x, (0.01, 0.99)))  # one shock of a signal would make the rest grey
     if x.min() < 0 or x.max() > 1:  # normalised data
         x = (x - low) / max(high - low, 1e-12)
+    if signals:  # white between one signal and the next, which may begin as the first ends
+        x = np.pad(x, ((0, 0), (0, 0), (0, 2), (0, 0)), constant_values=1)
     return list(x)
 
 

@@ -126,6 +126,16 @@ def test_a_strip_that_is_too_wide_is_cut_between_two_of_its_pictures(tmp_path, m
     assert (made.width, made.height) == (5 * 97 - 1, 96)
 
 
+def test_wide_pictures_of_a_strip_stand_below_each_other(tmp_path, monkeypatch):
+    monkeypatch.setattr(drawn, "FOLDER", tmp_path)
+    maps = np.repeat(np.arange(8, dtype=np.uint8) * 20, 129)[:-1] * np.ones((8, 1), np.uint8)
+    found = Predictions(8, [Picture("input", "data", strip(maps))], [8, 128])
+    made = drawn.keep("maps", drawn.of_predictions(found), found)
+    assert (made.width, made.height) == (128 * 4, (8 * 9 - 1) * 4)
+    with Image.open(tmp_path / "maps.webp") as picture:
+        assert [picture.convert("L").getpixel((9, 36 * row)) for row in range(8)] == [20 * row for row in range(8)]
+
+
 def test_boxes_are_drawn_where_they_are(tmp_path, monkeypatch):
     monkeypatch.setattr(drawn, "FOLDER", tmp_path)
     black = strip(np.zeros((32, 65), np.uint8))

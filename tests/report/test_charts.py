@@ -116,7 +116,8 @@ def test_pictures_of_what_was_learned_come_from_the_metric():
     assert found["pictures"][1]["png"] == found["pictures"][2]["png"]
 
     signal = rng.standard_normal((20, 25, 6))
-    assert strips("accuracy", {"x": signal, "y": labels}, {"y": np.eye(4)[labels]})["tile"] == [24, 25]
+    found = strips("accuracy", {"x": signal, "y": labels}, {"y": np.eye(4)[labels]})
+    assert found["tile"] == [24, 25 + 2]  # with a white margin
     assert strips("mean_return", {}, {}) == {}
 
 
@@ -173,4 +174,4 @@ def test_rows_of_all_classes_are_shown_where_the_first_are_of_one():
 def test_heart_rates_are_said_in_beats_a_minute():
     test = {"x": np.zeros((9, 8, 128, 3), np.float32), "y": np.full((9, 1), 1.25, np.float32)}
     found = shown.of_predictions(find("stmap"), test, {"y": test["y"] + 0.1})
-    assert (found["labels"]["true"][0], found["labels"]["predicted"][0]) == (75, 81)
+    assert (found["labels"]["true"][0], found["labels"]["predicted"][0]) == ("75/min", "81/min")
