@@ -27,7 +27,7 @@ def unknown(what: str, name: str, known: Iterable[str]) -> TwinError:
     """Say that `name` is no `what`, with the nearest of the `known` names; those that it is part of come first."""
     known = list(known)
     inside = [each for each in known if len(name) > 2 and name.lower() in each.lower()]
-    near = [*dict.fromkeys(inside + difflib.get_close_matches(name, known, n=3, cutoff=0.5))][:3]
+    near = [*dict.fromkeys(inside + difflib.get_close_matches(name, known, n=3, cutoff=0.6))][:3]
     more = f" and {len(known) - MOST_NAMED} more" if len(known) > MOST_NAMED else ""
     hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(known[:MOST_NAMED])}{more}"
     return TwinError(f"unknown {what} {name!r}; {hint}")

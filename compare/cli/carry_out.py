@@ -68,6 +68,7 @@ def measure(
     done = sum(measurement.status != "not_run" for measurement in record.measurements)
     if interrupted:
         say(f"twin: interrupted; {done} of {len(measurements)} measurements are in {path}; go on with --resume {path}")
+        say_again(*(() if resume else ("--resume", path)))
         raise typer.Exit(INTERRUPTED)
     if record.unwritten:
         raise typer.Exit(record.exit_code())

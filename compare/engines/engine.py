@@ -165,6 +165,8 @@ def choose(names: list[str], pythons: Mapping[str, str] | None = None) -> list[E
     every = everything()
     names = [named(name) for name in names]
     for name in names:
+        if name in ("cpu", "cuda", "gpu"):
+            raise TwinError(f"{name} is no engine but a device; say --device {'cpu' if name == 'cpu' else 'cuda'}")
         if name not in every:
             raise unknown("engine", name, every)
     for name in pythons:

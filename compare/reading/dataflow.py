@@ -3,17 +3,12 @@
 The calls of a forward pass (`twin.trace`) become boxes in four steps. A layer takes what only follows it (batch
 normalization, an activation, a reshape) into its box. Blocks that repeat are drawn once. What is still too much for a
 picture is drawn one level less deep, and then the functions between two layers as one. An arrow says the shape of what
-flows along it. Then each box gets a place: an
-encoder and decoder gets the shape of a U, its boxes at the height of their resolution; any other model is laid out in
-ranks, after Sugiyama, by the library fast-sugiyama. The places are kept in flows.json, so that only those who measure
-need that library; dataflow_svg.py draws them.
+flows along it. dataflow_places.py gives each box a place, which flows.json keeps, and dataflow_svg.py draws them.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
-
-from twin.errors import TwinError
 
 BOXES = 26  # more would not be a picture
 FOLLOWERS = {"activation", "batch_norm", "dropout", "shape"}  # families of calls that join the box before them
@@ -297,100 +292,6 @@ def _repeated(found: Sequence[Box], place: int) -> tuple[int, int]:
         if (times - 1) * length > (best[1] - 1) * best[0] and (length > 1 or times > 2):
             best = (length, times)
     return best
-
-
-def placed(found: Sequence[Box]) -> list[Box]:
-    """The boxes with places."""
-    return _as_u(found) or _in_ranks(found)
-
-
-def side(box: Box) -> int:
-    """Height of what leaves the box, where that is a picture (B, H, W, C); else 0."""
-    return int(box.shape[1]) if len(box.shape) == 4 else 0
-
-
-def _as_u(found: Sequence[Box]) -> list[Box]:
-    """An encoder's boxes go down on the left, the decoder's up on the right; nothing where no skips join them."""
-    sides = [side(box) for box in found]
-    least = min(sides, default=0)
-    first, last = sides.index(least), len(sides) - 1 - sides[::-1].index(least)
-    if not found or min(max(sides[:first], default=0), sides[-1]) < max(2 * least, 2) or sides[0] < 2 * least:
-        return []
-    columns = [0 if number < first else 2 if number > last else 1 for number in range(len(found))]
-    arrows = [(source, number) for number, box in enumerate(found) for source in box.sources if source >= 0]
-    if not any(columns[source] == 0 and columns[number] == 2 for source, number in arrows):
-        return []  # without a skip from the way down to the way up
-    out, top = list(found), 0.0
-    for level in sorted({*sides}, reverse=True):
-        mine = [number for number in range(len(found)) if sides[number] == level or first <= number <= last]
-        mine = [n for n in mine if (columns[n] == 1) == (level == least)]
-        stacks = [[n for n in mine if columns[n] == column] for column in range(3)]
-        stacks[2].reverse()  # the way up
-        heights = []
-        for column, stack in enumerate(stacks):
-            y = top
-            for number in stack:
-                out[number] = replace(found[number], left=column * (WIDTH + ACROSS), top=y)
-                y += height(found[number]) + GAP
-            heights.append(y - top)
-        shift = top + max(heights)
-        for column in (0, 2):  # both rest on the level's bottom, where a skip leaves the one and reaches the other
-            for number in stacks[column]:
-                out[number].top += max(heights) - heights[column]
-        top = shift
-    return out
-
-
-def _in_ranks(found: Sequence[Box]) -> list[Box]:
-    """Boxes in ranks, each below all that it takes from; arrows go where no box stands."""
-    try:
-        from fast_sugiyama import from_edges
-    except ImportError as error:
-        raise TwinError(
-            "the picture of a data flow is laid out by fast-sugiyama; try: pip install fast-sugiyama"
-        ) from error
-
-    arrows = [(source, number) for number, box in enumerate(found) for source in box.sources]
-    first = min(0, *(source for source, _ in arrows))  # the library's vertices are numbered from 0
-    places: dict[int, tuple[float, float]] = {}
-    after: dict[int, list[int]] = {}
-    shifted = [(source - first, number - first) for source, number in arrows]
-    for vertices, _, _, edges in from_edges(shifted, vertex_spacing=1, dummy_vertices=True, check_layout=False):
-        places |= {int(vertex) + first: place for vertex, place in vertices}
-        for start, end in edges or ():
-            after.setdefault(int(start) + first, []).append(int(end) + first)
-
-    def way(start: int, end: int) -> list[int]:
-        """The vertices without a box between two boxes."""
-        for following in after[start]:
-            passed = [following]
-            while passed[-1] >= len(found):
-                passed += after[passed[-1]]
-            if passed[-1] == end:
-                return passed[:-1]
-        return []
-
-    ranks = sorted({-y for _, y in places.values()})
-    tops, top = {}, 0.0
-    for rank in ranks:
-        tops[rank] = top
-        members = [found[vertex] for vertex, (_, y) in places.items() if -y == rank and 0 <= vertex < len(found)]
-        top += max((height(box) + GAP for box in members), default=0)
-    least = min(x for vertex, (x, _) in places.items() if vertex >= 0)
-
-    def at(vertex: int) -> tuple[float, float]:
-        x, y = places[vertex]
-        return round((x - least) * (WIDTH + ACROSS)), tops[-y]
-
-    return [
-        replace(
-            box,
-            left=at(number)[0],
-            top=at(number)[1],
-            ways=[[at(vertex) for vertex in way(source, number)] for source in box.sources],
-        )
-        for number, box in enumerate(found)
-    ]
 
 
 def height(box: Box) -> float:

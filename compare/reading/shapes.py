@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from compare.engines.engine import ENGINES, Engine
-from compare.reading import dataflow
+from compare.reading import dataflow, dataflow_places
 from compare.reading.aligned import SIDES
 from compare.reading.dataflow import Box
 from twin.errors import TwinError
@@ -199,7 +199,7 @@ def _flow(session: Any, twin: Twin) -> list[dict[str, Any]]:
         for path, own, family, name, shapes, inputs, outputs in answer.calls
     ]
     given = [tuple(_batch(batch[name].shape, rows)) for name in twin.inputs]
-    return dataflow.kept(dataflow.placed(dataflow.boxes(dataflow.channels_last(calls, given), given)))
+    return dataflow.kept(dataflow_places.placed(dataflow.boxes(dataflow.channels_last(calls, given), given)))
 
 
 def _first_batch(twin: Twin) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -132,9 +132,9 @@ def test_what_an_interpreter_has_started_ends_with_it(tmp_path, monkeypatch):
 
 
 def test_a_library_that_only_measuring_needs_is_named_where_it_is_missing(monkeypatch):
-    from compare.reading import dataflow
+    from compare.reading import dataflow_places
     from twin.errors import TwinError
 
     monkeypatch.setitem(sys.modules, "fast_sugiyama", None)
     with pytest.raises(TwinError, match="pip install fast-sugiyama"):
-        dataflow._in_ranks([])
+        dataflow_places._in_ranks([])

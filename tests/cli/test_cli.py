@@ -18,6 +18,8 @@ from twin.catalogue import TWINS
     [
         (["check", "lenett"], "unknown twin 'lenett'; did you mean lenet"),
         (["check", "lenet", "--engine", "kerasjax"], "unknown engine 'kerasjax'; did you mean keras-jax"),
+        (["check", "lenet", "--engine", "gpu"], "gpu is no engine but a device; say --device cuda"),
+        (["port", "nothing", "--to", "torch"], "unknown twin 'nothing'; known: tensors"),
         (["check"], "which twins?"),
         (["check", "lenet", "--all"], "which twins?"),
         (["check", "--chapter", "99"], "unknown chapter '99'"),
@@ -141,6 +143,8 @@ def test_an_interruption_keeps_what_was_done_and_can_be_resumed(tmp_path):
     assert b"go on with --resume" in said
     assert b"Traceback" not in said
     (record,) = (tmp_path / "runs").glob("check-*.json")
+    words = f"check pooling conv2d_by_hand vit --engine torch --out runs --resume runs/{record.name}"
+    assert said.decode().splitlines()[-1].endswith(words)
     statuses = [measurement["status"] for measurement in json.loads(record.read_text())["measurements"]]
     assert "ok" in statuses
     assert "not_run" in statuses

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from compare.reading import dataflow, dataflow_svg, shapes, site
+from compare.reading import dataflow, dataflow_places, dataflow_svg, shapes, site
 from compare.reading.dataflow import WIDTH, Box, Call, boxes, height
 from twin.catalogue import TWINS, find
 
@@ -147,7 +147,7 @@ def test_each_arrow_of_a_box_with_several_outputs_has_its_own_shape():
     ]
     found = boxes(calls, [("B", 8, 8, 1)])
     assert [box.carried for box in found] == [[[("B", 8, 8, 1)]], [[large]], [[small]], [[large, small]]]
-    picture = dataflow_svg.drawn(dataflow.placed(found), {}, ["x"], "")
+    picture = dataflow_svg.drawn(dataflow_places.placed(found), {}, ["x"], "")
     assert [picture.count(f">{text}<") for text in ("x 8×8×1", "8×8×4, 4×4×4")] == [1, 1]
 
 

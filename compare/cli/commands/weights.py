@@ -21,6 +21,7 @@ EXAMPLES = (
 )
 
 
+# Long: an option has one line of the signature.
 def weights(
     name: Annotated[
         str | None, typer.Argument(metavar="NAME", help="A twin; see `twin list`. Or give --keras and --torch.")
@@ -80,10 +81,9 @@ def weights(
     answer(found.to_json(), found.text() if isinstance(found, crossing.Crossing) else text.text(found), as_json, read)
     if name is not None:
         say_next(*(("show", name) if agrees else ("check", name, "--size", size)))
-    elif agrees:
-        say_next(*_verifying(keras, torch, shapes, kinds, kwargs, mapping), "--weights", target)
     else:
-        say_next(*_verifying(keras, torch, shapes, kinds, kwargs, mapping))
+        more = ("--weights", target) if agrees else ()
+        say_next(*_verifying(keras, torch, shapes, kinds, kwargs, mapping), *more)
     raise typer.Exit(AGREE if agrees else DIFFER)
 
 
