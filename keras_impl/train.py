@@ -76,6 +76,8 @@ def build(
 
 def load_module(twin: Twin) -> Any:
     """The twin's own file."""
+    keras.config.set_image_data_format("channels_last")  # whatever a user's keras.json has
+    keras.config.set_epsilon(1e-7)
     return importlib.import_module(module_of("keras", twin))
 
 

@@ -20,6 +20,15 @@ ANSWER_SECONDS = 60.0  # that another interpreter has to say what it can import
 CACHES = ("TORCHINDUCTOR_CACHE_DIR", "JAX_COMPILATION_CACHE_DIR")  # where compilers would find what they made before
 
 
+# What would have an engine compute something else than its name says.
+CHANGING = (
+    *("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH", "KERAS_NNX_ENABLED"),
+    *("JAX_ENABLE_X64", "JAX_DISABLE_JIT", "JAX_DEFAULT_DTYPE_BITS", "JAX_DEBUG_NANS"),
+    *("JAX_NUMPY_DTYPE_PROMOTION", "JAX_NUMPY_RANK_PROMOTION"),
+    *("TORCHDYNAMO_DISABLE", "TORCH_COMPILE_DISABLE", "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"),
+)
+
+
 @dataclass(frozen=True)
 class Engine:
     """A framework, its backend and the interpreter that has it.
@@ -55,7 +64,8 @@ class Engine:
 
     def environment(self, device: str, threads: int) -> dict[str, str]:
         """The worker's environment: one backend, one device, so many threads, no TF32, no compiler's earlier work."""
-        inherited = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", *CACHES)}
+        left_out = {"PYTHONPATH", *CACHES, *CHANGING}
+        inherited = {name: value for name, value in os.environ.items() if name not in left_out}
         path = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         settings = {
             "PYTHONPATH": os.pathsep.join(path),

@@ -62,8 +62,10 @@ class Session:
         """
         try:
             self.hello = self.ask(Hello, "hello", device=device)
-        except WorkerFailed:
+        except WorkerFailed as failure:
             self.close()
+            if failure.status == "failed":  # a framework that cannot be imported differs from nothing
+                raise WorkerFailed("crashed", failure.reason, place=failure.place) from failure
             raise
 
     def build(

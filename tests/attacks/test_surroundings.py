@@ -138,3 +138,39 @@ def test_a_library_that_only_measuring_needs_is_named_where_it_is_missing(monkey
     monkeypatch.setitem(sys.modules, "fast_sugiyama", None)
     with pytest.raises(TwinError, match="pip install fast-sugiyama"):
         dataflow_places._in_ranks([])
+
+
+CONFIGURED = {
+    "another layout and accuracy": ('{"floatx": "float16", "image_data_format": "channels_first", "epsilon": 0.1}', 0),
+    "what Keras refuses": ('{"floatx": "float99"}', 3),
+}
+
+
+@pytest.mark.framework
+@pytest.mark.long  # Keras is imported twice in each
+@pytest.mark.parametrize("kind", CONFIGURED)
+def test_how_a_user_has_configured_keras_is_no_difference(kind, tmp_path):
+    text, code = CONFIGURED[kind]
+    (tmp_path / "keras.json").write_text(text)
+    answer = subprocess.run(
+        [sys.executable, "-P", "-m", "compare.cli", "check", "pooling", "lenet", "--engine", "keras-torch"],
+        cwd=tmp_path,
+        env=environment() | {"KERAS_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert answer.returncode == code, answer.stdout
+    assert code == 0 or "Invalid `floatx`" in answer.stdout
+
+
+def test_a_worker_that_cannot_import_its_framework_differs_from_nothing():
+    from compare.engines.process import Worker, WorkerFailed
+    from compare.engines.session import Session
+    from tests.helpers.told_worker import told
+
+    says = '{"ok": false, "status": "failed", "reason": "ImportError: no libcuda"}'
+    session = Session(Worker(told(f"read -r x; echo '{says}'; sleep 60")), 20)
+    with pytest.raises(WorkerFailed, match="no libcuda") as failure:
+        session.greet("cpu")
+    assert failure.value.status == "crashed"

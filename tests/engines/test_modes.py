@@ -3,7 +3,7 @@
 import pytest
 
 from compare.check import run as check
-from compare.engines.engine import ENGINES, MODES, choose, everything
+from compare.engines.engine import CHANGING, ENGINES, MODES, choose, everything
 from compare.engines.pool import Settings
 from compare.record.record import RunRecord
 from twin.catalogue import find
@@ -44,3 +44,9 @@ def test_the_processes_of_a_round_share_a_card_and_use_no_tf32(engine):
     assert (env["NVIDIA_TF32_OVERRIDE"], env["JAX_DEFAULT_MATMUL_PRECISION"]) == ("0", "highest")
     assert "CUDA_VISIBLE_DEVICES" not in env or env["CUDA_VISIBLE_DEVICES"]
     assert engine.environment("cpu", 1)["CUDA_VISIBLE_DEVICES"] == ""
+
+
+@pytest.mark.parametrize("name", CHANGING)
+def test_no_variable_has_an_engine_compute_something_else(name, monkeypatch):
+    monkeypatch.setenv(name, "1")
+    assert name not in ENGINES["keras-jax"].environment("cpu", 1)
