@@ -70,13 +70,17 @@ def measure(
         say(f"twin: interrupted; {done} of {len(measurements)} measurements are in {path}; go on with --resume {path}")
         say_again(*(() if resume else ("--resume", path)))
         raise typer.Exit(INTERRUPTED)
-    if record.unwritten:
-        raise typer.Exit(record.exit_code())
+    if not record.unwritten:
+        _say_where(path, explain)
+    raise typer.Exit(record.exit_code())
+
+
+def _say_where(path: Path, explained: bool) -> None:
+    """Where the record is, and what to do with it."""
     print(f"record: {path}", file=sys.stderr)
-    if not explain:
+    if not explained:
         print(f"what the columns mean: {typed()} report {shlex.quote(str(path))} --explain", file=sys.stderr)
     say_next("report", path, "--html", "report.html")
-    raise typer.Exit(record.exit_code())
 
 
 def _refuse_what_cannot_be_run(command: str, measurements: list[Any], resume: Path | None) -> None:
