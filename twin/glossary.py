@@ -89,7 +89,7 @@ TOPICS: dict[str, tuple[Entry, ...]] = {
             "dense",
             "Dense(units)",
             "Linear(in, out)",
-            "완전 연결층",
+            "완전 연결층, 밀집층",
             "",
             "Keras takes the width of the output, and sees the input's at the first call; PyTorch takes both.",
             see=("dense_init",),
