@@ -39,7 +39,7 @@ GOOD = {  # operation -> what kind its result is, and one that is right
         answers.LayerShapes,
         {"sizes": {"": ["MLP", 6], "dense": ["Linear", 6]}, "ran": [["dense", [4, 3], [4, 2]]], "outputs": {"y": [4]}},
     ),
-    "calls": (answers.Calls, {"calls": [["dense", True, "dense", "", [4, 2], [0], [1]]], "stopped": ""}),
+    "calls": (answers.Calls, {"calls": [["dense", True, "dense", "", [[4, 2]], [0], [1]]], "stopped": ""}),
     "gradients": (answers.PhaseLosses, {"losses": {"loss": 1}}),
     "steps": (answers.Curve, {"curve": [{"loss": 1.5}, {"loss": float("inf")}]}),
     "warm_up": (
