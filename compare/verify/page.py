@@ -55,9 +55,7 @@ def render(request: Request, verdict: Verdict) -> str:
             **{name: ", ".join(f"{v:.5g}" for v in values) + " ..." for name, values in finding.samples.items()},
         }
         listed = "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in facts.items() if value)
-        parts.append(
-            f'<div class="finding"><h3>{escape(finding.keras)} / {escape(finding.torch)}</h3><dl>{listed}</dl></div>'
-        )
+        parts.append(f'<div class="finding"><h3>{escape(finding.place)}</h3><dl>{listed}</dl></div>')
     if verdict.pairs:
         marked = {finding.keras for finding in verdict.findings}
         rows = "".join(

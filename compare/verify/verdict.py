@@ -67,10 +67,14 @@ class Finding:
     tried: tuple[str, ...] = ()
     samples: Mapping[str, list[float]] = field(default_factory=dict)
 
+    @property
+    def place(self) -> str:
+        """The layer, by both of its names where they are not the same."""
+        return " / ".join(dict.fromkeys(name for name in (self.keras, self.torch) if name)) or "the models"
+
     def line(self) -> str:
         """The finding as one line for a person."""
-        place = " / ".join(dict.fromkeys(name for name in (self.keras, self.torch) if name))
-        parts = [f"{place or 'the models'}: first difference ({RUNGS[self.rung]}). {sentence(self.what)}"]
+        parts = [f"{self.place}: first difference ({RUNGS[self.rung]}). {sentence(self.what)}"]
         if self.says:
             parts.append(sentence(self.says))
         if self.after is not None:
