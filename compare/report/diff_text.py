@@ -8,6 +8,7 @@ from typing import Any
 from compare.record.record import Record
 from compare.report.diff import Diff, Surrounding
 from compare.report.diff_figure import FigureChange, Outcome
+from compare.report.phrases import joined
 from twin.table import filled, fitted, table
 
 TITLES: dict[Outcome, str] = {
@@ -19,6 +20,7 @@ TITLES: dict[Outcome, str] = {
     "same": "Did not move",
 }
 MOVED: tuple[Outcome, ...] = ("regression", "improvement", "moved")
+OPEN: tuple[Outcome, ...] = ("no verdict", "inconclusive")
 LISTED = 8  # lines of one kind in the terminal
 FOOT = (
     "change: new / old for times, memory and errors; new - old for what was learned, with the 95% interval. A ratio is "
@@ -35,6 +37,7 @@ def text(diff: Diff, paths: Sequence[Any], records: Sequence[Record], everything
         everything: also what did not move.
     """
     parts = [
+        filled(answer(diff), further="  "),
         "\n".join(filled(line, further="  ") for line in _heads(paths, records)),
         _surroundings(diff.changed, "simple"),
     ]
@@ -48,13 +51,13 @@ def text(diff: Diff, paths: Sequence[Any], records: Sequence[Record], everything
             parts.append("\n".join(filled(line, further="  ") for line in whys))
     if any(figure.change is not None for _, figures in _sections(diff, everything) for figure in figures):
         parts.append(filled(FOOT))
-    return "\n\n".join(part for part in [*parts, filled(summary(diff))] if part)
+    return "\n\n".join(part for part in parts if part)
 
 
 def markdown(diff: Diff, paths: Sequence[Any], records: Sequence[Record], everything: bool) -> str:
     """The same as a Markdown page."""
-    parts = ["# What changed", "\n".join(f"- {line}" for line in _heads(paths, records))]
-    parts += [summary(diff), _surroundings(diff.changed, "github")]
+    parts = ["# What changed", answer(diff), "\n".join(f"- {line}" for line in _heads(paths, records))]
+    parts += [_surroundings(diff.changed, "github")]
     for title, lines in _notes(diff):
         parts.append("\n".join([f"{title}:\n", *(f"- {line}" for line in lines)]))
     for outcome, figures in _sections(diff, everything):
@@ -63,6 +66,19 @@ def markdown(diff: Diff, paths: Sequence[Any], records: Sequence[Record], everyt
         parts.append(f"## {TITLES[outcome]} ({len(figures)})")
         parts.append(table(rows, heads, style="github"))
     return "\n\n".join(part for part in [*parts, FOOT] if part) + "\n"
+
+
+def answer(diff: Diff) -> str:
+    """Whether something became worse, on which engines and twins, and how many figures moved."""
+    if not diff.figures:
+        return summary(diff)
+    worse = [figure for figure in diff.figures if figure.outcome == "regression"]
+    said = "No" if all(figure.outcome not in OPEN for figure in diff.figures) else "Not shown"
+    if worse:
+        engines, twins = (list(dict.fromkeys(getattr(f, name) for f in worse)) for name in ("engine", "twin"))
+        more = [f"{len(twins) - LISTED} more"] if len(twins) > LISTED else []
+        said = f"Yes, on {joined(engines)}: {joined([*twins[:LISTED], *more])}"
+    return f"Did anything become worse? {said}. {summary(diff)}"
 
 
 def summary(diff: Diff) -> str:

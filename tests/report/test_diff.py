@@ -123,6 +123,22 @@ def test_a_slowdown_of_a_tenth_is_a_regression_of_that_engine_alone(old):
     assert outcomes(diff.compare(new, old), "improvement") == {("keras-jax", "step"), ("keras-jax", "step ratio")}
 
 
+def test_the_answer_stands_first_and_names_where_it_became_worse(old):
+    new = record(checked(), benched(np.random.default_rng(2)))
+    for run in find(new, "bench")[0].result.process_runs:
+        run.times["step"] = [1.1 * seconds for seconds in run.times["step"]]
+    question = "Did anything become worse?"
+    worse = diff.compare(old, new)
+    twin = worse.figures[0].twin
+    assert diff_report.answer(worse).startswith(f"{question} Yes, on keras-jax: {twin}. 2 regressions")
+    assert diff_report.text(worse, ("a", "b"), (old, new), False).startswith(f"{question} Yes, on keras-jax")
+    assert diff_report.markdown(worse, ("a", "b"), (old, new), False).splitlines()[2].startswith(f"{question} Yes")
+    same = diff.compare(old, copy.deepcopy(old))
+    assert diff_report.answer(same).startswith(f"{question} No. None of")
+    same.figures[0].outcome = "inconclusive"
+    assert diff_report.answer(same).startswith(f"{question} Not shown. None of")
+
+
 def test_a_faster_reference_is_no_regression_of_the_others(old):
     new = copy.deepcopy(old)
     for run in find(new, "bench", "torch")[0].result.process_runs:
