@@ -134,12 +134,13 @@ def _clouds(test: Rows, outputs: Rows) -> list[Strip]:
 
 
 def _plotted(clouds: np.ndarray, kinds: np.ndarray, axes: tuple[int, int]) -> list[np.ndarray]:
-    """A pixel for each point, by two of its axes, the middle of the cloud in the middle of the picture."""
+    """Four pixels for each point, by two of its axes, the middle of the cloud in the middle of the picture."""
     side, out = 2 * SIDE, []
     for cloud, kind in zip(clouds[..., axes], kinds, strict=True):
         picture = np.ones((side, side, 3))
-        column, row = ((cloud / CLOUD * [1, -1] + 0.5) * side).astype(int).clip(0, side - 1).T
-        picture[row, column] = np.array(BRIGHT[1 + int(kind) % (len(BRIGHT) - 1)]) / 255
+        column, row = ((cloud / CLOUD * [1, -1] + 0.5) * side).astype(int).clip(0, side - 2).T
+        for down, along in ((0, 0), (0, 1), (1, 0), (1, 1)):
+            picture[row + down, column + along] = np.array(BRIGHT[1 + int(kind) % (len(BRIGHT) - 1)]) / 255
         out.append(picture)
     return out
 
