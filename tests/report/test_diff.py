@@ -135,7 +135,7 @@ def test_the_answer_stands_first_and_names_where_it_became_worse(old):
     assert diff_report.markdown(worse, ("a", "b"), (old, new), False).splitlines()[2].startswith(f"{question} Yes")
     same = diff.compare(old, copy.deepcopy(old))
     assert diff_report.answer(same).startswith(f"{question} No. None of")
-    same.figures[0].outcome = "inconclusive"
+    same.figures[0] = replace(same.figures[0], outcome="inconclusive")
     assert diff_report.answer(same).startswith(f"{question} Not shown. None of")
 
 
