@@ -58,10 +58,13 @@ def _lacks(measurement: Measurement) -> str:
         case ExportMeasurement(result=result):
             if result is None or not result.errors:
                 return "no batch was compared"
-            return "" if all(math.isfinite(error.from_model) for error in result.errors) else "it has no finite error"
+            if not all(math.isfinite(error.from_model) for error in result.errors):
+                return "it has no finite error"
+            within = all(error.from_model <= error.limit for error in result.errors)
+            return "" if within else "an error is beyond its limit"
     return "nothing was measured" if measurement.result is None else ""
 
 
 def _exceeds(far: WorstError) -> bool:
     noise, most = far.noise_ratio, far.noise_limit
-    return far.rel_l2 > far.limit or (noise is not None and most is not None and noise > most)
+    return not far.rel_l2 <= far.limit or (noise is not None and most is not None and noise > most)

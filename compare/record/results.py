@@ -7,7 +7,7 @@ else. Times are seconds. A `Number` that is not finite is null in the file, and 
 import math
 import statistics
 from dataclasses import dataclass, field
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -29,7 +29,16 @@ QUANTITIES: tuple[Quantity, ...] = get_args(Quantity)
 Seconds = Annotated[float, Field(ge=0, le=1e9)]
 Ratio = Annotated[float, Field(ge=0, le=1e15)]
 Count = Annotated[int, Field(ge=0, le=2**53)]
-Number = Annotated[float, BeforeValidator(lambda value: math.nan if value is None else value)]
+MOST = 1e100  # of a loss that says anything, and of an axis that can be drawn
+
+
+def _number(value: Any) -> Any:
+    """NaN for null, and for what is beyond all that is computed with."""
+    beyond = isinstance(value, float) and abs(value) > MOST
+    return math.nan if value is None or beyond else value
+
+
+Number = Annotated[float, BeforeValidator(_number)]
 
 
 def _not_negative(value: float) -> float:
@@ -316,10 +325,10 @@ class ExportError:
         limit: how large the first may be.
     """
 
-    rows: int
+    rows: Annotated[int, Field(ge=1)]
     from_model: Distance
     from_reference: Distance
-    limit: float
+    limit: Distance
 
 
 @dataclass
@@ -341,11 +350,11 @@ class ExportResult:
     batch: Literal["any", "fixed"]
     errors: list[ExportError] = field(default_factory=list)
     fault: str = ""
-    bytes: int | None = None
-    export_seconds: float | None = None
-    load_seconds: float | None = None
-    latency_seconds: float | None = None
-    own_latency_seconds: float | None = None
+    bytes: Count | None = None
+    export_seconds: Seconds | None = None
+    load_seconds: Seconds | None = None
+    latency_seconds: Seconds | None = None
+    own_latency_seconds: Seconds | None = None
     tools: dict[str, str] = field(default_factory=dict)
 
     @property

@@ -8,7 +8,6 @@ stderr; only answers reach stdout.
 import contextlib
 import json
 import os
-import sys
 import traceback
 from collections.abc import Sequence
 from typing import Any
@@ -45,7 +44,9 @@ def operation(groups: Sequence[Any], op: str) -> Any:
 def serve(engine: str, *first: type) -> None:
     """Answer requests until stdin ends; `first` are groups whose operations go before the worker's own."""
     register()
-    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    requests, answers = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w", buffering=1)
+    with open(os.devnull) as nothing:
+        os.dup2(nothing.fileno(), 0)  # what a user's code asks of whoever types is answered with the end of a file
     os.dup2(2, 1)  # what anything prints goes to stderr, so that stdout stays a protocol
 
     def send(message: dict[str, Any]) -> None:
@@ -56,7 +57,7 @@ def serve(engine: str, *first: type) -> None:
     groups = [group(context) for group in (*first, *GROUPS)]
     if hasattr(os, "register_at_fork"):  # a method that forks in each of 20 steps would start a million processes
         os.register_at_fork(after_in_child=lambda: os._exit(0) if context.stand else None)
-    for line in sys.stdin:
+    for line in requests:
         request = json.loads(line)
         op = request.pop("op")
         try:

@@ -74,7 +74,7 @@ def test_what_keeps_the_command_from_starting_is_one_line(tmp_path):
 def test_a_temporary_folder_that_somebody_empties_costs_no_other_measurement(tmp_path):
     with running(tmp_path, *CHECK, "--timeout", "3", env={"TWIN_FAULT": "spin"}) as process:
         wait_until(lambda: list((tmp_path / "runs").glob("*.json")) and record_in(tmp_path).measurements[0].result)
-        shutil.rmtree(tmp_path / "tmp")
+        shutil.rmtree(tmp_path / "tmp", ignore_errors=True)  # a worker may be writing there
         out, said = process.communicate(timeout=60)
     assert process.returncode == 3, said
     assert [each.status for each in record_in(tmp_path).measurements] == ["ok", "timeout", "ok"], out

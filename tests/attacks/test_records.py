@@ -267,6 +267,38 @@ def test_a_lock_is_let_go_of_and_leaves_no_file(tmp_path):
         assert list(tmp_path.iterdir()) == []
 
 
+def test_losses_that_no_axis_holds_have_diverged(tmp_path):
+    file = tmp_path / "record.json"
+    file.write_text(
+        changed(lambda each: each["result"].update(loss={"loss": [1.0, 1e308, -1e308, 1e101]}), first("train"))
+    )
+    for arguments in (["report", file, "--html", tmp_path / "page.html"], ["diff", file, file], ["report", file]):
+        assert answer_to(*arguments)[0] == 0
+    trained = read_record(file).measurements[first("train")]
+    assert str(trained.result.loss["loss"]) == "[1.0, nan, nan, nan]"
+
+
+EXPORTED = {
+    "a row less": ({"rows": 0}, "rows: expected greater than or equal to 1, got 0"),
+    "beyond its limit": ({"from_model": 0.5}, "is 'ok', but an error is beyond its limit"),
+    "no limit": ({"limit": None}, "is 'ok', but an error is beyond its limit"),
+}
+
+
+@pytest.mark.parametrize("kind", EXPORTED)
+def test_an_exported_file_that_is_said_to_agree_does(kind, tmp_path):
+    change, says = EXPORTED[kind]
+    file = tmp_path / "record.json"
+    record = json.loads(json.dumps(SOUND))
+    error = {"rows": 1, "from_model": 1e-7, "from_reference": 1e-7, "limit": 1e-5} | change
+    exported = {"measure": "export", "format": "onnx", "result": {"batch": "any", "errors": [error]}}
+    record["measurements"].append(record["measurements"][0] | exported)
+    file.write_text(json.dumps(record))
+    code, _, complaints = answer_to("report", file)
+    assert code == 2
+    assert says in complaints
+
+
 OUTSIDE = {
     "dtype": ["float9", "", "float32 ", "FLOAT32", "float16"],
     "device": ["gpu", "tpu", "", "cpu:0"],

@@ -167,6 +167,8 @@ FAULTS = [
     ("descriptors", "wrote what is no answer"),
     ("daemon", "no answer within 2 s"),
     ("exit", "ended with exit code 0"),
+    ("asks", "EOFError"),
+    ("reads", "IndexError"),
     ("segfault", "ended by SIGSEGV"),
     ("spin", "no answer within 2 s"),
     ("children", "no answer within 2 s"),

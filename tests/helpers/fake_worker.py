@@ -50,6 +50,8 @@ FAULTS = {
     "fork": os.fork,
     "segfault": lambda: os.kill(os.getpid(), signal.SIGSEGV),
     "exit": lambda: sys.exit(0),
+    "asks": lambda: input("your name? "),
+    "reads": lambda: os.read(0, 1)[0],
     "recursion": lambda: recursion(),
     "disk": lambda: arrays.write("/dev/full/x", {}),
 }
