@@ -328,10 +328,12 @@ class _Recorder:
             and backend.get_keras_mask(args[0]) is None
         ):
             return self.time_distributed(layer, args[0], training)
-        if type(layer).__module__.startswith("keras.") and not isinstance(layer, keras.Model):
+        shown = isinstance(layer, keras.Model | keras.layers.Lambda)  # what it does is the user's code
+        if type(layer).__module__.startswith("keras.") and not shown:
             self.quiet += 1
+            symbolic, named = _all_symbolic((args, kwargs))
             try:
-                out = call(layer, *args, **kwargs)
+                out = call(layer, *symbolic, **named)
             finally:
                 self.quiet -= 1
             kwargs = {**kwargs, "training": training} if takes else kwargs
@@ -676,6 +678,20 @@ def _crop(padding: str, kernel: int, stride: int, dilation: int, extra: int | No
 def _each(value: Any, dims: int) -> list[Any]:
     values = list(value) if isinstance(value, list | tuple) else [value]
     return values if len(values) == dims else values[:1] * dims
+
+
+def _all_symbolic(values: Any) -> Any:
+    """Symbols in place of real tensors beside them, such as a token that a layer repeats: Keras takes no mixture."""
+    if not _symbols(values):
+        return values
+    return keras.tree.map_structure(
+        lambda each: (
+            keras.KerasTensor(tuple(each.shape), keras.backend.standardize_dtype(each.dtype))
+            if keras.ops.is_tensor(each) and not isinstance(each, keras.KerasTensor)
+            else each
+        ),
+        values,
+    )
 
 
 def _symbols(values: Any) -> list[Any]:

@@ -32,7 +32,8 @@ def relative(got: np.ndarray, wanted: np.ndarray) -> float:
     """||got - wanted|| / ||wanted||, of arrays of one shape."""
     if got.shape != wanted.shape:
         return float("inf")
-    got, wanted = got.astype(np.float64), wanted.astype(np.float64)
+    exact = np.complex128 if "c" in got.dtype.kind + wanted.dtype.kind else np.float64
+    got, wanted = got.astype(exact), wanted.astype(exact)
     apart, own = float(np.linalg.norm(got - wanted)), float(np.linalg.norm(wanted))
     if not np.isfinite(apart):  # an infinite value over an infinite norm would be NaN, which no limit catches
         return float("inf")

@@ -1,7 +1,7 @@
 """What lies between two pairs of layers where both sides part: the first calls that differ, found by their values."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -63,10 +63,13 @@ def situation(replay: Replay, anchor: Anchor | None, output: int = 0) -> tuple[S
         ),
     )
     exchanged = _exchanged(replay, first, other)
-    miswired = next((each.cause for each in reversed(exchanged)), "")
+    miswired = next(((each.cause, each.says) for each in reversed(exchanged)), ("", ""))
     found = dataclasses.replace(
         found,
-        miswired=miswired,
+        ends=(ends.keras, ends.torch),
+        names=(_names(mine, unlike[0]), _names(theirs, unlike[1])),
+        miswired=miswired[0],
+        miswired_in_words=miswired[1],
         precedes=_precedes(replay, anchor, first),
         turned=turned(replay, next(iter(ends.torch), -1), end),
     )
@@ -86,7 +89,7 @@ def _parting(trace: Trace, ends: Sequence[int], events: Sequence[Event], other: 
     side computes as three, is none of them.
     """
     inside = {event.index for event in events}
-    values = [value for value in other.values.values() if value.dtype.kind in "fiu"]
+    values = [value for value in other.values.values() if value.dtype.kind in "fiub"]
     found: dict[int, Event] = {}
     todo = list(ends)
     seen: set[int] = set()
@@ -97,9 +100,9 @@ def _parting(trace: Trace, ends: Sequence[int], events: Sequence[Event], other: 
             continue
         seen.add(number)
         value = trace.values.get(number)
-        if value is None or value.dtype.kind not in "fiu" or (value.dtype.kind != "f" and value.size < 2):
+        if value is None or value.dtype.kind not in "fiucb" or (value.dtype.kind in "iub" and value.size < 2):
             continue
-        if is_found(value, values):
+        if value.dtype.kind != "c" and is_found(value, values):
             todo += _of_no_effect(trace, event, value)
             continue
         found[event.index] = event
@@ -224,11 +227,23 @@ def _wired_call(replay: Replay, keras: Event | None, torch: Event | None) -> lis
     cause = "operand_order" if all(one_of) else "input_wiring"
     if len(unlike) == 1 and cause == "input_wiring":
         cause = by_path(replay, torch.inputs[unlike[0]], wanted[unlike[0]])
+        if cause == "input_wiring" and torch.settings.get("name") == "add":
+            cause = _of_residual(replay, torch.inputs[unlike[0]], wanted[unlike[0]]) or cause
     names = [_giver(replay, number) for number in wanted if number is not None]
     says = f"{written(torch)}{place_of(torch)} takes {', '.join(_giver(replay, n) for n in torch.inputs)}"
     says = f"PyTorch's {says}; Keras's takes what is there {', '.join(names)}"
     arrays = {f"{torch.index}/input/{place}": value for place, value in enumerate(values)}
     return [Candidate(cause, says, [{"event": torch.index, "do": "input"}], arrays)]
+
+
+def _of_residual(replay: Replay, given: int, wanted: int | None) -> str:
+    """The cause where a residual is taken behind a norm or an activation, and on the other side before it."""
+    for ends, way in (((wanted, given), "after"), ((given, wanted), "before")):
+        maker = replay.theirs.producers.get(ends[1] if ends[1] is not None else -1)
+        if maker is not None and ends[0] in maker.inputs:
+            kind = "norm" if maker.family.endswith("norm") else maker.family
+            return f"residual_{way}_{kind}"
+    return ""
 
 
 def _wired_layer(replay: Replay, anchor: Anchor | None, ends: Ends) -> list[Candidate]:
@@ -246,7 +261,9 @@ def _wired_layer(replay: Replay, anchor: Anchor | None, ends: Ends) -> list[Cand
         says = f"Keras applies {producer.label} before {anchor.path}, PyTorch after it"
         return [Candidate(f"{producer.family}_order", says, measured=after)]
     taken = replay.theirs.producers.get(ends.torch[0])
-    if any(_equal_in_size(value, replay.theirs.values.get(each)) for each in _before(replay, ends.torch[0])):
+    layers = _anchored(replay, 1)
+    before = () if ends.torch[0] in layers else _before(replay, ends.torch[0], stops=layers)
+    if any(_equal_in_size(value, replay.theirs.values.get(each)) for each in before):
         return []  # what lies between are calls too many, which says more than another wiring
     says = (
         f"Keras's {anchor.path} takes what is {wanted} in PyTorch, and PyTorch's takes {_giver(replay, ends.torch[0])}"
@@ -254,6 +271,8 @@ def _wired_layer(replay: Replay, anchor: Anchor | None, ends: Ends) -> list[Cand
     cause = "norm_input_wiring" if anchor.torch.family.endswith("norm") else "input_wiring"
     if taken is not None and taken.settings.get("name") in ("getitem", "gather", "select", "index_select"):
         cause = "sequence_step"
+    if taken is not None and taken is producer and taken.settings.get("name") in ("chunk", "split", "unbind"):
+        cause = "split_order"
     if taken is not None and taken.inputs and taken.settings.get("name") in ("mean", "max", "sum"):
         pooled = root(replay, taken.inputs[0])
         if pooled is not None and pooled is producer and pooled.family in ("lstm", "gru", "rnn"):
@@ -279,12 +298,12 @@ def _same(replay: Replay, value: np.ndarray, before: int) -> int | None:
     return None
 
 
-def _before(replay: Replay, number: int, calls: int = 5) -> set[int]:
-    """The values from which one is made, in so many calls."""
+def _before(replay: Replay, number: int, calls: int = 5, stops: Collection[int] = ()) -> set[int]:
+    """The values from which one is made, in so many calls; what makes those of `stops` is not followed."""
     found: set[int] = set()
     todo = {number}
     for _ in range(calls):
-        makers = [replay.theirs.producers.get(each) for each in todo]
+        makers = [replay.theirs.producers.get(each) for each in todo if each not in stops]
         todo = {each for maker in makers if maker is not None for each in maker.inputs}
         found |= todo
     return found
@@ -302,7 +321,28 @@ def _equal(one: np.ndarray, other: np.ndarray) -> bool:
 def _giver(replay: Replay, number: int) -> str:
     """What gives a value of PyTorch's, in words."""
     producer = replay.theirs.producers.get(number)
-    return f"input {number}" if producer is None else producer.label
+    if producer is None:
+        return f"input {number}"
+    name = f"{_called(producer)}{place_of(producer)}" if producer.family == "shape" else producer.label
+    return name if len(producer.outputs) < 2 else f"result {producer.outputs.index(number)} of {name}"
+
+
+def _names(trace: Trace, events: Sequence[Event]) -> dict[int, str]:
+    """What a message calls the values that enter some calls."""
+    found = {}
+    for number in (number for event in events for number in event.inputs):
+        producer = trace.producers.get(number)
+        if producer is None:
+            found[number] = f"input {number}"
+            continue
+        name = producer.label if producer.leaf else f"{_called(producer)}{place_of(producer)}"
+        found[number] = f"result {producer.outputs.index(number)} of {name}" if len(producer.outputs) > 1 else name
+    return found
+
+
+def _called(event: Event) -> str:
+    """A call by its function or by the layer's path."""
+    return event.path if event.own and event.path else written(event).partition("(")[0]
 
 
 def _anchored(replay: Replay, side: int) -> set[int]:
@@ -372,7 +412,7 @@ def _follows(replay: Replay, anchor: Anchor | None, other: Event | None) -> bool
     """Whether Keras makes right after the layer the call that PyTorch makes right before it."""
     if anchor is None or other is None:
         return False
-    after = [e for e in replay.mine.events if anchor.keras.outputs[0] in e.inputs]
+    after = [e for e in replay.mine.events if anchor.keras.outputs[0] in e.inputs and _lone(replay, 0, e)]
     return any(e.family == other.family and e.settings.get("name") == other.settings.get("name") for e in after)
 
 
@@ -382,6 +422,14 @@ def _precedes(replay: Replay, anchor: Anchor | None, first: Event | None) -> boo
         return False
     after = [e for e in replay.theirs.events if anchor.end.outputs[0] in e.inputs]
     own = [e for e in replay.mine.events if anchor.keras.outputs[0] in e.inputs]
+    after = [e for e in after if _lone(replay, 1, e)]
     same = [[(e.family, e.settings.get("name")) for e in events] for events in (after, own)]
     kind = (first.family, first.settings.get("name"))
     return kind in same[0] and kind not in same[1]
+
+
+def _lone(replay: Replay, side: int, event: Event) -> bool:
+    """Whether what a call gives is a value that the other side has nowhere."""
+    trace, other = (replay.mine, replay.theirs) if side == 0 else (replay.theirs, replay.mine)
+    value = trace.values.get(event.outputs[0]) if event.outputs else None
+    return value is not None and not is_found(value, list(other.values.values()))

@@ -14,8 +14,10 @@ import numpy as np
 from compare.verify import axes as alignment
 from compare.verify import dropout
 from compare.verify.between import situation
+from compare.verify.causes.attention import of_roles
 from compare.verify.causes.calls import of_calls
 from compare.verify.causes.candidate import Candidate, InKeras, InTorch
+from compare.verify.causes.formulas import as_formulas
 from compare.verify.causes.layers import Layer, of_layer
 from compare.verify.causes.words import place, written
 from compare.verify.replay import Replay
@@ -26,6 +28,7 @@ from twin.errors import TwinError
 from twin.trace import Edit, Event
 
 MOST_STARTS = 256  # places at which a value may lie in a padded one
+SHORT = 300  # letters of two formulas that are told beside a fix
 SECONDS = 20.0  # for candidates that need a pass, over all differences of one mode
 
 
@@ -118,7 +121,13 @@ class Comparison:
         cut = anchor.end if anchor.torch.family == "conv" and anchor.end.index != anchor.torch.index else None
         pad = self._pad(anchor)
         given = replay.mine.values.get(next(iter(anchor.keras.inputs), -1))
-        candidates = of_layer(Layer(self._with_pad(anchor), anchor.torch, wanted, got, pad, states, cut, given))
+        native = [replay.theirs.values.get(number) for number in anchor.torch.inputs[1:]]
+        own = [each for each in native if each is not None and each.dtype.kind == "f" and each.ndim > 1]
+        recurrent = anchor.torch.family in ("lstm", "gru", "rnn")
+        roles = of_roles(anchor.keras, anchor.torch, replay.mine, replay.theirs)
+        layer = Layer(self._with_pad(anchor), anchor.torch, wanted, got, pad, states, cut, given,
+                      own if recurrent else (), roles)  # fmt: skip
+        candidates = of_layer(layer)
         settled = self._settle(candidates, At(anchor, True, anchor.keras, anchor.torch, far), finding)
         if settled.cause is not None:
             return settled
@@ -137,11 +146,17 @@ class Comparison:
             self.rung, self._name(found.keras, 0, anchor), self._name(found.torch, 1, anchor), what,
             before=far if math.isfinite(far) else None,
         )  # fmt: skip
-        return self._settle(of_calls(found, wired), At(anchor, False, found.keras, found.torch, far, output), finding)
+        at = At(anchor, False, found.keras, found.torch, far, output)
+        settled = self._settle(of_calls(found, wired), at, finding)
+        formulas = as_formulas(found, settled.cause is not None)
+        if formulas and formulas not in settled.says and (not settled.fix or len(formulas) < SHORT):
+            settled = replace(settled, says=". ".join(each for each in (settled.says, formulas) if each))
+        return settled
 
     def _settle(self, candidates: Sequence[Candidate], at: At, finding: Finding) -> Finding:
         """The finding with the first cause that makes both agree, or with all that were tried and the two calls."""
         tried: list[str] = []
+        nearest: tuple[float, Candidate] | None = None
         most = 0.01 * (at.far if math.isfinite(at.far) else 1.0)
         for candidate in candidates:
             late = time.monotonic() - self.started > SECONDS
@@ -164,7 +179,13 @@ class Comparison:
                     fix=self._proved(candidate, at),
                     tried=tuple(tried),
                 )
+            if nearest is None or after < nearest[0]:
+                nearest = after, candidate
             tried.append(f"{candidate.cause} ({after:.1g} left)" if after <= most else candidate.cause)
+        if nearest is not None and nearest[0] <= most:
+            left, candidate = nearest
+            says = f"{candidate.says}; with that, {left:.1g} is left"
+            return replace(finding, cause=candidate.cause, says=says, tried=tuple(tried))
         calls = [f"{side} computes {written(call)}{place(call)}"
                  for side, call in (("Keras", at.keras), ("PyTorch", at.torch)) if call is not None]  # fmt: skip
         return replace(finding, tried=tuple(dict.fromkeys(tried)), says=", ".join(calls))

@@ -1,6 +1,7 @@
 """Arrays that hold several of the other side: projections side by side, tables, layers along one more axis."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -72,8 +73,9 @@ def stacked(keras: Side, torch: Side) -> list[Match]:
     matches: list[Match] = []
     for big, small in ((keras, torch), (torch, keras)):
         done: list[Part] = []
-        for whole in [part for part in big.left if part.kind == "array" and len(part.views["array"].own_shape) > 1]:
-            found = _layers_of(whole, small)
+        arrays = [part for part in big.left if part.kind == "array" and len(part.views["array"].own_shape) > 1]
+        for whole in sorted(arrays, key=lambda part: -len(part.views["array"].own_shape)):  # kernels before biases
+            found = _layers_of(whole, small, done)
             if found:
                 group, links = found
                 if big is keras:
@@ -87,8 +89,12 @@ def stacked(keras: Side, torch: Side) -> list[Match]:
     return matches
 
 
-def _layers_of(whole: Part, small: Side) -> tuple[list[Part], list[Link]] | None:
-    """The layers that one array holds along one axis, and which piece of it is which array of theirs."""
+def _layers_of(whole: Part, small: Side, done: Sequence[Part]) -> tuple[list[Part], list[Link]] | None:
+    """The layers that one array holds along one axis, and which piece of it is which array of theirs.
+
+    Biases side by side belong to layers whose kernels are side by side too, which are `done`: six biases of six
+    values look like any matrix of that size.
+    """
     view = whole.views["array"]
     for axis in (0, *range(len(view.shape) - 1, 0, -1)):
         count = view.shape[axis]
@@ -99,6 +105,8 @@ def _layers_of(whole: Part, small: Side) -> tuple[list[Part], list[Link]] | None
             for turned in (False, True) if len(rest) == 2 else (False,):
                 goal = rest[::-1] if turned else rest
                 fitting = [p for p in small.left if role in p.views and p.views[role].own_shape == goal]
+                if role == "bias":
+                    fitting = [p for p in fitting if p.main == role or any(p is each for each in done)]
                 groups = {tuple(sorted(p.views)): p for p in fitting}
                 same = [p for p in fitting if groups and p.kind == fitting[0].kind]
                 if len(same) < count or count < 2:

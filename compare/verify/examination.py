@@ -83,7 +83,7 @@ class Examination:
         self.native = {leaf.path: leaf for leaf in self.torch.leaves()}
         if self.perturb and self.weights == "cross":
             self.keras.load(perturbed(self.keras.leaves(), self.keras.dump()))
-        theirs = self.torch.trace(self.torch_inputs, keep=())
+        theirs = self.torch.trace(self.torch_inputs)
         if not theirs.events and theirs.stopped:
             raise TwinError(
                 f"the PyTorch model does not run on inputs {self._shapes()}: {theirs.stopped}; "

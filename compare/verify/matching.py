@@ -42,6 +42,7 @@ class _Side:
     name: str
     parts: list[Part]
     places: Mapping[str, Place]
+    sizes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # of what enters each layer, call by call
     left: list[Part] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -94,11 +95,13 @@ def pair(
             "Keras",
             [part for leaf in keras for part in of_keras(leaf)],
             places(traces[0], inputs, [leaf.path for leaf in keras]),
+            _entering(traces[0]),
         ),
         _Side(
             "PyTorch",
             [part for leaf in torch for part in of_torch(leaf)],
             places(traces[1], inputs, [leaf.path for leaf in torch]),
+            _entering(traces[1]),
         ),
     )
     matches = _given(sides, given)
@@ -125,6 +128,16 @@ def pair(
                 if view.name not in linked and len(match.links) and not _split(part, matches)
             ]
     return Pairing(tuple(matches), tuple(alone), tuple(misfits), tuple(shared))
+
+
+def _entering(trace: Trace) -> dict[str, tuple[int, ...]]:
+    """How many numbers enter each layer in each of its calls: branches over bins of 1, 2 and 3 places tell apart."""
+    found: dict[str, tuple[int, ...]] = {}
+    for event in trace.events:
+        value = trace.values.get(event.inputs[0]) if event.leaf and event.inputs else None
+        if value is not None:
+            found[event.leaf] = (*found.get(event.leaf, ()), value.size)
+    return found
 
 
 def unpaired(pairing: Pairing, used: Mapping[str, set[str]]) -> Unpaired | None:
@@ -246,7 +259,10 @@ def _score(
 ) -> float:
     """How much speaks for two parts being the same."""
     mine, native = sides[0].place(one), sides[1].place(other)
-    score = 1.0 - weights.order * abs(ranks[0][id(one)] - ranks[1][id(other)])
+    sizes = sides[0].sizes.get(one.leaf.path), sides[1].sizes.get(other.leaf.path)
+    score = (
+        1.0 + 1.5 * (sizes[0] == sizes[1] is not None) - weights.order * abs(ranks[0][id(one)] - ranks[1][id(other)])
+    )
     score += weights.name * alike((one.path, one.leaf.kind), (other.path, other.leaf.kind))
     score += 0.7 * (mine.role == native.role) * (weights.flow > 0)
     score += 0.7 * (mine.joined == native.joined != "") * (weights.flow > 0)
@@ -292,6 +308,15 @@ def _arrays(sides: tuple[_Side, _Side], known: Mapping[str, str], weights: Weigh
                 score += 0.6 * bool(ROLE_WORDS.get(native, set()) & named[0])
                 scores[i, j] = score - (one.trainable != other.trainable)
     rows, columns = linear_sum_assignment(scores, maximize=True)
+    # A kernel that a trace does not show goes where the bias beside it goes.
+    seen = [(i, j) for i, j in zip(rows, columns, strict=True) if scores[i, j] > -50]
+    seen = [(i, j) for i, j in seen if sides[0].place(atoms[0][i][0]).calls and sides[1].place(atoms[1][j][0]).calls]
+    owners = {_holder(atoms[0][i][0]): _holder(atoms[1][j][0]) for i, j in seen}
+    for i, (one, _) in enumerate(atoms[0]):
+        for j, (other, _) in enumerate(atoms[1]):
+            hidden = not sides[0].place(one).calls or not sides[1].place(other).calls
+            scores[i, j] += 3.0 * (hidden and owners.get(_holder(one), "") == _holder(other) != "")
+    rows, columns = linear_sum_assignment(scores, maximize=True)
     matches = []
     for i, j in zip(rows, columns, strict=True):
         if scores[i, j] > -50:
@@ -307,6 +332,11 @@ def _arrays(sides: tuple[_Side, _Side], known: Mapping[str, str], weights: Weigh
 def _owner(part: Part) -> str:
     """The path of the layer that owns an array by itself."""
     return part.path.rpartition(".")[0]
+
+
+def _holder(part: Part) -> str:
+    """The path of the layer in which an array lies, whether it is an array by itself or a layer's."""
+    return _owner(part) if part.kind == "array" else part.path
 
 
 def _by_hand(one: Part, other: Part) -> bool:

@@ -158,7 +158,7 @@ def of_keras(leaf: Leaf) -> list[Part]:
     if kind in ("BatchNormalization", "LayerNormalization", "GroupNormalization", "RMSNormalization"):
         roles = {"gamma": "scale", "scale": "scale", "beta": "shift", "moving_mean": "mean"}
         roles["moving_variance"] = "variance"
-        return [_part(leaf, "", "norm", {roles[name]: _plain(leaf, name) for name in shapes if name in roles})]
+        return [_part(leaf, "", "norm", {roles[name]: _keras_norm(leaf, name) for name in shapes if name in roles})]
     if kind == "Embedding":
         return [_part(leaf, "", "table", {"table": _plain(leaf, "embeddings")})]
     if kind.startswith("Bidirectional"):
@@ -319,13 +319,22 @@ def _torch_conv(leaf: Leaf) -> Part:
     return _part(leaf, "", "conv", {"kernel": view} | _bias(leaf, "bias"))
 
 
+def _keras_norm(leaf: Leaf, name: str) -> View:
+    return View(leaf.full(name), _without_places(tuple(leaf.shapes[name])))
+
+
 def _torch_norm(leaf: Leaf, name: str) -> View:
     shape = tuple(leaf.shapes[name])
     if len(shape) < 3:
         return View(leaf.full(name), shape)
     order = (*range(1, len(shape)), 0)  # LayerNorm([C, H, W]) has its channels first
     turned = tuple(shape[axis] for axis in order)
-    return View(leaf.full(name), turned, order=order, turned=turned)
+    return View(leaf.full(name), _without_places(turned), order=order, turned=turned)
+
+
+def _without_places(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """A norm's shape with its channels last: over a single place it is that of the channels alone."""
+    return shape[-1:] if len(shape) > 2 and set(shape[:-1]) == {1} else shape
 
 
 def _torch_cell(leaf: Leaf, ending: str, suffix: str) -> Part:

@@ -15,6 +15,9 @@ from compare.verify.subject import Subject
 from compare.verify.verdict import LIMIT
 from twin.trace import Edit, Event, Trace
 
+BY_ROW = {"dense", "layer_norm", "rms_norm"}
+MOST_NUMBERS = 1_000_000  # of a value whose rows are put in order
+
 
 @dataclass
 class Replay:
@@ -110,6 +113,9 @@ class Replay:
             padded = before_padding(self.theirs, number) is not None
             return None if padded else alignment.to_torch(options[0][0], None, anchor.torch.family)
         best = min(fitting, key=lambda each: (alignment.distance(each[0], native)[0], each[1]))
+        by_rows = _rows(best[0], native, anchor.torch.family)
+        if by_rows is not None:
+            return by_rows
         value = alignment.to_torch(best[0], native, anchor.torch.family)
         return value if value.ndim == native.ndim else None
 
@@ -139,7 +145,7 @@ class Replay:
             worst = max(
                 worst,
                 min(
-                    alignment.distance(option, each)[0]
+                    _apart(option, each, anchor.torch.family)
                     for option in options
                     for each in natives
                     if option is not None and each is not None
@@ -150,9 +156,8 @@ class Replay:
     def leaving(self, anchor: Anchor, theirs: Trace) -> float:
         """How far the PyTorch layer's output from Keras's input is from Keras's output."""
         wanted = self.mine.values[anchor.keras.outputs[0]]
-        return min(
-            (alignment.distance(wanted, value)[0] for value in self.results(anchor, theirs)), default=float("inf")
-        )
+        family = anchor.torch.family
+        return min((_apart(wanted, value, family) for value in self.results(anchor, theirs)), default=float("inf"))
 
     def leaving_model(self, theirs: Trace, only: int | None = None) -> float:
         """How far the model's outputs are from Keras's; or one of them, by its place."""
@@ -184,6 +189,9 @@ class Replay:
         natives = [self.theirs.values.get(number) for number in anchor.end.outputs]
         if anchor.torch.family in ("lstm", "gru", "rnn"):
             return self._produced_sequence(anchor, wanted, natives)
+        by_rows = _rows(wanted, natives[0], anchor.torch.family) if natives[0] is not None else None
+        if by_rows is not None:
+            return {0: by_rows}
         return {0: alignment.to_torch(wanted, natives[0], anchor.torch.family)}
 
     def _produced_sequence(self, anchor: Anchor, wanted: np.ndarray, natives: list[Any]) -> dict[int, np.ndarray]:
@@ -207,6 +215,30 @@ class Replay:
                 break
             event = producer
         return event.family
+
+
+def _apart(keras: np.ndarray, torch: np.ndarray, family: str) -> float:
+    """How far two values are apart; a layer of single rows may get them in another order and with other axes."""
+    far = alignment.distance(keras, torch)[0]
+    return far if far <= LIMIT or _rows(keras, torch, family) is None else 0.0
+
+
+def _rows(keras: np.ndarray, torch: np.ndarray, family: str) -> np.ndarray | None:
+    """Keras's value in the shape of PyTorch's, where each has the other's rows in another order, as patches have.
+
+    Only of layers that treat each row by itself, and of values whose axes are not as many.
+    """
+    fits = keras.ndim != torch.ndim and keras.size == torch.size and keras.shape[-1] == torch.shape[-1] > 1
+    if family not in BY_ROW or not fits or keras.dtype.kind != "f" or keras.size > MOST_NUMBERS:
+        return None
+    one, other = (each.reshape(-1, each.shape[-1]) for each in (keras, torch))
+    along = np.random.default_rng(0).standard_normal(one.shape[1])
+    orders = [(each @ along).argsort(kind="stable") for each in (one, other)]
+    if alignment.relative(one[orders[0]], other[orders[1]]) > LIMIT:
+        return None
+    out = np.empty_like(other)
+    out[orders[1]] = one[orders[0]]
+    return out.reshape(torch.shape)
 
 
 def _is_mask(value: np.ndarray | None) -> bool:

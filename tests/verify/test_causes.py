@@ -753,7 +753,7 @@ WRONG = {
     "wrong_activation": ("gated", "gated", (6,), {"torch_kwargs": {"exchanged": True}}),
     "hard_sigmoid_slope": ("hard", "hard", (6,), {"torch_kwargs": {"old": True}}),
     "constant_order": ("table", "table", (5, 6), {"torch_kwargs": {"interleaved": True}}),
-    "constant_values": ("table", "table", (5, 6), {"torch_kwargs": {"base": 2.0}}),
+    "position_frequencies": ("table", "table", (5, 6), {"torch_kwargs": {"base": 2.0}}),
     "constant_mask": ("masked", "masked", (6,), {"torch_kwargs": {"strict": True}}),
     "constant_transposed": ("masked", "masked", (6,), {"torch_kwargs": {"turned": True}}),
     "causal_mask": ("attending", "Attending", (7, 6), {"torch_kwargs": {"mask": False}}),

@@ -3,9 +3,13 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
+import numpy as np
+
+from compare.verify import axes
 from compare.verify.causes.candidate import Candidate, InTorch
 from compare.verify.causes.words import name_of, place, written
-from twin.trace import Edit, Event
+from compare.verify.verdict import LIMIT
+from twin.trace import Edit, Event, Trace
 
 FACTORS = 24  # scales that are tried
 LOW = "float('-inf')"
@@ -75,3 +79,39 @@ def factors(lengths: Sequence[int]) -> list[float]:
     quotients = sorted({one / other for one in (1, *sizes) for other in (1, *sizes) if one != other})
     found = [2.0, 0.5, *(math.sqrt(each) for each in quotients), *(float(n) for n in sizes), *(1 / n for n in sizes)]
     return list(dict.fromkeys(float(f"{each:.12g}") for each in found))[:FACTORS]
+
+
+def of_roles(keras: Event, torch: Event, mine: Trace, theirs: Trace) -> list[Candidate]:
+    """Other values for query, key and value than Keras's layer takes, where both have all of them.
+
+    Args:
+        keras, torch: the two calls of attention.
+        mine, theirs: both passes.
+    """
+    given = [number for number in keras.inputs if number in mine.values and mine.values[number].ndim == 3]
+    given = [number for number in given if mine.values[number].dtype.kind == "f"]
+    if torch.family != "attention" or keras.family != "attention" or len(given) < 1 or len(torch.inputs) < 3:
+        return []
+    query, value = given[0], given[1] if len(given) > 1 else given[0]
+    wanted = {"query": query, "key": given[2] if len(given) > 2 else value, "value": value}
+    edits: list[Edit] = [{"event": torch.index, "do": "input"}]
+    arrays, told = {}, []
+    natives = [theirs.values[number] for number in torch.inputs[:3] if number in theirs.values]
+    both = [axes.distance(mine.values[one], other) for one in wanted.values() for other in natives]
+    known = next((order for far, order in both if far <= LIMIT and order is not None and len(order) == 3), None)
+    for slot, (role, number) in enumerate(wanted.items()):
+        native = theirs.values.get(torch.inputs[slot])
+        if native is None or native.size != mine.values[number].size:
+            return []
+        array = mine.values[number]
+        turned = array.transpose(np.argsort(known)) if known is not None else axes.to_torch(array, native, "attention")
+        arrays[f"{torch.index}/input/{slot}"] = np.ascontiguousarray(turned)
+        if axes.distance(mine.values[number], native)[0] > LIMIT:
+            names = [_name(trace, each) for trace, each in ((mine, number), (theirs, torch.inputs[slot]))]
+            told.append(f"Keras takes {names[0]} for the {role}, PyTorch {names[1]}")
+    return [Candidate("attention_input", f"{'; '.join(told)}{place(torch)}", edits, arrays)] if told else []
+
+
+def _name(trace: Trace, number: int) -> str:
+    maker = trace.producers.get(number)
+    return f"input {number}" if maker is None else maker.label

@@ -11,6 +11,7 @@ from compare.verify.causes.arguments import in_place, of_arguments, of_catalogue
 from compare.verify.causes.attention import factors, of_attention
 from compare.verify.causes.candidate import Candidate, InKeras, InTorch, multiple
 from compare.verify.causes.constants import of_constants, of_made_weights, of_weights
+from compare.verify.causes.formulas import SURE, of_cuts, of_formulas
 from compare.verify.causes.pieces import of_pieces
 from compare.verify.causes.recurrences import of_recurrence
 from compare.verify.causes.rotation import of_rotation, turned
@@ -135,6 +136,23 @@ def _instead(at: Situation) -> Iterator[Candidate]:
     for each in at.replacements:
         if each.instead:
             yield Candidate(cause, says, *each.edits(), fix, other)
+
+
+def _of_formulas(at: Situation) -> Iterator[Candidate]:
+    """One step from what Keras computes to what PyTorch computes."""
+    yield from of_formulas(at, SURE)
+
+
+def _of_other_formulas(at: Situation) -> Iterator[Candidate]:
+    """As `_of_formulas`, but for calls too many and missing, which are tried as code before."""
+    yield from of_formulas(at, SURE, ("missing", "extra", "arguments"))
+
+
+def _of_long_formulas(at: Situation) -> Iterator[Candidate]:
+    """What both compute as a whole; where a call takes another value than Keras's, that comes first."""
+    for each in of_formulas(at, 9.0):
+        words = "; ".join(part for part in (at.miswired_in_words, each.says) if part)
+        yield replace(each, cause=at.miswired or each.cause, says=words)
 
 
 def _turned(at: Situation) -> Iterator[Candidate]:
@@ -385,15 +403,19 @@ PARTICULAR = (
 )  # before what takes which value
 GENERAL = (
     _commuted,
+    of_pieces,
+    _of_other_formulas,
     _without,
     _missing,
-    of_pieces,
+    _of_formulas,
     of_stretches,
     _turned,
     of_kinds,
     _multiple,
+    of_cuts,
     _scaled_calls,
     _of_values,
+    _of_long_formulas,
     _instead,
     _end,
 )

@@ -68,7 +68,7 @@ def of_constants(keras: Sequence[Constant], torch: Sequence[Constant]) -> Iterat
     found: list[tuple[float, Candidate]] = []
     for theirs in torch:
         for mine in keras:
-            for value in _arranged(mine.array, theirs.array):
+            for value in _arranged(_as_taken(mine, theirs), theirs.array):
                 edits: list[Edit] = [{"event": theirs.event.index, "do": theirs.slot.split("/")[0]}]
                 arrays = {f"{theirs.event.index}/{theirs.slot}": value}
                 cause, says = _told(value, theirs.array)
@@ -77,6 +77,16 @@ def of_constants(keras: Sequence[Constant], torch: Sequence[Constant]) -> Iterat
                 found.append((far, Candidate(cause, says, edits, arrays)))
     yield from (each for _, each in found[:TRIED])
     yield from _together(found)
+
+
+def _as_taken(mine: Constant, theirs: Constant) -> np.ndarray:
+    """Keras's constant as PyTorch's call takes it: what one side adds the other may subtract, or divide by."""
+    names = [str(each.event.settings.get("name")) for each in (mine, theirs)]
+    if set(names) == {"add", "subtract"} and mine.array.dtype.kind == "f":
+        return -mine.array
+    if set(names) == {"multiply", "divide"} and mine.array.dtype.kind == "f" and mine.array.all():
+        return np.asarray(1 / mine.array, mine.array.dtype)
+    return mine.array
 
 
 def _together(found: Sequence[tuple[float, Candidate]]) -> Iterator[Candidate]:
@@ -206,8 +216,53 @@ def _told(keras: np.ndarray, torch: np.ndarray) -> tuple[str, str]:
         relation = recognized(other, one)
         if relation:
             return "constant_values", f"Keras's constant is {relation} of PyTorch's"
-    first = [np.array2string(each.ravel()[:4], precision=5) for each in (one, other)]
-    return "constant_values", f"A constant differs: Keras has {first[0]}, PyTorch {first[1]}"
+    mine, theirs = _waves(one), _waves(other)
+    if mine is not None and theirs is not None and mine != theirs:
+        cause = "position_order" if mine.frequencies == theirs.frequencies else "position_frequencies"
+        words = [f"{each.layout}, from the angle {each.start} on, with the frequencies {each.frequencies}"
+                 for each in (mine, theirs)]  # fmt: skip
+        return cause, f"A table of sines and cosines differs: Keras has {words[0]}; PyTorch {words[1]}"
+    line = _line(other, one)
+    if line is not None:
+        return "constant_range", f"Keras's constant is {line[0]:.5g} * x + {line[1]:.5g} of PyTorch's x"
+    first = [np.array2string(each[unlike][:4], precision=5) for each in (one, other)]
+    start = tuple(int(each[0]) for each in np.nonzero(unlike))
+    return "constant_values", f"A constant differs, first at {start}: Keras has {first[0]} there, PyTorch {first[1]}"
+
+
+class _Waves(NamedTuple):
+    """A table of sines and cosines of positions, row by row."""
+
+    layout: str
+    start: str
+    frequencies: str
+
+
+def _waves(array: np.ndarray) -> _Waves | None:
+    """What a table of sines and cosines is made of; None where it is no such table."""
+    table = np.squeeze(array)
+    if table.ndim != 2 or len(table) < 2 or table.shape[1] < 2 or table.shape[1] % 2:
+        return None
+    half = table.shape[1] // 2
+    layouts = {"in two halves": (table[:, :half], table[:, half:]), "in turn": (table[:, ::2], table[:, 1::2])}
+    for layout, (one, other) in layouts.items():
+        if not np.allclose(one**2 + other**2, 1, atol=1e-4):
+            continue
+        sines_first = np.abs(one[0]).sum() <= np.abs(other[0]).sum()
+        sine, cosine = (one, other) if sines_first else (other, one)
+        angles = np.arctan2(sine, cosine)
+        steps = (angles[1] - angles[0]) % (2 * np.pi)
+        words = f"{'sines' if sines_first else 'cosines'} first, {layout}"
+        return _Waves(words, f"{angles[0][0]:.3g}", ", ".join(f"{each:.4g}" for each in steps[:4]))
+    return None
+
+
+def _line(x: np.ndarray, y: np.ndarray) -> tuple[float, float] | None:
+    """a and b with y = a * x + b, if there are any."""
+    if x.size < 4 or np.ptp(x) == 0:
+        return None
+    a, b = np.polyfit(x.ravel(), y.ravel(), 1)
+    return (float(a), float(b)) if alignment.relative(a * x + b, y) <= 1e-5 else None
 
 
 def _places(unlike: np.ndarray) -> str:

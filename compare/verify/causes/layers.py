@@ -29,6 +29,8 @@ class Layer:
         states: the arrays of initial state that Keras's layer gets.
         cut: PyTorch's call that cuts the layer's output, if there is one.
         given: what enters Keras's layer.
+        own_states: the arrays of initial state that PyTorch's layer gets.
+        roles: the candidate of other values for query, key and value.
     """
 
     keras: Event
@@ -39,6 +41,8 @@ class Layer:
     states: Sequence[np.ndarray] = ()
     cut: Event | None = None
     given: np.ndarray | None = None
+    own_states: Sequence[np.ndarray] = ()
+    roles: Sequence[Candidate] = ()
 
     def argument(self, cause: str, keras: tuple[str, Any], torch: tuple[str, Any]) -> Candidate:
         """The candidate of one argument: its name and value on either side."""
@@ -222,20 +226,26 @@ def _recurrence(layer: Layer) -> list[Candidate]:
 def _initial_state(layer: Layer) -> list[Candidate]:
     """Keras's initial state, which PyTorch's recurrent layer does not get, or gets in another order."""
     settings = layer.torch.settings
+    if layer.own_states and not layer.states and not settings.get("packed"):
+        says = f"PyTorch's {written(layer.torch)}{place(layer.torch)} starts from a state that it is given, "
+        says += "Keras's layer from zeros"
+        arrays = {f"{layer.torch.index}/state/{i}": np.zeros_like(each) for i, each in enumerate(layer.own_states)}
+        edits: list[Edit] = [{"event": layer.torch.index, "do": "state"}]
+        return [Candidate("initial_state", says, edits, arrays)]
     if not layer.states or settings.get("packed") or settings.get("bidirectional"):
         return []
     names = ("h", "c")[: len(layer.states)]
     given = ", ".join(f"{name}.unsqueeze(0)" for name in names)
     says = f"Keras starts with the initial state {', '.join(names)} that enters its layer, PyTorch with another state"
     arrays = {f"{layer.torch.index}/state/{place}": state[None] for place, state in enumerate(layer.states)}
-    edits: list[Edit] = [{"event": layer.torch.index, "do": "state"}]
+    edits = [{"event": layer.torch.index, "do": "state"}]
     text = f"self.{layer.torch.path}(x, {f'({given})' if len(names) > 1 else given}), h being Keras's first state"
     return [Candidate("initial_state", says, edits, arrays, InTorch(text, edits, arrays))]
 
 
 def _attention(layer: Layer) -> list[Candidate]:
     mine, theirs = layer.keras.settings.get("heads"), layer.torch.settings.get("heads")
-    found = []
+    found = [*layer.roles]
     if mine is not None and theirs is not None and mine != theirs:
         found.append(layer.argument("attention_heads", ("num_heads", mine), ("num_heads", theirs)))
     if layer.torch.call.endswith("multi_head_attention_forward"):

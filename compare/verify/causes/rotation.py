@@ -69,7 +69,7 @@ def of_rotation(keras: Sequence[Turned], torch: Sequence[Turned]) -> Iterator[Ca
 
 def _way(source: np.ndarray, value: np.ndarray) -> str:
     """What turns together from one value to the other; "" where nothing does."""
-    if source.shape != value.shape or source.ndim < 3 or source.dtype.kind != "f":
+    if source.shape != value.shape or source.ndim < 3 or source.dtype.kind + value.dtype.kind != "ff":
         return ""
     width = source.shape[-1]
     if width < 4 or width % 2 or alignment.relative(value, source) < 1e-3:

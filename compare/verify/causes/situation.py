@@ -54,7 +54,10 @@ class Situation:
         turned: the cause where the values of what enters the next layer are Keras's in another order.
         arrays: of Keras's recurrent layers among the calls that part, by the layer's path and the array's name.
         weights: PyTorch's in the calls that part, by name.
+        ends: numbers of what enters the next layer, Keras's and PyTorch's.
+        names: what a message calls each value, Keras's and PyTorch's.
         miswired: the cause where PyTorch's call takes another value than Keras's, which PyTorch has elsewhere.
+        miswired_in_words: what is said of it.
     """
 
     keras: Event | None
@@ -73,7 +76,10 @@ class Situation:
     givers: Mapping[int, str] = field(default_factory=dict)
     before: Sequence[Event] = ()
     constants: tuple[Sequence[Constant], Sequence[Constant]] = ((), ())
+    ends: tuple[Sequence[int], Sequence[int]] = ((), ())
+    names: tuple[Mapping[int, str], Mapping[int, str]] = field(default_factory=lambda: ({}, {}))
     miswired: str = ""
+    miswired_in_words: str = ""
     precedes: bool = False
     turned: Sequence[Candidate] = ()
     arrays: Mapping[str, Mapping[str, np.ndarray]] = field(default_factory=dict)
