@@ -152,7 +152,7 @@ class Examination:
             found = self._small(whole)
         if found:
             return self._verdict("differ", found, rungs, notes)
-        return self._verdict("agree", (), rungs, [*notes, *self._unlike()])
+        return self._verdict("agree", (), rungs, [*notes, *whole.uncompared(), *self._unlike()])
 
     def _verdict(
         self, word: str, found: Sequence[Finding], rungs: Mapping[str, float], notes: Sequence[str]

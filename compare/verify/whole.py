@@ -58,6 +58,16 @@ class Whole:
             return FAR
         return max(distance(one, other) for one, other in pairs)
 
+    def uncompared(self) -> list[str]:
+        """A line for the outputs of each side that the other does not return."""
+        outputs = self.keras_outputs(False), self.torch.outputs(self.torch_inputs, False)
+        paired = list(zip(*names_paired(*outputs), strict=True)) or [(), ()]
+        lines = []
+        for side, found, names in zip(("Keras", "PyTorch"), outputs, paired, strict=True):
+            if alone := [f"{name} {array.shape}" for name, array in found.items() if name not in names]:
+                lines.append(f"the {side} model alone returns {', '.join(alone)}, which was compared with nothing")
+        return lines
+
     def limit(self, training: bool) -> float:
         """What may be apart: a few times what moving the inputs by one ulp does to PyTorch's outputs."""
         rng = np.random.default_rng(0)
