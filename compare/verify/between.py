@@ -318,12 +318,14 @@ def _equal(one: np.ndarray, other: np.ndarray) -> bool:
     return one.shape == other.shape and alignment.relative(one, other) <= LIMIT
 
 
-def _giver(replay: Replay, number: int) -> str:
+def _giver(replay: Replay, number: int, deep: int = 3) -> str:
     """What gives a value of PyTorch's, in words."""
     producer = replay.theirs.producers.get(number)
     if producer is None:
         return f"input {number}"
     name = f"{_called(producer)}{place_of(producer)}" if producer.family == "shape" else producer.label
+    if producer.family == "shape" and len(producer.inputs) == 1 and len(producer.outputs) == 1 and deep:
+        return f"{_called(producer)} of {_giver(replay, producer.inputs[0], deep - 1)}"
     return name if len(producer.outputs) < 2 else f"result {producer.outputs.index(number)} of {name}"
 
 

@@ -11,7 +11,8 @@ from compare.verify.causes.arguments import in_place, of_arguments, of_catalogue
 from compare.verify.causes.attention import factors, of_attention
 from compare.verify.causes.candidate import Candidate, InKeras, InTorch, multiple
 from compare.verify.causes.constants import of_constants, of_made_weights, of_weights
-from compare.verify.causes.formulas import SURE, of_cuts, of_formulas
+from compare.verify.causes.formulas import ONE, SURE, of_cuts, of_formulas
+from compare.verify.causes.graphs import MOST
 from compare.verify.causes.pieces import of_pieces
 from compare.verify.causes.recurrences import of_recurrence
 from compare.verify.causes.rotation import of_rotation, turned
@@ -44,6 +45,9 @@ def _tried(family: Callable[[Situation], Iterator[Candidate]], at: Situation) ->
 
 
 def _rearranged(at: Situation) -> Iterator[Candidate]:
+    """Another arrangement, where it is not one call that is missing or too many: each side arranges in its own way."""
+    if at.rearranged is not None:
+        yield from of_formulas(at, ONE, ("operand", "arguments", "order", "other", "whole"))
     if at.rearranged is not None and at.keras is not None and at.end is not None:
         says = f"Keras computes {written(at.keras)} on the arrangement {at.rearranged}, which PyTorch has nowhere"
         yield Candidate("arrangement_order", says, *at.end.edits())
@@ -146,6 +150,12 @@ def _of_formulas(at: Situation) -> Iterator[Candidate]:
 def _of_other_formulas(at: Situation) -> Iterator[Candidate]:
     """As `_of_formulas`, but for calls too many and missing, which are tried as code before."""
     yield from of_formulas(at, SURE, ("missing", "extra", "arguments"))
+
+
+def _of_loops(at: Situation) -> Iterator[Candidate]:
+    """What both compute in each run of a line, where a loop makes more calls than two formulas can be made of."""
+    if max(map(len, at.unlike)) > MOST:
+        yield from of_cuts(at)
 
 
 def _of_long_formulas(at: Situation) -> Iterator[Candidate]:
@@ -405,6 +415,7 @@ GENERAL = (
     _commuted,
     of_pieces,
     _of_other_formulas,
+    _of_loops,
     _without,
     _missing,
     _of_formulas,

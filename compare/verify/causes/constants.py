@@ -184,6 +184,8 @@ def _bounded(array: np.ndarray) -> np.ndarray:
 
 def _told(keras: np.ndarray, torch: np.ndarray) -> tuple[str, str]:
     """The cause and the words of two constants, of one shape or spread along other axes."""
+    if keras.ndim == torch.ndim:  # one side may hold as often as the batch is long what the other spreads
+        keras, torch = _once(keras, torch), _once(torch, keras)
     if keras.shape != torch.shape:
         return "constant_axis", f"Keras's constant has the shape {keras.shape}, PyTorch's {torch.shape}"
     one, other = _bounded(keras), _bounded(torch)
@@ -228,6 +230,15 @@ def _told(keras: np.ndarray, torch: np.ndarray) -> tuple[str, str]:
     first = [np.array2string(each[unlike][:4], precision=5) for each in (one, other)]
     start = tuple(int(each[0]) for each in np.nonzero(unlike))
     return "constant_values", f"A constant differs, first at {start}: Keras has {first[0]} there, PyTorch {first[1]}"
+
+
+def _once(array: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """An array without the copies along axes that another has only once."""
+    for axis, (side, wanted) in enumerate(zip(array.shape, other.shape, strict=True)):
+        first = array.take([0], axis)
+        if wanted == 1 < side and np.array_equal(array, np.broadcast_to(first, array.shape)):
+            array = first
+    return array
 
 
 class _Waves(NamedTuple):

@@ -10,6 +10,7 @@ from compare.verify.causes.situation import Situation
 from compare.verify.causes.words import place
 from twin.trace import Edit, Event
 
+ONE = 1.1  # cost of one step
 SURE = 2.6  # cost up to which a difference is one, and not two formulas that have nothing in common
 CUTS = 10  # values of PyTorch's that are tried as Keras's
 CLOSE = 0.5  # correlation of two values that may be each other's
