@@ -8,6 +8,7 @@ import json
 import math
 import os
 import re
+import select
 import stat
 import tokenize
 import warnings
@@ -29,6 +30,7 @@ MOST_ARRAYS = 4 * 2**30  # bytes of the arrays of one file, unpacked
 CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _ESCAPED = re.compile(r"\\u(?:00[0189]|007[fF]|20[26]|[dD][89a-fA-F])|\\[bfr]")  # where JSON may have one
 REPLACEMENT = "\ufffd"
+PIPE_SECONDS = 30.0
 
 
 class NoJson(ValueError):
@@ -46,8 +48,7 @@ def text(path: Path, expected: str) -> str:
         TwinError: when it cannot be read, is too large, or is no UTF-8.
     """
     try:
-        with Path(path).open("rb") as file:
-            content = file.read(MOST + 1)
+        content = _start_of(path, MOST + 1)
         if len(content) > MOST:
             raise TwinError(f"cannot read {path}: it is larger than {MOST >> 20} MiB; expected {expected}")
         return content.decode("utf-8-sig")
@@ -63,8 +64,7 @@ def python(path: Path) -> tuple[str, ast.Module]:
         TwinError: when it cannot be read, is too large, is nested too deep, or where its syntax ends.
     """
     try:
-        with Path(path).open("rb") as file:
-            content = file.read(MOST_CODE + 1)
+        content = _start_of(path, MOST_CODE + 1)
         if len(content) > MOST_CODE:
             raise ValueError(f"it is larger than {MOST_CODE >> 20} MiB")
         encoding = tokenize.detect_encoding(io.BytesIO(content).readline)[0]
@@ -81,6 +81,21 @@ def python(path: Path) -> tuple[str, ast.Module]:
     except (OSError, ValueError, LookupError) as error:
         raise TwinError(f"cannot read {path}: {_why(error)}; expected Python code in UTF-8") from error
     return text, tree
+
+
+def _start_of(path: Path, most: int) -> bytes:
+    """The first bytes of any kind of file; a pipe that nobody writes to is not waited for without end.
+
+    Raises:
+        OSError: when it cannot be read, or nothing comes.
+    """
+    opener = lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
+    with open(path, "rb", opener=opener) as file:
+        is_pipe = stat.S_ISFIFO(os.fstat(file.fileno()).st_mode)
+        if is_pipe and not select.select([file], [], [], PIPE_SECONDS)[0]:
+            raise OSError(errno.ETIMEDOUT, f"nobody has written to this pipe within {PIPE_SECONDS:g} s")
+        os.set_blocking(file.fileno(), True)
+        return file.read(most)
 
 
 def _depth(tree: ast.AST) -> int:

@@ -236,3 +236,18 @@ def test_a_models_file_is_not_named_as_one_to_write(option, tmp_path, monkeypatc
         code, _, complaints = answer_to(*VERIFY, "--input", "3", *read, option, name)
         assert code == 2
         assert complaints == f"twin: {option} {name}: this is {name}, which the command reads; choose another file\n"
+
+
+@pytest.mark.parametrize("read", ["text", "python"])
+def test_a_pipe_is_read_to_its_end_and_not_waited_for_without_one(read, tmp_path, monkeypatch):
+    from twin import untrusted
+
+    monkeypatch.setattr(untrusted, "PIPE_SECONDS", 0.5)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    call = {"text": lambda: untrusted.text(pipe, "a record"), "python": lambda: untrusted.python(pipe)[0]}[read]
+    with pytest.raises(TwinError, match=r"cannot read .*: nobody has written to this pipe within 0\.5 s"):
+        call()
+    written = "x = 1\n" * 100_000  # more than a pipe holds
+    with subprocess.Popen(["sh", "-c", f"sleep 0.1; printf 'x = 1\\n%.0s' $(seq 100000) > {pipe}"]):
+        assert call() == written
