@@ -161,10 +161,14 @@ class RunRecord(Record):
                 what this one does not plan and would lose.
         """
         old = read_record(earlier)
+        if old.command != self.command:
+            raise TwinError(
+                f"--resume {earlier}: that is a run of `twin {old.command}`, this one of `twin {self.command}`; "
+                "start a new run without it"
+            )
         gpu, old.machine.gpu = old.machine.gpu, None  # known once a worker computes on it, and compared then
-        for name in ("machine", "settings", "code"):
-            if getattr(old, name) != getattr(self, name):
-                raise TwinError(f"--resume {earlier}: that run's {name} is not this one's; start a new run without it")
+        if differs := _differing(old, self):
+            raise TwinError(f"--resume {earlier}: {differs}; start a new run without it")
         finished = {each.key: each for each in _worth_keeping(old.measurements)}
         if lost := finished.keys() - {each.key for each in self.measurements}:
             measure, twin, engine, *_, seed, _ = min(lost)
@@ -180,6 +184,20 @@ class RunRecord(Record):
     def exit_code(self) -> int:
         """0 when all agree, 1 when one comparison failed, 3 when nothing or not all was measured and written."""
         return INCOMPLETE if self.unwritten else exit_code(self.measurements)
+
+
+def _differing(old: "Record", new: "Record") -> str:
+    """What two runs do not share whose figures go into one record: the code, or a field with both its values."""
+    if old.code != new.code:
+        return "that run was of another state of the suite's code"
+    runs = (("that run's machine", vars(old.machine), vars(new.machine)), ("that run", old.settings, new.settings))
+    for who, before, now in runs:
+        for name in dict.fromkeys([*before, *now]):
+            was, is_now = (each.get(name, "none") for each in (before, now))
+            if was != is_now:
+                words = name.replace("_", " ")
+                return f"{who} had {words} {was}, this one has {words} {is_now}"
+    return ""
 
 
 def _worth_keeping(measurements: Sequence[Measurement]) -> Iterator[Measurement]:

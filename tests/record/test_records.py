@@ -4,6 +4,7 @@ import errno
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 from datetime import datetime
@@ -316,12 +317,19 @@ def test_resume_takes_over_what_is_finished_and_refuses_another_run(tmp_path):
     assert again.resume_from(tmp_path / "record.json") == 1
     assert [measurement.status for measurement in again.measurements] == ["ok", "not_run"]
 
-    for what in ("machine", "code", "settings"):
-        other = json.loads((tmp_path / "record.json").read_text()) | {
-            what: "another" if what == "code" else {"cores": 1}
-        }
-        write_json(tmp_path / "other.json", other)
-        with pytest.raises(TwinError, match=f"that run's {what}"):
+    kept = json.loads((tmp_path / "record.json").read_text())
+    for changed, says in (
+        ({"command": "bench"}, "a run of `twin bench`, this one of `twin check`"),
+        ({"code": "another"}, "another state of the suite's code"),
+        ({"machine": kept["machine"] | {"usable_cores": 999}}, "that run's machine had usable cores 999, this one has"),
+        ({"settings": {"threads": 7}}, "that run had threads 7, this one has threads 1"),
+        (
+            {"settings": {"threads": 1, "process_runs": 3}},
+            "that run had process runs 3, this one has process runs none",
+        ),
+    ):
+        write_json(tmp_path / "other.json", kept | changed)
+        with pytest.raises(TwinError, match=re.escape(says)):
             again.resume_from(tmp_path / "other.json")
 
 
