@@ -73,4 +73,6 @@ def to_torch(keras: np.ndarray, torch: np.ndarray | None, family: str) -> np.nda
         elif close is not None:
             squeezed = np.squeeze(keras).transpose(np.argsort(close))
             return np.ascontiguousarray(squeezed.reshape(torch.shape))
+        elif far < 1e-2:  # axes are merged, as (B, T, D) in (B * T, D)
+            return np.ascontiguousarray(keras.reshape(torch.shape))
     return np.ascontiguousarray(keras.transpose(np.argsort(order)))

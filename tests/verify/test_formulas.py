@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from compare.verify import replay
+from compare.verify import axes, replay
 from compare.verify.causes import attention, constants
 from compare.verify.causes.formulas import SURE, as_formulas, of_cuts, of_formulas
 from compare.verify.causes.graphs import Graphs
@@ -155,6 +155,13 @@ def test_rows_in_another_order_are_the_same_for_a_layer_of_rows():
     assert replay._apart(keras, torch, "dense") == 0.0
     assert replay._apart(keras, torch, "conv") > 0.1
     assert replay._apart(keras, torch + 1, "dense") > 0.1
+
+
+def test_a_value_with_merged_axes_keeps_them():
+    """A norm of channels over (B * T, D), between layers that take (B, T, D)."""
+    keras = RNG.standard_normal((4, 6, 3)).astype("float32")
+    native = keras.reshape(24, 3) * (1 + 1e-6)
+    np.testing.assert_array_equal(axes.to_torch(keras, native, "batch_norm"), keras.reshape(24, 3))
 
 
 def test_biases_side_by_side_are_no_matrix_of_their_size():
