@@ -23,6 +23,10 @@ WORDS = {
     "initial_accumulator_value": "initial_accumulator_value", "clipnorm": "clipnorm", "clipvalue": "clipvalue",
     "global_clipnorm": "global_clipnorm",
 }  # fmt: skip
+FTRL = {
+    "l1_regularization_strength": "l1", "l2_regularization_strength": "l2", "beta": "beta",
+    "learning_rate_power": "power",
+}  # fmt: skip
 FLAGS = ("amsgrad", "nesterov", "centered", "use_ema")
 
 
@@ -163,6 +167,7 @@ def updates(
         for path, variable in variables.items():
             after[path].append(np.array(ops.convert_to_numpy(variable.value)))
     told = {"kind": type(optimizer).__name__, "settings": _settings(optimizer, rates[0]), "rates": rates}
+    told["base"] = next(c.__name__ for c in type(optimizer).__mro__ if c.__module__.startswith("keras.src.optimizers"))
     undecayed = [path for path, variable in variables.items() if not optimizer._use_weight_decay(variable)]
     told |= {"schedule": _schedule(optimizer), "undecayed": undecayed if optimizer.weight_decay else []}
     return told, {path: np.stack(kept) for path, kept in after.items()}
@@ -188,6 +193,11 @@ def _settings(optimizer: Any, rate: float) -> dict[str, Any]:
         told["rho"] = told.pop("alpha")
     if hasattr(optimizer, "beta_1"):
         told["betas"] = [float(optimizer.beta_1), float(optimizer.beta_2)]
+    for name, word in FTRL.items():
+        if hasattr(optimizer, name):
+            told[word] = float(getattr(optimizer, name))
+    if optimizer.gradient_accumulation_steps:
+        told["accumulate"] = int(optimizer.gradient_accumulation_steps)
     return told | {name: bool(own[name]) for name in FLAGS if own[name] is not None}
 
 

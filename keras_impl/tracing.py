@@ -306,6 +306,11 @@ class _Recorder:
             return out
 
         keras.Variable.__getitem__ = getitem
+        symbolic_piece = keras.KerasTensor.__getitem__
+        # On symbols Keras refuses a slice or None that stands alone, which every backend takes.
+        keras.KerasTensor.__getitem__ = lambda symbol, key: symbolic_piece(
+            symbol, (key,) if key is None or isinstance(key, slice) else key
+        )
         operators = {name: getattr(keras.Variable, name) for name in OPERATORS}
         for name, own in operators.items():
             setattr(keras.Variable, name, _symbolic(own, getattr(ops, OPERATORS[name])))
@@ -313,7 +318,7 @@ class _Recorder:
             yield
         finally:
             keras.Layer.__call__, keras.Operation.symbolic_call = call, symbolic
-            keras.Variable.__getitem__ = piece
+            keras.Variable.__getitem__, keras.KerasTensor.__getitem__ = piece, symbolic_piece
             for name, own in operators.items():
                 setattr(keras.Variable, name, own)
 

@@ -234,7 +234,9 @@ def _told(made: torch.optim.Optimizer) -> dict[str, Any]:
     first |= {"betas": list(first["betas"])} if "betas" in first else {}
     groups = [{n: g[n] for n in first if n in g and n != "betas"} for g in made.param_groups]
     unlike = sorted({n for g in groups for n in g if g[n] != groups[0][n]})
-    return {"kind": type(made).__name__, "settings": first, "groups": unlike}
+    kind = type(made.own if isinstance(made, _Stepping) else made).__name__
+    stock = type(made).__module__.startswith("torch.optim")
+    return {"kind": kind, "stock": stock, "settings": first, "groups": unlike}
 
 
 def _advance(scheduler: Any) -> None:
@@ -288,9 +290,23 @@ def _made(found: Any, parameters: Mapping[str, nn.Parameter]) -> tuple[torch.opt
         assert failure is not None
         raise failure
     made, scheduler = made if isinstance(made, tuple | list) and len(made) == 2 else (made, None)
+    if not isinstance(made, torch.optim.Optimizer) and callable(getattr(made, "step", None)):
+        made = _Stepping(made, list(parameters.values()))
     if not isinstance(made, torch.optim.Optimizer):
         raise TwinError(f"expected a function of parameters that returns a torch.optim.Optimizer; it returned {made!r}")
     return made, scheduler
+
+
+class _Stepping(torch.optim.Optimizer):
+    """What takes steps without being one of torch.optim's."""
+
+    def __init__(self, own: Any, parameters: Sequence[nn.Parameter]):
+        super().__init__(parameters, {})
+        self.own = own
+
+    def step(self, closure: Any = None) -> Any:
+        """A step of its own."""
+        return self.own.step()
 
 
 def _holder(parameters: Mapping[str, nn.Parameter]) -> nn.Module:

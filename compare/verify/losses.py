@@ -16,6 +16,7 @@ from compare.verify.before_loss import FUNCTIONS, are_probabilities
 from compare.verify.comparison import Comparison
 from compare.verify.replay import Replay
 from compare.verify.subject import Subject
+from compare.verify.terms import Explanation, explain
 from compare.verify.verdict import GRADIENT_LIMIT, LIMIT, Finding, Remedy
 from twin.errors import TwinError
 
@@ -73,7 +74,10 @@ class Losses:
         wanted, got = self.of_keras(), self.of_torch()
         far = _apart(got, wanted)
         if far <= GRADIENT_LIMIT:
-            return None, far
+            turned = self._turned()
+            if turned is None:
+                return None, far
+            return turned.compare(name)
         seen = [(wanted, got)]  # from both ends of a softmax, where there is one
         if are_probabilities(self.given["outputs"]) and not self.first:
             seen.append((_through_softmax(wanted, self.given["outputs"]), _through_softmax(got, self.given["outputs"])))
@@ -93,6 +97,15 @@ class Losses:
         says = f"Keras computes {wanted.text}; PyTorch {got.text}"
         return replace(finding, says=says, tried=tuple(dict.fromkeys(tried))), far
 
+    def _turned(self) -> "Losses | None":
+        """The same with rows in which both differ, where the outputs of one row meet the targets of another."""
+        outputs = self.given["outputs"]
+        for rows in range(1, min(len(outputs), 3)):
+            turned = self.with_array("outputs", np.roll(outputs, rows, axis=0))
+            if GRADIENT_LIMIT < _apart(turned.of_torch(), turned.of_keras()) < np.inf:
+                return turned
+        return None
+
     def followed(self, keras: Subject, torch: Subject) -> list[Finding]:
         """Both losses call by call, as models of outputs and targets: what differs, and why.
 
@@ -110,6 +123,21 @@ class Losses:
                 return Comparison(replay, "loss", keras, {}).findings()[0] if not mine.stopped else []
         return []
 
+    def terms(self, keras: Subject, torch: Subject, files: tuple[str, str]) -> Explanation | None:
+        """Both losses as sums of terms: which one differs.
+
+        Args:
+            keras, torch: the losses as models.
+            files: the references of both.
+        """
+        outputs, target = self.given["outputs"], self.given["target"]
+        ours, inputs = (
+            FUNCTIONS.get(self.first.get(side, ""), lambda x: x)(outputs).astype(np.float32)
+            for side in ("keras", "torch")
+        )
+        sources = files[0].rpartition(":")[0], files[1].rpartition(":")[0]
+        return explain(keras, torch, (ours, inputs), target, sources)
+
     def of_keras(self, transform: str = "", changes: Mapping[str, Any] | None = None) -> Loss:
         """Keras's loss, of outputs that pass a function first, and with some arguments changed."""
         return Loss(*self.keras.loss(self.given, self._chain("keras", transform), changes))
@@ -124,6 +152,13 @@ class Losses:
     def with_array(self, name: str, array: np.ndarray) -> "Losses":
         """The same with another array."""
         return replace(self, given={**self.given, name: array})
+
+
+def by_numbers(finding: Finding) -> bool:
+    """Whether a difference of two losses has no cause, or one that figures alone show, and not the code."""
+    figures = ("loss_scale", "loss_constant", "loss_reduction", "loss_sign", "class_weights", "sample_weights")
+    cause = finding.cause
+    return cause is None or (not finding.fix and cause.endswith("_weights")) or cause in figures
 
 
 def penalties_in_words(penalties: Sequence[tuple[str, float]]) -> list[str]:
@@ -260,7 +295,7 @@ def _of_scale(losses: Losses, wanted: Loss, got: Loss) -> Iterator[Trial]:
     yield Trial("loss_scale", f"Keras's loss is {factor:.6g} times PyTorch's", after, fix)
     shift = wanted.value - got.value
     after = _apart(Loss(got.value + shift, got.gradient, ""), wanted)
-    cause = "cosine_loss_sign" if "cos" in text else "loss_constant"
+    cause = "cosine_loss_sign" if "cosine" in text else "loss_constant"
     says = f"Keras's loss is PyTorch's {shift:+.6g}, with the same gradient"
     yield Trial(cause, says, after, {"torch": f"loss {shift:+.6g}"})
     after = _apart(Loss(wanted.value, -got.gradient, ""), wanted)

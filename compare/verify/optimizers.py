@@ -85,13 +85,16 @@ class Optimizers:
                     return replace(finding, cause=_named(cause, mine, theirs), after=left, says=says, fix=fix), far
             tried.append(cause)
         found = self._fewest(mine, theirs, wanted, partners)
-        if found:
+        own = found is None or (
+            "kind" in found[0] and not theirs["stock"]
+        )  # "another optimizer" says little of one by hand
+        recognized = (self._rates(wanted, got) or self._rule(mine, theirs, wanted, got)) if own else None
+        if found and not recognized:
             changes, left = found
             names = [name for name in changes if name not in PLACES] or list(changes)
             cause = _named(CAUSES.get(names[-1], names[-1]), mine, theirs)
             fix = {"torch": Remedy(_fix(theirs, changes), left)}
             return replace(finding, cause=cause, after=left, says=_words(mine, theirs, changes), fix=fix), far
-        recognized = self._rates(wanted, got) or self._rule(mine, wanted, got)
         if not recognized and place:
             recognized = self._rates(wanted, self._torch(place)[1])
         if recognized:
@@ -108,25 +111,87 @@ class Optimizers:
         factors = (native * moved).sum(1) / np.square(native).sum(1)
         left = max(alignment.relative(f * n, m) for f, n, m in zip(factors, native, moved, strict=True))
         if left > STEP_LIMIT:
-            return None
+            return self._by_array(wanted, got)
         cause = "learning_rate" if np.allclose(factors, factors[0], rtol=STEP_LIMIT) else "schedule"
         told = ", ".join(f"{factor:.4g}" for factor in factors)
         return cause, f"Keras's learning rates are those of PyTorch's steps times {told}", left
 
-    def _rule(
-        self, mine: Mapping[str, Any], wanted: Sequence[np.ndarray], got: Sequence[np.ndarray]
-    ) -> tuple[str, str, float] | None:
-        """What a hand-written optimizer does otherwise than Keras's, recognized by its steps."""
-        own = rules.of_keras(mine["kind"], mine["settings"])
-        if own is None:
+    def _by_array(self, wanted: Sequence[np.ndarray], got: Sequence[np.ndarray]) -> tuple[str, str, float] | None:
+        """Steps of each array that are a multiple of the other side's, by a factor of its own."""
+        told, worst, factors = [], 0.0, []
+        for number, array in enumerate(self.arrays):
+            moved, native = (self._moves(each, number) for each in (wanted, got))
+            if not native.any() or not moved.any():
+                if native.any() or moved.any():
+                    told.append(f"only {'PyTorch' if native.any() else 'Keras'} changes {array.keras}")
+                    factors.append(0.0)
+                continue
+            factor = float((native * moved).sum() / np.square(native).sum())
+            worst = max(worst, alignment.relative(factor * native, moved))
+            factors.append(factor)
+            if abs(factor - 1) > STEP_LIMIT:
+                told.append(f"those of {array.keras} are {factor:.4g} times PyTorch's")
+        if worst > STEP_LIMIT or not told or len(told) == len(factors) == 1:
             return None
-        fixed = mine["settings"], mine["rates"], self.weights, self.gradients
-        if self._apart(wanted, rules.steps(own, *fixed)) > STEP_LIMIT:
-            return None  # Keras's does more than the rule says
-        for fields, other in rules.others(own):
-            left = self._apart(rules.steps(other, *fixed), got)
+        return "param_groups", f"Keras's steps differ by array: {', '.join(told)}", worst
+
+    def _rule(
+        self,
+        mine: Mapping[str, Any],
+        theirs: Mapping[str, Any],
+        wanted: Sequence[np.ndarray],
+        got: Sequence[np.ndarray],
+    ) -> tuple[str, str, float] | None:
+        """What a hand-written optimizer does otherwise than the other side's, recognized by its steps."""
+        sides = (mine, rules.of_keras(mine.get("base", mine["kind"]), mine["settings"]), wanted, got), (
+            theirs, rules.of_torch(theirs["kind"], theirs["settings"]), got, wanted
+        )  # fmt: skip
+        for told, stock, own, other in sides:
+            if stock is None:
+                continue
+            fixed = told["settings"], told["rates"], self.weights, self.gradients
+            start = self._own(stock, fixed, own)
+            found = self._other(start, fixed, other) if start is not None else None
+            if found is not None:
+                fields, rule, name, settings, left = found
+                pair = (start, rule) if told is mine else (rule, start)
+                if name:
+                    values = _short(told["settings"].get(name)), _short(settings[name])
+                    values = values if told is mine else values[::-1]
+                    word = f"{name} is {values[0]} in Keras and {values[1]} in PyTorch"
+                    more = f"; {rules.differing(fields, *pair)[1]}" if fields else ""
+                    return rules.VALUES[name][0], word + more, left
+                return *rules.differing(fields, *pair), left
+        return None
+
+    def _own(self, stock: rules.Rule, fixed: tuple[Any, ...], own: Sequence[np.ndarray]) -> rules.Rule | None:
+        """The rule of a side that may be a subclass of a stock optimizer."""
+        if self._apart(own, rules.steps(stock, *fixed)) <= STEP_LIMIT:
+            return stock
+        for fields, rule in rules.others(stock, int(fixed[0].get("accumulate", 1))):
+            if len(fields) == 1 and self._apart(own, rules.steps(rule, *fixed)) <= STEP_LIMIT:
+                return rule
+        return None  # it does more than the rules say
+
+    def _other(
+        self, start: rules.Rule, fixed: tuple[Any, ...], other: Sequence[np.ndarray]
+    ) -> tuple[tuple[str, ...], rules.Rule, str, Mapping[str, Any], float] | None:
+        """What makes the other side's steps: fields, rule, name of a setting, settings, and how far apart both are."""
+        settings, *rest = fixed
+        several = list(rules.others(start, int(settings.get("accumulate", 1))))
+        one = [each for each in several if len(each[0]) == 1]
+        values = list(rules.other_settings(start, settings))
+        tries = [
+            *((fields, rule, "", settings) for fields, rule in one),
+            *(((), start, name, changed) for name, changed in values),
+            *((fields, rule, "", settings) for fields, rule in several if len(fields) == 2),
+            *((fields, rule, name, changed) for fields, rule in one for name, changed in values),
+        ]
+        for fields, rule, name, changed in tries:
+            with np.errstate(all="ignore"):
+                left = self._apart(rules.steps(rule, changed, *rest), other)
             if left <= STEP_LIMIT:
-                return *rules.differing(fields, own, other), left
+                return fields, rule, name, changed, left
         return None
 
     def _fewest(
@@ -154,8 +219,16 @@ class Optimizers:
 
     def _torch(self, changes: Mapping[str, Any]) -> tuple[dict[str, Any], list[np.ndarray]]:
         names = [array.torch for array in self.arrays]
-        told, after = self.torch.updates(*self._given(names), changes)
-        return told, [after[name] for name in names]
+        weights, gradients = self._given(names)
+        for name, array in zip(names, self.arrays, strict=True):
+            if _is_turned(array):  # an optimizer may treat rows otherwise than columns
+                weights[name] = np.ascontiguousarray(_turned(weights[name]))
+                gradients[name] = np.stack([_turned(step) for step in gradients[name]])
+        told, after = self.torch.updates(weights, gradients, changes)
+        return told, [
+            np.stack([_turned_back(step) for step in after[array.torch]]) if _is_turned(array) else after[array.torch]
+            for array in self.arrays
+        ]
 
     def _left(self, wanted: Sequence[np.ndarray], changes: Mapping[str, Any]) -> float:
         """How far the steps are apart with some changes; infinitely, where a user's own optimizer cannot make them."""
@@ -169,11 +242,26 @@ class Optimizers:
         pairs = zip(self._moves(got), self._moves(wanted), strict=True)
         return max(alignment.relative(native, moved) for native, moved in pairs)
 
-    def _moves(self, after: Sequence[np.ndarray]) -> np.ndarray:
-        """The steps (STEPS, values of all arrays), from the weights after each."""
-        pairs = zip(self.weights, after, strict=True)
+    def _moves(self, after: Sequence[np.ndarray], only: int | None = None) -> np.ndarray:
+        """The steps (STEPS, values of all arrays, or of one), from the weights after each."""
+        pairs = list(zip(self.weights, after, strict=True))
+        pairs = pairs if only is None else [pairs[only]]
         moves = [np.diff(np.concatenate([start[None], each]).astype(np.float64), axis=0) for start, each in pairs]
         return np.concatenate([move.reshape(STEPS, -1) for move in moves], axis=1)
+
+
+def _is_turned(array: Trained) -> bool:
+    """Whether PyTorch has the axes of an array in another order: kernels have their inputs and outputs first."""
+    return array.keras.rpartition(".")[2].endswith("kernel") and len(array.shape) > 1
+
+
+def _turned(value: np.ndarray) -> np.ndarray:
+    """Keras's (..., in, out) as PyTorch's (out, in, ...)."""
+    return value.transpose(value.ndim - 1, value.ndim - 2, *range(value.ndim - 2))
+
+
+def _turned_back(value: np.ndarray) -> np.ndarray:
+    return value.transpose(*range(2, value.ndim), 1, 0)
 
 
 def _place_of_epsilon(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Update rules in NumPy, with what hand-written optimizers do otherwise: an optimizer is recognized by its steps."""
 
+import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,28 +16,43 @@ class Rule:
     """How steps are made of gradients.
 
     Args:
-        kind: SGD, RMSprop, Adagrad or Adam.
+        kind: SGD, RMSprop, Adagrad, Adam, Lamb, Lion or Ftrl.
         inside: whether the velocity keeps each step's learning rate (Keras), and is not multiplied by the present one.
         start: what the average or the sum of the squares starts with.
         epsilon: under the root, beside it, or hat (beside it, before the bias correction).
-        corrected: whether Adam corrects the bias of its averages.
+        corrected: of which of Adam's averages the bias is corrected.
         nesterov: whether the step looks ahead.
         dampened: whether a gradient enters the velocity by 1 - momentum.
-        decay: how weight decay acts: none, coupled (added to the gradient) or decoupled (taken off the weights).
+        decay: how weight decay acts: none, coupled (added to the gradient), decoupled (taken off the weights), or
+            decoupled without the learning rate.
         centered: whether the squared mean is taken off the average of the squares.
         clip: what is clipped, in Keras's words: clipvalue, clipnorm (of each array) or global_clipnorm; or nothing.
+        gathered: what becomes of the gradients of several batches: averaged, summed, or only the last one; each makes
+            a step of its own where they are not gathered.
+        gradient: what is done to each array's gradient first.
+        exchanged: whether each beta has the other's place.
+        trust: whether Lamb's steps are scaled by the norm of the weights over that of the update.
+        before: whether Lion's average takes the gradient in before the step.
+        l1, l2: what Ftrl's penalties count.
     """
 
     kind: str
     inside: bool = True
     start: float = 0.0
     epsilon: str = "beside"
-    corrected: bool = True
+    corrected: str = "both"
     nesterov: bool = False
     dampened: bool = False
     decay: str = "none"
     centered: bool = False
     clip: str = ""
+    gathered: str = "averaged"
+    gradient: str = "as it is"
+    exchanged: bool = False
+    trust: bool = True
+    before: bool = False
+    l1: str = "once"
+    l2: str = "twice"
 
 
 CLIPS = ("clipvalue", "clipnorm", "global_clipnorm")
@@ -45,24 +61,48 @@ FIELDS: Mapping[str, tuple[str, str]] = {
     "inside": ("momentum_learning_rate", "the velocity keeps the learning rate of each step"),
     "start": ("optimizer_start", "what the average or the sum of the squares starts with"),
     "epsilon": ("optimizer_epsilon", "where epsilon is added"),
-    "corrected": ("adam_bias_correction", "the averages' bias is corrected"),
+    "corrected": ("adam_bias_correction", "the averages whose bias is corrected"),
     "nesterov": ("nesterov", "the step looks ahead (nesterov)"),
     "dampened": ("dampening", "a gradient enters the velocity by 1 - momentum"),
     "decay": ("weight_decay", "weight decay"),
     "clip": ("clipnorm", "what is clipped"),
     "centered": ("centered", "the squared mean is taken off the average of the squares"),
+    "gathered": ("gradient_accumulation", "the gradients of the batches before a step"),
+    "gradient": ("optimizer_gradient", "the gradient of each array"),
+    "exchanged": ("optimizer_betas", "the two betas stand in each other's place"),
+    "trust": ("lamb_trust_ratio", "steps are scaled by the weights' norm over the update's (the trust ratio)"),
+    "before": ("lion_order", "the average takes the gradient in before the step"),
+    "l1": ("ftrl_l1", "Ftrl's L1 strength counts"),
+    "l2": ("ftrl_l2", "Ftrl's L2 strength counts, in the denominator"),
+}
+GRADIENTS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
+    "as it is": lambda g: g,
+    "without its mean over the inputs": lambda g: (
+        g - g.mean(tuple(range(g.ndim - 1)), keepdims=True) if g.ndim > 1 else g
+    ),
+    "of matrices without the mean of all": lambda g: g - g.mean() if g.ndim > 1 else g,
+    "without the mean of all": lambda g: g - g.mean(),
+    "without its mean over the outputs": lambda g: g - g.mean(-1, keepdims=True) if g.ndim > 1 else g,
+    "divided by its norm": lambda g: g / max(float(np.linalg.norm(g)), 1e-30),
+    "its sign": np.sign,
 }
 OPTIONS: Mapping[str, Sequence[Any]] = {
     "inside": (True, False), "start": (0.0, 1.0, 0.1), "epsilon": ("under the root", "beside", "hat"),
-    "corrected": (True, False), "nesterov": (False, True), "dampened": (False, True),
-    "decay": ("none", "coupled", "decoupled"), "centered": (False, True),
-    "clip": ("", *CLIPS),
+    "corrected": ("both", "none", "only the mean", "only the squares"),
+    "nesterov": (False, True), "dampened": (False, True),
+    "decay": ("none", "coupled", "decoupled", "decoupled without the learning rate"), "centered": (False, True),
+    "clip": ("", *CLIPS), "gathered": ("averaged", "summed", "the last one", "a step for each"),
+    "gradient": tuple(GRADIENTS), "exchanged": (False, True), "trust": (True, False), "before": (False, True),
+    "l1": ("once", "not at all"), "l2": ("twice", "once", "not at all"),
 }  # fmt: skip
 USED = {
     "SGD": ("inside", "nesterov", "dampened", "decay"),
     "RMSprop": ("start", "inside", "epsilon", "centered", "decay"),
     "Adagrad": ("start", "epsilon", "decay"),
-    "Adam": ("epsilon", "corrected", "decay"),
+    "Adam": ("epsilon", "corrected", "decay", "exchanged"),
+    "Lamb": ("epsilon", "corrected", "decay", "exchanged", "trust"),
+    "Lion": ("exchanged", "before", "decay"),
+    "Ftrl": ("start", "l1", "l2"),
 }
 
 
@@ -71,17 +111,39 @@ def of_keras(kind: str, settings: Mapping[str, Any]) -> Rule | None:
     kind = "Adam" if kind == "AdamW" else kind
     if kind not in USED or settings.get("amsgrad") or settings.get("use_ema"):
         return None
-    epsilon = "hat" if kind == "Adam" else "under the root"
-    start = float(settings.get("initial_accumulator_value", 0.0)) if kind == "Adagrad" else 0.0
+    if kind in ("Lion", "Lamb") and "betas" not in settings:
+        return None
+    epsilon = {"Adam": "hat", "Lamb": "beside"}.get(kind, "under the root")
+    start = float(settings.get("initial_accumulator_value", 0.0)) if kind in ("Adagrad", "Ftrl") else 0.0
     decay = "decoupled" if settings.get("weight_decay") else "none"
-    flags = {name: bool(settings.get(name)) for name in ("nesterov", "centered")}
+    flags: dict[str, Any] = {name: bool(settings.get(name)) for name in ("nesterov", "centered")}
     clip = next((name for name in CLIPS if settings.get(name)), "")
     return Rule(kind, True, start, epsilon, decay=decay, clip=clip, **flags)
 
 
-def others(rule: Rule) -> Iterator[tuple[tuple[str, ...], Rule]]:
-    """Every rule that differs in one field, then those that differ in two; with the fields."""
-    names = (*USED[rule.kind], *(["clip"] if rule.clip else []))  # where Keras clips, its limit is known
+def of_torch(kind: str, settings: Mapping[str, Any]) -> Rule | None:
+    """The rule of one of PyTorch's own optimizers; None where it is none of these."""
+    if (
+        kind not in ("SGD", "RMSprop", "Adagrad", "Adam", "AdamW")
+        or settings.get("amsgrad")
+        or settings.get("dampening")
+    ):
+        return None
+    decay = ("decoupled" if kind == "AdamW" else "coupled") if settings.get("weight_decay") else "none"
+    start = float(settings.get("initial_accumulator_value", 0.0)) if kind == "Adagrad" else 0.0
+    flags: dict[str, Any] = {name: bool(settings.get(name)) for name in ("nesterov", "centered")}
+    return Rule(kind.removesuffix("W"), False, start, "beside", decay=decay, **flags)
+
+
+def others(rule: Rule, gathers: int = 1) -> Iterator[tuple[tuple[str, ...], Rule]]:
+    """Every rule that differs in one field, then those that differ in two; with the fields.
+
+    Args:
+        rule: of one side.
+        gathers: over how many batches it gathers gradients.
+    """
+    more = (*(["clip"] if rule.clip else []), *(["gathered"] if gathers > 1 else []))  # whose limit is known
+    names = (*USED[rule.kind], *more)
     single = [
         ((name,), replace(rule, **{name: value}))
         for name in names
@@ -89,17 +151,56 @@ def others(rule: Rule) -> Iterator[tuple[tuple[str, ...], Rule]]:
         if value != getattr(rule, name) and (value != "hat" or rule.kind == "Adam")  # nothing else corrects a bias
     ]
     yield from single
-    for (first,), one in single:
-        for (second,), other in single:
+    treated = [
+        (("gradient",), replace(rule, gradient=value)) for value in OPTIONS["gradient"] if value != rule.gradient
+    ]
+    yield from treated
+    names = (*names, "gradient")
+    both = [*single, *treated]
+    for (first,), one in both:
+        for (second,), other in both:
             if names.index(first) < names.index(second):
                 yield (first, second), replace(one, **{second: getattr(other, second)})
+
+
+# Settings that an optimizer by hand may keep to itself, and what public code has there.
+VALUES: Mapping[str, tuple[str, Sequence[Any]]] = {
+    "betas": ("adam_betas", tuple(itertools.product((0.9, 0.95, 0.5, 0.0), (0.999, 0.99, 0.98, 0.95, 0.9)))),
+    "eps": ("adam_epsilon", (1e-8, 1e-7, 1e-6, 1e-5, 1e-3, 1e-10, 0.0)),
+    "momentum": ("momentum", (0.0, 0.5, 0.8, 0.9, 0.95, 0.99)),
+    "alpha": ("rmsprop_rho", (0.9, 0.95, 0.99, 0.999)),
+    "weight_decay": ("weight_decay", (0.0, 1e-4, 5e-4, 1e-3, 4e-3, 5e-3, 1e-2, 0.05, 0.1)),
+    "l1": ("ftrl_l1", (0.0, 1e-3, 1e-2, 0.1, 1.0)),
+    "l2": ("ftrl_l2", (0.0, 1e-3, 1e-2, 0.1, 1.0)),
+    "beta": ("ftrl_beta", (0.0, 1.0)),
+}  # fmt: skip
+SET = {
+    "SGD": ("momentum", "weight_decay"), "RMSprop": ("alpha", "eps", "momentum", "weight_decay"),
+    "Adagrad": ("eps", "weight_decay"), "Adam": ("betas", "eps", "weight_decay"),
+    "Lamb": ("betas", "eps", "weight_decay"), "Lion": ("betas", "weight_decay"), "Ftrl": ("l1", "l2", "beta"),
+}  # fmt: skip
+
+
+def other_settings(rule: Rule, settings: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The settings with one of them otherwise; with its name. One that is a multiple of what it is comes last."""
+    for name in SET[rule.kind]:
+        own = settings.get(name)
+        values = list(VALUES[name][1])
+        values += [own * factor for factor in (0.5, 2.0, 10.0, 0.1)] if isinstance(own, float) and own else []
+        for value in values:
+            if own is None or not np.allclose(value, own, rtol=1e-6, atol=0):
+                yield name, {**settings, name: value}
 
 
 def differing(fields: Sequence[str], keras: Rule, torch: Rule) -> tuple[str, str]:
     """The cause, and the words, of rules that differ in some fields; where epsilon is added explains the least."""
     main = next((name for name in fields if name != "epsilon"), fields[0])
     told = [f"{FIELDS[name][1]}: Keras {_short(keras, name)}, PyTorch {_short(torch, name)}" for name in fields]
-    return FIELDS[main][0], "; ".join(told)
+    cause = FIELDS[main][0]
+    words = f"{keras.gradient} {torch.gradient}"
+    if main == "gradient" and "mean" in words:
+        cause = "gradient_centralization"
+    return cause, "; ".join(told)
 
 
 def _short(rule: Rule, name: str) -> str:
@@ -120,11 +221,31 @@ def steps(
         weights: where each array starts.
         gradients: for each of the weights (steps, ...).
     """
-    clipped = _clipped(rule, settings, [given.astype(np.float64) for given in gradients])
-    return [
-        np.stack(list(_of_array(rule, settings, rates, start.astype(np.float64), given)))
-        for start, given in zip(weights, clipped, strict=True)
-    ]
+    doubled = [given.astype(np.float64) for given in gradients]
+    gathered, takes = _gathered(rule, int(settings.get("accumulate", 1)), doubled)
+    treat = GRADIENTS[rule.gradient]
+    clipped = _clipped(rule, settings, [np.stack([treat(each) for each in given]) for given in gathered])
+    chosen = [rate for rate, takes_step in zip(rates, takes, strict=True) if takes_step]
+    out = []
+    for start, given in zip(weights, clipped, strict=True):
+        after = iter(_of_array(rule, settings, chosen, start.astype(np.float64), given))
+        now, kept = start.astype(np.float64), []
+        for takes_step in takes:
+            now = next(after) if takes_step else now
+            kept.append(now)
+        out.append(np.stack(kept))
+    return out
+
+
+def _gathered(rule: Rule, count: int, gradients: Arrays) -> tuple[Arrays, list[bool]]:
+    """Gradients of the steps that are taken, and after which of the batches one is taken."""
+    length = len(gradients[0])
+    if count <= 1 or rule.gathered == "a step for each":
+        return gradients, [True] * length
+    whole = length // count
+    blocks = [given[: whole * count].reshape(whole, count, *given.shape[1:]) for given in gradients]
+    last = {"averaged": lambda b: b.mean(1), "summed": lambda b: b.sum(1), "the last one": lambda b: b[:, -1]}
+    return [last[rule.gathered](block) for block in blocks], [(n + 1) % count == 0 for n in range(length)]
 
 
 def _clipped(rule: Rule, settings: Mapping[str, Any], gradients: Arrays) -> Arrays:
@@ -152,12 +273,37 @@ def _of_array(
         gradient = own + decay * weights if rule.decay == "coupled" else own
         if rule.decay == "decoupled":
             weights = weights - rate * decay * weights
-        if rule.kind == "Adam":
-            first, second = settings["betas"]
+        elif rule.decay != "coupled" and rule.decay != "none":
+            weights = weights - decay * weights
+        if rule.kind in ("Adam", "Lamb", "Lion"):
+            first, second = settings["betas"][::-1] if rule.exchanged else settings["betas"]
+        if rule.kind in ("Adam", "Lamb"):
             mean = first * mean + (1 - first) * gradient
             squares = second * squares + (1 - second) * gradient**2
-            whole = (1 - first**number, 1 - second**number) if rule.corrected else (1.0, 1.0)
-            weights = weights - rate * _divided(rule, mean / whole[0], squares, settings["eps"], whole[1])
+            whole = [1 - first**number, 1 - second**number]
+            whole = [
+                one if rule.corrected in ("both", word) else 1.0
+                for one, word in zip(whole, ("only the mean", "only the squares"), strict=True)
+            ]
+            update = _divided(rule, mean / whole[0], squares, settings["eps"], whole[1])
+            norms = float(np.linalg.norm(weights)), float(np.linalg.norm(update))
+            trust = norms[0] / norms[1] if rule.kind == "Lamb" and rule.trust and all(norms) else 1.0
+            weights = weights - rate * trust * update
+        elif rule.kind == "Lion":
+            kept = second * mean + (1 - second) * gradient
+            source = kept if rule.before else mean
+            weights = weights - rate * np.sign(first * source + (1 - first) * gradient)
+            mean = kept
+        elif rule.kind == "Ftrl":
+            l1 = settings.get("l1", 0.0) if rule.l1 == "once" else 0.0
+            l2 = (
+                settings.get("l2", 0.0) * {"twice": 2.0, "once": 1.0}.get(rule.l2, 0.0)
+                + settings.get("beta", 0.0) / rate
+            )
+            power, before = -settings.get("power", -0.5), squares
+            squares = squares + gradient**2
+            mean = mean + gradient - (squares**power - before**power) / rate * weights
+            weights = (np.clip(mean, -l1, l1) - mean) / (squares**power / rate + l2)
         else:
             if rule.kind == "RMSprop":
                 keep = settings["alpha"]

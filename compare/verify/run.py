@@ -17,7 +17,7 @@ from compare.verify.before_loss import between
 from compare.verify.examination import Examination
 from compare.verify.given import both, by_output, from_file, given_to_loss, stock, target
 from compare.verify.inputs import layouts, make_inputs
-from compare.verify.losses import Losses, penalties_in_words
+from compare.verify.losses import Losses, by_numbers, penalties_in_words
 from compare.verify.optimizers import Optimizers, Trained
 from compare.verify.pairing import Pairing
 from compare.verify.verdict import Finding, Verdict
@@ -234,7 +234,7 @@ def _with_criteria(
             before = first.get(name or next(iter(outputs)), {})
             finding, rungs["loss"] = Losses(keras, torch, given, before).compare(name)
             findings += [finding] if finding else []
-            if finding and finding.cause is None and {*given} == {"outputs", "target"}:
+            if finding and by_numbers(finding) and {*given} == {"outputs", "target"}:
                 unexplained.append((len(findings) - 1, Losses(keras, torch, given, before), references))
         notes += penalties_in_words(keras.penalties(inputs[0]))
         for place, losses, references in unexplained:  # last: the losses are opened in place of the models
@@ -256,13 +256,21 @@ def _explained(
     keras.loss_reference, torch.loss_reference = references
     inputs = [losses.given["outputs"], losses.given["target"]]
     try:
-        found = losses.followed(keras.as_loss(inputs), torch.as_loss(inputs))
+        mine, theirs = keras.as_loss(inputs), torch.as_loss(inputs)
+        terms = losses.terms(mine, theirs, references)
+        found = losses.followed(mine, theirs) if finding.cause is None else []
     except TwinError:
         return finding
     first = next((each for each in found if each.cause), None)
+    tried = first is not None and first.after is not None and bool(first.fix or "Keras computes" not in first.says)
+    says = f"{first.keras} / {first.torch}: {first.says}" if first is not None else ""
+    if terms is not None and (terms.sure or not tried):
+        after, fix = (first.after, first.fix) if first is not None and tried else (None, {})
+        says = f"{terms.says}. {says}" if fix else terms.says
+        return replace(finding, cause=f"loss_{terms.cause}", after=after, says=says, fix=fix, tried=())
     if first is None:
         return finding
-    says = f"{first.keras} / {first.torch}: {first.says}"
+    says += f". {terms.says}" if terms is not None else ""
     cause = first.cause if first.cause in ROWS else f"loss_{first.cause}"
     return replace(finding, cause=cause, after=first.after, says=says, fix=first.fix, tried=())
 

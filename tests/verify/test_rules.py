@@ -12,7 +12,7 @@ GRADIENTS = [RNG.standard_normal((5, 3, 4)), 10 * RNG.standard_normal((5, 5))]
 RATES = [0.1, 0.1, 0.02, 0.02, 0.02]
 SETTINGS = {
     "momentum": 0.9, "alpha": 0.9, "eps": 0.1, "betas": (0.9, 0.98), "weight_decay": 0.1, "clipnorm": 1.0,
-    "initial_accumulator_value": 0.5,
+    "initial_accumulator_value": 0.5, "l1": 0.01, "l2": 0.2,
 }  # fmt: skip
 
 
@@ -23,9 +23,14 @@ def _steps(rule):
 @pytest.mark.parametrize("kind", rules.USED)
 def test_two_rules_that_differ_take_other_steps(kind):
     own = rules.of_keras(kind, SETTINGS)
-    made = [(fields, _steps(other)) for fields, other in rules.others(own) if len(fields) == 1]
+    made = [
+        (fields, _steps(other)) for fields, other in rules.others(own) if len(fields) == 1 and fields != ("gradient",)
+    ]
     assert {field for (field,), _ in made} == {*rules.USED[kind], "clip"}
-    values = [_steps(own), *(steps for _, steps in made)]
+    unseen = {"Lamb": {"corrected"}, "Lion": {"clip"}}.get(
+        kind, set()
+    )  # a factor of the mean, or the size of a gradient
+    values = [_steps(own), *(steps for (field,), steps in made if field not in unseen)]
     for place, one in enumerate(values):
         assert all(not np.allclose(one, other, rtol=1e-6) for other in values[place + 1 :])
 
@@ -72,3 +77,19 @@ def test_the_order_of_gates_that_is_said_is_the_one_in_the_file():
     cause, says, *_ = of_weights(given, wanted, {}, "LSTM")
     assert cause == "lstm_gate_order"
     assert "in the order f, g, o, i; its LSTM takes i, f, g, o" in says
+
+
+@pytest.mark.parametrize(("gathered", "steps"), [("averaged", [0, -2]), ("summed", [0, -4]), ("the last one", [0, -3])])
+def test_gradients_of_several_batches_make_one_step(gathered, steps):
+    rule = rules.Rule("SGD", gathered=gathered)
+    (after,) = rules.steps(rule, {"accumulate": 2}, [1.0, 1.0], [np.zeros(1)], [np.array([[1.0], [3.0]])])
+    np.testing.assert_allclose(after[:, 0], steps)
+
+
+def test_a_setting_that_an_optimizer_keeps_to_itself_is_among_those_tried():
+    rule = rules.of_keras("Adam", {"betas": (0.9, 0.999), "eps": 1e-7})
+    tried = [
+        changed["betas"] for name, changed in rules.other_settings(rule, {"betas": (0.9, 0.999)}) if name == "betas"
+    ]
+    assert (0.9, 0.99) in tried
+    assert (0.9, 0.999) not in tried

@@ -1,0 +1,503 @@
+"""Two losses as sums of terms: the term that one side has alone, or with another factor, or computes otherwise.
+
+Both losses are followed call by call on several draws of the outputs. From the loss backwards, every call that is
+linear in the outputs (sums, means, factors, signs, selections) passes on how much each of its values counts in the
+loss; what is reached so is a term, and `share` is what it adds to the loss. How far both losses are apart over all
+draws is then compared with the shares of each side's terms.
+"""
+
+import itertools
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from compare.verify.subject import Subject
+from twin.trace import Event, Trace
+
+DRAWS = 5  # of the outputs; two unknown factors leave three equations
+CLOSE = 3e-5  # of the largest share: what float32 leaves of a sum of terms
+SUMS = ("sum", "mean", "nansum", "nanmean")
+AFFINE = (
+    "add",
+    "subtract",
+    "rsub",
+    "multiply",
+    "divide",
+    "true_divide",
+    "negative",
+    "__rsub__",
+    "sub_",
+    "add_",
+    "mul_",
+    "div_",
+)
+CHOOSING = (
+    "getitem", "where", "masked_fill", "take", "take_along_axis", "gather", "index_select", "concatenate", "stack",
+    "cat", "slice", "diagonal", "diag", "masked_select", "cast", "stop_gradient", "detach", "sort", "split", "repeat",
+    "expand_dims", "broadcast_to", "roll", "flip", "top_k", "topk", "narrow", "select", "copy", "convert_to_tensor",
+    "hstack", "vstack", "trace", "unfold", "tile",
+)  # fmt: skip
+Values = list[np.ndarray]  # of one call, over the draws
+
+
+@dataclass(frozen=True)
+class Term:
+    """A value that counts in a loss by a factor for each of its elements.
+
+    Args:
+        event: the call that computes it.
+        values: over the draws.
+        weights: how much each element counts.
+        leaf: whether nothing linear leads further back.
+    """
+
+    event: Event
+    values: Values
+    weights: Values
+    leaf: bool
+
+    @property
+    def share(self) -> np.ndarray:
+        """What it adds to the loss, over the draws."""
+        return np.array([float((w * v).sum()) for w, v in zip(self.weights, self.values, strict=True)])
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """How two losses differ.
+
+    Args:
+        cause: its name.
+        says: in words.
+        sure: whether figures over all draws leave nothing else; else calls were found that part.
+    """
+
+    cause: str
+    says: str
+    sure: bool = True
+
+
+class Sum:
+    """A loss as the sum of its terms.
+
+    Args:
+        traces: its passes, one for each draw.
+        file: where its code is, to quote lines.
+    """
+
+    def __init__(self, traces: Sequence[Trace], file: str):
+        self.traces, self.file = traces, file
+        self.first = traces[0]
+        self.loss = next(iter(self.first.outputs.values()))
+        self.depends = _depending(self.first)
+        self.terms = list(self._terms())
+
+    @property
+    def total(self) -> np.ndarray:
+        """The loss, over the draws."""
+        return np.array([float(np.mean(value)) for value in self.of(self.loss)])
+
+    def of(self, number: int) -> Values:
+        """A value over the draws."""
+        return [trace.values[number].astype(np.float64) for trace in self.traces]
+
+    def quoted(self, event: Event) -> str:
+        """Where a call is, with its line of code."""
+        found = re.match(r"([^:]+):(\d+)", event.where)
+        try:
+            lines = (Path(self.file).parent / found.group(1)).read_text().splitlines() if found else []
+            line = lines[int(found.group(2)) - 1].strip() if found else ""
+        except (OSError, IndexError, UnicodeError):
+            line = ""
+        return f"`{line}` ({event.where})" if line and len(line) <= 160 else event.where or str(event.call)
+
+    def _terms(self) -> Iterator[Term]:
+        counts: dict[int, Values] = {self.loss: [np.full_like(v, 1 / v.size) for v in self.of(self.loss)]}
+        for event in reversed(self.first.events):
+            for number in event.outputs:
+                if number not in counts:
+                    continue
+                passed = self._passed(event, number, counts[number]) if number in self.depends else None
+                for source, weights in (passed or {}).items():
+                    mine = counts.get(source)
+                    counts[source] = weights if mine is None else [a + b for a, b in zip(mine, weights, strict=True)]
+                yield Term(event, self.of(number), counts[number], passed is None)
+
+    def _passed(self, event: Event, number: int, weights: Values) -> dict[int, Values] | None:
+        """How much the values that enter a call count; None where the call is not linear."""
+        name = str(event.settings.get("name", event.family)).lower()
+        out, given = self.of(number), [self.of(each) for each in event.inputs]
+        if any(v.dtype.kind not in "fiub" for values in given for v in values):
+            return None
+        if name in SUMS and len(given) == 1:
+            return _one(event, [_summed(a, v, w) for a, v, w in zip(given[0], out, weights, strict=True)])
+        if name in AFFINE:
+            return self._affine(event, given, out, weights)
+        if event.family == "shape" or name in CHOOSING or "cast" in name:
+            rest = name in ("where", "masked_fill")
+            chosen = [
+                _chosen([values[draw] for values in given], out[draw], weights[draw], rest)
+                for draw in range(len(self.traces))
+            ]
+            if any(each is None for each in chosen):
+                return None
+            found: dict[int, Values] = {}
+            for place, source in enumerate(event.inputs):
+                parts = [each[place] for each in chosen if each is not None]
+                mine = found.get(source)
+                found[source] = parts if mine is None else [a + b for a, b in zip(mine, parts, strict=True)]
+            return found
+        return None
+
+    def _affine(self, event: Event, given: list[Values], out: Values, weights: Values) -> dict[int, Values] | None:
+        flowing = [place for place, number in enumerate(event.inputs) if number in self.depends]
+        if len(given) == 2 and len(flowing) == 2:
+            for signs in ((1, 1), (1, -1), (-1, 1)):
+                if all(_near(signs[0] * a + signs[1] * b, v) for a, b, v in zip(*given, out, strict=True)):
+                    found: dict[int, Values] = {}
+                    for sign, source, values in zip(signs, event.inputs, given, strict=True):
+                        parts = [_unbroadcast(sign * w, a.shape) for w, a in zip(weights, values, strict=True)]
+                        mine = found.get(source)
+                        found[source] = parts if mine is None else [a + b for a, b in zip(mine, parts, strict=True)]
+                    return found
+            return None
+        if len(flowing) != 1:
+            return None
+        entering = given[flowing[0]]
+        try:
+            pairs = [np.broadcast_arrays(a, v) for a, v in zip(entering, out, strict=True)]
+            moved = pairs[1][0] - pairs[0][0]
+            with np.errstate(all="ignore"):
+                factor = np.where(moved != 0, (out[1] - out[0]) / moved, 0.0)
+            for a, v in pairs[2:]:
+                if not _near(factor * (a - pairs[0][0]), v - pairs[0][1], 1e-3):
+                    return None
+        except ValueError:  # shapes that depend on the values
+            return None
+        exact = [f for f in (1.0, -1.0) if np.allclose(factor[moved != 0], f, rtol=1e-3)]
+        factor = np.full_like(factor, exact[0]) if exact else factor
+        parts = [_unbroadcast(factor * w, a.shape) for w, a in zip(weights, entering, strict=True)]
+        return {event.inputs[flowing[0]]: parts}
+
+
+def _one(event: Event, weights: Sequence[np.ndarray | None]) -> dict[int, Values] | None:
+    known = [each for each in weights if each is not None]
+    return {event.inputs[0]: known} if len(known) == len(weights) else None
+
+
+def _near(one: np.ndarray, other: np.ndarray, limit: float = 1e-5) -> bool:
+    if one.shape != other.shape:
+        return False
+    return bool(np.abs(one - other).max(initial=0.0) <= limit * max(np.abs(other).max(initial=0.0), 1e-30))
+
+
+def _unbroadcast(weights: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Weights of a value that was repeated along axes, added up."""
+    weights = weights.sum(axis=tuple(range(weights.ndim - len(shape))))
+    axes = tuple(axis for axis, (own, length) in enumerate(zip(weights.shape, shape, strict=True)) if own != length)
+    return np.asarray(weights.sum(axis=axes, keepdims=True)).reshape(shape)
+
+
+def _summed(given: np.ndarray, out: np.ndarray, weights: np.ndarray) -> np.ndarray | None:
+    """Weights of what a sum or a mean takes, over whatever axes."""
+    for count in range(given.ndim + 1):
+        for axes in itertools.combinations(range(given.ndim), count):
+            total = given.sum(axis=axes, keepdims=True)
+            if total.size != out.size:
+                continue
+            for function, factor in ((total, 1.0), (total / max(given.size // total.size, 1), total.size / given.size)):
+                if _near(function.reshape(out.shape), out):
+                    return np.broadcast_to(weights.reshape(total.shape) * factor, given.shape)
+    return None
+
+
+def _chosen(given: Sequence[np.ndarray], out: np.ndarray, weights: np.ndarray, rest: bool) -> Values | None:
+    """Weights of values that a call only takes over, found by their value; `rest` may come from elsewhere."""
+    places = {float(x): (at, n) for at, array in enumerate(given) for n, x in enumerate(array.ravel())}
+    found = [np.zeros(array.size) for array in given]
+    for value, weight in zip(out.ravel(), weights.ravel(), strict=True):
+        if float(value) in places:
+            at, number = places[float(value)]
+            found[at][number] += weight
+        elif not rest:
+            return None
+    return [each.reshape(array.shape) for each, array in zip(found, given, strict=True)]
+
+
+def _depending(trace: Trace) -> set[int]:
+    """Numbers of the values that are made of the model's outputs, which are the first input."""
+    found = {0}
+    for event in trace.events:
+        if found & set(event.inputs):
+            found |= set(event.outputs)
+    return found
+
+
+def explain(
+    keras: Subject, torch: Subject, outputs: tuple[np.ndarray, np.ndarray], target: np.ndarray, files: tuple[str, str]
+) -> Explanation | None:
+    """Why two losses differ, as models of outputs and targets; None where no term shows it.
+
+    Args:
+        keras, torch: the losses as models.
+        outputs: of each side, classes last.
+        target: of both.
+        files: of each side's loss.
+    """
+    sides = []
+    for subject, own, file in zip((keras, torch), outputs, files, strict=True):
+        draws = [[each, target] for each in _draws(own)]
+        if subject is torch and subject.trace(draws[0]).stopped:
+            draws = [[np.moveaxis(each, -1, 1) if each.ndim > 2 else each for each in draw] for draw in draws]
+        traces = [subject.trace(draw) for draw in draws]
+        if any(trace.stopped for trace in traces):
+            return None
+        try:
+            sides.append(Sum(traces, file))
+        except (KeyError, StopIteration, ValueError, IndexError):  # another number of calls for other values
+            return None
+    return _of_terms(*sides)
+
+
+def _draws(outputs: np.ndarray) -> list[np.ndarray]:
+    """Outputs as they are, and others near them: of each sign, and as probabilities where they are some."""
+    rng = np.random.default_rng(1)
+    found = [outputs]
+    for _ in range(DRAWS - 1):
+        if outputs.min(initial=1.0) >= 0 and outputs.max(initial=0.0) <= 1:
+            other = outputs ** rng.uniform(0.5, 2.0, outputs.shape)
+            rows = outputs.sum(-1, keepdims=True)
+            other = (
+                other / other.sum(-1, keepdims=True)
+                if outputs.shape[-1] > 1 and np.allclose(rows, 1, atol=1e-3)
+                else other
+            )
+        else:
+            other = outputs + 0.3 * max(float(outputs.std()), 1e-3) * rng.standard_normal(outputs.shape)
+        found.append(other.astype(outputs.dtype))
+    return found
+
+
+def _of_terms(keras: Sum, torch: Sum) -> Explanation | None:
+    apart = torch.total - keras.total
+    shares = [np.array([term.share for term in side.terms]).reshape(-1, DRAWS) for side in (keras, torch)]
+    if not np.isfinite(apart).all() or not all(np.isfinite(each).all() for each in shares):
+        return None
+    largest = max(float(np.abs(each).max(initial=0.0)) for each in (*shares, keras.total, torch.total))
+    close = CLOSE * largest
+
+    def zero(value: np.ndarray) -> bool:
+        return bool(np.abs(value).max() <= close)
+
+    if zero(apart):
+        return _stopped(keras, torch)
+    return _alone(keras, torch, apart, zero) or _scaled(keras, torch, apart, zero) or _unlike(keras, torch, apart, zero)
+
+
+STOPPING = ("stop_gradient", "detach", "detach_")
+
+
+def _stopped(keras: Sum, torch: Sum) -> Explanation | None:
+    """Equal values with unequal gradients, where one side stops one."""
+    told = []
+    for word, side in (("Keras", keras), ("PyTorch", torch)):
+        calls = [event for event in side.first.events if str(event.settings.get("name", "")) in STOPPING]
+        lines = dict.fromkeys(side.quoted(event) for event in calls if set(event.inputs) & side.depends)
+        told.append(f"{word} stops the gradient {'in ' + ', '.join(lines) if lines else 'nowhere'}")
+    if all(each.endswith("nowhere") for each in told):
+        return None
+    return Explanation("stop_gradient", f"Both losses have the same values and other gradients: {', '.join(told)}")
+
+
+def _deepest(side: Sum, fits: Callable[[np.ndarray], bool]) -> Term | None:
+    """The term farthest back whose share fits; the terms go from the loss backwards."""
+    found = [term for term in side.terms if term.event.outputs[0] != side.loss and fits(term.share)]
+    return found[-1] if found else None
+
+
+def _alone(keras: Sum, torch: Sum, apart: np.ndarray, zero: Callable[[np.ndarray], bool]) -> Explanation | None:
+    """A term that only one side has."""
+    whole = {"keras": keras.total, "torch": torch.total}
+    term = None if zero(apart + whole["keras"]) else _deepest(keras, lambda share: zero(apart + share))
+    if term is not None and not _has(torch, term.share, zero):
+        value = f"it adds {term.share[0]:.6g} to Keras's loss"
+        return Explanation(
+            "missing_term", f"PyTorch's loss lacks one term of Keras's, {keras.quoted(term.event)}: {value}"
+        )
+    term = None if zero(apart - whole["torch"]) else _deepest(torch, lambda share: zero(apart - share))
+    if term is not None and not _has(keras, term.share, zero):
+        value = f"it adds {term.share[0]:.6g} to PyTorch's loss"
+        return Explanation(
+            "extra_term", f"PyTorch's loss has one term more than Keras's, {torch.quoted(term.event)}: {value}"
+        )
+    return None
+
+
+def _has(side: Sum, share: np.ndarray, zero: Callable[[np.ndarray], bool]) -> bool:
+    return any(zero(term.share - share) for term in side.terms)
+
+
+def _scaled(keras: Sum, torch: Sum, apart: np.ndarray, zero: Callable[[np.ndarray], bool]) -> Explanation | None:
+    """A term that both sides have, by another factor."""
+    for mine in reversed(keras.terms):
+        share = mine.share
+        if zero(share) or _has(torch, share, zero):
+            continue
+        factor = float(apart @ share / (share @ share)) + 1
+        if not zero((factor - 1) * share - apart):
+            continue
+        theirs = _deepest(torch, lambda each, wanted=factor * share: zero(each - wanted))  # type: ignore[misc]
+        if theirs is None:
+            continue
+        lines = f"Keras's {keras.quoted(mine.event)} and PyTorch's {torch.quoted(theirs.event)}"
+        counted = _count(factor, [*mine.values, *theirs.values])
+        if zero(share - keras.total):  # the whole loss: its terms say no more
+            return (
+                Explanation("reduction", f"PyTorch's loss is {factor:.6g} times Keras's{counted}") if counted else None
+            )
+        if abs(factor + 1) < 1e-3:
+            return Explanation("term_sign", f"One term has opposite signs: {lines}")
+        says = f"One term counts {factor:.6g} times as much in PyTorch's loss as in Keras's: {lines}"
+        return Explanation("term_factor", says + counted)
+    return None
+
+
+def _count(factor: float, values: Sequence[np.ndarray]) -> str:
+    """What a factor counts, where it is a number of values."""
+    sizes = {length for array in values for length in (*array.shape, array.size) if length > 2}
+    for length in sorted(sizes):
+        if np.isclose(factor, 1 / length, rtol=1e-4):
+            return f"; 1 / {length}: PyTorch averages over {length} values that Keras adds up"
+        if np.isclose(factor, length, rtol=1e-4):
+            return f"; {length}: PyTorch adds up {length} values that Keras averages"
+    return ""
+
+
+def _unlike(keras: Sum, torch: Sum, apart: np.ndarray, zero: Callable[[np.ndarray], bool]) -> Explanation | None:
+    """A term that both sides have where all others agree, and that each computes otherwise."""
+    pairs = [
+        (mine, theirs)
+        for mine in reversed(keras.terms)
+        for theirs in reversed(torch.terms)
+        if zero(theirs.share - mine.share - apart)
+    ]
+    if not pairs:
+        return None
+    mine, theirs = pairs[0]
+    lines = f"Keras's {keras.quoted(mine.event)} and PyTorch's {torch.quoted(theirs.event)}"
+    other = _reduced(mine, theirs)
+    if other:
+        return Explanation("term_reduction", f"{other}: {lines}")
+    parted = _parting(keras, torch, mine, theirs)
+    if zero(mine.share - keras.total) and zero(theirs.share - torch.total):
+        return parted  # the loss has one term: that says nothing
+    if parted is not None:
+        return Explanation(parted.cause, f"{parted.says}; the term in which they differ: {lines}", sure=False)
+    return Explanation("term", f"All other terms agree; this one each side computes otherwise: {lines}")
+
+
+def _reduced(mine: Term, theirs: Term) -> str:
+    """Equal values that count by other weights."""
+    one, other = mine.values[0], theirs.values[0]
+    if one.size != other.size or one.size < 2:
+        return ""
+    orders = np.argsort(one.ravel(), kind="stable"), np.argsort(other.ravel(), kind="stable")
+    if not _near(one.ravel()[orders[0]], other.ravel()[orders[1]]):
+        return ""
+    weights = [each.weights[0].ravel()[order] for each, order in zip((mine, theirs), orders, strict=True)]
+    told = [_counting(each, term) for each, term in zip(weights, (mine, theirs), strict=True)]
+    return f"Both sides have the same values, and reduce them otherwise: Keras {told[0]}, PyTorch {told[1]}"
+
+
+def _counting(weights: np.ndarray, term: Term) -> str:
+    """How much values count, the smallest value first."""
+    counted = np.abs(weights) > 1e-9 * max(float(np.abs(weights).max(initial=0.0)), 1e-30)
+    number, size = int(counted.sum()), weights.size
+    which = f"{number} of {size} values" if number < size else f"all {size} values"
+    if 0 < number < size and counted[-number:].all():
+        which = f"the {number} largest of {size} values"
+    elif 0 < number < size and counted[:number].all():
+        which = f"the {number} smallest of {size} values"
+    kept = weights[counted]
+    if number and np.allclose(kept, kept[0], rtol=1e-4):
+        one = 1 / abs(float(kept[0]))
+        return f"counts {which}, each divided by {one:.6g}" if abs(one - 1) > 1e-6 else f"adds up {which}"
+    own = term.weights[0]
+    rows = own.reshape(len(own), -1) if own.ndim > 1 else None
+    if rows is not None and all(np.allclose(row[np.abs(row) > 0], row[np.abs(row) > 0][:1]) for row in rows):
+        return f"counts {which}, those of each row divided by a number of its own (a mean of the rows' means)"
+    return f"counts {which} by factors from {kept.min(initial=np.inf):.4g} to {kept.max(initial=-np.inf):.4g}"
+
+
+def _parting(keras: Sum, torch: Sum, mine: Term, theirs: Term) -> Explanation | None:
+    """The first calls in a term whose results the other side has nowhere, though it has what enters them."""
+    lonely = [_lonely(side, term, other) for side, term, other in ((keras, mine, torch), (torch, theirs, keras))]
+    if not any(lonely):
+        return None
+    spread = _spread(torch, lonely[1]) or _spread(keras, lonely[0])
+    if spread:
+        return Explanation("broadcast", spread)
+    told = []
+    for word, side, events in (("Keras", keras, lonely[0]), ("PyTorch", torch, lonely[1])):
+        if events:
+            told.append(f"{word} computes {_name(events[0])} in {side.quoted(events[0])}")
+    names = [_name(events[0]) if events else "" for events in lonely]
+    cause = f"{names[1]}_for_{names[0]}" if all(names) else f"missing_{names[0]}" if names[0] else f"extra_{names[1]}"
+    if all(names) and names[0] == names[1]:
+        cause = f"{names[0]}_operands"
+    more = "" if all(names) else ", and the other side has that value nowhere"
+    return Explanation(cause, f"From equal values {' and '.join(told)}{more}", sure=False)
+
+
+def _spread(side: Sum, events: Sequence[Event]) -> str:
+    """A call of one column with one row, which are spread over each other, though they have one value for each row."""
+    for event in events:
+        shapes = [side.first.values[number].shape for number in event.inputs]
+        if (
+            len(shapes) == 2
+            and sorted(map(len, shapes)) == [1, 2]
+            and {(*s, 1)[:2] for s in shapes} == {(len(side.first.values[0]), 1)}
+        ):
+            told = " and ".join(map(str, shapes))
+            return f"The call in {side.quoted(event)} takes values of shapes {told} and spreads them over each other"
+    return ""
+
+
+def _name(event: Event) -> str:
+    return str(event.settings.get("name", event.family)).strip("_")
+
+
+def _lonely(side: Sum, term: Term, other: Sum) -> list[Event]:
+    """Calls on the way back from a term whose values the other side has nowhere, though it has what enters them."""
+    known = [_mark(value) for value in other.first.values.values()]
+
+    def has(number: int) -> bool:
+        return any(_alike(_mark(side.first.values[number]), mark) for mark in known)
+
+    found: dict[int, Event] = {}
+    seen: set[int] = set()
+    queue = list(term.event.outputs)
+    while queue:
+        number = queue.pop()
+        event = side.first.producers.get(number)
+        if number in seen or event is None:
+            continue
+        seen.add(number)
+        unknown = [each for each in event.inputs if not has(each)]
+        queue += unknown
+        if not unknown and event.family != "shape":
+            found[event.index] = event
+    return [found[index] for index in sorted(found)]
+
+
+def _mark(value: np.ndarray) -> np.ndarray:
+    """What stays of a value in whatever order and shape, up to its sign."""
+    flat = np.abs(value.astype(np.float64).ravel())
+    return np.array([flat.sum(), np.square(flat).sum(), abs(value.astype(np.float64).sum()), flat.max(initial=0.0)])
+
+
+def _alike(one: np.ndarray, other: np.ndarray) -> bool:
+    return bool(np.abs(one - other).max() <= 1e-4 * max(np.abs(other).max(), 1e-30))
