@@ -261,8 +261,10 @@ def _explained(
         found = losses.followed(mine, theirs) if finding.cause is None else []
     except TwinError:
         return finding
+    if finding.cause and terms is not None and not terms.sure:
+        return replace(finding, says=f"{finding.says}. {terms.says}")
     first = next((each for each in found if each.cause), None)
-    tried = first is not None and first.after is not None and bool(first.fix or "Keras computes" not in first.says)
+    tried = first is not None and first.after is not None and bool(first.fix or first.cause != "operand_order")
     says = f"{first.keras} / {first.torch}: {first.says}" if first is not None else ""
     if terms is not None and (terms.sure or not tried):
         after, fix = (first.after, first.fix) if first is not None and tried else (None, {})

@@ -18,6 +18,7 @@ from compare.verify.subject import Subject
 from twin.trace import Event, Trace
 
 DRAWS = 5  # of the outputs; two unknown factors leave three equations
+LARGEST = 5_000_000  # values in one pass; a larger one takes too long
 CLOSE = 3e-5  # of the largest share: what float32 leaves of a sum of terms
 SUMS = ("sum", "mean", "nansum", "nanmean")
 AFFINE = (
@@ -216,15 +217,18 @@ def _summed(given: np.ndarray, out: np.ndarray, weights: np.ndarray) -> np.ndarr
 
 def _chosen(given: Sequence[np.ndarray], out: np.ndarray, weights: np.ndarray, rest: bool) -> Values | None:
     """Weights of values that a call only takes over, found by their value; `rest` may come from elsewhere."""
-    places = {float(x): (at, n) for at, array in enumerate(given) for n, x in enumerate(array.ravel())}
-    found = [np.zeros(array.size) for array in given]
-    for value, weight in zip(out.ravel(), weights.ravel(), strict=True):
-        if float(value) in places:
-            at, number = places[float(value)]
-            found[at][number] += weight
-        elif not rest:
-            return None
-    return [each.reshape(array.shape) for each, array in zip(found, given, strict=True)]
+    flat = np.concatenate([array.ravel() for array in given])
+    if not flat.size:
+        return None
+    order = np.argsort(flat, kind="stable")
+    place = np.minimum(np.searchsorted(flat[order], out.ravel()), flat.size - 1)
+    same = flat[order][place] == out.ravel()
+    if not same.all() and not rest:
+        return None
+    found = np.zeros(flat.size)
+    np.add.at(found, order[place[same]], weights.ravel()[same])
+    parts = np.split(found, np.cumsum([array.size for array in given])[:-1])
+    return [part.reshape(array.shape) for part, array in zip(parts, given, strict=True)]
 
 
 def _depending(trace: Trace) -> set[int]:
@@ -252,7 +256,10 @@ def explain(
         draws = [[each, target] for each in _draws(own)]
         if subject is torch and subject.trace(draws[0]).stopped:
             draws = [[np.moveaxis(each, -1, 1) if each.ndim > 2 else each for each in draw] for draw in draws]
-        traces = [subject.trace(draw) for draw in draws]
+        first = subject.trace(draws[0])
+        if sum(value.size for value in first.values.values()) > LARGEST:
+            return None
+        traces = [first, *(subject.trace(draw) for draw in draws[1:])]
         if any(trace.stopped for trace in traces):
             return None
         try:
