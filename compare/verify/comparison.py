@@ -61,6 +61,7 @@ def _slight_last(found: Sequence[Finding]) -> list[Finding]:
     return [*(each for each in found if each not in slight), *slight]
 
 
+# Long: every way from a difference to its candidates, and the trial of each on one replay.
 @dataclass(frozen=True)
 class Comparison:
     """One mode's two passes, PyTorch's with Keras's values at every pair of layers.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from compare.verify import axes, replay
-from compare.verify.causes import attention, constants
+from compare.verify.causes import attention, constants, operands
 from compare.verify.causes.formulas import SURE, as_formulas, of_cuts, of_formulas
 from compare.verify.causes.graphs import Graphs
 from compare.verify.causes.situation import Situation
@@ -110,7 +110,7 @@ def test_sums_over_channels_say_their_numbers():
         events[0][0], events[1][0], None, None, False, (), None, None, False, None,
         unlike=tuple(events), values=tuple(values), ends=((10,), (10,)), names=({0: "photo"}, {0: "photo"}),
     )  # fmt: skip
-    cause, says = Graphs(at).weighted(10, 10)
+    cause, says = operands.weighted(Graphs(at), 10, 10)
     assert cause == "sum_constants"
     assert "0.299, 0.587, 0.114" in says
     assert "0.7152" in says

@@ -11,9 +11,16 @@ from compare.verify.causes.arguments import in_place, of_arguments, of_catalogue
 from compare.verify.causes.attention import factors, of_attention
 from compare.verify.causes.candidate import Candidate, InKeras, InTorch, multiple
 from compare.verify.causes.constants import of_constants, of_made_weights, of_weights
-from compare.verify.causes.formulas import ONE, SURE, of_cuts, of_formulas
-from compare.verify.causes.graphs import MOST
-from compare.verify.causes.pieces import of_pieces
+from compare.verify.causes.formulas import (
+    ONE,
+    of_cuts,
+    of_formulas,
+    of_long_formulas,
+    of_loops,
+    of_one_step,
+    of_other_steps,
+)  # fmt: skip
+from compare.verify.causes.pieces import bidirectional_last, halves, of_pieces
 from compare.verify.causes.recurrences import of_recurrence
 from compare.verify.causes.rotation import of_rotation, turned
 from compare.verify.causes.sequences import of_kinds, of_stretches
@@ -140,29 +147,6 @@ def _instead(at: Situation) -> Iterator[Candidate]:
     for each in at.replacements:
         if each.instead:
             yield Candidate(cause, says, *each.edits(), fix, other)
-
-
-def _of_formulas(at: Situation) -> Iterator[Candidate]:
-    """One step from what Keras computes to what PyTorch computes."""
-    yield from of_formulas(at, SURE)
-
-
-def _of_other_formulas(at: Situation) -> Iterator[Candidate]:
-    """As `_of_formulas`, but for calls too many and missing, which are tried as code before."""
-    yield from of_formulas(at, SURE, ("missing", "extra", "arguments"))
-
-
-def _of_loops(at: Situation) -> Iterator[Candidate]:
-    """What both compute in each run of a line, where a loop makes more calls than two formulas can be made of."""
-    if max(map(len, at.unlike)) > MOST:
-        yield from of_cuts(at)
-
-
-def _of_long_formulas(at: Situation) -> Iterator[Candidate]:
-    """What both compute as a whole; where a call takes another value than Keras's, that comes first."""
-    for each in of_formulas(at, 9.0):
-        words = "; ".join(part for part in (at.miswired_in_words, each.says) if part)
-        yield replace(each, cause=at.miswired or each.cause, says=words)
 
 
 def _turned(at: Situation) -> Iterator[Candidate]:
@@ -312,31 +296,6 @@ def _of_values(at: Situation) -> Iterator[Candidate]:
             yield from of_values(each.value, native, each.event, others)
 
 
-def _bidirectional_last(at: Situation) -> Iterator[Candidate]:
-    """The last step of a bidirectional layer, where Keras takes what each direction has once it has read everything."""
-    torch = at.torch
-    if torch is None or torch.settings.get("name") != "getitem" or not torch.inputs:
-        return
-    source = next((event for event in at.before if torch.inputs[0] in event.outputs), None)
-    if source is None or not source.settings.get("bidirectional") or at.source is None or at.source.ndim != 3:
-        return
-    width = at.source.shape[-1] // 2
-    line = f"torch.cat((x[:, -1, :{width}], x[:, 0, {width}:]), -1)"
-    says = f"{written(torch)}{place(torch)} takes the last step, where the backward direction has read one step only"
-    fix = InTorch.of([line], torch)
-    yield Candidate("bidirectional_last", says, fix.edits, torch=fix)
-
-
-def _halves(at: Situation) -> Iterator[Candidate]:
-    """A gated linear unit whose other half is the gate."""
-    if at.torch is not None and at.torch.settings.get("name") == "glu":
-        dim = argument_of(at.torch.text, "dim") or "-1"
-        line = f"torch.nn.functional.glu(torch.cat(x.chunk(2, {dim})[::-1], {dim}), {dim})"
-        says = f"PyTorch's {written(at.torch)}{place(at.torch)} takes the second half for the gate, Keras the first"
-        fix = InTorch.of([line], at.torch)
-        yield Candidate("glu_gate_order", says, fix.edits, torch=fix)
-
-
 def _multiple(at: Situation) -> Iterator[Candidate]:
     """What enters the next layer is a multiple of what enters Keras's."""
     if at.end is None or at.entering[1] is None:
@@ -397,8 +356,8 @@ REDUCTIONS = {"mean", "sum", "max", "min", "prod", "logsumexp"}
 PARTICULAR = (
     _in_place,
     _rearranged,
-    _halves,
-    _bidirectional_last,
+    halves,
+    bidirectional_last,
     _of_recurrences,
     _of_rotation,
     _of_one_kind,
@@ -414,11 +373,11 @@ PARTICULAR = (
 GENERAL = (
     _commuted,
     of_pieces,
-    _of_other_formulas,
-    _of_loops,
+    of_other_steps,
+    of_loops,
     _without,
     _missing,
-    _of_formulas,
+    of_one_step,
     of_stretches,
     _turned,
     of_kinds,
@@ -426,7 +385,7 @@ GENERAL = (
     of_cuts,
     _scaled_calls,
     _of_values,
-    _of_long_formulas,
+    of_long_formulas,
     _instead,
     _end,
 )

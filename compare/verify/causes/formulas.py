@@ -1,11 +1,14 @@
 """What both sides compute between two pairs of layers as two formulas, and where one formula parts from the other."""
 
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from compare.verify.causes.candidate import Candidate
-from compare.verify.causes.graphs import LARGEST, MOST, Change, Graphs, kind
+from compare.verify.causes.graph import LARGEST, MOST, kind
+from compare.verify.causes.graphs import Change, Graphs
+from compare.verify.causes.operands import arranged, turned, weighted
 from compare.verify.causes.situation import Situation
 from compare.verify.causes.words import place
 from twin.trace import Edit, Event
@@ -100,6 +103,29 @@ def _correlation(one: np.ndarray, other: np.ndarray) -> float:
     return abs(float(a @ b)) / norms if norms > 0 and np.isfinite(norms) else 0.0
 
 
+def of_one_step(at: Situation) -> Iterator[Candidate]:
+    """One step from what Keras computes to what PyTorch computes."""
+    yield from of_formulas(at, SURE)
+
+
+def of_other_steps(at: Situation) -> Iterator[Candidate]:
+    """As `of_one_step`, but for calls too many and missing, which are tried as code before."""
+    yield from of_formulas(at, SURE, ("missing", "extra", "arguments"))
+
+
+def of_loops(at: Situation) -> Iterator[Candidate]:
+    """What both compute in each run of a line, where a loop makes more calls than two formulas can be made of."""
+    if max(map(len, at.unlike)) > MOST:
+        yield from of_cuts(at)
+
+
+def of_long_formulas(at: Situation) -> Iterator[Candidate]:
+    """What both compute as a whole; where a call takes another value than Keras's, that comes first."""
+    for each in of_formulas(at, 9.0):
+        words = "; ".join(part for part in (at.miswired_in_words, each.says) if part)
+        yield replace(each, cause=at.miswired or each.cause, says=words)
+
+
 def as_formulas(at: Situation, known: bool) -> str:
     """Both formulas in words where they part; "" where they are too long to tell, or tell nothing more.
 
@@ -150,10 +176,10 @@ def _told(both: Graphs, steps: Sequence[Change]) -> tuple[str, str]:
         "operand": "input_wiring",
         "whole": f"{kind(theirs) if theirs else 'value'}_for_{kind(mine) if mine else 'value'}",
     }[first.kind]
-    if first.kind == "arguments" and mine is not None and theirs is not None and both.arranged(mine, theirs):
+    if first.kind == "arguments" and mine is not None and theirs is not None and arranged(both, mine, theirs):
         cause, what = "arrangement_order", f"what enters PyTorch's {kind(theirs)} is arranged in another way"
         what += f" ({both.torch.arrangement(theirs)} in PyTorch, {both.keras.arrangement(mine)} in Keras)"
-    elif first.kind == "arguments" and mine is not None and theirs is not None and (axes := both.turned(mine, theirs)):
+    elif first.kind == "arguments" and mine is not None and theirs is not None and (axes := turned(both, mine, theirs)):
         cause = "transposed_input"
         what = f"what enters PyTorch's {kind(theirs)} is Keras's with the axes {axes[0]} and {axes[1]} exchanged"
     elif first.kind == "arguments" and mine is not None and both.keras.number(mine) is not None:
@@ -171,7 +197,7 @@ def _told(both: Graphs, steps: Sequence[Change]) -> tuple[str, str]:
         one, other = operands
         if both.equal(one.keras, other.torch) and both.equal(other.keras, one.torch):
             cause, what = "operand_order", "PyTorch takes two values for each other"
-    sums = both.weighted(first.keras, first.torch) if len(steps) == 1 or first.kind == "whole" else None
+    sums = weighted(both, first.keras, first.torch) if len(steps) == 1 or first.kind == "whole" else None
     if sums is not None:
         cause, what = sums
     told = []

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from compare.verify import axes as alignment
-from compare.verify.causes.candidate import Candidate
+from compare.verify.causes.candidate import Candidate, InTorch
 from compare.verify.causes.situation import Situation
-from compare.verify.causes.words import name_of, place, written
+from compare.verify.causes.words import argument, name_of, place, written
 from compare.verify.verdict import LIMIT
 from twin.trace import Edit, Event
 
@@ -62,3 +62,28 @@ def _places(source: np.ndarray, piece: np.ndarray) -> str:
         return ""
     where = np.abs(other[:, None] - one[None]).max(-1).argmin(1)
     return f"{', '.join(str(each) for each in where[:4])} of axis {axes[0]}"
+
+
+def bidirectional_last(at: Situation) -> Iterator[Candidate]:
+    """The last step of a bidirectional layer, where Keras takes what each direction has once it has read everything."""
+    torch = at.torch
+    if torch is None or torch.settings.get("name") != "getitem" or not torch.inputs:
+        return
+    source = next((event for event in at.before if torch.inputs[0] in event.outputs), None)
+    if source is None or not source.settings.get("bidirectional") or at.source is None or at.source.ndim != 3:
+        return
+    width = at.source.shape[-1] // 2
+    line = f"torch.cat((x[:, -1, :{width}], x[:, 0, {width}:]), -1)"
+    says = f"{written(torch)}{place(torch)} takes the last step, where the backward direction has read one step only"
+    fix = InTorch.of([line], torch)
+    yield Candidate("bidirectional_last", says, fix.edits, torch=fix)
+
+
+def halves(at: Situation) -> Iterator[Candidate]:
+    """A gated linear unit whose other half is the gate."""
+    if at.torch is not None and at.torch.settings.get("name") == "glu":
+        dim = argument(at.torch.text, "dim") or "-1"
+        line = f"torch.nn.functional.glu(torch.cat(x.chunk(2, {dim})[::-1], {dim}), {dim})"
+        says = f"PyTorch's {written(at.torch)}{place(at.torch)} takes the second half for the gate, Keras the first"
+        fix = InTorch.of([line], at.torch)
+        yield Candidate("glu_gate_order", says, fix.edits, torch=fix)
