@@ -95,3 +95,19 @@ def test_a_loss_that_refuses_single_rows_is_no_error():
     found = compared(ratio(-1), lambda x, y: np.mean(np.abs(x - y) ** 3), LABELS, rows=3)
     assert found.cause is None
     assert "loss_reduction" not in found.tried
+
+
+def test_rounding_of_terms_that_cancel_is_no_difference():
+    outputs, target = RNG.standard_normal((4, 3)), RNG.standard_normal((4, 3))
+    rest = np.tanh(outputs).mean() - 1e-4
+    sides = [Side(lambda x, y, more=more: np.tanh(x).mean() - rest + more) for more in (0.0, 5e-7)]
+    finding, _ = Losses(*sides, {"outputs": outputs, "target": target}).compare("")
+    assert finding is None
+
+
+def test_rows_that_meet_other_targets_show_a_limit_that_is_not_reached():
+    signs = np.array([1.0, -1.0, 1.0, -1.0])[:, None]
+    outputs, target = (signs * (0.5 + RNG.random((4, 3))) for _ in range(2))
+    sides = Side(lambda x, y: np.maximum(x * y, 0).mean()), Side(lambda x, y: (x * y).mean())
+    finding, _ = Losses(*sides, {"outputs": outputs, "target": target}).compare("")
+    assert finding is not None
