@@ -124,11 +124,6 @@ def _pages(
     drawing: bool,
 ) -> dict[str, str]:
     """The pages of one language, and what is found in them."""
-    from markupsafe import Markup
-
-    def said(text: str) -> str:
-        return translated(text, language) or text
-
     environment = _environment(language)
     environment.globals["pages"] = (*PAGES, *[EXPORTS] * bool(exported), *[DRAW] * drawing)
     names = {twin.name for twin in twins}
@@ -156,12 +151,22 @@ def _pages(
             here=f"{twin.name}.html",
             previous=twins[number - 1] if number else None,
             following=twins[number + 1] if number + 1 < len(twins) else None,
-            curves=Markup(figures.curves(shown[twin.name]["measurements"], said(figures.CURVES))),
-            flow=Markup(flow(twin, shown[twin.name]["measured"] or {}, language)),
             **idea(twin, language),
             **shown[twin.name],
+            **_drawings(language, **shown[twin.name]),
         )
     return files
+
+
+def _drawings(language: str, twin: Twin, measurements: Any, measured: Any, **_: Any) -> dict[str, Any]:
+    """The curves of a twin's trainings, and the picture of its data flow."""
+    from markupsafe import Markup
+
+    words = translated(figures.CURVES, language) or figures.CURVES
+    return {
+        "curves": Markup(figures.curves(measurements, words)),
+        "flow": Markup(flow(twin, measured or {}, language)),
+    }
 
 
 def _environment(language: str) -> Any:
