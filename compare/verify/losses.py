@@ -3,6 +3,8 @@
 A trial carries a cause out: it gives one side's loss other outputs or another setting, and measures again.
 """
 
+# Long: one list of trials, each of which asks the same two losses once more.
+
 import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
