@@ -18,6 +18,7 @@ class Place:
         role: what comes right before, and what its output goes into, at which place.
         joined: the first concatenation or stack downstream, and at which place its output goes into it; "" for none.
         ends: the outputs that it has a part in: of branches that lead to outputs of their own.
+        steps: strides and dilation of a convolution: branches beside each other differ by them.
     """
 
     order: int
@@ -27,6 +28,7 @@ class Place:
     role: tuple[str, ...]
     joined: str = ""
     ends: frozenset[str] = frozenset()
+    steps: tuple[object, ...] = ()
 
 
 def places(trace: Trace, inputs: int, leaves: Sequence[str] = ()) -> dict[str, Place]:
@@ -91,6 +93,7 @@ def _places(trace: Trace, inputs: int, reaching: set[int]) -> dict[str, Place]:
             role(trace, event),
             joined(trace, event),
             ends[event.outputs[0]],
+            tuple(tuple(event.settings[name]) for name in ("strides", "dilation") if name in event.settings),
         )
         for leaf, event in first.items()
     }

@@ -224,13 +224,15 @@ def _assigned(sides: tuple[_Side, _Side], known: dict[str, str], fits: object, w
     ranks = [_ranks(side) for side in sides]
     possible = np.array([[bool(fits(a, b)) for b in theirs] for a in ours])  # type: ignore[operator]
     chosen: list[tuple[int, int]] = []
-    for _ in range(4):
+    for turn in range(4):
         scores = np.full(possible.shape, -100.0)
         for i, j in zip(*np.nonzero(possible), strict=True):
             scores[i, j] = _score(sides, ours[i], theirs[j], known, weights, ranks)
         rows, columns = linear_sum_assignment(scores, maximize=True)
         now = [(i, j) for i, j in zip(rows, columns, strict=True) if possible[i, j]]
-        known |= {ours[i].leaf.path: theirs[j].leaf.path for i, j in now}
+        # A norm belongs to the layer that it follows, which is paired before it tells anything itself.
+        telling = [(i, j) for i, j in now if turn > 0 or ours[i].kind != "norm"]
+        known |= {ours[i].leaf.path: theirs[j].leaf.path for i, j in telling}
         if now == chosen:
             break
         chosen = now
@@ -266,6 +268,7 @@ def _score(
     score += weights.name * alike((one.path, one.leaf.kind), (other.path, other.leaf.kind))
     score += 0.7 * (mine.role == native.role) * (weights.flow > 0)
     score += 0.7 * (mine.joined == native.joined != "") * (weights.flow > 0)
+    score += 0.7 * (mine.steps == native.steps != ()) * (weights.flow > 0)
     score += weights.flow * (mine.ends == native.ends)
     score += weights.flow * (_overlap(mine.before, native.before, known) + _overlap(mine.after, native.after, known))
     score += 1.0 * (one.path.removeprefix(one.leaf.path) == other.path.removeprefix(other.leaf.path) != "")

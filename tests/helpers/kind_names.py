@@ -5,6 +5,7 @@ RIGHT = (
     "attention against projections", "fused projection", "EinsumDense", "tied head", "PReLU with shared axes",
     "LayerScale", "separable convolution", "dense against a convolution of size 1", "dense then reshape",
     "BatchNorm without scale", "BatchNorm, linear convolution, BatchNorm", "branches by where they go",
+    "branches of other dilations, with a norm each",
     "two heads", "a tower for each output", "a convolution as wide as its rows", "module in a wrapper",
     "a layer that is never used", "packed sequences", "sampling",
     "causal padding and a cut", "model that calls super().__init__(inputs, outputs)", "subclass of Conv2d",

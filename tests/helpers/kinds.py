@@ -142,6 +142,34 @@ def branches(x):
     return layers.Dense(2, name="out")(ops.sigmoid(a) * ops.tanh(b))
 
 
+def dilated(x):
+    def path(x, rate):
+        y = layers.Conv2D(3, 3, padding="same", dilation_rate=rate, use_bias=False)(x)
+        return layers.ReLU()(layers.BatchNormalization(epsilon=1e-5, momentum=0.9)(y))
+
+    for _ in range(2):
+        a, b = path(x, 1), path(x, 2)
+        shares = layers.Dense(6)(layers.GlobalAveragePooling2D()(layers.Add()([a, b])))
+        shares = layers.Reshape((2, 1, 1, 3))(layers.Softmax(axis=1)(layers.Reshape((2, 3))(shares)))
+        x = a * shares[:, 0] + b * shares[:, 1]
+    return layers.Dense(2)(layers.GlobalAveragePooling2D()(x))
+
+
+class Selective(nn.Module):
+    """Two convolutions of other dilations, and how much of each."""
+
+    def __init__(self):
+        super().__init__()
+        conv = lambda rate: nn.Conv2d(3, 3, 3, padding=rate, dilation=rate, bias=False)
+        self.paths = nn.ModuleList(nn.Sequential(conv(rate), nn.BatchNorm2d(3), nn.ReLU()) for rate in (1, 2))
+        self.select = nn.Linear(3, 6)
+
+    def forward(self, x):
+        found = torch.stack([path(x) for path in self.paths], 1)
+        shares = self.select(found.sum(1).mean((2, 3))).view(-1, 2, 3).softmax(1)
+        return torch.einsum("bpchw,bpc->bchw", found, shares)
+
+
 def pairs():
     """Kind -> (Keras model, PyTorch module, inputs)."""
     lstm2 = lambda **more: sequential(
@@ -235,6 +263,10 @@ def pairs():
         out=nn.Linear(6, 2),
     )
     yield "branches by where they go", functional([(6,)], branches), gated, [ROW]
+    selective = Calls(
+        lambda m, x: m.out(m.units(x).mean((2, 3))), units=nn.Sequential(Selective(), Selective()), out=nn.Linear(3, 2)
+    )
+    yield "branches of other dilations, with a norm each", functional([(8, 8, 3)], dilated), selective, [IMAGE]
     heads = functional([(6,)], lambda x: [layers.Dense(1, name="click")(x), layers.Dense(1, name="buy")(x)])
     yield (
         "two heads",
