@@ -58,7 +58,10 @@ def build(
     """A freshly initialised model of the given size; `mode` is '', 'compile' (PyTorch) or 'eager' (TensorFlow)."""
     del device  # chosen with the process's environment
     backend.forget()
-    random.seed(seed)  # as keras.utils.set_random_seed does, which also imports TensorFlow's 350 MB where it can
+    # As keras.utils.set_random_seed does, which also imports TensorFlow's 350 MB where it can.
+    random.seed(seed)
+    np.random.seed(seed)
+    backend.seed(seed)
     keras.config.set_floatx(dtype)
     keras.config.set_dtype_policy(dtype)
     module = load_module(twin)

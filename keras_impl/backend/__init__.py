@@ -55,6 +55,9 @@ class Backend(Protocol):
     def forget(self) -> None:
         """Let go of what was compiled for earlier models."""
 
+    def seed(self, seed: int) -> None:
+        """Seed what the backend draws from without a SeedGenerator: dropout on PyTorch, the order of rows in `fit`."""
+
     def drawing(self) -> AbstractContextManager[Any]:
         """A block in which initial weights are drawn."""
 
@@ -91,6 +94,7 @@ value_and_gradients = chosen.value_and_gradients
 Compiled = chosen.Compiled
 once = chosen.once
 forget = chosen.forget
+seed = chosen.seed
 drawing = chosen.drawing
 batches = chosen.batches
 stock_step = chosen.stock_step

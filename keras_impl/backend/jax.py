@@ -67,6 +67,10 @@ def forget():
     jax.clear_caches()  # or a worker's programs would fill gigabytes, twin after twin
 
 
+def seed(seed):
+    pass  # JAX has no generator of its own
+
+
 @contextlib.contextmanager
 def drawing():
     """The numbers of Keras's initializers come from NumPy: JAX compiles a program for each shape of weights.

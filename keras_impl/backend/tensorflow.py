@@ -40,6 +40,10 @@ def forget():
     keras.backend.clear_session()
 
 
+def seed(seed):
+    tf.random.set_seed(seed)
+
+
 def drawing():
     return contextlib.nullcontext()
 

@@ -44,6 +44,10 @@ def forget():
     keras.backend.clear_session()
 
 
+def seed(seed):
+    torch.manual_seed(seed)
+
+
 def drawing():
     return contextlib.nullcontext()
 

@@ -116,3 +116,37 @@ def test_initial_weights_on_jax_are_distributed_as_keras_draws_them():
         assert ours[kind][1:3] == pytest.approx(moments[:2], abs=0.03 * spread), kind
         if kind in ("RandomUniform", "TruncatedNormal", "GlorotUniform", "HeNormal"):  # which have bounds
             assert ours[kind][3:] == pytest.approx(moments[2:], rel=0.01), kind
+
+
+SEEDED = """
+import keras
+import numpy as np
+from keras_impl import train
+from twin.catalogue import find
+
+twin, rows = find("pretraining"), np.random.default_rng(0).normal(size=(64, 3)).astype("float32")
+found = []
+for seed in (0, 0, 1):
+    run = train.build(twin, dict(twin.small.arguments), seed=seed)
+    dropped = run.model.features.blocks[0].dropout(keras.ops.ones((8, 64)), training=True)
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, kernel_initializer="zeros")])
+    model.compile(optimizer=keras.optimizers.SGD(0.1), loss="mse")
+    model.fit(rows, rows[:, :1] ** 2, batch_size=4, shuffle=True, verbose=0)
+    found.append((keras.ops.convert_to_numpy(dropped), model.get_weights()[0]))
+for first, same, other in zip(*found):
+    assert (first == same).all()
+    assert (first != other).any()
+"""
+
+
+@pytest.mark.framework
+@pytest.mark.parametrize(
+    "engine",
+    [
+        pytest.param(name, marks=[] if name == "keras-torch" else [pytest.mark.long])
+        for name, engine in ENGINES.items()
+        if engine.side == "keras"
+    ],
+)
+def test_a_seed_decides_what_dropout_drops_and_the_order_in_which_fit_takes_rows(engine):
+    aside.run(engine, "-c", SEEDED)
