@@ -207,9 +207,9 @@ def test_what_goes_away_never_collides_and_no_points_are_one_clear_line():
 def test_a_report_shows_clouds_from_above_and_from_the_side():
     cloud = np.array([[2.0, 0.0, 1.0], [-2.0, 1.0, -1.0], [9.0, 0.0, 0.0]])  # the last one is beyond the picture
     (above,), (side,) = (pictures._plotted(cloud[None], np.array([0]), axes) for axes in ((0, 1), (0, 2)))
-    inked = [sorted(map(tuple, np.argwhere((each != 1).any(-1)))) for each in (above, side)]
-    assert inked[0] == [(19, 6), (32, 57), (32, 63)]
-    assert inked[1] == [(19, 57), (32, 63), (44, 6)]
+    inked = [sorted((int(row), int(column)) for row, column in np.argwhere((p != 1).any(-1))) for p in (above, side)]
+    for found, corners in zip(inked, ([(19, 6), (32, 57), (32, 62)], [(19, 57), (32, 62), (44, 6)]), strict=True):
+        assert found == sorted((r + down, c + along) for r, c in corners for down in (0, 1) for along in (0, 1))
     part = sweeps.load(train_count=1, test_count=8).test
     right, wrong = np.eye(3)[part["y"]], np.eye(3)[(part["y"] + 1) % 3]
     made, other = (pictures.of_predictions(find("lidar_objects"), part, {"y": y})["pictures"] for y in (right, wrong))

@@ -200,7 +200,11 @@ def test_it_learns_and_shows_pictures_of_each_input_that_is_one(tree, engine):
     (measurement,) = read_record(record).measurements
     assert measurement.result.value >= measurement.result.target
     captions = [picture.caption for picture in measurement.result.predictions.pictures]
-    assert captions[:3] == ["input picture", "input clip", "input frames"]
+    assert captions[:3] == [
+        "input picture",
+        "input clip, its frames from top to bottom",
+        "input frames, its frames from top to bottom",
+    ]
 
 
 @pytest.mark.framework
