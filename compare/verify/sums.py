@@ -25,20 +25,6 @@ AFFINE = (
     "mul_",
     "div_",
 )
-AFFINE = (
-    "add",
-    "subtract",
-    "rsub",
-    "multiply",
-    "divide",
-    "true_divide",
-    "negative",
-    "__rsub__",
-    "sub_",
-    "add_",
-    "mul_",
-    "div_",
-)
 CHOOSING = (
     "getitem", "where", "masked_fill", "take", "take_along_axis", "gather", "index_select", "concatenate", "stack",
     "cat", "slice", "diagonal", "diag", "masked_select", "cast", "stop_gradient", "detach", "sort", "split", "repeat",
