@@ -44,7 +44,7 @@ def default_folder(twin: Twin, side: str) -> Path:
     return Path("port") / f"{twin.name}-{side}"
 
 
-def write(twin: Twin, side: str, folder: Path, force: bool) -> list[Path]:
+def write(twin: Twin, side: str, folder: Path, force: bool, program: str = "twin") -> list[Path]:
     """Write the finished side, the skeleton of the other, and a page on what to do.
 
     Args:
@@ -52,6 +52,7 @@ def write(twin: Twin, side: str, folder: Path, force: bool) -> list[Path]:
         side: the framework to write it in.
         folder: where.
         force: whether a learner's file that is there may be written over.
+        program: how this one is called, in the commands of that page.
 
     Raises:
         TwinError: when it may not, or the folder cannot be written.
@@ -69,7 +70,7 @@ def write(twin: Twin, side: str, folder: Path, force: bool) -> list[Path]:
     files = {
         folder / file_name(twin, other(side)): finished,
         mine: skeleton.skeleton(own),
-        folder / "START.md": _start(twin, side, folder, names),
+        folder / "START.md": _start(twin, side, folder, names, program),
     }
     for path, text in files.items():
         write_text(path, text)
@@ -219,7 +220,7 @@ def _side_of(path: Path) -> str:
     return found.pop()
 
 
-def _start(twin: Twin, side: str, folder: Path, names: list[str]) -> str:
+def _start(twin: Twin, side: str, folder: Path, names: list[str], program: str) -> str:
     finished, mine = file_name(twin, other(side)), file_name(twin, side)
     listed = "\n".join(f"- [ ] `{name}`" for name in names)
     return f"""# {twin.title}: from {FRAMEWORKS[other(side)]} to {FRAMEWORKS[side]}
@@ -229,10 +230,10 @@ shapes, but no bodies. Write them, one at a time if you like; each is checked by
 
 {listed}
 
-- `twin port {twin.name} --check {folder}` says what is right, and the first thing that is not.
-- `twin port {twin.name} --hint {folder}` helps with the next method, in three steps: shapes, calls, arguments.
-- `twin port {twin.name} --solution {names[0]} {folder}` shows the twin's own lines of a method.
-- `twin differences` has the lines that look alike in both frameworks and are not.
+- `{program} port {twin.name} --check {folder}` says what is right, and the first thing that is not.
+- `{program} port {twin.name} --hint {folder}` helps with the next method, in three steps: shapes, calls, arguments.
+- `{program} port {twin.name} --solution {names[0]} {folder}` shows the twin's own lines of a method.
+- `{program} differences` has the lines that look alike in both frameworks and are not.
 
 Keep the names of classes, methods and of the attributes that have weights: weights cross by name.
 """

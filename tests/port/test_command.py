@@ -150,3 +150,10 @@ def test_force_begins_again(written, capsys):
     folder = written(MLP)
     assert main(["port", "mlp", "--to", "torch", "--force"], capsys)[0] == 0
     assert (folder / "port" / "mlp-torch" / "mlp_torch.py").read_text() == skeleton.skeleton(MLP)
+
+
+def test_the_page_of_a_port_names_the_program_as_it_was_called(tmp_path):
+    porting.write(TWINS["mlp"], "torch", tmp_path / "mine", False, "/elsewhere/bin/twin")
+    page = (tmp_path / "mine" / "START.md").read_text()
+    assert page.count("`/elsewhere/bin/twin ") == 4
+    assert "`twin " not in page

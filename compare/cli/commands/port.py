@@ -7,7 +7,7 @@ import typer
 
 from compare.cli import options
 from compare.cli.arguments import MOST_SECONDS
-from compare.cli.carry_out import answer, say_next
+from compare.cli.carry_out import answer, say_next, typed
 from compare.cli.commands import LEARN
 from compare.cli.progress import working
 from compare.cli.streams import say
@@ -74,7 +74,7 @@ def port(
         if where is not None:
             raise TwinError(f"{where}: to write a folder say --out {where}; to check it say --check")
         folder = out or porting.default_folder(twin, to)
-        print(*porting.write(twin, to, folder, force), sep="\n")
+        print(*porting.write(twin, to, folder, force, typed()), sep="\n")
         say(f"Read {folder}/START.md, write the methods, then check them.")
         say_next("port", name, "--check", folder)
 
