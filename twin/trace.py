@@ -94,12 +94,17 @@ class Event:
     constants: tuple[int, ...] = ()
 
     @property
+    def name(self) -> str:
+        """The function's, where one word has it on both sides; else the family."""
+        return str(self.settings.get("name", self.family))
+
+    @property
     def label(self) -> str:
         """How a message calls it: the layer's path, or function and line."""
         owner = self.path or self.leaf
         if owner and (self.own or (self.leaf and self.family not in ("op", "shape"))):
             return owner
-        name = str(self.settings.get("name", self.family)) if self.family in ("op", "activation") else self.family
+        name = self.name if self.family in ("op", "activation") else self.family
         inside = ".".join(part for part in (self.path, name) if part)
         return f"{inside} ({self.where})" if self.where else inside
 

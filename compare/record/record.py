@@ -157,7 +157,7 @@ class RunRecord(Record):
             How many measurements.
 
         Raises:
-            TwinError: when that run was on another machine, with other settings or with other code, or has finished
+            TwinError: when that was another command, machine or code, or had other settings, or when it has finished
                 what this one does not plan and would lose.
         """
         old = read_record(earlier)

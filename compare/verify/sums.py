@@ -98,13 +98,12 @@ class Sum:
                     continue
                 passed = self._passed(event, number, counts[number]) if number in self.depends else None
                 for source, weights in (passed or {}).items():
-                    mine = counts.get(source)
-                    counts[source] = weights if mine is None else [a + b for a, b in zip(mine, weights, strict=True)]
+                    _add(counts, source, weights)
                 yield Term(event, self.of(number), counts[number], passed is None)
 
     def _passed(self, event: Event, number: int, weights: Values) -> dict[int, Values] | None:
         """How much the values that enter a call count; None where the call is not linear."""
-        name = str(event.settings.get("name", event.family)).lower()
+        name = event.name.lower()
         out, given = self.of(number), [self.of(each) for each in event.inputs]
         if any(v.dtype.kind not in "fiub" for values in given for v in values):
             return None
@@ -122,9 +121,7 @@ class Sum:
                 return None
             found: dict[int, Values] = {}
             for place, source in enumerate(event.inputs):
-                parts = [each[place] for each in chosen if each is not None]
-                mine = found.get(source)
-                found[source] = parts if mine is None else [a + b for a, b in zip(mine, parts, strict=True)]
+                _add(found, source, [each[place] for each in chosen if each is not None])
             return found
         return None
 
@@ -136,8 +133,7 @@ class Sum:
                     found: dict[int, Values] = {}
                     for sign, source, values in zip(signs, event.inputs, given, strict=True):
                         parts = [_unbroadcast(sign * w, a.shape) for w, a in zip(weights, values, strict=True)]
-                        mine = found.get(source)
-                        found[source] = parts if mine is None else [a + b for a, b in zip(mine, parts, strict=True)]
+                        _add(found, source, parts)
                     return found
             return None
         if len(flowing) != 1:
@@ -153,10 +149,17 @@ class Sum:
                     return None
         except ValueError:  # shapes that depend on the values
             return None
+        # A difference of two float32 values far from zero leaves three digits of a factor that is a plain sign.
         exact = [f for f in (1.0, -1.0) if np.allclose(factor[moved != 0], f, rtol=1e-3)]
         factor = np.full_like(factor, exact[0]) if exact else factor
         parts = [_unbroadcast(factor * w, a.shape) for w, a in zip(weights, entering, strict=True)]
         return {event.inputs[flowing[0]]: parts}
+
+
+def _add(counts: dict[int, Values], source: int, weights: Values) -> None:
+    """Let a value count by these weights too, beside those that it has from other calls."""
+    mine = counts.get(source)
+    counts[source] = weights if mine is None else [a + b for a, b in zip(mine, weights, strict=True)]
 
 
 def _one(event: Event, weights: Sequence[np.ndarray | None]) -> dict[int, Values] | None:

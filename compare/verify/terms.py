@@ -71,7 +71,7 @@ def _draws(outputs: np.ndarray) -> list[np.ndarray]:
     for _ in range(DRAWS - 1):
         if outputs.min(initial=1.0) >= 0 and outputs.max(initial=0.0) <= 1:
             other = outputs ** rng.uniform(0.5, 2.0, outputs.shape)
-            rows = outputs.sum(-1, keepdims=True)
+            rows = outputs.sum(-1, keepdims=True)  # 1 up to what a sum in float32 leaves, where they are probabilities
             other = (
                 other / other.sum(-1, keepdims=True)
                 if outputs.shape[-1] > 1 and np.allclose(rows, 1, atol=1e-3)
@@ -114,22 +114,22 @@ def _stopped(keras: Sum, torch: Sum) -> Explanation | None:
     return Explanation("stop_gradient", f"Both losses have the same values and other gradients: {', '.join(told)}")
 
 
-def _deepest(side: Sum, fits: Callable[[np.ndarray], bool]) -> Term | None:
-    """The term farthest back whose share fits; the terms go from the loss backwards."""
-    found = [term for term in side.terms if term.event.outputs[0] != side.loss and fits(term.share)]
+def _deepest(side: Sum, share: np.ndarray, zero: Callable[[np.ndarray], bool]) -> Term | None:
+    """The term farthest back that has this share; the terms go from the loss backwards."""
+    found = [term for term in side.terms if term.event.outputs[0] != side.loss and zero(term.share - share)]
     return found[-1] if found else None
 
 
 def _alone(keras: Sum, torch: Sum, apart: np.ndarray, zero: Callable[[np.ndarray], bool]) -> Explanation | None:
     """A term that only one side has."""
     whole = {"keras": keras.total, "torch": torch.total}
-    term = None if zero(apart + whole["keras"]) else _deepest(keras, lambda share: zero(apart + share))
+    term = None if zero(apart + whole["keras"]) else _deepest(keras, -apart, zero)
     if term is not None and not _has(torch, term.share, zero):
         value = f"it adds {term.share[0]:.6g} to Keras's loss"
         return Explanation(
             "missing_term", f"PyTorch's loss lacks one term of Keras's, {keras.quoted(term.event)}: {value}"
         )
-    term = None if zero(apart - whole["torch"]) else _deepest(torch, lambda share: zero(apart - share))
+    term = None if zero(apart - whole["torch"]) else _deepest(torch, apart, zero)
     if term is not None and not _has(keras, term.share, zero):
         value = f"it adds {term.share[0]:.6g} to PyTorch's loss"
         return Explanation(
@@ -151,7 +151,7 @@ def _scaled(keras: Sum, torch: Sum, apart: np.ndarray, zero: Callable[[np.ndarra
         factor = float(apart @ share / (share @ share)) + 1
         if not zero((factor - 1) * share - apart):
             continue
-        theirs = _deepest(torch, lambda each, wanted=factor * share: zero(each - wanted))  # type: ignore[misc]
+        theirs = _deepest(torch, factor * share, zero)
         if theirs is None:
             continue
         lines = f"Keras's {keras.quoted(mine.event)} and PyTorch's {torch.quoted(theirs.event)}"
@@ -169,6 +169,7 @@ def _scaled(keras: Sum, torch: Sum, apart: np.ndarray, zero: Callable[[np.ndarra
 
 def _count(factor: float, values: Sequence[np.ndarray]) -> str:
     """What a factor counts, where it is a number of values."""
+    # The factor is fitted to losses in float32; 1e-4 of it still tells counts up to some thousands apart.
     sizes = {length for array in values for length in (*array.shape, array.size) if length > 2}
     for length in sorted(sizes):
         if np.isclose(factor, 1 / length, rtol=1e-4):
@@ -223,7 +224,7 @@ def _counting(weights: np.ndarray, term: Term) -> str:
         which = f"the {number} largest of {size} values"
     elif 0 < number < size and counted[:number].all():
         which = f"the {number} smallest of {size} values"
-    kept = weights[counted]
+    kept = weights[counted]  # counts that were divided in float32: equal up to 1e-4
     if number and np.allclose(kept, kept[0], rtol=1e-4):
         one = 1 / abs(float(kept[0]))
         return f"counts {which}, each divided by {one:.6g}" if abs(one - 1) > 1e-6 else f"adds up {which}"
@@ -245,8 +246,8 @@ def _parting(keras: Sum, torch: Sum, mine: Term, theirs: Term) -> Explanation | 
     told = []
     for word, side, events in (("Keras", keras, lonely[0]), ("PyTorch", torch, lonely[1])):
         if events:
-            told.append(f"{word} computes {_name(events[0])} in {side.quoted(events[0])}")
-    names = [_name(events[0]) if events else "" for events in lonely]
+            told.append(f"{word} computes {events[0].name.strip('_')} in {side.quoted(events[0])}")
+    names = [events[0].name.strip("_") if events else "" for events in lonely]
     cause = f"{names[1]}_for_{names[0]}" if all(names) else f"missing_{names[0]}" if names[0] else f"extra_{names[1]}"
     if all(names) and names[0] == names[1]:
         cause = f"{names[0]}_operands"
@@ -266,10 +267,6 @@ def _spread(side: Sum, events: Sequence[Event]) -> str:
             told = " and ".join(map(str, shapes))
             return f"The call in {side.quoted(event)} takes values of shapes {told} and spreads them over each other"
     return ""
-
-
-def _name(event: Event) -> str:
-    return str(event.settings.get("name", event.family)).strip("_")
 
 
 def _lonely(side: Sum, term: Term, other: Sum) -> list[Event]:

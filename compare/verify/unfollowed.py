@@ -87,7 +87,7 @@ def _more_and_fewer(event: Event, trace: Trace) -> Iterator[Candidate]:
         return
     says = f"PyTorch has {written(event)}{place(event)}, which Keras has not"
     skip: list[Edit] = [{"event": event.index, "do": "skip"}]
-    kind = "activation" if event.family == "activation" else event.settings.get("name", event.family)
+    kind = "activation" if event.family == "activation" else event.name
     yield Candidate(f"extra_{kind}", says, skip, torch=InTorch(f"take {written(event)} out", skip))
     for name in FUNCTIONS if event.family != "activation" else ():
         fix = InTorch.of([f"torch.nn.functional.{name}(x)"], event, behind=True)

@@ -138,7 +138,8 @@ def shown(context: Context, dataset: Dataset, outputs: dict[str, np.ndarray]) ->
         return pictures.policy(lambda states: context.train.predict(context.run, states))
     spelled = getattr(data.module(twin.data), "spelled", str)
     heads, inputs = twin.small.arguments.get("heads"), twin.inputs_of(dataset.test)
-    seen = {name: array[pictures.chosen(dataset.test)] for name, array in inputs.items()}
+    rows = pictures.chosen(dataset.test)
+    seen = {name: array[rows] for name, array in inputs.items()}
     values = context.train.activations(context.run, seen)[1] if heads else {}
     if twin.metric.name == "phone_error_rate":
         outputs = {**outputs, "attention": pictures.cross_attention(values, heads, seen["source"] != 0)}

@@ -1,5 +1,6 @@
 """`twin weights`."""
 
+import json
 import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -83,23 +84,18 @@ def weights(
         say_next(*(("show", name) if agrees else ("check", name, "--size", size)))
     else:
         more = ("--weights", target) if agrees else ()
-        say_next(*_verifying(keras, torch, shapes, kinds, kwargs, mapping), *more)
+        say_next(*_verifying(request), *more)
     raise typer.Exit(AGREE if agrees else DIFFER)
 
 
-def _verifying(
-    keras: str | None,
-    torch: str | None,
-    shapes: list[str] | None,
-    kinds: list[str] | None,
-    kwargs: str,
-    mapping: list[str] | None,
-) -> list[str]:
+def _verifying(request: Any) -> list[str]:
     """The words of `twin verify` of the same pair."""
-    words = ["verify", keras or "", torch or ""]
-    for option, values in (("--input", shapes), ("--input-dtype", kinds), ("--map", mapping)):
-        words += [word for value in values or [] for word in (option, value)]
-    return [*words, *(("--kwargs", kwargs) if kwargs != "{}" else ())]
+    shapes = [",".join(map(str, each)) for each in request.shapes]
+    mapped = [f"{keras}={torch}" for keras, torch in request.pairs.items()]
+    kwargs = [json.dumps(request.keras_kwargs)] if request.keras_kwargs else []
+    words = ["verify", request.keras, request.torch]
+    options = (("--input", shapes), ("--input-dtype", request.kinds), ("--map", mapped), ("--kwargs", kwargs))
+    return [*words, *(word for option, values in options for value in values for word in (option, value))]
 
 
 def _request(

@@ -257,7 +257,7 @@ def _waves(array: np.ndarray) -> _Waves | None:
     half = table.shape[1] // 2
     layouts = {"in two halves": (table[:, :half], table[:, half:]), "in turn": (table[:, ::2], table[:, 1::2])}
     for layout, (one, other) in layouts.items():
-        if not np.allclose(one**2 + other**2, 1, atol=1e-4):
+        if not np.allclose(one**2 + other**2, 1, atol=1e-4):  # sines of large angles, rounded to float32 before
             continue
         sines_first = np.abs(one[0]).sum() <= np.abs(other[0]).sum()
         sine, cosine = (one, other) if sines_first else (other, one)

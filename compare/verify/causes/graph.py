@@ -172,7 +172,6 @@ def _array(array: np.ndarray) -> str:
 
 def kind(event: Event) -> str:
     """What a call does, in the same word on both sides."""
-    name = str(event.settings.get("name", event.family))
     if event.family == "pool":
         return f"{event.settings.get('kind')}_pool"
-    return ALIKE.get(name, name)
+    return ALIKE.get(event.name, event.name)

@@ -27,6 +27,7 @@ def weighted(both: Graphs, one: int, other: int) -> tuple[str, str] | None:
             goals = [each.astype(np.float64).ravel() for each in (turned, native)]
             found = [np.linalg.lstsq(rows, each, rcond=None)[0] for each in goals]
             apart = [alignment.relative(rows @ w, each) for w, each in zip(found, goals, strict=True)]
+            # What least squares leaves of float32: factors nearer than 1e-5 are the same, or none.
             if max(apart) > LIMIT or np.allclose(found[0], found[1], atol=1e-5):
                 continue
             places = [np.flatnonzero(abs(each) > 1e-5) for each in found]

@@ -28,9 +28,9 @@ def of_stretches(at: Situation) -> Iterator[Candidate]:
 def of_kinds(at: Situation) -> Iterator[Candidate]:
     """Calls of kinds that only one side makes, tried at every place where both part; then other orders."""
     keras, torch = ([event for event in events if not neutral(event)] for events in at.unlike)
-    counts = [Counter(map(_kind, events)) for events in (keras, torch)]
-    missing = [event for event in keras if counts[0][_kind(event)] > counts[1][_kind(event)]]
-    extra = [event for event in torch if counts[1][_kind(event)] > counts[0][_kind(event)]]
+    counts = [Counter(event.name for event in events) for events in (keras, torch)]
+    missing = [event for event in keras if counts[0][event.name] > counts[1][event.name]]
+    extra = [event for event in torch if counts[1][event.name] > counts[0][event.name]]
     yield from _replaced(missing[:PAIRS], extra[:PAIRS])
     if not extra:
         yield from _inserted(missing[:PAIRS], torch[:TRIED])
@@ -117,7 +117,7 @@ def _told(events: Sequence[Event], source: np.ndarray, value: np.ndarray, side: 
     kind = "missing" if side == "Keras" else "extra"
     shown = " and ".join(written(event) for event in calls[:6]) + (" and more" if len(calls) > 6 else "")
     name = recognized(source, value)
-    which = named(name) if name else "_".join(dict.fromkeys(_kind(event) for event in calls[:3]))
+    which = named(name) if name else "_".join(dict.fromkeys(event.name for event in calls[:3]))
     means = f", which is {name}" if name else ""
     return f"{kind}_{which}", f"{side} computes {shown}{place(calls[0])}{means}; {other} does not"
 
@@ -129,10 +129,6 @@ def _entering(events: Sequence[Event], values: Values) -> list[int]:
     return [number for number in dict.fromkeys(found) if values[number].dtype.kind == "f" and values[number].size > 1]
 
 
-def _kind(event: Event) -> str:
-    return str(event.settings.get("name", event.family))
-
-
 def _replaced(missing: Sequence[Event], extra: Sequence[Event]) -> Iterator[Candidate]:
     """A call of Keras's in place of one of PyTorch's with as many inputs."""
     for mine in missing:
@@ -141,7 +137,7 @@ def _replaced(missing: Sequence[Event], extra: Sequence[Event]) -> Iterator[Cand
                 continue
             fix = InTorch.of([in_torch(mine)], theirs)
             both = mine.family == theirs.family == "activation"
-            cause = "wrong_activation" if both else f"{_kind(theirs)}_for_{_kind(mine)}"
+            cause = "wrong_activation" if both else f"{theirs.name}_for_{mine.name}"
             says = f"Keras computes {written(mine)}{place(mine)}, PyTorch {written(theirs)}{place(theirs)}"
             yield Candidate(cause, says, fix.edits, torch=fix)
 
@@ -153,14 +149,14 @@ def _inserted(missing: Sequence[Event], torch: Sequence[Event]) -> Iterator[Cand
             fix = InTorch.of([in_torch(mine)], theirs, behind=True)
             fix = InTorch(f"{in_torch(mine)} of what {written(theirs)} gives", fix.edits)
             says = f"Keras has {written(mine)}{place(mine)}, which PyTorch has not behind {written(theirs)}"
-            yield Candidate(f"missing_{_kind(mine)}", f"{says}{place(theirs)}", fix.edits, torch=fix)
+            yield Candidate(f"missing_{mine.name}", f"{says}{place(theirs)}", fix.edits, torch=fix)
 
 
 def _removed(extra: Sequence[Event]) -> Iterator[Candidate]:
     for theirs in extra:
         skip: list[Edit] = [{"event": theirs.index, "do": "skip"}]
         says = f"PyTorch has {written(theirs)}{place(theirs)}, which Keras has not"
-        yield Candidate(f"extra_{_kind(theirs)}", says, skip, torch=InTorch(f"take {written(theirs)} out", skip))
+        yield Candidate(f"extra_{theirs.name}", says, skip, torch=InTorch(f"take {written(theirs)} out", skip))
 
 
 def _orders(torch: Sequence[Event]) -> Iterator[Candidate]:
@@ -210,12 +206,12 @@ def _distributed(at: Situation) -> Iterator[Candidate]:
     for later in at.unlike[1][:TRIED]:
         for place_of_first, number in enumerate(later.inputs[:2] if len(later.inputs) == 2 else ()):
             first = makers.get(number)
-            if first is None or len(first.inputs) != 2 or not {_kind(first), _kind(later)} <= set(NUMBERS):
+            if first is None or len(first.inputs) != 2 or not {first.name, later.name} <= set(NUMBERS):
                 continue
             given = [values.get(each) for each in (*first.inputs, *later.inputs, *later.outputs[:1])]
-            if _kind(first) == _kind(later) or any(each is None or each.dtype.kind != "f" for each in given):
+            if first.name == later.name or any(each is None or each.dtype.kind != "f" for each in given):
                 continue
-            one, other = NUMBERS[_kind(first)], NUMBERS[_kind(later)]
+            one, other = NUMBERS[first.name], NUMBERS[later.name]
             a, b = (values[each] for each in first.inputs)
             c = values[later.inputs[1 - place_of_first]]
             turned = (lambda x, y, f=other: f(y, x)) if place_of_first else other
@@ -224,7 +220,7 @@ def _distributed(at: Situation) -> Iterator[Candidate]:
             for value in options:
                 if value.shape == values[later.outputs[0]].shape and np.isfinite(value).all():
                     says = f"PyTorch computes {written(first)} and then {written(later)}{place(later)} of both terms; "
-                    says += f"Keras computes {_kind(later)} of one of them, and then {_kind(first)}"
+                    says += f"Keras computes {later.name} of one of them, and then {first.name}"
                     edits: list[Edit] = [{"event": later.index, "do": "output"}]
                     yield Candidate("order", says, edits, {f"{later.index}/output/0": value.astype(np.float32)})
 
@@ -233,10 +229,10 @@ def _operations(torch: Sequence[Event]) -> Iterator[Candidate]:
     """Another operation of the same two values: a sum for a difference, a product for a quotient."""
     swaps = {"add": ("subtract",), "subtract": ("add",), "multiply": ("divide", "add"), "divide": ("multiply",)}
     for event in torch:
-        for name in swaps.get(_kind(event), ()) if len(event.inputs) == 2 else ():
+        for name in swaps.get(event.name, ()) if len(event.inputs) == 2 else ():
             fix = InTorch.of([TWO[name].format("torch")], event)
             says = f"PyTorch computes {written(event)}{place(event)}; with {TWO[name]} in its place both agree"
-            yield Candidate(f"{_kind(event)}_for_{name}", says, fix.edits, torch=fix)
+            yield Candidate(f"{event.name}_for_{name}", says, fix.edits, torch=fix)
 
 
 def other_functions(torch: Sequence[Event]) -> Iterator[Candidate]:
@@ -244,7 +240,7 @@ def other_functions(torch: Sequence[Event]) -> Iterator[Candidate]:
     for event in [event for event in torch if event.family == "activation"][:2]:
         dim = argument(event.text, "dim") or "-1"
         for name in ("relu", "sigmoid", "tanh", "silu", "gelu", "softplus", "softmax", "log_softmax", "logsigmoid"):
-            if name != _kind(event):
+            if name != event.name:
                 more = f", dim={dim}" if "softmax" in name else ""
                 fix = InTorch.of([f"torch.nn.functional.{name}(x{more})"], event)
                 says = f"PyTorch computes {written(event)}{place(event)}; with {name} in its place both agree"
