@@ -72,28 +72,31 @@ def engines_of(config) -> list[Engine]:
 
 
 def pytest_generate_tests(metafunc):
+    twins = twins_of(metafunc.config)
+    models = [twin for twin in twins if twin.kind == "model"]
     if "checked" in metafunc.fixturenames:
-        measurements = check.plan(twins_of(metafunc.config), engines_of(metafunc.config), "cpu", 0, "small")
-        metafunc.parametrize("checked", measurements, ids=map(_id, measurements), indirect=True)
+        measurements = check.plan(twins, engines_of(metafunc.config), "cpu", 0, "small")
+        long = _long_to_train(models)
+        params = [_param(each, each.dtype == "float64" and each.twin in long) for each in measurements]
+        metafunc.parametrize("checked", params, indirect=True)
     if "trained" in metafunc.fixturenames:
-        models = [twin for twin in twins_of(metafunc.config) if twin.kind == "model"]
         measurements = training.plan(models, engines_of(metafunc.config), "cpu", [0])
         if not metafunc.config.getoption("--engine"):
             measurements = [c for c in measurements if c.engine in ("torch", INSTEAD if c.twin in SLOW else KERAS)]
-        long = {twin.name for twin in models if work.is_long(twin)}
-        marks = [[pytest.mark.long] if measurement.twin in long else [] for measurement in measurements]
-        given = [
-            pytest.param(measurement, marks=mark, id=_id(measurement))
-            for measurement, mark in zip(measurements, marks, strict=True)
-        ]
-        metafunc.parametrize("trained", given, indirect=True)
+        long = _long_to_train(models)
+        metafunc.parametrize("trained", [_param(each, each.twin in long) for each in measurements], indirect=True)
     if "twin" in metafunc.fixturenames:
-        twins = twins_of(metafunc.config)
         metafunc.parametrize("twin", twins, ids=[twin.name for twin in twins])
 
 
-def _id(measurement: Measurement) -> str:
-    return f"{measurement.twin}-{measurement.engine}" + ("-float64" if measurement.dtype == "float64" else "")
+def _long_to_train(models: list[Twin]) -> set[str]:
+    """Those whose training `make test` leaves to `make test-long`, with their check in float64, which is as long."""
+    return {twin.name for twin in models if work.is_long(twin)}
+
+
+def _param(measurement: Measurement, long: bool):
+    name = f"{measurement.twin}-{measurement.engine}" + ("-float64" if measurement.dtype == "float64" else "")
+    return pytest.param(measurement, marks=[pytest.mark.long] if long else [], id=name)
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses

@@ -10,7 +10,8 @@ import pickle
 import threading
 import time
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 from compare.check import run as check
@@ -61,25 +62,32 @@ def _measure(folder: Path, measurements: list[Measurement], engines: list[Engine
     # The tests that run meanwhile go first, or a core idles at the end. Not every system lets a thread step back.
     with contextlib.suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
-    try:
-        checks = [measurement for measurement in measurements if measurement.measure == "check"]
+    checks = [measurement for measurement in measurements if measurement.measure == "check"]
+    trains = [measurement for measurement in measurements if measurement.measure == "train"]
+    native, keras = ([c for c in trains if (c.engine == "torch") is side] for side in (True, False))
+    one_each, until_target = Settings(jobs=1), training.Options(until_target=True)
+
+    def run_checks() -> None:
         check.run(RunRecord("test", checks, None), engines, Settings(), on_progress)
-        trains = [measurement for measurement in measurements if measurement.measure == "train"]
-        one_each, until_target = Settings(jobs=1), training.Options(until_target=True)
-        native, keras = ([c for c in trains if (c.engine == "torch") is side] for side in (True, False))
-        lanes = [native, keras[::2], keras[1::2]]  # Keras's take longer: in one lane, a core would idle
-        threads = [
-            threading.Thread(
-                target=training.run, args=(RunRecord("test", lane, None), engines, one_each, until_target, on_progress)
-            )
-            for lane in lanes
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        for measurement in measurements:
-            _write(_file(folder, measurement), measurement)  # those too that nobody came to
+
+    def train(lane: list[Measurement]) -> None:
+        training.run(RunRecord("test", lane, None), engines, one_each, until_target, on_progress)
+
+    # Beside each other: one engine's checks take longer than the others', and Keras's trainings longer than PyTorch's.
+    tasks = [run_checks, *(partial(train, lane) for lane in (native, keras[::2], keras[1::2]))]
+    threads = [threading.Thread(target=_or_say_why_not, args=(folder, task)) for task in tasks]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for measurement in measurements:
+        _write(_file(folder, measurement), measurement)  # those too that nobody came to
+
+
+def _or_say_why_not(folder: Path, task: Callable[[], None]) -> None:
+    """A failure of the harness itself is read by every test that waits."""
+    try:
+        task()
     except BaseException:
         (folder / FAILURE).write_text(traceback.format_exc())
 

@@ -619,7 +619,7 @@ def test_masks_are_cut_out_and_enlarged_to_where_they_were():
 
 def test_a_region_takes_its_features_from_the_map_of_its_size():
     arguments = {**find("mask_rcnn").paper_size.arguments, "width": 4, "channels": 8, "hidden_dim": 4}
-    small = {"candidates": 8, "proposals": 4, "image_shape": (448, 448, 3)}
+    small = {"stages": (1, 1, 1, 1), "candidates": 8, "proposals": 4, "image_shape": (448, 448, 3)}
     for side in (train, keras_train):
         model = side.build(find("mask_rcnn"), {**arguments, **small}).model
         maps = [torch.full((1, 8, 4, 4) if side is train else (1, 4, 4, 8), float(level)) for level in range(5)]
