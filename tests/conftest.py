@@ -38,7 +38,17 @@ if hasattr(signal, "SIGQUIT"):
 # What `make test` trains each twin on, beside PyTorch; any other engine with --engine. Where XLA on a CPU takes
 # long, Keras is tried on PyTorch.
 KERAS, INSTEAD = "keras-jax", "keras-torch"
-SLOW = ("vgg_style", "deep_convnet", "vgg", "vgg16", "inception", "googlenet", "mbconv", "efficientnet_b0")
+SLOW = (
+    "vgg_style",
+    "deep_convnet",
+    "vgg",
+    "vgg16",
+    "inception",
+    "googlenet",
+    "mbconv",
+    "efficientnet_b0",
+    "lip_reading",
+)
 
 FOLDER = pytest.StashKey[Path]()  # where finished measurements lie
 
