@@ -50,12 +50,14 @@ class Size:
         parameters: their number.
         published: whether the count is printed in the literature, not only measured here.
         data_options: those of the twin's data that are others at this size.
+        target_options: those that are others for the targets, where pictures of this size are noise.
     """
 
     arguments: Mapping[str, Any]
     parameters: int
     published: bool = False
     data_options: Mapping[str, Any] = field(default_factory=dict)
+    target_options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

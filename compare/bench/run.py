@@ -356,8 +356,9 @@ def rows_of(
     twin: Twin, arguments: dict[str, Any], size: str, count: int, rng: np.random.Generator
 ) -> dict[str, np.ndarray]:
     """Rows to train on: the twin's own data, or noise of the shapes of a published size, with targets in range."""
-    options = data_options(twin, size)
-    train = data.load(twin.data, twin.data_options if options is None else options).train
+    options, chosen = data_options(twin, size), twin.size(size)
+    assert chosen is not None, f"{twin.name} has no size {size}"
+    train = data.load(twin.data, {**twin.data_options, **chosen.target_options} if options is None else options).train
     rows = {name: array[:count] for name, array in train.items()}
     fewer = min(count, 4 * twin.batch_size)
     if options is not None or not (noise := published_inputs(twin, arguments, rows, fewer, rng)):
@@ -366,8 +367,11 @@ def rows_of(
     for name, array in rows.items():
         if name in noise:
             continue
+        if name in twin.inputs or chosen.target_options:  # proposals, or what anchors of this size are to say
+            noise[name] = array[:fewer]
+            continue
         shape = array.shape[1:]
-        if name not in twin.inputs and shape[:2] == small.shape[1:3]:  # a mask or a picture has the input's sides
+        if shape[:2] == small.shape[1:3]:  # a mask or a picture has the input's sides
             shape = (*large.shape[1:3], *shape[2:])
         if array.dtype.kind == "f":
             noise[name] = rng.standard_normal((fewer, *shape)).astype(array.dtype)

@@ -374,6 +374,12 @@ TWINS = (
             },
             parameters=26_285_486,
             published=True,
+            target_options={
+                "maps": (38, 19, 10, 5, 3, 1),
+                "scales": (0.1, 0.2, 0.375, 0.55, 0.725, 0.9, 1.075),
+                "ratios": ((2,), (2, 3), (2, 3), (2, 3), (2,), (2,)),
+                "train_count": 128,
+            },
         ),
         data="crowd_defaults",
         data_options={
@@ -489,6 +495,7 @@ TWINS = (
             },
             parameters=271_703_550,
             published=True,
+            target_options={"grid": 7},
         ),
         ladder={"dropout": 0},
         data="crowd_cells",
@@ -536,6 +543,11 @@ TWINS = (
                 "num_classes": 80,
             },
             parameters=8_852_366,
+            target_options={
+                "grids": (13, 26),
+                "anchors": (shares((81, 82), (135, 169), (344, 319)), shares((10, 14), (23, 27), (37, 58))),
+                "train_count": 128,
+            },
         ),
         data="crowd_priors",
         data_options=CROWD_PRIORS,
@@ -580,6 +592,15 @@ TWINS = (
             },
             parameters=61_949_149,
             published=True,
+            target_options={
+                "grids": (13, 26, 52),
+                "anchors": (
+                    shares((116, 90), (156, 198), (373, 326)),
+                    shares((30, 61), (62, 45), (59, 119)),
+                    shares((10, 13), (16, 30), (33, 23)),
+                ),
+                "train_count": 128,
+            },
         ),
         data="crowd_priors",
         data_options=CROWD_PRIORS,

@@ -160,6 +160,15 @@ TWINS = (
                 "num_classes": 80,
             },
             parameters=50_136_511,
+            target_options={
+                "sides": (69, 35, 18, 9, 5),
+                "scales": tuple(pixels / 550 for pixels in (24, 48, 96, 192, 384)),
+                "size": 552,
+                "reduction": 4,
+                "positives": 100,
+                "train_count": 32,
+                "test_count": 8,
+            },
         ),
         data="crowd_masks",
         data_options={
