@@ -2,12 +2,12 @@
 
     python benchmarks/public_speed.py [--pair resnet50-torch ...] [--process-runs 10] [--side 64] [--batch 8]
 
-The public implementations are those of transformers and `torch.nn.Transformer` in PyTorch, and of keras.applications
-and keras_hub (pip install --no-deps keras-hub) in Keras. The script prints their time divided by ours, for a training
-step and for inference, with the interval; below 0.97, ours is slower than necessary. Tests in
-tests/twins/test_public_implementations.py and test_chapter_5.py show that both compute the same. Dropout is off on both
-sides, except that EfficientNetB0 of keras.applications drops 0.2 and rescales its pictures. It is no test, because it
-depends on times.
+The public implementations are those of transformers, torchvision (pip install --no-deps torchvision) and
+`torch.nn.Transformer` in PyTorch, and of keras.applications and keras_hub (pip install --no-deps keras-hub) in Keras.
+The script prints their time divided by ours, for a training step and for inference, with the interval; below 0.97, ours
+is slower than necessary. Tests in tests/twins/test_public_implementations.py and test_chapter_5.py show that both
+compute the same. Dropout is off on both sides, except that EfficientNetB0 of keras.applications drops 0.2 and rescales
+its pictures. It is no test, because it depends on times.
 """
 
 import argparse
@@ -20,15 +20,16 @@ from compare.engines.pool import Settings
 from compare.record.record import RunRecord
 from compare.record.results import Quantity, SpeedRatio
 from twin.catalogue import find
-from twin.spec import Size
 
 FRAMES = 4  # of a clip
+ASKED_FOR = {"ssd-torch": "torchvision", "transformer-keras-torch": "keras_hub", "transformer-keras-jax": "keras_hub"}
 PAIRS = (
     ("resnet50", "torch"),
     ("vit", "torch"),
     ("efficientnet_b0", "torch"),
     ("transformer", "torch"),
     ("video_vit", "torch"),
+    ("ssd", "torch"),
     ("transformer", "keras-torch"),
     ("transformer", "keras-jax"),
     ("resnet", "keras-jax"),
@@ -46,12 +47,12 @@ def measure(name: str, engine_name: str, process_runs: int, side: int, batch: in
     twin = find(name)
     assert twin.paper_size is not None
     arguments = dict(twin.paper_size.arguments)
-    if "image_shape" in arguments:
+    if "image_shape" in arguments and name != "ssd":  # its default boxes are those of its own size
         arguments["image_shape"] = (side, side, 3)
     if "clip_shape" in arguments:
         arguments["clip_shape"] = (FRAMES, side, side, 3)
     arguments |= {name: 0.0 for name in arguments if name.startswith("drop")}
-    twin = replace(twin, paper_size=Size(arguments, twin.paper_size.parameters), batch_size=batch)
+    twin = replace(twin, paper_size=replace(twin.paper_size, arguments=arguments), batch_size=batch)
     ours = ENGINES[engine_name]
     theirs = replace(ours, name=f"{ours.name}:public", module="benchmarks.public_worker")
     measurements = bench.plan([twin], [ours, theirs], "cpu", 0, "paper", ours.name)
@@ -73,11 +74,14 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=64, help="pixels")
     parser.add_argument("--batch", type=int, default=8)
     options = parser.parse_args()
+    if options.process_runs < 3:
+        parser.error(f"an interval needs at least 3 process runs; received {options.process_runs}")
     for name, engine in PAIRS:
         if options.pair and f"{name}-{engine}" not in options.pair:
             continue
-        if name == "transformer" and engine != "torch" and find_spec("keras_hub") is None:
-            print(f"{name} on {engine}: keras_hub is not installed", flush=True)
+        package = ASKED_FOR.get(f"{name}-{engine}")
+        if package and find_spec(package) is None:
+            print(f"{name} on {engine}: {package} is not installed", flush=True)
             continue
         speeds = measure(name, engine, options.process_runs, options.side, options.batch)
         for quantity, found in speeds.items():

@@ -1,4 +1,4 @@
-"""A worker that runs a public implementation in place of a twin: PyTorch's or transformers', Keras's or keras_hub's."""
+"""A worker that runs a public implementation in place of a twin, of any of six libraries."""
 
 import sys
 from types import SimpleNamespace
@@ -35,8 +35,9 @@ class PublicModel(Model):
 
 
 def in_pytorch(twin: str, **sizes: Any) -> Any:
-    """PyTorch's own model of the twin, or else transformers'."""
-    return of_torch(**sizes) if twin == "transformer" else of_transformers(twin, **sizes)
+    """PyTorch's own model of the twin, torchvision's, or else transformers'."""
+    makers = {"transformer": of_torch, "ssd": of_torchvision}
+    return makers[twin](**sizes) if twin in makers else of_transformers(twin, **sizes)
 
 
 def of_torch(lengths: tuple[int, int], smoothing: float, **sizes: Any) -> Any:
@@ -61,6 +62,35 @@ def of_torch(lengths: tuple[int, int], smoothing: float, **sizes: Any) -> Any:
             return self.stacks(given, written, **options, tgt_is_causal=True) @ self.embedding.weight.T
 
     return Transformer()
+
+
+def of_torchvision(num_classes: int, **sizes: Any) -> Any:
+    """torchvision's SSD300 with VGG-16 as far as our outputs, with our default boxes."""
+    from torch import nn
+
+    from tests.helpers import torchvision_stub as torchvision
+    from torch_impl.models.detection.ssd import SSD as Ours
+
+    model = torchvision.detection().ssd300_vgg16(
+        weights=None, weights_backbone=None, num_classes=1 + num_classes, trainable_backbone_layers=5
+    )
+
+    class SSD(nn.Module):
+        compute_loss = Ours.compute_loss
+
+        def __init__(self):
+            super().__init__()
+            self.backbone, self.head, self.box_coder = model.backbone, model.head, model.box_coder
+            self.anchors = nn.Buffer(Ours(num_classes=num_classes, **sizes).anchors, persistent=False)
+
+        def forward(self, x):
+            said = self.head(list(self.backbone(x).values()))
+            offsets, logits = said["bbox_regression"], said["cls_logits"]
+            anchors = self.anchors.repeat(len(x), 1)
+            boxes = self.box_coder.decode_single(offsets.reshape(-1, 4), anchors).reshape(offsets.shape)
+            return {"offsets": offsets, "logits": logits, "boxes": boxes, "scores": logits.softmax(-1)[..., 1:]}
+
+    return SSD()
 
 
 def in_keras(twin: str, **sizes: Any) -> Any:
