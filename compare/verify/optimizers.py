@@ -1,5 +1,6 @@
 """Two optimizers on the same gradients: the steps that both take, and what would make them the same."""
 
+import copy
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -8,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from compare.verify import axes as alignment
-from compare.verify import rules
+from compare.verify import questions, rules
 from compare.verify.schedules import of_schedules
 from compare.verify.settings_apart import (
     CAUSES,
@@ -25,7 +26,7 @@ from compare.verify.verdict import Finding, Remedy
 from twin.bridge import Arrays
 from twin.errors import TwinError
 
-STEPS = 5
+STEPS = questions.STEPS
 STEP_LIMIT = 1e-3  # float32 weights near 1 take in a step of 1e-3 only to 6e-5
 
 
@@ -100,22 +101,46 @@ class Optimizers:
         own = found is None or (
             "kind" in found[0] and not theirs["stock"]
         )  # "another optimizer" says little of one by hand
-        recognized = (self._rates(wanted, got) or self._rule(mine, theirs, wanted, got)) if own else None
+        settings = {**mine["settings"], **theirs["settings"]}
+        recognized = (self._rates(wanted, got, settings) or self._rule(mine, theirs, wanted, got)) if own else None
         if found and not recognized:
             changes, left = found
             names = [name for name in changes if name not in PLACES] or list(changes)
             cause = name_of(CAUSES.get(names[-1], names[-1]), mine, theirs)
             fix = {"torch": Remedy(line_to_write(theirs, changes), left)}
-            return replace(finding, cause=cause, after=left, says=in_words(mine, theirs, changes), fix=fix), far
+            says = in_words(mine, theirs, changes)
+            asked = self._asked(penalties, steps, settings) if own else None
+            if asked:
+                cause, says = asked[0], f"{asked[1]}. {says}"
+            return replace(finding, cause=cause, after=left, says=says, fix=fix), far
         if not recognized and place:
-            recognized = self._rates(wanted, self._torch(place)[1])
+            recognized = self._rates(wanted, self._torch(place)[1], settings)
         if recognized:
             cause, says, left = recognized
             return replace(finding, cause=cause, after=left, says=says, tried=tuple(dict.fromkeys(tried))), far
         says = f"Keras has {mine['kind']} with {mine['settings']}, PyTorch {theirs['kind']} with {theirs['settings']}"
+        if answer := self._asked(penalties, steps, settings):
+            finding, says = replace(finding, cause=answer[0]), answer[1]
         return replace(finding, says=says, tried=tuple(dict.fromkeys(tried))), far
 
-    def _rates(self, wanted: Sequence[np.ndarray], got: Sequence[np.ndarray]) -> tuple[str, str, float] | None:
+    def _asked(self, penalties: Mapping[str, Any], steps: Any, settings: Mapping[str, Any]) -> tuple[str, str] | None:
+        """The first of some questions that both sides answer otherwise."""
+
+        def ask(weights: Sequence[np.ndarray], gradients: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+            other = copy.copy(self)
+            other.weights, other.gradients = list(weights), list(gradients)
+            names = [array.keras for array in self.arrays]
+            after = self.keras.updates(*other._given(names), {"regularizers": penalties})[1]
+            return other._moves([after[name] for name in names]), other._moves(other._torch({"steps": steps})[1])
+
+        try:
+            return questions.answers([array.shape for array in self.arrays], ask, settings)
+        except TwinError:  # an optimizer of the user's own may refuse gradients of zero
+            return None
+
+    def _rates(
+        self, wanted: Sequence[np.ndarray], got: Sequence[np.ndarray], settings: Mapping[str, Any]
+    ) -> tuple[str, str, float] | None:
         """Steps of which each is a multiple of the other side's: learning rates that an optimizer keeps to itself."""
         moved, native = self._moves(wanted), self._moves(got)
         if not (np.square(native).sum(1) > 0).all():
@@ -126,6 +151,8 @@ class Optimizers:
             return self._by_array(wanted, got)
         cause = "learning_rate" if np.allclose(factors, factors[0], rtol=STEP_LIMIT) else "schedule"
         told = ", ".join(f"{factor:.4g}" for factor in factors)
+        if cause == "schedule" and (law := questions.by_law(1 / factors, settings)):
+            return law[0], f"{law[1]}: Keras's steps are PyTorch's times {told}", left
         return cause, f"Keras's learning rates are those of PyTorch's steps times {told}", left
 
     def _by_array(self, wanted: Sequence[np.ndarray], got: Sequence[np.ndarray]) -> tuple[str, str, float] | None:
