@@ -164,7 +164,7 @@ def by_numbers(finding: Finding) -> bool:
     """Whether a difference of two losses has no cause, or one that figures alone show, and not the code."""
     figures = ("loss_scale", "loss_constant", "loss_reduction", "loss_sign", "class_weights", "sample_weights")
     cause = finding.cause
-    return cause is None or (not finding.fix and cause.endswith("_weights")) or cause in figures
+    return cause is None or (not finding.fix and cause.endswith(("_weights", "_labels"))) or cause in figures
 
 
 def penalties_in_words(penalties: Sequence[tuple[str, float]]) -> list[str]:
@@ -218,11 +218,13 @@ def _of_outputs(losses: Losses, wanted: Loss, got: Loss) -> Iterator[Trial]:
         cause = "poisson_log_input" if poisson else "cross_entropy_logits"
         says = "{}'s loss takes the outputs for {}, the other does not: after {} both agree"
         fix = {"torch": f"loss({line}, y)"}
-        after = _apart(losses.of_torch(transform), wanted)
-        yield Trial(cause, says.format("PyTorch", words, transform), after, fix)
+        other = losses.of_torch(transform)
+        if other.gradient.any():  # else it says only that both are constant there
+            yield Trial(cause, says.format("PyTorch", words, transform), _apart(other, wanted), fix)
         fix = {"keras": f"loss(y, keras.ops.{transform}(outputs))"}
-        after = _apart(losses.of_keras(transform), got)
-        yield Trial(cause, says.format("Keras", words, transform), after, fix)
+        other = losses.of_keras(transform)
+        if other.gradient.any():
+            yield Trial(cause, says.format("Keras", words, transform), _apart(other, got), fix)
 
 
 ARGUMENTS = {  # Keras's argument, its default, PyTorch's names for it, the cause
@@ -373,6 +375,13 @@ def _of_weights(losses: Losses, wanted: Loss, got: Loss) -> Iterator[Trial]:
         told = ", ".join(f"{factors[name]:.4g} where {words.format(f'{name:g}')}" for name in names[:4])
         says = f"Keras's gradient is a multiple of PyTorch's: {told}"
         after = alignment.relative(scaled, gradient)
+        left_out = [name for name in names if abs(factors[name]) < 1e-6]
+        if cause == "class_weights" and left_out and all(np.isclose(factors[n], 1) for n in names if n not in left_out):
+            cause = "ignored_labels"
+            says += (
+                f": Keras leaves out the rows whose target is {', '.join(f'{n:g}' for n in left_out)}, PyTorch counts "
+            )
+            says += "something of them"
         if cause == "sample_weights" and after <= GRADIENT_LIMIT and not _weighted(losses):
             continue
         yield Trial(cause, says, after)
@@ -402,11 +411,16 @@ def _of_batch(losses: Losses, wanted: Loss, got: Loss) -> Iterator[Trial]:
     length = len(losses.given["outputs"])
     if not length > 1 or any(len(array) != length for name, array in losses.given.items() if name != "class_weight"):
         return
-    apart = []
+    apart, slopes = [], []
     for row in range(min(length, ALONE)):
         given = {n: a if n == "class_weight" else a[row : row + 1] for n, a in losses.given.items()}
         alone = replace(losses, given=given)
-        apart.append(_apart(alone.of_torch(), alone.of_keras()))
+        mine, theirs = alone.of_keras(), alone.of_torch()
+        apart.append(_apart(theirs, mine))
+        slopes.append(float(np.linalg.norm(mine.gradient) + np.linalg.norm(theirs.gradient)))
+    # A row that is compared with others has no loss, or another one, where it is alone.
+    if max(slopes) <= 1e-6 * float(np.linalg.norm(wanted.gradient)):
+        return
     says = "On each row by itself both losses agree: one takes rows one by one, the other sums over the batch first"
     yield Trial("loss_reduction", says, max(apart))
 

@@ -20,6 +20,7 @@ from compare.verify.inputs import layouts, make_inputs
 from compare.verify.losses import Losses, by_numbers, penalties_in_words
 from compare.verify.optimizers import Optimizers, Trained
 from compare.verify.pairing import Pairing
+from compare.verify.quotes import quoted, with_lines
 from compare.verify.verdict import Finding, Verdict
 from compare.verify.whole import names_paired
 from twin import arrays
@@ -149,7 +150,7 @@ def examine(request: Request, keras_session: Session, torch_session: Session, te
     if verdict.verdict == "agree" and request.initial:
         tell("drawing initial weights")
         verdict = _with_initial(request, keras_session, torch_session, given, examination.pairing, verdict)
-    return verdict
+    return quoted(verdict, (request.keras, request.torch))
 
 
 def _open(request: Request, session: Session, inputs: list[np.ndarray]) -> tuple[OpenedModel, list[np.ndarray]]:
@@ -258,11 +259,14 @@ def _explained(
     try:
         mine, theirs = keras.as_loss(inputs), torch.as_loss(inputs)
         terms = losses.terms(mine, theirs, references)
-        found = losses.followed(mine, theirs) if finding.cause is None else []
+        rows = finding.cause == "loss_reduction" and not finding.fix  # which both sides' code may say more of
+        found = losses.followed(mine, theirs) if finding.cause is None or rows else []
     except TwinError:
         return finding
-    if finding.cause and terms is not None and not terms.sure:
+    proved = any(each.cause and each.after is not None for each in found)
+    if finding.cause and terms is not None and not terms.sure and not proved:
         return replace(finding, says=f"{finding.says}. {terms.says}")
+    found = [each if each.fix else with_lines(each, [ref.rpartition(":")[0] for ref in references]) for each in found]
     first = next((each for each in found if each.cause), None)
     tried = first is not None and first.after is not None and bool(first.fix or first.cause != "operand_order")
     says = f"{first.keras} / {first.torch}: {first.says}" if first is not None else ""

@@ -1,13 +1,12 @@
 """A loss as the sum of its terms, followed back from its value through every call that is linear in the outputs."""
 
 import itertools
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
+from compare.verify.quotes import line_at
 from twin.trace import Event, Trace
 
 SUMS = ("sum", "mean", "nansum", "nanmean")
@@ -82,13 +81,8 @@ class Sum:
 
     def quoted(self, event: Event) -> str:
         """Where a call is, with its line of code."""
-        found = re.match(r"([^:]+):(\d+)", event.where)
-        try:
-            lines = (Path(self.file).parent / found.group(1)).read_text().splitlines() if found else []
-            line = lines[int(found.group(2)) - 1].strip() if found else ""
-        except (OSError, IndexError, UnicodeError):
-            line = ""
-        return f"`{line}` ({event.where})" if line and len(line) <= 160 else event.where or str(event.call)
+        line = line_at(self.file, event.where)
+        return f"`{line}` ({event.where})" if line else event.where or str(event.call)
 
     def _terms(self) -> Iterator[Term]:
         counts: dict[int, Values] = {self.loss: [np.full_like(v, 1 / v.size) for v in self.of(self.loss)]}

@@ -96,7 +96,12 @@ def _of_terms(keras: Sum, torch: Sum) -> Explanation | None:
 
     if zero(apart):
         return _stopped(keras, torch)
-    return _alone(keras, torch, apart, zero) or _scaled(keras, torch, apart, zero) or _unlike(keras, torch, apart, zero)
+    return (
+        _alone(keras, torch, apart, zero)
+        or _scaled(keras, torch, apart, zero)
+        or _alone_and_scaled(keras, torch, apart, zero)
+        or _unlike(keras, torch, apart, zero)
+    )
 
 
 STOPPING = ("stop_gradient", "detach", "detach_")
@@ -167,6 +172,33 @@ def _scaled(keras: Sum, torch: Sum, apart: np.ndarray, zero: Callable[[np.ndarra
     return None
 
 
+def _alone_and_scaled(
+    keras: Sum, torch: Sum, apart: np.ndarray, zero: Callable[[np.ndarray], bool]
+) -> Explanation | None:
+    """A term that one side has alone where both have another by its own factor, as in a mean of two terms."""
+    for word, other, side, opposite, sign in (
+        ("PyTorch", "Keras", keras, torch, -1.0), ("Keras", "PyTorch", torch, keras, 1.0)
+    ):  # fmt: skip
+        alone = [t for t in side.terms if not zero(t.share) and not _has(opposite, t.share, zero) and t.event.inputs]
+        shared = [t for t in opposite.terms if not zero(t.share)]
+        for one, both in ((one, both) for one in reversed(alone) for both in reversed(shared)):
+            left = apart - sign * one.share
+            if zero(one.share - one.share @ both.share / (both.share @ both.share) * both.share):
+                continue
+            factor = float(left @ both.share / (both.share @ both.share))
+            if abs(factor - (1 if sign < 0 else -1)) < 1e-6:
+                continue
+            partner = _deepest(side, (1 - factor if sign < 0 else 1 + factor) * both.share, zero)
+            counts = 1 / (1 - factor) if sign < 0 else 1 / (1 + factor)
+            plain = 0.05 < counts < 20 and abs(counts - 1) > 1e-3
+            if plain and zero(left - factor * both.share) and partner is not None and partner is not one:
+                cause = "missing_term" if word == "PyTorch" else "extra_term"
+                says = f"{word}'s loss lacks one term of {other}'s, {side.quoted(one.event)}; the other term, "
+                says += f"{opposite.quoted(both.event)}, counts {counts:.4g} times as much in {word}'s"
+                return Explanation(cause, says)
+    return None
+
+
 def _count(factor: float, values: Sequence[np.ndarray]) -> str:
     """What a factor counts, where it is a number of values."""
     # The factor is fitted to losses in float32; 1e-4 of it still tells counts up to some thousands apart.
@@ -211,6 +243,10 @@ def _reduced(mine: Term, theirs: Term) -> str:
     if not near(one.ravel()[orders[0]], other.ravel()[orders[1]]):
         return ""
     weights = [each.weights[0].ravel()[order] for each, order in zip((mine, theirs), orders, strict=True)]
+    if any(
+        len(np.unique(np.round(each / np.abs(each).max(initial=1e-30), 4))) > max(8, one.size // 3) for each in weights
+    ):
+        return ""  # another number for each value: those are made of the targets, and the code says how
     told = [_counting(each, term) for each, term in zip(weights, (mine, theirs), strict=True)]
     return f"Both sides have the same values, and reduce them otherwise: Keras {told[0]}, PyTorch {told[1]}"
 

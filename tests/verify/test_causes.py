@@ -825,7 +825,7 @@ def test_larger_inputs_show_a_limit_that_the_first_do_not_reach(verify):
         (("focal", "focal"), None),
         (("focal", "focal_flat"), "class_weights"),
         (("ratio_of_sums", "ratio_of_sums"), None),
-        (("ratio_of_sums", "ratio_of_all"), "loss_reduction"),
+        (("ratio_of_sums", "ratio_of_all"), "loss_reduction_axis"),
         (("hinge", "hinge"), None),
         (("hinge", "hinge_of_zeros"), "loss_labels"),
     ],

@@ -94,3 +94,29 @@ def test_equal_values_with_a_gradient_that_one_side_stops():
     found = _explained(Tape(*SQUARES), stopping)
     assert found.cause == "stop_gradient"
     assert "Keras stops the gradient nowhere" in found.says
+
+
+HALF = ("multiply", (7,), lambda a: 0.5 * a)
+
+
+def test_a_mean_of_two_terms_of_which_one_side_has_one():
+    """A contrastive loss in both directions against one in a single direction."""
+    both = Tape(*SQUARES, *EXP, ("add", (4, 6), np.add), HALF)
+    found = _explained(both, Tape(*SQUARES))
+    assert found.cause == "missing_term"
+    assert "lacks one term of Keras's, x.py:" in found.says
+    assert "counts 2 times as much in PyTorch's" in found.says
+    found = _explained(Tape(*SQUARES), both)
+    assert found.cause == "extra_term"
+    assert "counts 2 times as much in Keras's" in found.says
+
+
+def test_values_that_count_by_numbers_of_their_own_are_no_other_reduction():
+    """A softmax of the labels gives each logarithm a factor: that is no mean and no sum."""
+
+    def labels(function):
+        return Tape(("exp", (0,), np.exp), ("softmax", (1,), function), ("multiply", (2, 3), np.multiply),
+                    ("mean", (4,), np.mean))  # fmt: skip
+
+    found = _explained(labels(lambda y: np.exp(y) / np.exp(y).sum(-1, keepdims=True)), labels(lambda y: y))
+    assert found is None or found.cause != "term_reduction"
