@@ -69,7 +69,8 @@ def _leaves(layer: Any, path: str, seen: set[int]) -> Iterator[tuple[Leaf, dict[
     named = {id(value): name for name, value in direct.items() if isinstance(value, keras.Variable)}
     for variable in (*layer._trainable_variables, *layer._non_trainable_variables):
         name = named.get(id(variable), variable.name).lstrip("_")
-        if id(variable) in seen or "seed" in name or _counts(layer, name):
+        state = "seed" in name and not keras.backend.is_float_dtype(variable.dtype)  # of what draws random numbers
+        if id(variable) in seen or state or _counts(layer, name):
             continue
         seen.add(id(variable))
         below = f"{path}.{name}" if path else name

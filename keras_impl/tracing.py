@@ -43,6 +43,7 @@ OPS = {
 }  # fmt: skip
 
 
+MOST_STEPS = 64  # of a cell that are followed one by one
 MERGES = {"sum": "add", "ave": "bidirectional_mean", "mul": "multiply"}
 OPERATORS = {
     "__add__": "add", "__sub__": "subtract", "__mul__": "multiply", "__truediv__": "true_divide", "__pow__": "power",
@@ -333,6 +334,8 @@ class _Recorder:
             and backend.get_keras_mask(args[0]) is None
         ):
             return self.time_distributed(layer, args[0], training)
+        if _of_own_cell(layer, args, kwargs):
+            return self.steps(layer, args[0], training)
         shown = isinstance(layer, keras.Model | keras.layers.Lambda)  # what it does is the user's code
         if type(layer).__module__.startswith("keras.") and not shown:
             self.quiet += 1
@@ -372,10 +375,24 @@ class _Recorder:
         out = inner(merged, **({"training": training} if takes else {}))
         return ops.reshape(out, (rows, steps, *out.shape[1:]))
 
+    def steps(self, layer: Any, x: Any, training: bool | None) -> Any:
+        """What an RNN of a cell of the user's own does, step by step."""
+        cell = layer.cell
+        takes = {"training": training} if "training" in inspect.signature(cell.call).parameters else {}
+        states = layer.get_initial_state(x.shape[0])
+        states = list(states) if isinstance(states, list | tuple) else [states]
+        outs = []
+        for step in range(x.shape[1])[:: -1 if layer.go_backwards else 1]:
+            out, states = cell(x[:, step], states, **takes)
+            states = list(states) if isinstance(states, list | tuple) else [states]
+            outs.append(out)
+        result = ops.stack(outs, axis=1) if layer.return_sequences else outs[-1]
+        return (result, *states) if layer.return_state else result
+
     def add(self, operation: Any, args: Any, kwargs: Any, out: Any, training: bool | None) -> Any:
         """Write one call down; a layer's own activation becomes a second one."""
         out = _sized(operation, args, kwargs, out)
-        symbols = _symbols((args, kwargs))
+        symbols = _symbols((args, _in_order(operation, kwargs)))
         inputs = tuple(self.numbers[id(symbol)] for symbol in symbols if id(symbol) in self.numbers)
         variables = _variables_in((args, kwargs), self.pieces)
         owners = [self.subject.owners[id(v)] for v in variables if id(v) in self.subject.owners]
@@ -703,6 +720,13 @@ def _symbols(values: Any) -> list[Any]:
     return [each for each in keras.tree.flatten(values) if isinstance(each, keras.KerasTensor)]
 
 
+def _in_order(operation: Any, named: Mapping[str, Any]) -> list[Any]:
+    """Arguments by name in the order in which a layer has them: query, value and key of an attention."""
+    known = list(inspect.signature(operation.call).parameters) if isinstance(operation, keras.Layer) else []
+    places = {name: place for place, name in enumerate(known)}
+    return [named[name] for name in sorted(named, key=lambda each: (places.get(each, len(known)), each))]
+
+
 def _variables_in(values: Any, pieces: Mapping[int, Any]) -> list[Any]:
     found = [pieces.get(id(each), each) for each in keras.tree.flatten(values)]
     return [each for each in found if isinstance(each, keras.Variable)]
@@ -720,6 +744,17 @@ def _array(tensor: Any) -> np.ndarray:
     """A copy of the values; those that NumPy has no type for, such as bfloat16, as float32."""
     array = np.array(ops.convert_to_numpy(tensor))
     return array.astype(np.float32) if array.dtype.kind == "V" else array
+
+
+def _of_own_cell(layer: Any, args: Any, kwargs: Any) -> bool:
+    """Whether a layer runs a cell that the user wrote over few steps, all of them, from a state of zeros."""
+    if type(layer) is not keras.layers.RNN or layer.stateful or len(args) != 1:
+        return False
+    given = {name for name, value in kwargs.items() if value is not None} - {"training"}
+    own = isinstance(layer.cell, keras.Layer) and not type(layer.cell).__module__.startswith("keras.")
+    x = args[0]
+    short = isinstance(x, keras.KerasTensor) and len(x.shape) > 2 and None not in x.shape[:2]
+    return own and not given and short and x.shape[1] <= MOST_STEPS and backend.get_keras_mask(x) is None
 
 
 def _where() -> str:

@@ -5,6 +5,7 @@ from itertools import permutations
 
 import numpy as np
 
+CLOSE = 1e-2  # of values that are the same but for what differs between the models
 CHANNELS_FIRST = {"conv", "conv_transpose", "batch_norm", "group_norm", "pool", "resize"}
 
 
@@ -23,9 +24,19 @@ def distance(keras: np.ndarray, torch: np.ndarray) -> tuple[float, tuple[int, ..
     if keras.ndim != torch.ndim:
         keras, torch = np.squeeze(keras), np.squeeze(torch)
     if keras.ndim != torch.ndim:  # one may be the other with axes merged: (B, T, D) and (B * T, D)
-        return relative(torch.reshape(keras.shape), keras), None
+        far = relative(torch.reshape(keras.shape), keras)
+        moved = _channels_last(keras, torch) if far > CLOSE else None
+        return min(far, relative(moved, torch)) if moved is not None else far, None
     found = [(relative(torch.transpose(order), keras), order) for order in arrangements(torch.shape, keras.shape)]
     return min(found, default=(float("inf"), None), key=lambda each: each[0])
+
+
+def _channels_last(keras: np.ndarray, torch: np.ndarray) -> np.ndarray | None:
+    """Keras's value as PyTorch's, where it has its channels last, and a picture in one axis or in two: (B, H W, C)."""
+    last, shape = keras.shape[-1], torch.shape
+    if min(keras.ndim, torch.ndim) < 3 or shape[1] != last or shape[0] != keras.shape[0]:
+        return None
+    return np.moveaxis(keras, -1, 1).reshape(shape)
 
 
 def relative(got: np.ndarray, wanted: np.ndarray) -> float:
@@ -68,11 +79,16 @@ def to_torch(keras: np.ndarray, torch: np.ndarray | None, family: str) -> np.nda
         far, close = distance(keras, torch)
         if keras.ndim == torch.ndim:
             fits = arrangements(torch.shape, keras.shape)
-            if close is not None and (far < 1e-2 or order not in fits):
+            if close is not None and (far < CLOSE or order not in fits):
                 order = close
         elif close is not None:
             squeezed = np.squeeze(keras).transpose(np.argsort(close))
             return np.ascontiguousarray(squeezed.reshape(torch.shape))
-        elif far < 1e-2:  # axes are merged, as (B, T, D) in (B * T, D)
-            return np.ascontiguousarray(keras.reshape(torch.shape))
+        elif keras.size == torch.size:  # axes are merged, as (B, T, D) in (B * T, D)
+            plain = relative(torch, keras.reshape(torch.shape)) < CLOSE
+            moved = None if plain else _channels_last(keras, torch)
+            if moved is not None and (far < CLOSE or family in CHANNELS_FIRST):
+                return np.ascontiguousarray(moved)
+            if far < CLOSE:
+                return np.ascontiguousarray(keras.reshape(torch.shape))
     return np.ascontiguousarray(keras.transpose(np.argsort(order)))

@@ -15,7 +15,18 @@ from compare.verify.causes.words import place as place_of
 from compare.verify.replay import Replay
 from compare.verify.segments import Anchor, before_padding, segment
 from compare.verify.verdict import LIMIT
-from compare.verify.wiring import Ends, anchored, called, equal, exchanged, giver, searched, wired_call, wired_layer
+from compare.verify.wiring import (
+    Ends,
+    anchored,
+    backwards,
+    called,
+    equal,
+    exchanged,
+    giver,
+    searched,
+    wired_call,
+    wired_layer,
+)
 from twin.trace import Event, Trace
 
 
@@ -62,6 +73,7 @@ def situation(replay: Replay, anchor: Anchor | None, output: int = 0) -> tuple[S
         turned=turned(replay, next(iter(ends.torch), -1), end),
     )
     wired = [
+        *backwards(replay),
         *wired_call(replay, first, other),
         *wired_layer(replay, anchor, ends),
         *taken,

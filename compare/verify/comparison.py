@@ -28,6 +28,7 @@ from twin.errors import TwinError
 from twin.trace import Edit, Event
 
 MOST_STARTS = 256  # places at which a value may lie in a padded one
+FEW = 8  # numbers of an output, such as the one of a loss, that a wrong candidate may come near
 SHORT = 300  # letters of two formulas that are told beside a fix
 SECONDS = 20.0  # for candidates that need a pass, over all differences of one mode
 
@@ -158,7 +159,7 @@ class Comparison:
         """The finding with the first cause that makes both agree, or with all that were tried and the two calls."""
         tried: list[str] = []
         nearest: tuple[float, Candidate] | None = None
-        most = 0.01 * (at.far if math.isfinite(at.far) else 1.0)
+        most = 0.01 * (at.far if math.isfinite(at.far) else 1.0) if self._many(at) else 0.0
         for candidate in candidates:
             late = time.monotonic() - self.started > SECONDS
             if late and any(edit["do"] != "output" for edit in candidate.edits):
@@ -190,6 +191,13 @@ class Comparison:
         calls = [f"{side} computes {written(call)}{place(call)}"
                  for side, call in (("Keras", at.keras), ("PyTorch", at.torch)) if call is not None]  # fmt: skip
         return replace(finding, tried=tuple(dict.fromkeys(tried)), says=", ".join(calls))
+
+    def _many(self, at: At) -> bool:
+        """Whether enough numbers are compared that one of many candidates does not come near them by chance."""
+        if at.anchor is not None or at.output is None:
+            return True
+        numbers = self.replay.output_numbers()[at.output : at.output + 1]
+        return all(self.replay.mine.values[number].size >= FEW for number in numbers)
 
     def _everywhere(self, candidate: Candidate) -> list[Edit]:
         """A change of one call made wherever its line runs, as in a loop; nothing where it runs once."""

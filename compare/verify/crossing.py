@@ -68,6 +68,17 @@ class Crossing:
         self.load(pairing)
         return pairing, self.whole.apart(False)
 
+    def turned(self, pairing: Pairing) -> tuple[str, str, float] | None:
+        """The matrix with which both models agree once it is transposed, and how far; the pairing's weights stay."""
+        for keras, torch, other in pairing.turned():
+            self.load(other)
+            far = self.whole.apart(False)
+            if far <= self.whole.limit(False):
+                self.load(pairing)
+                return keras, torch, far
+        self.load(pairing)
+        return None
+
     def _fewest(self, tried: Sequence[Pairing]) -> Pairing:
         """The pairing under which the fewest layers differ by themselves, from the likeliest on, while time allows."""
         start = time.monotonic()
@@ -192,6 +203,9 @@ def perturbed(leaves: Sequence[Leaf], arrays: Mapping[str, np.ndarray]) -> Array
             for role, view in part.views.items():
                 value = arrays[view.name]
                 constant = value.size and len(np.unique(value[:4096].ravel()[:4096])) <= 2
+                if value.size and role == "array" and part.trainable and _slight(value):
+                    out[view.name] = (value * (0.3 / value.std())).astype(np.float32)
+                    continue
                 if value.size == 0 or value.dtype.kind != "f" or not (constant or _orthogonal(role, value)):
                     continue
                 noise = rng.standard_normal(value.shape).astype(np.float32)
@@ -202,6 +216,12 @@ def perturbed(leaves: Sequence[Leaf], arrays: Mapping[str, np.ndarray]) -> Array
                 elif (role == "array" or not value.any()) and part.trainable:
                     out[view.name] = value + 0.1 * noise
     return out
+
+
+def _slight(value: np.ndarray) -> bool:
+    """Whether a bare array is drawn so small, as a scale or a table of 0.02 is, that what it does hardly shows."""
+    small = value.dtype.kind == "f" and 0 < float(value.std()) < 0.06 and min(value.shape, default=0) <= 64
+    return small and len(np.unique(value[:4096].ravel()[:4096])) > 2
 
 
 def _orthogonal(role: str, value: np.ndarray) -> bool:

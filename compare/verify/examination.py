@@ -100,6 +100,7 @@ class Examination:
             if not error.lone:
                 raise
             return self._verdict("differ", (structure.without_partner(error.lone),), {}, [*self._notes(mine)])
+        turned = crossing.turned(self.pairing) if far > whole.limit(False) and not own else None
         self.traced.clear()  # of other weights
         self.flat = {}
         notes = [*self._notes(mine)]
@@ -111,6 +112,9 @@ class Examination:
             if unequal:
                 return self._verdict("differ", unequal, {}, notes)
             far = whole.apart(False)
+        if turned and not misfits:
+            found = structure.read_transposed(*turned[:2], far, turned[2])
+            return self._verdict("differ", (found,), {"weights": 0.0}, notes)
         return self._climb(whole, far, misfits, notes)
 
     def _climb(self, whole: Whole, far: float, misfits: tuple[Finding, ...], notes: list[str]) -> Verdict:

@@ -5,6 +5,11 @@ from dataclasses import dataclass
 
 from twin.trace import Event, Trace
 
+TURNING = {
+    "dense", "linear", "matmul", "einsum", "dot", "tensordot", "bmm", "mm", "addmm", "mv", "bilinear", "inner",
+    "transpose", "permute", "t", "T", "mT", "swapaxes", "moveaxis", "movedim", "__rmatmul__", "outer", "kron",
+}  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Place:
@@ -152,3 +157,21 @@ def role(trace: Trace, event: Event) -> tuple[str, ...]:
                 break
         value = consumer.outputs[0]
     return tuple(found)
+
+
+def added(traces: Sequence[Trace]) -> set[str]:
+    """Paths of the arrays that a trace shows, and never as a factor of a product or turned."""
+    names: dict[str, set[str]] = {}
+    for event in (event for trace in traces for event in trace.events if event.leaf):
+        names.setdefault(event.leaf, set()).add(event.name if event.family in ("op", "shape") else event.family)
+    return {path for path, found in names.items() if not found & TURNING}
+
+
+def entering(trace: Trace) -> dict[str, tuple[int, ...]]:
+    """How many numbers enter each layer in each of its calls: branches over bins of 1, 2 and 3 places tell apart."""
+    found: dict[str, tuple[int, ...]] = {}
+    for event in trace.events:
+        value = trace.values.get(event.inputs[0]) if event.leaf and event.inputs else None
+        if value is not None:
+            found[event.leaf] = (*found.get(event.leaf, ()), value.size)
+    return found

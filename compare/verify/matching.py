@@ -1,37 +1,25 @@
 """The likeliest pairing of a Keras model's arrays with a PyTorch model's: by names, shapes and the flow of data."""
 
-import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from compare.verify.composed import composed, stacked
-from compare.verify.flow import Place, places
-from compare.verify.names import alike, words
+from compare.verify.flow import Place, added, entering, places
+from compare.verify.names import alike, role_of, words
 from compare.verify.pairing import Alone, Link, Match, Pairing, Unpaired, of_parts
-from compare.verify.parts import Part, View, of_keras, of_torch
+from compare.verify.parts import Part, of_keras, of_torch
+from compare.verify.shapes import as_shape, fit, fit_merged
 from twin.bridge import Leaf
 from twin.trace import Trace
 
-NEEDED = {
-    "dense",
-    "conv",
-    "conv_transpose",
-    "table",
-    "lstm",
-    "gru",
-    "rnn",
-}  # kinds that are nothing without the main array
-
+# Kinds that are nothing without the main array.
+NEEDED = {"dense", "conv", "conv_transpose", "table", "lstm", "gru", "rnn"}
 
 RECURRENT = {"lstm", "gru", "rnn"}
-
-
 NOWHERE = Place(10**6, 0, frozenset(), frozenset(), ())
-
-
 ROLE_WORDS = {"scale": {"kernel", "scale", "gain"}, "shift": {"bias", "shift"}}
 
 
@@ -95,28 +83,29 @@ def pair(
             "Keras",
             [part for leaf in keras for part in of_keras(leaf)],
             places(traces[0], inputs, [leaf.path for leaf in keras]),
-            _entering(traces[0]),
+            entering(traces[0]),
         ),
         _Side(
             "PyTorch",
             [part for leaf in torch for part in of_torch(leaf)],
             places(traces[1], inputs, [leaf.path for leaf in torch]),
-            _entering(traces[1]),
+            entering(traces[1]),
         ),
     )
     matches = _given(sides, given)
     known = {match.keras[0].leaf.path: match.torch[0].leaf.path for match in matches}
-    norms = [sum(part.kind == "norm" for part in side.left) for side in sides]
-    for fits in (_equal if norms[0] == norms[1] else _equal_layers, _alike, _thin):
+    counts = [[sum(_counts(part) == kind for part in side.left) for kind in ("norm", "vector")] for side in sides]
+    for fits in (_equal if counts[0] == counts[1] else _equal_layers, _alike, _thin):
         matches += _assigned(sides, known, fits, weights)
     matches += composed(*sides, strict=True) + stacked(*sides) + composed(*sides, strict=False)
-    matches += _arrays(sides, known, weights, called=True)
-    matches += _arrays(sides, known, weights, called=False)  # a trace does not see every use of an array
+    matches += _by_array(sides, known, weights)
     misfits = [
         (match.keras[0], match.torch[0]) for match in _assigned(sides, known, lambda a, b: a.kind == b.kind, weights)
         if all(side.place(part).calls for side, part in zip(sides, (match.keras[0], match.torch[0]), strict=True))
     ]  # fmt: skip
     shared = _shared(sides, matches)
+    shown_added = added(traces)
+    matches = [replace(match, turns=not _bare(match, shown_added)) for match in matches]
     alone = [Alone(side.name, part, role) for side in sides for part in side.left for role in part.views]
     for match in matches:
         for side, parts in zip(sides, (match.keras, match.torch), strict=True):
@@ -128,16 +117,6 @@ def pair(
                 if view.name not in linked and len(match.links) and not _split(part, matches)
             ]
     return Pairing(tuple(matches), tuple(alone), tuple(misfits), tuple(shared))
-
-
-def _entering(trace: Trace) -> dict[str, tuple[int, ...]]:
-    """How many numbers enter each layer in each of its calls: branches over bins of 1, 2 and 3 places tell apart."""
-    found: dict[str, tuple[int, ...]] = {}
-    for event in trace.events:
-        value = trace.values.get(event.inputs[0]) if event.leaf and event.inputs else None
-        if value is not None:
-            found[event.leaf] = (*found.get(event.leaf, ()), value.size)
-    return found
 
 
 def unpaired(pairing: Pairing, used: Mapping[str, set[str]]) -> Unpaired | None:
@@ -163,6 +142,12 @@ def unpaired(pairing: Pairing, used: Mapping[str, set[str]]) -> Unpaired | None:
     return Unpaired(f"the models' layers do not pair up; {told}; {hint}", single if whole else ())
 
 
+def _bare(match: Match, paths: set[str]) -> bool:
+    """Whether a match is of two matrices by themselves that neither side multiplies with."""
+    parts = (*match.keras, *match.torch)
+    return all(part.kind == "array" and part.path in paths for part in parts)
+
+
 def _given(sides: tuple[_Side, _Side], given: Mapping[str, str]) -> list[Match]:
     """The pairs that the user names, by layer or by part."""
     matches = []
@@ -185,8 +170,13 @@ def _equal(one: Part, other: Part) -> bool:
 
 
 def _equal_layers(one: Part, other: Part) -> bool:
-    """As `_equal`, but for vectors that stand alone: one side writes norms by hand, and any may be a norm's."""
-    return _equal(one, other) and not (one.kind == "array" and len(one.views["array"].own_shape) == 1)
+    """As `_equal`, but for vectors that stand alone: one side writes a layer by hand, and any may be that layer's."""
+    return _equal(one, other) and _counts(one) != "vector"
+
+
+def _counts(part: Part) -> str:
+    """The part's kind, where a vector that stands alone is one of its own."""
+    return "vector" if part.kind == "array" and len(part.views["array"].own_shape) == 1 else part.kind
 
 
 def _alike(one: Part, other: Part) -> bool:
@@ -202,14 +192,14 @@ def _thin(one: Part, other: Part) -> bool:
     """Whether two convolutions fit but for axes of length 1: one over steps, and one as wide as its only channel."""
     if one.kind != other.kind or one.kind != "conv" or set(one.views) != set(other.views):
         return False
-    return all(_shape_fit(view.own_shape, other.views[role].own_shape) == 2.0 for role, view in one.views.items())
+    return all(fit(view.own_shape, other.views[role].own_shape) == 2.0 for role, view in one.views.items())
 
 
 def _without_thin_axes(match: Match) -> Match:
     """The match with PyTorch's arrays in Keras's shapes, where those are the same but for axes of length 1."""
     links = [
-        replace(link, torch=_as(link.torch, link.keras.own_shape))
-        if _shape_fit(link.keras.own_shape, link.torch.own_shape) == 2.0
+        replace(link, torch=as_shape(link.torch, link.keras.own_shape))
+        if fit(link.keras.own_shape, link.torch.own_shape) == 2.0
         else link
         for link in match.links
     ]
@@ -262,9 +252,9 @@ def _score(
     """How much speaks for two parts being the same."""
     mine, native = sides[0].place(one), sides[1].place(other)
     sizes = sides[0].sizes.get(one.leaf.path), sides[1].sizes.get(other.leaf.path)
-    score = (
-        1.0 + 1.5 * (sizes[0] == sizes[1] is not None) - weights.order * abs(ranks[0][id(one)] - ranks[1][id(other)])
-    )
+    gap = abs(ranks[0][id(one)] - ranks[1][id(other)])
+    # Convex, so that two in a row stay in their order where both stand before their partners.
+    score = 1.0 + 1.5 * (sizes[0] == sizes[1] is not None) - weights.order * (gap + 0.2 * gap**2)
     score += weights.name * alike((one.path, one.leaf.kind), (other.path, other.leaf.kind))
     score += 0.7 * (mine.role == native.role) * (weights.flow > 0)
     score += 0.7 * (mine.joined == native.joined != "") * (weights.flow > 0)
@@ -281,8 +271,28 @@ def _overlap(one: frozenset[str], other: frozenset[str], known: Mapping[str, str
     return len(mapped & other) / max(len(mapped | other), 1)
 
 
-def _arrays(sides: tuple[_Side, _Side], known: Mapping[str, str], weights: Weights, called: bool) -> list[Match]:
-    """Array by array, what is left: of layers that one side writes by hand; `called` are those that a trace shows."""
+def _by_array(sides: tuple[_Side, _Side], known: dict[str, str], weights: Weights) -> list[Match]:
+    """Array by array, what is left: of layers that one side writes by hand."""
+    linked: set[tuple[int, str]] = set()
+    matches: list[Match] = []
+    for fits in (fit, fit_merged):
+        # A trace does not see every use of an array: those that it shows come first.
+        for called in (True, False):
+            matches += _arrays(sides, known, weights, called, fits, linked)
+    for place in (0, 1):
+        sides[place].take(*(match.keras[0] if place == 0 else match.torch[0] for match in matches))
+    return matches
+
+
+def _arrays(
+    sides: tuple[_Side, _Side],
+    known: dict[str, str],
+    weights: Weights,
+    called: bool,
+    fits: Callable[[Sequence[int], Sequence[int]], float],
+    linked: set[tuple[int, str]],
+) -> list[Match]:
+    """Arrays of which one may be the other written by hand; `called` are those that a trace shows."""
     # A kernel that is made another before it enters a call shows in no trace, but the bias beside it does.
     shown = [{_owner(part) for part in side.left if side.place(part).calls} - {""} for side in sides]
     atoms = [
@@ -290,26 +300,18 @@ def _arrays(sides: tuple[_Side, _Side], known: Mapping[str, str], weights: Weigh
             (part, role)
             for part in side.left
             for role in part.views
-            if part.kind != "array"
-            or side.place(part).calls
-            or (part.trainable and (not called or _owner(part) in owners))
+            if (id(part), role) not in linked
+            and (
+                part.kind != "array"
+                or side.place(part).calls
+                or (part.trainable and (not called or _owner(part) in owners))
+            )
         ]
         for side, owners in zip(sides, shown, strict=True)
     ]
-    ranks = [{id(part): place / max(len(side.left), 1) for place, part in enumerate(side.left)} for side in sides]
     if not all(atoms):
         return []
-    scores = np.full((len(atoms[0]), len(atoms[1])), -100.0)
-    for i, (one, role) in enumerate(atoms[0]):
-        for j, (other, native) in enumerate(atoms[1]):
-            fit = _by_hand(one, other) and _shape_fit(one.views[role].own_shape, other.views[native].own_shape)
-            if fit:
-                score = _score(sides, one, other, known, weights, ranks) + fit + (role == native)
-                named = words(f"{one.path}.{role}", one.leaf.kind), words(f"{other.path}.{native}", other.leaf.kind)
-                score += len(named[0] & named[1]) / max(len(named[0] | named[1]), 1)
-                score += 0.6 * bool(ROLE_WORDS.get(role, set()) & named[1])  # a norm's scale is a `weight` by hand
-                score += 0.6 * bool(ROLE_WORDS.get(native, set()) & named[0])
-                scores[i, j] = score - (one.trainable != other.trainable)
+    scores = _array_scores(sides, atoms, known, weights, fits)
     rows, columns = linear_sum_assignment(scores, maximize=True)
     # A kernel that a trace does not show goes where the bias beside it goes.
     seen = [(i, j) for i, j in zip(rows, columns, strict=True) if scores[i, j] > -50]
@@ -324,12 +326,37 @@ def _arrays(sides: tuple[_Side, _Side], known: Mapping[str, str], weights: Weigh
     for i, j in zip(rows, columns, strict=True):
         if scores[i, j] > -50:
             (one, role), (other, native) = atoms[0][i], atoms[1][j]
-            link = Link(role, one.views[role], _as(other.views[native], one.views[role].own_shape))
+            link = Link(role, one.views[role], as_shape(other.views[native], one.views[role].own_shape))
             matches.append(Match((one,), (other,), (link,), sure=False))
-    for place in (0, 1):
-        done = [match.keras[0] if place == 0 else match.torch[0] for match in matches]
-        sides[place].take(*done)
+            linked |= {(id(one), role), (id(other), native)}
     return matches
+
+
+def _array_scores(
+    sides: tuple[_Side, _Side],
+    atoms: Sequence[Sequence[tuple[Part, str]]],
+    known: Mapping[str, str],
+    weights: Weights,
+    fits: Callable[[Sequence[int], Sequence[int]], float],
+) -> np.ndarray:
+    """How much speaks for each pair of arrays; -100 where they do not fit."""
+    ranks = [{id(part): place / max(len(side.left), 1) for place, part in enumerate(side.left)} for side in sides]
+    scores = np.full((len(atoms[0]), len(atoms[1])), -100.0)
+    for i, (one, role) in enumerate(atoms[0]):
+        for j, (other, native) in enumerate(atoms[1]):
+            close = _by_hand(one, other) and fits(one.views[role].own_shape, other.views[native].own_shape)
+            if close:
+                score = (
+                    _score(sides, one, other, known, weights, ranks)
+                    + close
+                    + (role_of(one.path, role) == role_of(other.path, native))
+                )
+                named = words(f"{one.path}.{role}", one.leaf.kind), words(f"{other.path}.{native}", other.leaf.kind)
+                score += len(named[0] & named[1]) / max(len(named[0] | named[1]), 1)
+                score += 0.6 * bool(ROLE_WORDS.get(role, set()) & named[1])  # a norm's scale is a `weight` by hand
+                score += 0.6 * bool(ROLE_WORDS.get(native, set()) & named[0])
+                scores[i, j] = score - (one.trainable != other.trainable)
+    return scores
 
 
 def _owner(part: Part) -> str:
@@ -346,30 +373,6 @@ def _by_hand(one: Part, other: Part) -> bool:
     """Whether one of two parts may be the other, or a piece of it, written by hand."""
     kinds = {one.kind, other.kind}
     return "array" in kinds or (bool(kinds & RECURRENT) and bool(kinds & {"dense"}))
-
-
-def _shape_fit(one: Sequence[int], other: Sequence[int]) -> float:
-    """2 where two shapes are the same but for axes of length 1, 1 where one is the other turned, else 0."""
-    thin = [tuple(side for side in shape if side != 1) for shape in (one, other)]
-    if thin[0] == thin[1]:
-        return 2.0
-    return 1.0 if sorted(thin[0]) == sorted(thin[1]) else 0.0
-
-
-def _as(view: View, shape: Sequence[int]) -> View:
-    """A view of an array in another shape: without axes of length 1, or turned."""
-    if view.columns is not None or view.own_shape == tuple(shape):
-        return view
-    thin = tuple(side for side in view.shape if side != 1), tuple(side for side in shape if side != 1)
-    if thin[0] == thin[1] or view.order:
-        return replace(view, shape=tuple(shape))
-    own, wanted = (view.shape, tuple(shape)) if len(view.shape) == len(shape) else thin
-    orders = [o for o in itertools.permutations(range(len(own))) if tuple(own[a] for a in o) == wanted]
-    rank = len(own)
-    usual = ((*range(2, rank), 1, 0), (*range(1, rank), 0))  # a convolution's, and channels first
-    order = next((each for each in usual if each in orders), orders[0] if orders else ())
-    turned = tuple(own[axis] for axis in order)
-    return replace(view, order=order, turned=turned, shape=tuple(shape))
 
 
 def _split(part: Part, matches: Sequence[Match]) -> bool:

@@ -54,5 +54,11 @@ def words(path: str, kind: str) -> set[str]:
     return found
 
 
+def role_of(path: str, role: str) -> str:
+    """An array's role; of an array by itself what its last name says: that of a `weight` is the kernel's."""
+    last = path.rpartition(".")[2].lower()
+    return role if role != "array" else SAME_WORD.get(last, last)
+
+
 def _plain(path: str) -> str:
     return path.lower().replace("_", "").removeprefix("module.")

@@ -12,6 +12,7 @@ import numpy as np
 
 from compare.verify.names import told
 from compare.verify.parts import Part, View
+from compare.verify.shapes import MOST_WAYS, same, ways
 from twin.bridge import Arrays
 from twin.errors import TwinError
 
@@ -46,12 +47,14 @@ class Match:
         keras, torch: the parts.
         links: array by array.
         sure: whether the parts are of one kind; else the gates or pieces may stand in another order.
+        turns: whether a bare matrix may be the other's transposed: not one that both sides add to values, or look up.
     """
 
     keras: tuple[Part, ...]
     torch: tuple[Part, ...]
     links: tuple[Link, ...]
     sure: bool = True
+    turns: bool = True
 
 
 @dataclass(frozen=True)
@@ -151,6 +154,13 @@ class Pairing:
             elif _exchangeable(one, other):
                 yield self.exchanged({i: _exchanged(one, other), j: _exchanged(other, one)})
 
+    def turned(self) -> Iterator[tuple[str, str, "Pairing"]]:
+        """With one matrix that nothing is multiplied with transposed: its names, and the pairing."""
+        for place, match in enumerate(self.matches):
+            for links in _rearranged(replace(match, turns=True)) if not match.turns else ():
+                names = match.keras[0].path, match.torch[0].path
+                yield *names, self.exchanged({place: replace(match, links=links)})
+
     def _at_once(self) -> Iterator["Pairing"]:
         """One rearrangement of all matches that allow it: a user writes all layers of a kind alike."""
         options = {place: list(_rearranged(match)) for place, match in enumerate(self.matches)}
@@ -228,7 +238,7 @@ def _exchanged(one: Match, other: Match) -> Match:
 
 
 def _rearranged(match: Match) -> Iterator[tuple[Link, ...]]:
-    """The links of a match that is not sure, otherwise: pieces or gates in another order, square arrays transposed."""
+    """The links of a match that is not sure, otherwise: pieces or gates in another order, axes of arrays too."""
     if match.sure and {part.kind for part in (*match.keras, *match.torch)} != {"array"}:
         return
     pieces = max(len(match.keras), len(match.torch))
@@ -239,12 +249,9 @@ def _rearranged(match: Match) -> Iterator[tuple[Link, ...]]:
             if order != group:
                 yield composition(whole[0], order, len(match.keras) == 1).links
     for place, link in enumerate(match.links):
-        shape = link.torch.own_shape
-        changed = []
-        if len(shape) == 2 and shape[0] == shape[1] and not link.torch.gates and link.torch.columns is None:
-            turn = (1, 0) if not link.torch.order else ()
-            changed.append(replace(link.torch, order=turn, turned=shape if turn else ()))
-        yield from ((*match.links[:place], replace(link, torch=each), *match.links[place + 1 :]) for each in changed)
+        others = ways(link.torch, link.keras.own_shape) if match.turns and len(link.torch.own_shape) > 1 else []
+        for view in [each for each in others if not same(each, link.torch)][:MOST_WAYS]:
+            yield (*match.links[:place], replace(link, torch=view), *match.links[place + 1 :])
 
 
 def gates_rearranged(pairing: Pairing) -> Iterator[Pairing]:

@@ -16,7 +16,7 @@ one recurrent layer, a norm, a table. A part's arrays have roles and one layout:
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -80,7 +80,7 @@ class View:
 
     def _whole(self, native: np.ndarray) -> np.ndarray:
         value = native if self.rows is None else native[self.rows[0] : self.rows[1]]
-        if self.order and value.ndim != len(self.order):  # axes of length 1 that the common form has not
+        if self.order:  # the common form may have no axes of length 1, and others merged or split
             value = value.reshape([self.turned[place] for place in np.argsort(self.order)])
         value = value.transpose(self.order) if self.order else value
         value = value.reshape(self.shape)
@@ -147,7 +147,25 @@ class Part:
 
 
 def of_keras(leaf: Leaf) -> list[Part]:
-    """The parts of a Keras layer."""
+    """The parts of a Keras layer, and each array that a subclass of a stock layer has beside those."""
+    parts = _of_keras(leaf)
+    return [*parts, *_beside(leaf, parts)]
+
+
+def of_torch(leaf: Leaf) -> list[Part]:
+    """The parts of a PyTorch module, and each array that a subclass of a stock module has beside those."""
+    parts = _of_torch(leaf)
+    return [*parts, *_beside(leaf, parts)]
+
+
+def _beside(leaf: Leaf, parts: Sequence[Part]) -> list[Part]:
+    """Trainable arrays that no part has, such as the gain of a convolution with standardized weights."""
+    seen = {name for part in parts for view in part.views.values() for name in (view.name, view.plus)}
+    names = [name for name in leaf.trainable if leaf.full(name) not in seen]
+    return [_part(leaf, "", "array", {"array": _plain(leaf, name)}, name) for name in names]
+
+
+def _of_keras(leaf: Leaf) -> list[Part]:
     kind, shapes = leaf.kind, leaf.shapes
     if kind == "Dense" or kind == "EinsumDense":
         return [_part(leaf, "", "dense", _keras_dense(leaf, "kernel", "bias"))]
@@ -173,8 +191,7 @@ def of_keras(leaf: Leaf) -> list[Part]:
     return [_part(leaf, "", "array", {"array": _plain(leaf, name)}, name) for name in shapes]
 
 
-def of_torch(leaf: Leaf) -> list[Part]:
-    """The parts of a PyTorch module."""
+def _of_torch(leaf: Leaf) -> list[Part]:
     kind, shapes = leaf.kind, leaf.shapes
     if kind == "Linear" and "weight" in shapes:
         return [_part(leaf, "", "dense", _torch_dense(leaf, "weight", "bias"))]

@@ -7,7 +7,7 @@ from compare.verify import axes as alignment
 from compare.verify.causes import weights
 from compare.verify.pairing import Pairing
 from compare.verify.parts import Part
-from compare.verify.verdict import SIDES, Finding, Remedy
+from compare.verify.verdict import SIDES, Finding, Remedy, far_in_words
 from twin.bridge import Arrays, Leaf
 from twin.trace import Trace
 
@@ -121,6 +121,13 @@ def without_partner(lone: Sequence[tuple[str, str, str]]) -> Finding:
     told = ", ".join(f"{each} ({type_})" for _, each, type_ in lone)
     cause = "missing_layer" if side == "Keras" else "extra_layer"
     return Finding("structure", *paths, f"Only {side} has {told}", cause, says="all other layers have a partner")
+
+
+def read_transposed(keras: str, torch: str, before: float, after: float) -> Finding:
+    """A finding on a matrix that both models add or look up, and PyTorch with its axes exchanged."""
+    what = f"With the same {torch} the outputs are {far_in_words(before)}"
+    says = f"PyTorch reads the rows of {torch} where Keras reads the columns: with the matrix transposed both agree"
+    return Finding("forward", keras, torch, what, "transposed_weight", before, after, says)
 
 
 def _followed(trace: Trace) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """Which value a call or a layer takes: another one than Keras's, two that are taken for each other."""
 
+import itertools
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ from compare.verify.replay import Replay
 from compare.verify.segments import Anchor
 from compare.verify.verdict import LIMIT
 from compare.verify.ways import by_path, root
-from twin.trace import Edit, Event
+from twin.trace import Edit, Event, Trace
 
 SEARCHED = 12  # values that are tried for one input of a call
 
@@ -239,3 +240,35 @@ def anchored(replay: Replay, side: int) -> set[int]:
     """Numbers of the values that come out of paired layers."""
     events = [anchor.keras if side == 0 else anchor.end for anchor in replay.anchors]
     return {number for event in events for number in event.outputs}
+
+
+def backwards(replay: Replay) -> list[Candidate]:
+    """A loop over the pieces of a value that goes from the last to the first, and on the other side the other way."""
+    found = []
+    loops = _loops(replay.mine), _loops(replay.theirs)
+    for one, other in itertools.product(*loops):
+        mine, theirs = loops[0][one], loops[1][other]
+        if len(mine) != len(theirs) or not equal(replay.mine.values[one], replay.theirs.values[other]):
+            continue
+        values = [replay.mine.values[event.outputs[0]] for event in mine]
+        native = [replay.theirs.values[event.outputs[0]] for event in theirs]
+        turned = all(equal(a, b) for a, b in zip(values, native[::-1], strict=True))
+        if turned and not equal(values[0], native[0]):
+            says = f"PyTorch goes through the pieces of a value from the other end{place_of(theirs[0])}"
+            edits: list[Edit] = [{"event": event.index, "do": "output"} for event in theirs]
+            arrays = {f"{e.index}/output/0": value for e, value in zip(theirs, values, strict=True)}
+            found.append(Candidate("reversed_steps", says, edits, arrays))
+    return found
+
+
+def _loops(trace: Trace) -> dict[int, list[Event]]:
+    """The pieces that are cut out of one value, one after the other, by the value's number."""
+    found: dict[int, list[Event]] = {}
+    for event in trace.events:
+        if _piece(event) and event.inputs[0] in trace.values:
+            found.setdefault(event.inputs[0], []).append(event)
+    return {number: events for number, events in found.items() if 2 < len(events) <= 64}
+
+
+def _piece(event: Event) -> bool:
+    return len(event.inputs) == 1 == len(event.outputs) and event.name in ("getitem", "select", "take", "narrow")

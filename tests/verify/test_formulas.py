@@ -18,9 +18,13 @@ GIVEN = {number: RNG.standard_normal((4, 6)) for number in range(4)}
 FUNCTIONS = {
     "multiply": np.multiply, "add": np.add, "subtract": np.subtract, "divide": np.divide, "exp": np.exp,
     "tanh": np.tanh, "sin": np.sin, "negative": np.negative, "maximum": np.maximum,
-    "double": lambda x: 2 * x, "triple": lambda x: 3 * x,
+    "double": lambda x: 2 * x, "triple": lambda x: 3 * x, "square": np.square, "sqrt": np.sqrt,
+    "second_power": lambda x: x**2, "reciprocal": np.reciprocal, "rsqrt": lambda x: 1 / np.sqrt(x),
+    "masked": lambda x: np.where(x > 0, x, -1e9),
+    "softmax": lambda x: np.exp(x - x.max(-1, keepdims=True)) / np.exp(x - x.max(-1, keepdims=True)).sum(-1)[:, None],
+    "einsum": lambda x, y: x @ y.T, "matmul": lambda x, y: x @ y.T,
 }  # fmt: skip
-NUMBERS = {"double": "multiply", "triple": "multiply"}
+NUMBERS = {"double": "multiply", "triple": "multiply", "second_power": "power", "masked": "where"}
 
 
 def _graph(*calls):
@@ -58,6 +62,14 @@ def _situation(keras, torch):
         ([("negative", 2), ("add", 0, 1), ("add", 11, 10)], [("add", 0, 3), ("subtract", 10, 2)],
          "input_wiring", "b, Py"),
         ([("add", 0, 1), ("multiply", 10, 2)], [("add", 0, 2), ("multiply", 10, 1)], "operand_order", "each other"),
+        ([("square", 0), ("add", 10, 1)], [("second_power", 2), ("add", 10, 1)], "input_wiring", "Keras computes a"),
+        ([("multiply", 0, 0), ("add", 10, 1)], [("square", 2), ("add", 10, 1)], "input_wiring", "Keras computes a"),
+        ([("exp", 0), ("rsqrt", 10), ("add", 11, 1)],
+         [("exp", 2), ("sqrt", 10), ("reciprocal", 11), ("add", 12, 1)], "input_wiring", "Keras computes a"),
+        ([("masked", 0), ("softmax", 10), ("einsum", 11, 1)], [("softmax", 0), ("matmul", 10, 1)],
+         "missing_attention_mask", "PyTorch has no mask here"),
+        ([("softmax", 0), ("matmul", 10, 1)], [("masked", 0), ("softmax", 10), ("einsum", 11, 1)],
+         "extra_attention_mask", "Keras has no mask here"),
     ],
 )  # fmt: skip
 def test_the_step_from_one_formula_to_the_other_is_named(keras, torch, cause, words):
@@ -97,8 +109,7 @@ def test_a_loop_is_cut_in_all_its_runs():
     for events in at.unlike:  # both runs of a line stand in one place
         for number, event in enumerate(events):
             object.__setattr__(event, "where", f"t.py:{number % 2}")
-    first = next(iter(of_cuts(at)))
-    assert {edit["event"] for edit in first.edits} == {1, 3}
+    assert {1, 3} in [{edit["event"] for edit in candidate.edits} for candidate in of_cuts(at)]
 
 
 def test_sums_over_channels_say_their_numbers():
@@ -162,6 +173,17 @@ def test_a_value_with_merged_axes_keeps_them():
     keras = RNG.standard_normal((4, 6, 3)).astype("float32")
     native = keras.reshape(24, 3) * (1 + 1e-6)
     np.testing.assert_array_equal(axes.to_torch(keras, native, "batch_norm"), keras.reshape(24, 3))
+
+
+def test_a_picture_in_one_axis_is_that_in_two():
+    """Tokens (B, H W, C) of one side enter a 1x1 convolution (B, C, H, W) of the other."""
+    keras = RNG.standard_normal((2, 6, 5)).astype("float32")
+    torch = np.moveaxis(keras, -1, 1).reshape(2, 5, 2, 3)
+    for one, other in ((keras, torch), (np.moveaxis(torch, 1, -1), torch.reshape(2, 5, 6))):
+        assert axes.distance(one, other)[0] == 0
+        np.testing.assert_array_equal(axes.to_torch(one, other, "conv"), other)
+        np.testing.assert_array_equal(axes.to_torch(one, 0 * other, "conv"), other)
+    assert axes.distance(keras, torch.reshape(2, 3, 2, 5))[0] > 0.1
 
 
 def test_biases_side_by_side_are_no_matrix_of_their_size():

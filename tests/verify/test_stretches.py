@@ -223,6 +223,82 @@ class Mix(keras.Model):
 
 def mix():
     return Mix()
+
+
+class Standardized(layers.Layer):
+    def build(self, shape):
+        self.kernel = self.add_weight(shape=(3, 3, shape[-1], 4), initializer="he_normal", name="kernel")
+        self.bias = self.add_weight(shape=(4,), initializer="zeros", name="bias")
+        self.gain = self.add_weight(shape=(4,), initializer="ones", name="gain")
+
+    def call(self, x):
+        centred = self.kernel - ops.mean(self.kernel, axis=(0, 1, 2), keepdims=True)
+        return ops.conv(x, centred * self.gain, padding="same") + self.bias
+
+
+def standardized():
+    return Own([Standardized(name="one"), Standardized(name="two")], lambda x, a, b: b(ops.relu(a(x))))
+
+
+class ByHeads(layers.Layer):
+    def build(self, shape):
+        self.q, self.k, self.v = (
+            self.add_weight(shape=(6, 2, 3), initializer="glorot_uniform", name=n) for n in ("query", "key", "value")
+        )
+        self.o = self.add_weight(shape=(2, 3, 6), initializer="glorot_uniform", name="output")
+        self.seed = self.add_weight(shape=(1, 1, 6), initializer="random_normal", name="seed")
+
+    def call(self, x):
+        q, k, v = (ops.einsum("bnd,dhs->bhns", x + self.seed, w) for w in (self.q, self.k, self.v))
+        scores = ops.einsum("bhis,bhjs->bhij", q, k)
+        hidden = np.triu(np.full((5, 5), -1e9, "float32"), 1)
+        weights = ops.softmax(scores + ops.convert_to_tensor(hidden))
+        return ops.einsum("bhij,bhjs,hsd->bid", weights, v, self.o)
+
+
+def by_heads():
+    return Own([ByHeads(name="attention"), *dense(2)], lambda x, a, b: b(ops.tanh(a(x))))
+
+
+class Steps(layers.Layer):
+    def build(self, shape):
+        self.transitions = self.add_weight(shape=(4, 4), initializer="glorot_uniform", name="transitions")
+
+    def call(self, x):
+        return ops.logsumexp(x[:, :, None] + self.transitions[None], axis=1)
+
+
+def tags():
+    return Own([*dense(4), Steps(name="chain")], lambda x, a, b: b(a(x)))
+
+
+class Cell(layers.Layer):
+    state_size = output_size = 4
+
+    def build(self, shape):
+        self.kernel = self.add_weight(shape=(shape[-1], 4), initializer="glorot_uniform", name="kernel")
+        self.decay = self.add_weight(shape=(4,), initializer="random_normal", name="decay")
+
+    def call(self, x, states):
+        h = ops.tanh(ops.matmul(x, self.kernel) + states[0] * self.decay)
+        return h, [h]
+
+
+def own_cell():
+    inputs = keras.Input((5, 3))
+    return keras.Model(inputs, layers.Dense(2, name="head")(layers.RNN(Cell(name="cell"), name="rnn")(inputs)))
+
+
+def two_tokens():
+    return Own(dense(4, 2, 2), lambda x, a, b, c: b(a(x)[:, 0]) + c(a(x)[:, 1]))
+
+
+def placed():
+    def body(x, attention, a):
+        y = x + ops.sin(ops.flip(x, 1))
+        return a(x + attention(query=y, key=y, value=x))
+
+    return Own([layers.MultiHeadAttention(2, 3, name="attention"), *dense(2)], body)
 """
 
 TORCH = """
@@ -460,6 +536,81 @@ class Mix(nn.Module):
 
     def forward(self, x):
         return self.head(F.conv2d(x, self.weight[:, :, None, None])) + torch.slogdet(self.weight)[1]
+
+
+class Standardized(nn.Conv2d):
+    def __init__(self, width):
+        super().__init__(width, 4, 3, padding=1)
+        self.gain = nn.Parameter(torch.ones(4))
+
+    def forward(self, x):
+        weight = (self.weight - self.weight.mean((1, 2, 3), keepdim=True)) * self.gain[:, None, None, None]
+        return F.conv2d(x, weight, self.bias, padding=1)
+
+
+def standardized(act=F.relu):
+    return Own([Standardized(2), Standardized(4)], lambda x, a, b: b(act(a(x))))
+
+
+class ByHeads(nn.Module):
+    def __init__(self, masked):
+        super().__init__()
+        self.q_net, self.k_net, self.v_net, self.o_net = (nn.Linear(6, 6, bias=False) for _ in range(4))
+        self.S, self.masked = nn.Parameter(torch.zeros(1, 1, 6)), masked
+
+    def forward(self, x):
+        x = x + self.S
+        q, k, v = (net(x).unflatten(-1, (2, 3)).transpose(1, 2) for net in (self.q_net, self.k_net, self.v_net))
+        scores = q @ k.transpose(-2, -1)
+        if self.masked:
+            scores = scores.masked_fill(torch.ones(5, 5).triu(1).bool(), float("-inf"))
+        return self.o_net((scores.softmax(-1) @ v).transpose(1, 2).flatten(2))
+
+
+def by_heads(masked=True):
+    return Own([ByHeads(masked), *dense(2)], lambda x, a, b: b(torch.tanh(a(x))))
+
+
+class Steps(nn.Module):
+    def __init__(self, turned):
+        super().__init__()
+        self.transitions, self.turned = nn.Parameter(torch.zeros(4, 4)), turned
+
+    def forward(self, x):
+        if self.turned:
+            return torch.logsumexp(x.unsqueeze(1) + self.transitions, 2)
+        return torch.logsumexp(x.unsqueeze(2) + self.transitions, 1)
+
+
+def tags(turned=False):
+    return Own([*dense(4), Steps(turned)], lambda x, a, b: b(a(x)))
+
+
+class OwnCell(nn.Module):
+    def __init__(self, reverse=False, act="tanh"):
+        super().__init__()
+        self.ih, self.hh, self.head = nn.Linear(3, 4, bias=False), nn.Parameter(torch.ones(4)), nn.Linear(4, 2)
+        self.reverse, self.act = reverse, getattr(torch, act)
+
+    def forward(self, x):
+        h = torch.zeros(len(x), 4)
+        for t in reversed(range(x.shape[1])) if self.reverse else range(x.shape[1]):
+            h = self.act(self.ih(x[:, t]) + h * self.hh)
+        return self.head(h)
+
+
+class Placed(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.attention, self.out = nn.MultiheadAttention(6, 2, batch_first=True), nn.Linear(6, 2)
+
+    def forward(self, x):
+        y = x + x.flip(1).sin()
+        return self.out(x + self.attention(y, y, x, need_weights=False)[0])
+
+
+def two_tokens(second=1):
+    return Own(dense(4, 2, 2), lambda x, a, b, c: b(a(x)[:, 0]) + c(a(x)[:, second]))
 """
 
 TWO = ((5, 6, 2), (3,))
@@ -489,6 +640,12 @@ RIGHT = {
     "halves": ("halves", "halves", ((6,),)),
     "sum after a gate": ("gated", "Gated", ((6,),)),
     "a matrix as a convolution": ("mix", "Mix", ((5, 6, 4),)),
+    "standardized weights": ("standardized", "standardized", ((5, 6, 2),)),
+    "matrices by heads": ("by_heads", "by_heads", ((5, 6),)),
+    "scores of steps": ("tags", "tags", ((6,),)),
+    "a cell by hand": ("own_cell", "OwnCell", ((5, 3),)),
+    "two tokens": ("two_tokens", "two_tokens", ((5, 6),)),
+    "arguments by name": ("placed", "Placed", ((5, 6),)),
 }
 WRONG = [
     ("missing_divide_tanh_multiply", "soft cap", {"cap": False}),
@@ -517,6 +674,11 @@ WRONG = [
     ("selected_places", "halves", {"interleaved": True}),
     ("order", "sum after a gate", {"before": True}),
     ("reduction_axis", "a weight of five axes", {"axes": (1, 3, 4)}),
+    ("causal_mask", "matrices by heads", {"masked": False}),
+    ("transposed_weight", "scores of steps", {"turned": True}),
+    ("reversed_steps", "a cell by hand", {"reverse": True}),
+    ("sin_for_tanh", "a cell by hand", {"act": "sin"}),
+    ("selected_places", "two tokens", {"second": 0}),
 ]
 
 

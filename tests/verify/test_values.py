@@ -306,3 +306,25 @@ def test_a_gradient_along_a_row_of_probabilities_is_dropped_by_their_softmax():
     assert not np.allclose(one.gradient, wrong.gradient)
     assert before_loss.are_probabilities(outputs)
     assert not before_loss.are_probabilities(2 * outputs)
+
+
+@pytest.mark.parametrize(
+    ("keras", "torch", "cause", "words"),
+    [
+        (np.linalg.norm(ROWS_OF, 2), np.linalg.norm(ROWS_OF), "weight_norm", "by its spectral norm"),
+        (np.linalg.norm(ROWS_OF), np.linalg.norm(ROWS_OF, 2), "weight_norm", "by its Frobenius norm"),
+        (1.0, np.abs(ROWS_OF).sum(), "weight_norm", "as it is, PyTorch divided by the sum of its absolute values"),
+        (5.0, 0.25, "weight_scale", "times 0.2, PyTorch times 4"),
+    ],
+)
+def test_what_a_weight_is_divided_by_is_named(keras, torch, cause, words):
+    constant = [_constant((ROWS_OF / each).astype("float32")) for each in (keras, torch)]
+    (found,) = constants.of_normed_weights(constant[:1], constant[1:], {"w": ROWS_OF})
+    assert found.cause == cause
+    assert words in found.says
+
+
+def test_weights_that_are_equal_or_no_multiple_are_no_norm():
+    equal = [_constant(ROWS_OF)]
+    assert not list(constants.of_normed_weights(equal, equal, {"w": ROWS_OF}))
+    assert not list(constants.of_normed_weights(equal, [_constant(np.tanh(ROWS_OF))], {"w": ROWS_OF}))

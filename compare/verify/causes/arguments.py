@@ -51,6 +51,7 @@ def _of_operands(event: Event) -> Iterator[Candidate]:
             {"event": event.index, "do": "arguments", "expressions": {"input": "other", "other": "input"}}
         ]
         says = f"Keras's operands are those of {written(event)}{place(event)} in the other order"
+        says += ": its value has the opposite sign" if event.name in ("subtract", "sub", "__rsub__", "rsub") else ""
         yield Candidate("operand_order", says, edits, torch=InTorch("exchange the two operands", edits))
     if name_of(event) in ("cat", "concat", "stack") and len(event.inputs) > 1:
         edits = [{"event": event.index, "do": "arguments", "expressions": {"tensors": "tensors[::-1]"}}]

@@ -10,7 +10,7 @@ from compare.verify import axes as alignment
 from compare.verify.causes.arguments import in_place, of_arguments, of_catalogue, of_results
 from compare.verify.causes.attention import factors, of_attention
 from compare.verify.causes.candidate import Candidate, InKeras, InTorch, multiple
-from compare.verify.causes.constants import of_constants, of_made_weights, of_weights
+from compare.verify.causes.constants import of_constants, of_made_weights, of_normed_weights, of_weights
 from compare.verify.causes.formulas import (
     ONE,
     of_cuts,
@@ -20,7 +20,7 @@ from compare.verify.causes.formulas import (
     of_one_step,
     of_other_steps,
 )  # fmt: skip
-from compare.verify.causes.pieces import bidirectional_last, halves, of_pieces
+from compare.verify.causes.pieces import bidirectional_last, halves, of_end_piece, of_pieces
 from compare.verify.causes.recurrences import of_recurrence
 from compare.verify.causes.rotation import of_rotation, turned
 from compare.verify.causes.sequences import of_kinds, of_stretches
@@ -197,6 +197,7 @@ def _of_constants(at: Situation) -> Iterator[Candidate]:
             yield from of_arguments(event, source.ndim)
             todo += [each for each in event.inputs if each not in todo]
     yield from of_made_weights(*at.constants, at.weights)
+    yield from of_normed_weights(*at.constants, at.weights)
     yield from of_constants(*at.constants)
     yield from of_weights(*at.constants, at.weights)
 
@@ -373,6 +374,7 @@ PARTICULAR = (
 GENERAL = (
     _commuted,
     of_pieces,
+    of_end_piece,
     of_other_steps,
     of_loops,
     _without,

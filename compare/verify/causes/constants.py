@@ -151,6 +151,42 @@ def of_made_weights(
             yield Candidate(cause, says, edits, {f"{theirs.event.index}/{theirs.slot}": value})
 
 
+def of_normed_weights(
+    keras: Sequence[Constant], torch: Sequence[Constant], arrays: Mapping[str, np.ndarray]
+) -> Iterator[Candidate]:
+    """A weight that both sides multiply by a number made of it, such as one over its norm, and another number each."""
+    for mine, theirs, (name, weight) in itertools.product(keras, torch, arrays.items()):
+        factor = multiple(weight, theirs.array)
+        for value in _arranged(mine.array, theirs.array) if factor is not None else ():
+            own = multiple(weight, value)
+            if own is None or factor is None:
+                continue
+            told = [_of_weight(weight, each) for each in (own, factor)]
+            says = f"Keras takes {name} {told[0]}, PyTorch {told[1]} ({written(theirs.event)}{place_of(theirs.event)})"
+            edits: list[Edit] = [{"event": theirs.event.index, "do": theirs.slot.split("/")[0]}]
+            cause = "weight_norm" if any("its" in each for each in told) else "weight_scale"
+            yield Candidate(cause, says, edits, {f"{theirs.event.index}/{theirs.slot}": value})
+
+
+def _of_weight(weight: np.ndarray, factor: float) -> str:
+    """What a weight is multiplied by or divided by, by name where it is made of the weight."""
+    rows = weight.reshape(len(weight), -1).astype(np.float64)
+    norms = {
+        "its spectral norm (the largest singular value)": np.linalg.norm(rows, 2) if rows.size < LARGEST else 0.0,
+        "its Frobenius norm": np.linalg.norm(rows),
+        "the sum of its absolute values": np.abs(rows).sum(),
+        "its largest absolute value": np.abs(rows).max(),
+        "its standard deviation": rows.std(),
+        "the root of the number of inputs": math.sqrt(rows.shape[1]),
+        "the root of the number of outputs": math.sqrt(len(rows)),
+    }
+    # Power iteration stops before the last digits; all of these are further apart.
+    found = next((word for word, norm in norms.items() if norm and math.isclose(factor * norm, 1, rel_tol=1e-3)), "")
+    if found:
+        return f"divided by {found}"
+    return "as it is" if math.isclose(factor, 1, rel_tol=1e-6) else f"times {factor:.5g}"
+
+
 def _arranged(keras: np.ndarray, torch: np.ndarray) -> list[np.ndarray]:
     """Keras's constant in the shapes of PyTorch's, where that is not the same."""
     along = [[axis for axis, side in enumerate(each.shape) if side > 1] for each in (keras, torch)]

@@ -8,7 +8,7 @@ import numpy as np
 from compare.verify.causes.candidate import Candidate
 from compare.verify.causes.graph import LARGEST, MOST, kind
 from compare.verify.causes.graphs import Change, Graphs
-from compare.verify.causes.operands import arranged, turned, weighted
+from compare.verify.causes.operands import arranged, relation, turned, weighted
 from compare.verify.causes.situation import Situation
 from compare.verify.causes.words import place
 from twin.trace import Edit, Event
@@ -17,6 +17,7 @@ ONE = 1.1  # cost of one step
 SURE = 2.6  # cost up to which a difference is one, and not two formulas that have nothing in common
 CUTS = 10  # values of PyTorch's that are tried as Keras's
 CLOSE = 0.5  # correlation of two values that may be each other's
+ALIKE = 0.25  # the same where calls of one kind give them
 
 
 def of_formulas(at: Situation, most: float, without: Collection[str] = ()) -> Iterator[Candidate]:
@@ -70,7 +71,8 @@ def of_cuts(at: Situation) -> Iterator[Candidate]:
             if value is None or value.size != native.size or value.dtype.kind != "f" or both.silent(0, mine):
                 continue
             turned = both.as_torch(mine.outputs[0], theirs.outputs[0])
-            if turned is not None and (close := _correlation(turned, native)) > CLOSE:
+            alike = both.keras.kind(mine) == both.torch.kind(theirs)
+            if turned is not None and (close := _correlation(turned, native)) > (ALIKE if alike else CLOSE):
                 found.append((close, mine, turned))
         if not found or both.silent(1, theirs):
             continue
@@ -154,49 +156,8 @@ def _plain(steps: Sequence[Change]) -> bool:
 
 def _told(both: Graphs, steps: Sequence[Change]) -> tuple[str, str]:
     """The cause and what is said of the steps from Keras's formula to PyTorch's."""
-    missing = [step.events[0] for step in steps if step.kind == "missing" and step.events[0] is not None]
-    extra = [step.events[1] for step in steps if step.kind == "extra" and step.events[1] is not None]
     first = steps[0]
-    mine, theirs = first.events
-    what = {
-        "missing": f"PyTorch has no {kind(mine)} here" if mine else "",
-        "extra": f"PyTorch has one more {kind(theirs)} here" if theirs else "",
-        "other": f"PyTorch computes {kind(theirs)} in place of {kind(mine)}" if mine and theirs else "",
-        "order": f"the operands of PyTorch's {kind(theirs)} are exchanged" if theirs else "",
-        "arguments": f"{kind(mine)} has other arguments in PyTorch" if mine else "",
-        "operand": "PyTorch takes another value here",
-        "whole": "",
-    }[first.kind]
-    cause = {
-        "missing": "missing_" + "_".join(dict.fromkeys(kind(event) for event in missing[:3])),
-        "extra": "extra_" + "_".join(dict.fromkeys(kind(event) for event in extra[:3])),
-        "other": f"{kind(theirs)}_for_{kind(mine)}" if mine and theirs else "",
-        "order": "operand_order",
-        "arguments": f"{kind(mine)}_arguments" if mine else "",
-        "operand": "input_wiring",
-        "whole": f"{kind(theirs) if theirs else 'value'}_for_{kind(mine) if mine else 'value'}",
-    }[first.kind]
-    if first.kind == "arguments" and mine is not None and theirs is not None and arranged(both, mine, theirs):
-        cause, what = "arrangement_order", f"what enters PyTorch's {kind(theirs)} is arranged in another way"
-        what += f" ({both.torch.arrangement(theirs)} in PyTorch, {both.keras.arrangement(mine)} in Keras)"
-    elif first.kind == "arguments" and mine is not None and theirs is not None and (axes := turned(both, mine, theirs)):
-        cause = "transposed_input"
-        what = f"what enters PyTorch's {kind(theirs)} is Keras's with the axes {axes[0]} and {axes[1]} exchanged"
-    elif first.kind == "arguments" and mine is not None and both.keras.number(mine) is not None:
-        cause, what = f"{kind(mine)}_constant", f"PyTorch's {kind(mine)} has another number"
-    moved = {kind(event) for event in missing} & {kind(event) for event in extra}
-    if moved:
-        cause = "order"
-        what = f"{' and '.join(sorted(moved))} stands at another place in PyTorch"
-    elif missing and extra and first.kind in ("missing", "extra"):
-        names = [["_".join(dict.fromkeys(kind(event) for event in events[:2]))] for events in (extra, missing)]
-        cause = f"{names[0][0]}_for_{names[1][0]}"
-        what = f"PyTorch computes {names[0][0]} in place of {names[1][0]}"
-    operands = [step for step in steps if step.kind == "operand"]
-    if len(operands) == 2 and len(operands) == len(steps):
-        one, other = operands
-        if both.equal(one.keras, other.torch) and both.equal(other.keras, one.torch):
-            cause, what = "operand_order", "PyTorch takes two values for each other"
+    cause, what = _of_several(both, steps) or _of_operands(both, first) or _of_step(both, first)
     sums = weighted(both, first.keras, first.torch) if len(steps) == 1 or first.kind == "whole" else None
     if sums is not None:
         cause, what = sums
@@ -206,4 +167,77 @@ def _told(both: Graphs, steps: Sequence[Change]) -> tuple[str, str]:
         native = both.torch.written(step.torch)
         where = place(at) if at is not None and not native.endswith(place(at)) else ""
         told.append(f"Keras computes {both.keras.written(step.keras)}, PyTorch {native}{where}")
+        told += [words] if (words := relation(both, step.keras, step.torch)) else []
     return cause, ": ".join(part for part in (what, "; ".join(dict.fromkeys(told))) if part)
+
+
+def _of_step(both: Graphs, step: Change) -> tuple[str, str]:
+    """The cause and the words of one step by itself."""
+    one, other = (
+        side.kind(event) if event is not None else "value"
+        for side, event in zip((both.keras, both.torch), step.events, strict=True)
+    )
+    negative = ", so that it has the opposite sign" if other == "subtract" else ""
+    return {
+        "missing": (f"missing_{one}", f"PyTorch has no {one} here"),
+        "extra": (f"extra_{other}", f"PyTorch has one more {other} here"),
+        "other": (f"{other}_for_{one}", f"PyTorch computes {other} in place of {one}"),
+        "order": ("operand_order", f"the operands of PyTorch's {other} are exchanged" + negative),
+        "arguments": (f"{one}_arguments", f"{one} has other arguments in PyTorch"),
+        "operand": ("input_wiring", "PyTorch takes another value here"),
+        "whole": (f"{other}_for_{one}", "")
+        if "value" not in (one, other)
+        else ("input_wiring", "PyTorch takes another value here"),
+    }[step.kind]
+
+
+def _of_several(both: Graphs, steps: Sequence[Change]) -> tuple[str, str] | None:
+    """The cause and the words of calls of which some are missing and some too many, or of two values exchanged."""
+    missing = [step.events[0] for step in steps if step.kind == "missing" and step.events[0] is not None]
+    extra = [step.events[1] for step in steps if step.kind == "extra" and step.events[1] is not None]
+    names = [both.keras.kind(event) for event in missing], [both.torch.kind(event) for event in extra]
+    moved = set(names[0]) & set(names[1])
+    if moved:
+        return "order", f"{' and '.join(sorted(moved))} stands at another place in PyTorch"
+    for word, side, events in (("missing", both.keras, missing), ("extra", both.torch, extra)):
+        masks = [event for event in events if side.masks(event)]
+        if masks and steps[0].kind == word:
+            owner = "PyTorch has no mask here, and Keras has" if word == "missing" else "Keras has no mask here"
+            return (
+                f"{word}_attention_mask",
+                f"{owner}: {side.kind(masks[0])} with values of -50 or less{place(masks[0])}",
+            )
+    others = [step for step in steps if step.kind == "other"]
+    plain = [both.keras.number(e) for e in missing] + [both.torch.number(e) for e in extra]
+    if len(others) == 1 and plain and all(number is not None for number in plain):
+        return _of_step(both, others[0])
+    if missing and extra and steps[0].kind in ("missing", "extra"):
+        own, native = ("_".join(dict.fromkeys(each[:2])) for each in names)
+        return f"{native}_for_{own}", f"PyTorch computes {native} in place of {own}"
+    if steps[0].kind in ("missing", "extra"):
+        kinds = names[0] if steps[0].kind == "missing" else names[1]
+        words = _of_step(both, steps[0])[1]
+        return f"{steps[0].kind}_" + "_".join(dict.fromkeys(kinds[:3])), words
+    if len(steps) == 2 and all(step.kind == "operand" for step in steps):
+        one, other = steps
+        if both.equal(one.keras, other.torch) and both.equal(other.keras, one.torch):
+            return "operand_order", "PyTorch takes two values for each other"
+    return None
+
+
+def _of_operands(both: Graphs, step: Change) -> tuple[str, str] | None:
+    """The cause and the words of two calls of one kind that take or are given something else."""
+    mine, theirs = step.events
+    if step.kind != "arguments" or mine is None or theirs is None:
+        return None
+    name = both.torch.kind(theirs)
+    if arranged(both, mine, theirs):
+        ways = f"{both.torch.arrangement(theirs)} in PyTorch, {both.keras.arrangement(mine)} in Keras"
+        return "arrangement_order", f"what enters PyTorch's {name} is arranged in another way ({ways})"
+    axes = turned(both, mine, theirs)
+    if axes:
+        words = f"what enters PyTorch's {name} is Keras's with the axes {axes[0]} and {axes[1]} exchanged"
+        return "transposed_input", words
+    if both.keras.number(mine) is not None:
+        return f"{both.keras.kind(mine)}_constant", f"PyTorch's {both.keras.kind(mine)} has another number"
+    return None

@@ -1,7 +1,7 @@
 """One side's calls between values that both sides have and one that differs, as a graph and as a formula."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -17,9 +17,22 @@ ALIKE = {
     "__rsub__": "subtract", "true_divide": "divide", "__rtruediv__": "divide", "bmm": "matmul", "mm": "matmul",
     "concat": "concatenate", "cat": "concatenate", "amax": "max", "amin": "min", "absolute": "abs", "clamp": "clip",
     "neg": "negative", "pow": "power", "float_power": "power", "cast": "float", "permute": "transpose",
-    "dot": "matmul", "tensordot": "matmul", "logical_not": "not",
+    "dot": "matmul", "tensordot": "matmul", "einsum": "matmul", "logical_not": "not", "baddbmm": "matmul",
+    "sub": "subtract", "mul": "multiply", "div": "divide", "rsub": "subtract", "_softmax": "softmax",
+    "var_mean": "var", "std_mean": "std", "swish": "silu", "special_expm1": "expm1", "linalg_norm": "norm",
+    "vector_norm": "norm", "matrix_norm": "norm", "masked_fill": "where", "chunk": "split", "unbind": "unstack",
+    "tensor_split": "split", "index_select": "take", "gather": "take_along_axis",
     "expand": "repeat", "tile": "repeat", "repeat_interleave": "repeat", "broadcast_to": "repeat",
     "expand_as": "repeat",
+}  # fmt: skip
+POWERS = {2.0: "square", 0.5: "sqrt", -1.0: "reciprocal", -0.5: "rsqrt", 3.0: "cube"}
+# One function of one value as several, the last first.
+CHAINS = {
+    "rsqrt": (("reciprocal", "sqrt"),), "norm": (("sqrt", "sum", "square"),), "std": (("sqrt", "var"),),
+    "log_softmax": (("log", "softmax"),), "mean": (("divide", "sum"), ("multiply", "sum")),
+    "softmax": (("exp", "log_softmax"),), "reciprocal": (("exp", "negative", "log"),),
+    "log_sigmoid": (("log", "sigmoid"), ("negative", "softplus", "negative")), "log1p": (("log", "add"),),
+    "expm1": (("subtract", "exp"),), "logsumexp": (("log", "sum", "exp"),), "cube": (("power",),),
 }  # fmt: skip
 EITHER_WAY = {"add", "multiply", "maximum", "minimum"}
 SILENT = {
@@ -46,6 +59,40 @@ class Side:
     makers: Mapping[int, Event]
     names: Mapping[int, str]
     constants: Mapping[int, list[np.ndarray]]
+    fixed: Collection[int] = ()  # values that are made of no input
+    kinds: dict[int, str] = field(default_factory=dict)
+    totals: dict[int, float] = field(default_factory=dict)
+    sizes: dict[int, int] = field(default_factory=dict)
+
+    def kind(self, event: Event) -> str:
+        """What a call does, in the same word on both sides, also where each writes it otherwise."""
+        if event.index not in self.kinds:
+            self.kinds[event.index] = self._kind(event)
+        return self.kinds[event.index]
+
+    def _kind(self, event: Event) -> str:
+        name = kind(event)
+        if name == "multiply" and len(event.inputs) == 2 and len(set(map(self.behind, event.inputs))) == 1:
+            return "square"
+        if name == "power":
+            return POWERS.get(self.number(event) or 0.0, name)
+        if name == "divide" and self.number(event) == 1.0 and self._turned(event):
+            return "reciprocal"
+        if name in ("clip", "maximum") and len(event.inputs) == 1 and not self.constants.get(event.index):
+            x, y = (self.values.get(numbers[0]) for numbers in (event.inputs, event.outputs))
+            if x is not None and y is not None and x.shape == y.shape and np.array_equal(np.maximum(x, 0), y):
+                return "relu"
+        return name
+
+    def chain(self, number: int, names: tuple[str, ...]) -> tuple[Event, int] | None:
+        """The last of some calls in a row that make a value, and what enters it; None where others make it."""
+        event = None
+        for name in names:
+            event = self.makers.get(self.behind(number))
+            if event is None or self.kind(event) != name or len(event.inputs) != 1:
+                return None
+            number = event.inputs[0]
+        return (event, number) if event is not None else None
 
     def behind(self, number: int) -> int:
         """The value without the calls that only arrange it or hand it on."""
@@ -60,6 +107,8 @@ class Side:
         given, made = (self.values.get(numbers[0]) for numbers in (event.inputs, event.outputs))
         if given is None or made is None or given.size != made.size:
             return False
+        if event.name == "getitem" and np.array_equal(given.ravel(), made.ravel()):
+            return True  # it adds axes of length 1
         return event.family == "shape" or event.settings.get("name") in SILENT or (
             event.family == "dropout" and not event.settings.get("active")
         )  # fmt: skip
@@ -68,14 +117,14 @@ class Side:
         """Query, key and value of attention, each the call that takes it and its place; none where it is another."""
         if event.family == "attention":
             return [(event, place) for place in range(3)] if len(event.inputs) > 2 else []
-        if kind(event) not in ("matmul", "einsum") or len(event.inputs) != 2:
+        if kind(event) != "matmul" or len(event.inputs) != 2:
             return []
         number, after = event.inputs[0], False
         for _ in range(8):
             maker = self.makers.get(self.behind(number))
             if maker is None or not maker.inputs:
                 return []
-            if after and kind(maker) in ("matmul", "einsum") and len(maker.inputs) == 2:
+            if after and kind(maker) == "matmul" and len(maker.inputs) == 2:
                 return [self._unscaled(maker, 0), self._unscaled(maker, 1), (event, 1)]
             after = after or kind(maker) == "softmax"
             number = maker.inputs[0]
@@ -88,14 +137,24 @@ class Side:
             return maker, 0
         return event, place_of
 
-    def size(self, number: int, seen: set[int] | None = None) -> int:
+    def total(self, number: int) -> float:
+        """The sum of a value's absolute numbers, which two equal values share."""
+        if number not in self.totals:
+            self.totals[number] = float(np.abs(self.values[number].astype(np.float64)).sum())
+        return self.totals[number]
+
+    def size(self, number: int) -> int:
         """How many calls of its own a value is made by."""
-        seen = set() if seen is None else seen
-        event = self.makers.get(self.behind(number))
-        if event is None or event.index in seen:
-            return 0
-        seen.add(event.index)
-        return 1 + sum(self.size(each, seen) for each in event.inputs)
+        number = self.behind(number)
+        if number not in self.sizes:
+            todo, seen = [number], set()
+            while todo:
+                event = self.makers.get(self.behind(todo.pop()))
+                if event is not None and event.index not in seen:
+                    seen.add(event.index)
+                    todo += event.inputs
+            self.sizes[number] = len(seen)
+        return self.sizes[number]
 
     def arrangement(self, event: Event) -> str:
         """The calls that arrange what enters a call, and the shape that they give."""
@@ -131,8 +190,24 @@ class Side:
         middle = float(np.median(left))
         return float(f"{middle:.5g}") if np.median(abs(left - middle)) <= 1e-3 * abs(middle) + 1e-6 else None
 
+    def scalar(self, event: Event) -> tuple[float, int] | None:
+        """The one number that a call takes beside a value, plain or made of constants; and the value."""
+        if len(event.inputs) == 1:
+            number = self.number(event)
+            return None if number is None or self._turned(event) else (number, event.inputs[0])
+        if len(event.inputs) != 2 or kind(event) not in SIGNS:
+            return None
+        places = [
+            place for place, each in enumerate(event.inputs) if each in self.fixed and self.values[each].size == 1
+        ]
+        if len(places) != 1 or (places == [0] and kind(event) not in EITHER_WAY):
+            return None
+        return float(self.values[event.inputs[places[0]]].ravel()[0]), event.inputs[1 - places[0]]
+
     def written(self, number: int, deep: int = DEEP) -> str:
         """A value as a formula of values that have a name."""
+        if number in self.fixed and self.values[number].size == 1:
+            return f"{float(self.values[number].ravel()[0]):.5g}"
         number = self.behind(number)
         event = self.makers.get(number)
         if event is None:
@@ -140,7 +215,7 @@ class Side:
         if deep < 1:
             return "..."
         given = [self.written(each, deep - 1) for each in event.inputs]
-        name = kind(event)
+        name = self.kind(event)
         if name in SIGNS:
             own = self.number(event)
             given += [f"{own:g}"] if own is not None else []
@@ -154,6 +229,13 @@ class Side:
         arguments = event.text.partition("(")[2].removesuffix(")") if event.text.endswith(")") else ""
         which = f"[{event.outputs.index(number)}]" if len(event.outputs) > 1 else ""
         return f"{name}({', '.join([*given, *([arguments] if arguments else [])])}){which}"
+
+    def masks(self, event: Event) -> bool:
+        """Whether a call makes some values so small that a softmax leaves nothing of them."""
+        x, y = (self.values.get(next(iter(numbers), -1)) for numbers in (event.inputs, event.outputs))
+        if x is None or y is None or x.dtype.kind != "f" or y.dtype.kind != "f" or not x.size:
+            return False
+        return bool((y <= -50).any() and (y > -50).any() and (x > -50).all())
 
     def _turned(self, event: Event) -> bool:
         """Whether the number of a difference or a quotient stands first."""

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from compare.verify import axes as alignment
-from compare.verify.causes.graph import EITHER_WAY, LARGEST, SIGNS, Side, kind
+from compare.verify.causes.graph import CHAINS, EITHER_WAY, LARGEST, SIGNS, Side, kind
 from compare.verify.causes.situation import Situation
 from compare.verify.verdict import LIMIT
 from twin.trace import Event
@@ -38,6 +38,7 @@ class Change(NamedTuple):
 Way = tuple[float, tuple[Change, ...]]
 
 
+# Long: every way from one value to another, which share what was found of the values on them.
 @dataclass
 class Graphs:
     """Both sides, and the cheapest ways from values of one to values of the other."""
@@ -57,7 +58,9 @@ class Graphs:
             for each in self.at.constants[side]:
                 if each.slot.startswith("constant"):
                     constants.setdefault(each.event.index, []).append(each.array)
-            sides.append(Side(self.at.values[side], makers, self.at.names[side], constants))
+            made = self.at.constants[side]
+            fixed = {each.event.inputs[int(each.slot[6:])] for each in made if each.slot.startswith("input")}
+            sides.append(Side(self.at.values[side], makers, self.at.names[side], constants, fixed))
         self.keras, self.torch = sides
 
     def silent(self, side: int, event: Event) -> bool:
@@ -70,7 +73,7 @@ class Graphs:
             a, b = self.keras.values.get(one), self.torch.values.get(other)
             far, order = (float("inf"), None)
             if a is not None and b is not None and a.size == b.size and a.dtype.kind in "fiub" and b.dtype.kind != "c":
-                sums = [float(np.abs(each.astype(np.float64)).sum()) for each in (a, b)]
+                sums = [self.keras.total(one), self.torch.total(other)]
                 if abs(sums[0] - sums[1]) <= 1e-2 * (1e-6 + sums[0]) or not np.isfinite(sums).all():
                     far, order = alignment.distance(a, b)
                 if far > LIMIT and self._patches(one, other) and a.size < LARGEST:
@@ -125,6 +128,7 @@ class Graphs:
         if mine is not None and theirs is not None and mine.inputs and theirs.inputs:
             options += self._both_calls(one, other, mine, theirs)
             options += self._attentions(one, other, mine, theirs)
+            options += self._chains(one, other, mine, theirs)
         return min(options, key=lambda each: each[0])
 
     def _missing(self, one: int, other: int, mine: Event) -> Iterator[Way]:
@@ -145,12 +149,17 @@ class Graphs:
 
     def _both_calls(self, one: int, other: int, mine: Event, theirs: Event) -> Iterator[Way]:
         """One call of each side, operand by operand."""
-        alike = kind(mine) == kind(theirs)
+        names = self.keras.kind(mine), self.torch.kind(theirs)
+        alike = names[0] == names[1]
+        if names == ("square", "square") and 2 in (len(mine.inputs), len(theirs.inputs)):
+            yield self._squares(mine, theirs)
+            return
         if len(mine.inputs) != len(theirs.inputs):
-            if alike and kind(mine) not in SIGNS:
+            yield from self._numbers(one, other, mine, theirs) if alike else ()
+            if alike and names[0] not in SIGNS:
                 yield 1.0, (Change("arguments", one, other, (mine, theirs)),)
             return
-        if {kind(mine), kind(theirs)} in ({"multiply", "divide"}, {"add", "subtract"}):
+        if set(names) in ({"multiply", "divide"}, {"add", "subtract"}):
             yield from self._inverse(mine, theirs)
         count = len(mine.inputs)
         orders = list(permutations(range(count))) if count <= 4 else [tuple(range(count))]
@@ -165,7 +174,7 @@ class Graphs:
                 for step in found:
                     own = step.consumer is None and step.torch == theirs.inputs[place_of_other]
                     steps.append(step._replace(consumer=(theirs, place_of_other)) if own else step)
-            if turned and kind(mine) not in EITHER_WAY:
+            if turned and names[0] not in EITHER_WAY:
                 cost += 0.9
                 steps = [Change("order", one, other, (mine, theirs)), *(step._replace(top=False) for step in steps)]
             if not alike:
@@ -177,6 +186,46 @@ class Graphs:
                 cost += 1.0
                 steps = [Change("arguments", one, other, (mine, theirs)), *(step._replace(top=False) for step in steps)]
             yield cost, tuple(steps)
+
+    def _squares(self, mine: Event, theirs: Event) -> Way:
+        """Two squares, of which one is written as a product of a value with itself."""
+        cost, steps = self._entering(mine.inputs[0], theirs.inputs[0], theirs)
+        both = len(theirs.inputs) == 2  # of one value, which is then changed where it is made
+        return cost, tuple(s._replace(consumer=None) if both and s.consumer == (theirs, 0) else s for s in steps)
+
+    def _numbers(self, one: int, other: int, mine: Event, theirs: Event) -> Iterator[Way]:
+        """A plain number in one side's call, and one that is made of constants in the other's."""
+        own, others = self.keras.scalar(mine), self.torch.scalar(theirs)
+        if own is None or others is None:
+            return
+        (number, source), (native, taken) = own, others
+        cost, steps = self.way(source, taken)
+        place_of_main = theirs.inputs.index(taken)
+        lone = [step.consumer is None and step.torch == taken for step in steps]
+        pairs = zip(steps, lone, strict=True)
+        moved = [step._replace(consumer=(theirs, place_of_main)) if alone else step for step, alone in pairs]
+        if abs(number - native) > 1e-4 * max(abs(number), abs(native)):
+            cost += 1.0
+            moved = [Change("arguments", one, other, (mine, theirs)), *(step._replace(top=False) for step in moved)]
+        yield cost, tuple(moved)
+
+    def _chains(self, one: int, other: int, mine: Event, theirs: Event) -> Iterator[Way]:
+        """One function on one side, and on the other the calls that it is made of."""
+        for names in CHAINS.get(self.keras.kind(mine), ()):
+            found = self.torch.chain(other, names) if len(mine.inputs) == 1 else None
+            if found is not None:
+                yield self._entering(mine.inputs[0], found[1], found[0])
+        for names in CHAINS.get(self.torch.kind(theirs), ()):
+            found = self.keras.chain(one, names) if len(theirs.inputs) == 1 else None
+            if found is not None:
+                yield self._entering(found[1], theirs.inputs[0], theirs)
+
+    def _entering(self, one: int, other: int, theirs: Event) -> Way:
+        """The way between what enters two calls that do the same."""
+        cost, steps = self.way(one, other)
+        own = [step.consumer is None and step.torch == other for step in steps]
+        pairs = zip(steps, own, strict=True)
+        return 0.1 + cost, tuple(step._replace(consumer=(theirs, 0)) if lone else step for step, lone in pairs)
 
     def _inverse(self, mine: Event, theirs: Event) -> Iterator[Way]:
         """A product with the reciprocal for a quotient, or a sum with the negative for a difference."""

@@ -3,7 +3,10 @@
 import numpy as np
 
 from compare.verify import axes as alignment
+from compare.verify.causes.candidate import multiple
+from compare.verify.causes.graph import LARGEST
 from compare.verify.causes.graphs import Graphs
+from compare.verify.causes.values import recognized
 from compare.verify.verdict import LIMIT
 from twin.trace import Event
 
@@ -61,3 +64,25 @@ def turned(both: Graphs, mine: Event, theirs: Event) -> tuple[int, int] | None:
         if len(moved) == 2 and alignment.relative(a, b) > LIMIT:
             return moved[0], moved[1]
     return None
+
+
+def relation(both: Graphs, one: int, other: int) -> str:
+    """What Keras's value is of PyTorch's, in words, where it is a plain function of it; "" where it is none."""
+    value, native = both.as_torch(one, other), both.torch.values.get(other)
+    if value is None or native is None or value.dtype.kind != "f" or native.dtype.kind != "f" or value.size < 4:
+        return ""
+    if not (np.isfinite(value).all() and np.isfinite(native).all()) or value.size > LARGEST:
+        return ""
+    factor = multiple(native, value)
+    if factor is not None:
+        return f"Keras's value is {factor:.5g} times PyTorch's" if abs(factor - 1) > 1e-5 else ""
+    shift = float(np.mean(value.astype(np.float64) - native))
+    if alignment.relative(native + shift, value) <= LIMIT:
+        return f"Keras's value is PyTorch's {shift:+.5g}"
+    for words, (source, made) in {
+        "Keras's value is {} of PyTorch's": (native, value), "PyTorch's value is {} of Keras's": (value, native)
+    }.items():  # fmt: skip
+        name = recognized(source, made)
+        if name:
+            return words.format(name)
+    return ""

@@ -48,6 +48,36 @@ def of_pieces(at: Situation) -> Iterator[Candidate]:
             yield Candidate("selected_places", says, edits, arrays)
 
 
+def of_end_piece(at: Situation) -> Iterator[Candidate]:
+    """Another place of a value that both have, cut out right before the next layer: PyTorch's piece Keras has too."""
+    end = at.end
+    if end is None or not _cuts(end.event) or not all(at.ends):
+        return
+    mine, theirs = at.values
+    cut = next((event for event in at.unlike[0] if at.ends[0][0] in event.outputs and _cuts(event)), None)
+    source = end.event.inputs[0]
+    if cut is None or cut.inputs[0] not in mine or source not in theirs:
+        return
+    if alignment.distance(mine[cut.inputs[0]], theirs[source])[0] > LIMIT:
+        return
+    native = theirs[end.event.outputs[0]]
+    told = [_picked(theirs[source], each) for each in (end.value, native)]
+    says = f"Keras takes another place of a value than PyTorch's {written(end.event)}{place(end.event)}"
+    if all(told):
+        says += f": {told[0]} against {told[1]}"
+    yield Candidate("selected_places", says, *end.edits())
+
+
+def _picked(source: np.ndarray, piece: np.ndarray) -> str:
+    """The place along an axis at which a piece was taken out, in words."""
+    for axis in range(1, source.ndim):
+        for index in range(source.shape[axis]):
+            part = source.take(index, axis)
+            if part.size == piece.size and alignment.relative(part.reshape(piece.shape), piece) <= LIMIT:
+                return f"{index} of axis {axis}"
+    return _places(source, piece) if source.ndim == piece.ndim else ""
+
+
 def _cuts(event: Event) -> bool:
     return bool(event.inputs) and event.settings.get("name", name_of(event)) in CUTS
 

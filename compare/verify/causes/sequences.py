@@ -76,8 +76,8 @@ def _made(
         value = values.get(event.outputs[0])
         if value is not None and value.ndim == len(order) and value.dtype.kind == "f":
             turned = np.ascontiguousarray(value.transpose(np.argsort(order)))
-            if turned.shape == tuple(shape):
-                yield list(steps), turned
+            if [side for side in turned.shape if side != 1] == [side for side in shape if side != 1]:
+                yield list(steps), turned.reshape(shape)
 
 
 def _given(cause: str, says: str, events: Sequence[Event], number: int, value: np.ndarray) -> Iterator[Candidate]:
