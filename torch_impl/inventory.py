@@ -43,7 +43,7 @@ def _leaves(module: nn.Module, path: str, seen: set[int], modules: set[int]) -> 
     modules.add(id(module))
     kind = kind_of(module)
     own: dict[str, torch.Tensor] = {}
-    if kind in WHOLE:
+    if kind in WHOLE and _holds_its_arrays(module, kind):
         named = {**dict(module.named_parameters()), **dict(module.named_buffers())}
         named.pop("num_batches_tracked", None)  # counts batches; Keras does not, and no output depends on it
         own = {name: tensor for name, tensor in named.items() if id(tensor) not in seen}
@@ -61,6 +61,18 @@ def _leaves(module: nn.Module, path: str, seen: set[int], modules: set[int]) -> 
             yield _leaf(f"{path}.{name}" if path else name, "Buffer", {"": buffer}, {}), {"": buffer}
     for name, child in module.named_children():
         yield from _leaves(child, f"{path}.{name}" if path else name, seen, modules)
+
+
+def _holds_its_arrays(module: nn.Module, kind: str) -> bool:
+    """Whether a module has the arrays of its kind: a class that only has a stock module's name may have modules in it.
+
+    A `LayerNorm` by hand with a weight and a bias has them; a `MultiheadAttention` of four `Linear` has not.
+    """
+    if any(base.__name__ == kind and base.__module__.startswith("torch.nn.") for base in type(module).__mro__):
+        return True
+    if kind in ("LSTM", "GRU", "RNN", "LSTMCell", "GRUCell", "RNNCell"):
+        return any(name.startswith("weight_ih") for name, _ in module.named_parameters(recurse=False))
+    return kind != "MultiheadAttention" and not any(True for _ in module.children())
 
 
 def _options(module: nn.Module) -> dict[str, Any]:

@@ -15,6 +15,8 @@ SAME_WORD = {
 
 EMPTY_WORDS = {"layer", "layers", "model", "net", "module", "module_list", "self", "running", "moving", "array"}
 
+KINDS = {"proj", "projection", "dense", "linear", "fc"}  # behind another word, as in `value_proj`, it says nothing
+
 
 def alike(one: tuple[str, str], other: tuple[str, str]) -> float:
     """How much two layers' names say the same, between 0 and 2; each is a path and a kind."""
@@ -46,7 +48,10 @@ def words(path: str, kind: str) -> set[str]:
             rf"({snake}|conv\dd|dense|batch_normalization|layer_normalization|embedding|lstm|gru)_\d+", piece
         ):
             continue
-        for word in re.findall(r"[A-Za-z]+|\d+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", piece)):
+        said = re.findall(r"[A-Za-z]+|\d+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", piece))
+        if len(said) > 1 and said[-1].lower() in KINDS:
+            said.pop()
+        for word in said:
             word = re.sub(r"(?<=[a-z]{2}[^aisu])s$", "", word.lower())  # stages are a stage's
             word = SAME_WORD.get(word, word)
             if word not in EMPTY_WORDS:

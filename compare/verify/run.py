@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from itertools import islice, product
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,7 @@ from twin.errors import TwinError
 
 LARGE_MODEL = 1_000_000  # weights, above which two builds are draws enough
 STOCK_OPTIMIZERS = ("sgd", "adam", "adamw")
+MOST_LAYOUTS = 243  # of five inputs with three each
 
 
 @dataclass(frozen=True)
@@ -389,8 +391,10 @@ def _native(request: Request, torch: OpenedModel, inputs: Sequence[np.ndarray]) 
     if len(shapes) != len(inputs):
         raise TwinError(f"--torch-input is given {len(shapes)} times for {len(inputs)} inputs")
     options = [layouts(array, shape) for array, shape in zip(inputs, shapes, strict=True)]
-    for number in range(max(map(len, options), default=1)):
-        chosen = [each[min(number, len(each) - 1)] for each in options]
-        if not torch.trace(chosen, keep=()).stopped:
-            return chosen
+    # All inputs in their likeliest layouts first, then all in the next ones, then mixed: a graph beside a picture.
+    numbers = islice(product(*(range(len(each)) for each in options)), MOST_LAYOUTS)
+    for chosen in sorted(numbers, key=lambda each: (max(each, default=0) - min(each, default=0), sum(each))):
+        native = [each[number] for each, number in zip(options, chosen, strict=True)]
+        if not torch.trace(native, keep=()).stopped:
+            return native
     return [each[0] for each in options]
