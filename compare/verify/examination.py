@@ -213,9 +213,9 @@ class Examination:
                 continue
             whole = Whole(self.keras, self.torch, inputs, native)
             far = whole.apart(False)
-            # A limit that was passed shows at once; large values, as exponentials of them, are rounded coarsely.
-            least = whole.limit(False) * (10 if scale > 1 else 1)
-            if any(whole.unusable(False).values()) or far <= least:
+            # A limit that was passed shows at once; large values, as exponentials of them, are rounded coarsely, and a
+            # norm divides small ones by as small a deviation.
+            if any(whole.unusable(False).values()) or far <= 10 * whole.limit(False):
                 continue
             kept = self.inputs, self.torch_inputs, dict(self.traced)
             self.inputs, self.torch_inputs = inputs, native
