@@ -1,4 +1,4 @@
-"""docs/records/: the records behind figures that take an hour to measure; each can be read, and says what is claimed."""
+"""docs/records/: the records behind figures that take an hour to measure; each is read, and says what is claimed."""
 
 import pytest
 
