@@ -47,6 +47,7 @@ SLOW = (
     "googlenet",
     "mbconv",
     "efficientnet_b0",
+    "conv3d",
     "lip_reading",
 )
 

@@ -69,7 +69,7 @@ def agreed(measurements):
     return [*checks, *measurements]
 
 
-@pytest.mark.parametrize("engine", ["torch", "keras-torch"])
+@pytest.mark.parametrize("engine", ["torch", pytest.param("keras-torch", marks=pytest.mark.long)])
 @pytest.mark.framework
 def test_a_process_run_keeps_raw_times_also_of_the_a_a_run(engine, tmp_path):
     (measurement,) = measurements = plan(ENGINES[engine], reference=engine)

@@ -11,7 +11,7 @@ from compare.reading import shapes
 from twin.batches import BATCH
 from twin.spec import Twin
 
-LONG = 5.0
+LONG = 3.0
 
 
 def is_long(twin: Twin) -> bool:

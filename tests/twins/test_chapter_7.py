@@ -617,6 +617,7 @@ def test_masks_are_cut_out_and_enlarged_to_where_they_were():
         assert not outside.any()
 
 
+@pytest.mark.long  # Keras builds its model on pictures of 448x448
 def test_a_region_takes_its_features_from_the_map_of_its_size():
     arguments = {**find("mask_rcnn").paper_size.arguments, "width": 4, "channels": 8, "hidden_dim": 4}
     small = {"stages": (1, 1, 1, 1), "candidates": 8, "proposals": 4, "image_shape": (448, 448, 3)}

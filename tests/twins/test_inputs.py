@@ -208,6 +208,7 @@ def test_it_learns_and_shows_pictures_of_each_input_that_is_one(tree, engine):
 
 
 @pytest.mark.framework
+@pytest.mark.long
 def test_a_bench_times_it(tree):
     out = run(tree, "bench", "mixed", "--engine", "torch", "--engine", "keras-torch", "--quick", "--budget", "1s")
     assert "mixed" in out
