@@ -77,7 +77,9 @@ def test_a_temporary_folder_that_somebody_empties_costs_no_other_measurement(tmp
         shutil.rmtree(tmp_path / "tmp", ignore_errors=True)  # a worker may be writing there
         out, said = process.communicate(timeout=60)
     assert process.returncode == 3, said
-    assert [each.status for each in record_in(tmp_path).measurements] == ["ok", "timeout", "ok"], out
+    before, hit, after = (each.status for each in record_in(tmp_path).measurements)
+    assert (before, after) == ("ok", "ok"), out
+    assert hit in ("timeout", "crashed"), out  # the folder was emptied before, or while, a worker wrote there
     wait_until(lambda: left_of(tmp_path) == [])
 
 
