@@ -31,10 +31,13 @@ def leaves(model: nn.Module) -> list[tuple[Leaf, dict[str, torch.Tensor]]]:
 
 def kind_of(module: nn.Module) -> str:
     """The stock module that a module is or derives from; its own class name where there is none."""
-    for base in type(module).__mro__:
-        if base.__name__ in WHOLE and base.__module__.startswith("torch.nn."):
-            return base.__name__
-    return type(module).__name__
+    return _stock(module) or type(module).__name__
+
+
+def _stock(module: nn.Module) -> str:
+    """The stock module that a module is or derives from; "" where there is none."""
+    bases = (base for base in type(module).__mro__ if base.__module__.startswith("torch.nn."))
+    return next((base.__name__ for base in bases if base.__name__ in WHOLE), "")
 
 
 def _leaves(module: nn.Module, path: str, seen: set[int], modules: set[int]) -> Iterator[Any]:
@@ -68,7 +71,7 @@ def _holds_its_arrays(module: nn.Module, kind: str) -> bool:
 
     A `LayerNorm` by hand with a weight and a bias has them; a `MultiheadAttention` of four `Linear` has not.
     """
-    if any(base.__name__ == kind and base.__module__.startswith("torch.nn.") for base in type(module).__mro__):
+    if _stock(module):
         return True
     if kind in ("LSTM", "GRU", "RNN", "LSTMCell", "GRUCell", "RNNCell"):
         return any(name.startswith("weight_ih") for name, _ in module.named_parameters(recurse=False))

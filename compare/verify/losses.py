@@ -378,10 +378,8 @@ def _of_weights(losses: Losses, wanted: Loss, got: Loss) -> Iterator[Trial]:
         left_out = [name for name in names if abs(factors[name]) < 1e-6]
         if cause == "class_weights" and left_out and all(np.isclose(factors[n], 1) for n in names if n not in left_out):
             cause = "ignored_labels"
-            says += (
-                f": Keras leaves out the rows whose target is {', '.join(f'{n:g}' for n in left_out)}, PyTorch counts "
-            )
-            says += "something of them"
+            says += f": Keras leaves out the rows whose target is {', '.join(f'{n:g}' for n in left_out)}, "
+            says += "PyTorch counts something of them"
         if cause == "sample_weights" and after <= GRADIENT_LIMIT and not _weighted(losses):
             continue
         yield Trial(cause, says, after)

@@ -70,7 +70,7 @@ def answers(shapes: Sequence[Sequence[int]], asked: Asked, settings: Mapping[str
         given = np.concatenate([each.reshape(STEPS, -1) for each in gradients], axis=1)
         held = np.concatenate([each.ravel() for each in weights])
         rounded = np.where(np.abs(theirs - mine) <= ULP * np.abs(held), mine, theirs)
-        if max(_apart(rounded[step], mine[step]) for step in range(STEPS)) <= SAME:
+        if max(alignment.relative(rounded[step], mine[step]) for step in range(STEPS)) <= SAME:
             agreed.append(question.words)
             continue
         if question.course == "none" and (still := _stand_still(shapes, asked)):
@@ -91,12 +91,6 @@ def _stand_still(shapes: Sequence[Sequence[int]], asked: Asked) -> tuple[str, st
     if len(still) != 1:
         return None
     return "optimizer_trust_ratio", f"Only {still[0]} takes no step from weights of zero: it scales steps by their norm"
-
-
-def _apart(got: np.ndarray, wanted: np.ndarray) -> float:
-    if not wanted.any():
-        return 1.0 if got.any() else 0.0
-    return alignment.relative(got, wanted)
 
 
 def _weights(question: Question, shape: Sequence[int], rng: np.random.Generator) -> np.ndarray:
@@ -147,7 +141,7 @@ def _told(
         return question.name, ", ".join(told)
     if found:
         return found
-    first = next(step for step in range(STEPS) if _apart(theirs[step], mine[step]) > SAME)
+    first = next(step for step in range(STEPS) if alignment.relative(theirs[step], mine[step]) > SAME)
     turned = float(np.mean(np.sign(mine[first]) != np.sign(theirs[first])))
     says = f"the steps part at step {first + 1}: of {_numbers(_sizes(mine)[first : first + 1])} in Keras and "
     says += f"{_numbers(_sizes(theirs)[first : first + 1])} in PyTorch in the mean"
@@ -198,6 +192,7 @@ def by_law(factors: np.ndarray, settings: Mapping[str, Any], once: bool = False)
     for cause, words, law in (*_laws(settings), *_of_momentum(once)):
         ways = ("PyTorch", "Keras", law[: len(factors)]), ("Keras", "PyTorch", 1 / law[: len(factors)])
         for one, other, expected in ways:
+            # Each of two steps is known to SAME.
             if np.allclose(factors, expected, rtol=2 * SAME):
                 return cause, f"{one} {words[0]}, {other} {words[1]}"
     return None

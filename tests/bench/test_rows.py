@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
+import torch
 
-torch = pytest.importorskip("torch")
+from compare.bench.run import rows_of
+from torch_impl import train
+from twin.batches import drawn
+from twin.catalogue import TWINS, find
 
-from compare.bench.run import rows_of  # noqa: E402
-from torch_impl import train  # noqa: E402
-from twin.batches import drawn  # noqa: E402
-from twin.catalogue import TWINS, find  # noqa: E402
+pytestmark = pytest.mark.framework
 
 ROWS = 2
 CTC = {"crnn", "lip_reading"}  # PyTorch computes its loss only where there are numbers

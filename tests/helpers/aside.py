@@ -8,6 +8,13 @@ import pytest
 
 from compare.engines.engine import ENGINES
 
+# Keras's engines as parameters of a test: TensorFlow and JAX take long to import and compile, and go to make test-long.
+KERAS = [
+    pytest.param(name, marks=[] if name == "keras-torch" else [pytest.mark.long])
+    for name, engine in ENGINES.items()
+    if engine.side == "keras"
+]
+
 # A program that runs a few times: JAX would compile it well for longer.
 QUICK = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
 

@@ -140,13 +140,6 @@ for first, same, other in zip(*found):
 
 
 @pytest.mark.framework
-@pytest.mark.parametrize(
-    "engine",
-    [
-        pytest.param(name, marks=[] if name == "keras-torch" else [pytest.mark.long])
-        for name, engine in ENGINES.items()
-        if engine.side == "keras"
-    ],
-)
+@pytest.mark.parametrize("engine", aside.KERAS)
 def test_a_seed_decides_what_dropout_drops_and_the_order_in_which_fit_takes_rows(engine):
     aside.run(engine, "-c", SEEDED)

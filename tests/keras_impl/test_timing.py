@@ -2,7 +2,6 @@
 
 import pytest
 
-from compare.engines.engine import ENGINES
 from tests.helpers import aside
 
 pytestmark = pytest.mark.framework
@@ -40,13 +39,6 @@ assert np.allclose(train.ops.convert_to_numpy(call()), before, atol=1e-6)
 """
 
 
-@pytest.mark.parametrize(
-    "engine",
-    [
-        pytest.param(name, marks=[] if name == "keras-torch" else [pytest.mark.long])
-        for name, engine in ENGINES.items()
-        if engine.side == "keras"
-    ],
-)
+@pytest.mark.parametrize("engine", aside.KERAS)
 def test_the_timed_step_is_the_step_that_fit_takes(engine):
     aside.run(engine, "-c", STEPS)

@@ -51,9 +51,7 @@ def far(ours: np.ndarray, theirs: np.ndarray) -> str:
     return "" if np.allclose(ours, theirs, rtol=1e-5, atol=1e-6) else f"{ours} and {theirs}"
 
 
-@pytest.mark.parametrize(
-    "engine", [pytest.param(name, marks=[] if name == "keras-torch" else [pytest.mark.long]) for name in KERAS]
-)
+@pytest.mark.parametrize("engine", aside.KERAS)
 @pytest.mark.framework
 def test_both_sides_give_the_same(answers, engine):
     if engine not in answers or "torch" not in answers:

@@ -16,7 +16,6 @@ from scipy import ndimage
 from torch import nn
 from torch.optim.lr_scheduler import CosineAnnealingLR, ExponentialLR
 
-from compare.engines.engine import ENGINES
 from tests.helpers import aside, asking
 from torch_impl import train
 from torch_impl.exercises.training import augmentation
@@ -38,19 +37,13 @@ def outputs(name):
     return train.exercise(find(name), given(name), "float64")
 
 
-KERAS = [name for name, engine in ENGINES.items() if engine.side == "keras"]
-
-
 @pytest.fixture(scope="module")
 def printed(request):
     asked = {item.callspec.params["keras_says"] for item in asking.items(request, "printed")}
     return aside.run_each(asked, str(ROOT / "tests" / "helpers" / "keras_chapter_4.py"))
 
 
-@pytest.fixture(
-    scope="module",
-    params=[pytest.param(name, marks=[] if name == "keras-torch" else [pytest.mark.long]) for name in KERAS],
-)
+@pytest.fixture(scope="module", params=aside.KERAS)
 def keras_says(request, printed):
     """What tests/helpers/keras_chapter_4.py finds out on that backend."""
     return json.loads(printed[request.param].result().splitlines()[-1])

@@ -1,12 +1,10 @@
 """A class that only has a stock module's name is no stock module."""
 
 import pytest
+import torch
+from torch import nn
 
-torch = pytest.importorskip("torch")
-
-from torch import nn  # noqa: E402
-
-from torch_impl import inventory  # noqa: E402
+from torch_impl import inventory
 
 pytestmark = pytest.mark.framework
 

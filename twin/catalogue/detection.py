@@ -13,6 +13,18 @@ VGG16 = (64, 64, "M", 128, 128, "M", 256, 256, 256, "M", 512, 512, 512, "M", 512
 ALEXNET = ((96, 11, 4, 1), "N", "M", (256, 5, 1, 2), "N", "M", (384, 3, 1, 1), (384, 3, 1, 2), (256, 3, 1, 2))
 
 # Of digits in the scenes of twin.data.crowds at 40 pixels, for grids of 5 and 10 cells.
+# Sizes and shapes of the default boxes of SSD300 (Liu et al. 2016, section 2.2).
+SSD300_BOXES = {
+    "scales": (0.1, 0.2, 0.375, 0.55, 0.725, 0.9, 1.075),
+    "ratios": ((2,), (2, 3), (2, 3), (2, 3), (2,), (2,)),
+}
+# Redmon and Farhadi 2018, section 2.3, and their configuration of the tiny network.
+V3_ANCHORS = (
+    shares((116, 90), (156, 198), (373, 326)),
+    shares((30, 61), (62, 45), (59, 119)),
+    shares((10, 13), (16, 30), (33, 23)),
+)
+TINY_ANCHORS = (shares((81, 82), (135, 169), (344, 319)), shares((10, 14), (23, 27), (37, 58)))
 CROWD_ANCHORS = (((0.3, 0.48), (0.38, 0.5), (0.42, 0.6)), ((0.14, 0.36), (0.22, 0.36), (0.22, 0.5)))
 CROWD_PRIORS = {"grids": (5, 10), "anchors": CROWD_ANCHORS, "size": 40, "only": (0, 1, 2), "train_count": 2000}
 SLOPE = Tolerance(
@@ -368,18 +380,12 @@ TWINS = (
                 "fc_dim": 1024,
                 "dilation": 6,
                 "extras": ((256, 512, 2), (128, 256, 2), (128, 256, 1), (128, 256, 1)),
-                "scales": (0.1, 0.2, 0.375, 0.55, 0.725, 0.9, 1.075),
-                "ratios": ((2,), (2, 3), (2, 3), (2, 3), (2,), (2,)),
+                **SSD300_BOXES,
                 "num_classes": 20,
             },
             parameters=26_285_486,
             published=True,
-            target_options={
-                "maps": (38, 19, 10, 5, 3, 1),
-                "scales": (0.1, 0.2, 0.375, 0.55, 0.725, 0.9, 1.075),
-                "ratios": ((2,), (2, 3), (2, 3), (2, 3), (2,), (2,)),
-                "train_count": 128,
-            },
+            target_options={"maps": (38, 19, 10, 5, 3, 1), **SSD300_BOXES, "train_count": 128},
         ),
         data="crowd_defaults",
         data_options={
@@ -539,15 +545,11 @@ TWINS = (
                 "neck": (256, 512),
                 "up": 128,
                 "head": 256,
-                "anchors": (shares((81, 82), (135, 169), (344, 319)), shares((10, 14), (23, 27), (37, 58))),
+                "anchors": TINY_ANCHORS,
                 "num_classes": 80,
             },
             parameters=8_852_366,
-            target_options={
-                "grids": (13, 26),
-                "anchors": (shares((81, 82), (135, 169), (344, 319)), shares((10, 14), (23, 27), (37, 58))),
-                "train_count": 128,
-            },
+            target_options={"grids": (13, 26), "anchors": TINY_ANCHORS, "train_count": 128},
         ),
         data="crowd_priors",
         data_options=CROWD_PRIORS,
@@ -583,24 +585,12 @@ TWINS = (
                 "image_shape": (416, 416, 3),
                 "width": 32,
                 "depths": (1, 2, 8, 8, 4),
-                "anchors": (
-                    shares((116, 90), (156, 198), (373, 326)),
-                    shares((30, 61), (62, 45), (59, 119)),
-                    shares((10, 13), (16, 30), (33, 23)),
-                ),
+                "anchors": V3_ANCHORS,
                 "num_classes": 80,
             },
             parameters=61_949_149,
             published=True,
-            target_options={
-                "grids": (13, 26, 52),
-                "anchors": (
-                    shares((116, 90), (156, 198), (373, 326)),
-                    shares((30, 61), (62, 45), (59, 119)),
-                    shares((10, 13), (16, 30), (33, 23)),
-                ),
-                "train_count": 128,
-            },
+            target_options={"grids": (13, 26, 52), "anchors": V3_ANCHORS, "train_count": 128},
         ),
         data="crowd_priors",
         data_options=CROWD_PRIORS,

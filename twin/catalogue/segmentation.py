@@ -2,6 +2,7 @@
 
 from twin.spec import Difference, Metric, Optimizer, Size, Tolerance, Twin
 
+YOLACT_SCALES = tuple(pixels / 550 for pixels in (24, 48, 96, 192, 384))  # of its anchors, shares of the picture
 HE_NORMAL = Difference(
     "He initialization of convolutions: Keras cuts the normal distribution off at two standard deviations",
     "he_normal and kaiming_normal_ are what each framework's users write; both have the same variance",
@@ -155,14 +156,14 @@ TWINS = (
                 "stages": (3, 4, 23, 3),
                 "channels": 256,
                 "num_extra": 2,
-                "scales": tuple(pixels / 550 for pixels in (24, 48, 96, 192, 384)),
+                "scales": YOLACT_SCALES,
                 "num_prototypes": 32,
                 "num_classes": 80,
             },
             parameters=50_136_511,
             target_options={
                 "sides": (69, 35, 18, 9, 5),
-                "scales": tuple(pixels / 550 for pixels in (24, 48, 96, 192, 384)),
+                "scales": YOLACT_SCALES,
                 "size": 552,
                 "reduction": 4,
                 "positives": 100,

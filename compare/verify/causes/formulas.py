@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from compare.verify.causes.candidate import Candidate
-from compare.verify.causes.graph import LARGEST, MOST, kind
+from compare.verify.causes.graph import LARGEST, MASKED, MOST, kind
 from compare.verify.causes.graphs import Change, Graphs
 from compare.verify.causes.operands import arranged, relation, turned, weighted
 from compare.verify.causes.situation import Situation
@@ -205,7 +205,7 @@ def _of_several(both: Graphs, steps: Sequence[Change]) -> tuple[str, str] | None
             owner = "PyTorch has no mask here, and Keras has" if word == "missing" else "Keras has no mask here"
             return (
                 f"{word}_attention_mask",
-                f"{owner}: {side.kind(masks[0])} with values of -50 or less{place(masks[0])}",
+                f"{owner}: {side.kind(masks[0])} with values of {MASKED:g} or less{place(masks[0])}",
             )
     others = [step for step in steps if step.kind == "other"]
     plain = [both.keras.number(e) for e in missing] + [both.torch.number(e) for e in extra]

@@ -35,6 +35,7 @@ CHAINS = {
     "expm1": (("subtract", "exp"),), "logsumexp": (("log", "sum", "exp"),), "cube": (("power",),),
 }  # fmt: skip
 EITHER_WAY = {"add", "multiply", "maximum", "minimum"}
+MASKED = -50.0  # of which, and of less, a softmax leaves nothing
 SILENT = {
     "float",
     "contiguous",
@@ -235,7 +236,7 @@ class Side:
         x, y = (self.values.get(next(iter(numbers), -1)) for numbers in (event.inputs, event.outputs))
         if x is None or y is None or x.dtype.kind != "f" or y.dtype.kind != "f" or not x.size:
             return False
-        return bool((y <= -50).any() and (y > -50).any() and (x > -50).all())
+        return bool((y <= MASKED).any() and (y > MASKED).any() and (x > MASKED).all())
 
     def _turned(self, event: Event) -> bool:
         """Whether the number of a difference or a quotient stands first."""

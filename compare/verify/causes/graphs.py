@@ -2,7 +2,7 @@
 from one to the other: Zhang and Shasha's distance of trees (1989), on graphs.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import permutations
 from typing import NamedTuple
@@ -167,29 +167,25 @@ class Graphs:
             turned = order != tuple(range(count))
             if turned and not alike:
                 continue
-            cost, steps = 0.0, []
+            cost = 0.0
+            steps: list[Change] = []
             for slot, place_of_other in enumerate(order):
-                more, found = self.way(mine.inputs[slot], theirs.inputs[place_of_other])
+                more, found = self._taken(mine.inputs[slot], theirs, place_of_other)
                 cost += more
-                for step in found:
-                    own = step.consumer is None and step.torch == theirs.inputs[place_of_other]
-                    steps.append(step._replace(consumer=(theirs, place_of_other)) if own else step)
+                steps += found
             if turned and names[0] not in EITHER_WAY:
-                cost += 0.9
-                steps = [Change("order", one, other, (mine, theirs)), *(step._replace(top=False) for step in steps)]
+                cost, steps = cost + 0.9, _behind(Change("order", one, other, (mine, theirs)), steps)
             if not alike:
-                cost += 1.2
-                steps = [Change("other", one, other, (mine, theirs)), *(step._replace(top=False) for step in steps)]
+                cost, steps = cost + 1.2, _behind(Change("other", one, other, (mine, theirs)), steps)
             elif not steps:
                 cost, steps = 1.0, [Change("arguments", one, other, (mine, theirs))]
             elif not turned and self._other_arguments(mine, theirs):
-                cost += 1.0
-                steps = [Change("arguments", one, other, (mine, theirs)), *(step._replace(top=False) for step in steps)]
+                cost, steps = cost + 1.0, _behind(Change("arguments", one, other, (mine, theirs)), steps)
             yield cost, tuple(steps)
 
     def _squares(self, mine: Event, theirs: Event) -> Way:
         """Two squares, of which one is written as a product of a value with itself."""
-        cost, steps = self._entering(mine.inputs[0], theirs.inputs[0], theirs)
+        cost, steps = self._entering(mine.inputs[0], theirs)
         both = len(theirs.inputs) == 2  # of one value, which is then changed where it is made
         return cost, tuple(s._replace(consumer=None) if both and s.consumer == (theirs, 0) else s for s in steps)
 
@@ -199,33 +195,33 @@ class Graphs:
         if own is None or others is None:
             return
         (number, source), (native, taken) = own, others
-        cost, steps = self.way(source, taken)
-        place_of_main = theirs.inputs.index(taken)
-        lone = [step.consumer is None and step.torch == taken for step in steps]
-        pairs = zip(steps, lone, strict=True)
-        moved = [step._replace(consumer=(theirs, place_of_main)) if alone else step for step, alone in pairs]
+        cost, steps = self._taken(source, theirs, theirs.inputs.index(taken))
         if abs(number - native) > 1e-4 * max(abs(number), abs(native)):
-            cost += 1.0
-            moved = [Change("arguments", one, other, (mine, theirs)), *(step._replace(top=False) for step in moved)]
-        yield cost, tuple(moved)
+            cost, steps = cost + 1.0, tuple(_behind(Change("arguments", one, other, (mine, theirs)), steps))
+        yield cost, steps
 
     def _chains(self, one: int, other: int, mine: Event, theirs: Event) -> Iterator[Way]:
         """One function on one side, and on the other the calls that it is made of."""
         for names in CHAINS.get(self.keras.kind(mine), ()):
             found = self.torch.chain(other, names) if len(mine.inputs) == 1 else None
             if found is not None:
-                yield self._entering(mine.inputs[0], found[1], found[0])
+                yield self._entering(mine.inputs[0], found[0])
         for names in CHAINS.get(self.torch.kind(theirs), ()):
             found = self.keras.chain(one, names) if len(theirs.inputs) == 1 else None
             if found is not None:
-                yield self._entering(found[1], theirs.inputs[0], theirs)
+                yield self._entering(found[1], theirs)
 
-    def _entering(self, one: int, other: int, theirs: Event) -> Way:
+    def _entering(self, one: int, theirs: Event) -> Way:
         """The way between what enters two calls that do the same."""
-        cost, steps = self.way(one, other)
-        own = [step.consumer is None and step.torch == other for step in steps]
+        cost, steps = self._taken(one, theirs, 0)
+        return 0.1 + cost, steps
+
+    def _taken(self, one: int, event: Event, slot: int) -> Way:
+        """The way between a value of Keras's and what a call of PyTorch's takes at a place."""
+        cost, steps = self.way(one, event.inputs[slot])
+        own = [step.consumer is None and step.torch == event.inputs[slot] for step in steps]
         pairs = zip(steps, own, strict=True)
-        return 0.1 + cost, tuple(step._replace(consumer=(theirs, 0)) if lone else step for step, lone in pairs)
+        return cost, tuple(step._replace(consumer=(event, slot)) if lone else step for step, lone in pairs)
 
     def _inverse(self, mine: Event, theirs: Event) -> Iterator[Way]:
         """A product with the reciprocal for a quotient, or a sum with the negative for a difference."""
@@ -241,16 +237,8 @@ class Graphs:
                     turned = None if value is None else 1 / value if product else -value
                 if native is None or turned is None or alignment.relative(turned, native) > LIMIT:
                     continue
-                number = theirs.inputs[1 - other]
-                cost, steps = self.way(mine.inputs[1 - slot], number)
-                own = [step.consumer is None and step.torch == number for step in steps]
-                yield (
-                    0.1 + cost,
-                    tuple(
-                        step._replace(consumer=(theirs, 1 - other)) if lone else step
-                        for step, lone in zip(steps, own, strict=True)
-                    ),
-                )
+                cost, steps = self._taken(mine.inputs[1 - slot], theirs, 1 - other)
+                yield 0.1 + cost, steps
 
     def _attentions(self, one: int, other: int, mine: Event, theirs: Event) -> Iterator[Way]:
         """Attention as one function on one side and by hand on the other: query, key and value of each."""
@@ -260,17 +248,21 @@ class Graphs:
         if not all(parts):
             return
         for order in ((0, 1, 2), (1, 0, 2)):  # weights of query and key may have crossed either way
-            cost, steps = 0.1 + 0.2 * (order[0] == 1), []
+            cost = 0.1 + 0.2 * (order[0] == 1)
+            steps: list[Change] = []
             for place_of_role, (event, slot) in zip(order, parts[1], strict=True):
                 maker, place_of_mine = parts[0][place_of_role]
-                more, found = self.way(maker.inputs[place_of_mine], event.inputs[slot])
+                more, found = self._taken(maker.inputs[place_of_mine], event, slot)
                 cost += more
-                for step in found:
-                    own = step.consumer is None and step.torch == event.inputs[slot]
-                    steps.append(step._replace(consumer=(event, slot)) if own else step)
+                steps += found
             yield (cost, tuple(steps)) if steps else (1.0, (Change("arguments", one, other, (mine, theirs)),))
 
     def _other_arguments(self, mine: Event, theirs: Event) -> bool:
         """Whether two calls of one kind have other numbers."""
         one, other = self.keras.number(mine), self.torch.number(theirs)
         return one is not None and other is not None and abs(one - other) > 1e-3 * abs(one)
+
+
+def _behind(change: Change, steps: Sequence[Change]) -> list[Change]:
+    """A change, and the steps before it, behind which something differs then."""
+    return [change, *(step._replace(top=False) for step in steps)]
