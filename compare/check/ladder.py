@@ -203,21 +203,21 @@ def optimizer(got: Mapping[str, Arrays], ref: Reference, limits: Limits) -> Rung
 
 
 def trajectory(curve: Sequence[Mapping[str, float]], ref: Reference, limits: Limits) -> Rung:
-    """The loss of every step within ten times the spread of native twins, until that spread jumps."""
+    """The loss of every step within ten times the spread of native twins, until that would be more than the limit."""
     found, spread = [], dict.fromkeys(ref.curve[0], 0.0)
+    limit, noise_limit = limits.relative("trajectory", "trajectory"), limits.noise("trajectory")
     for number, wanted in enumerate(ref.curve):
         for name, value in wanted.items():
             scale = max(abs(value), 1e-30)
             if math.isfinite(value):
                 apart = max(nan_as_inf(abs(native[number][name] - value)) for native in ref.native_curves) / scale
                 spread[name] = max(spread[name], apart, 4 * HALF_ULP)
-            if spread[name] > LIMITS["trajectory"]:  # from here on the curve proves nothing
+            if noise_limit * spread[name] > LIMITS["trajectory"]:  # from here on the curve proves nothing
                 continue
-            limit = limits.relative("trajectory", "trajectory")
             noise = None if limits.exact else spread[name] * scale
             label = f"{name} at step {number + 1}"
             got = np.array(curve[number][name])
-            found.append(distance(label, got, np.array(value), limit, noise, noise_limit=limits.noise("trajectory")))
+            found.append(distance(label, got, np.array(value), limit, noise, noise_limit=noise_limit))
     if not found:
         return broken("trajectory", "no loss was compared: native PyTorch's own runs differ from the first step on")
     steps = len(found) // len(spread)

@@ -67,14 +67,18 @@ def _measure(folder: Path, measurements: list[Measurement], engines: list[Engine
     native, keras = ([c for c in trains if (c.engine == "torch") is side] for side in (True, False))
     one_each, until_target = Settings(jobs=1), training.Options(until_target=True)
 
-    def run_checks() -> None:
-        check.run(RunRecord("test", checks, None), engines, Settings(), on_progress)
+    def compare(lane: list[Measurement]) -> None:
+        check.run(RunRecord("test", lane, None), engines, Settings(), on_progress)
 
     def train(lane: list[Measurement]) -> None:
         training.run(RunRecord("test", lane, None), engines, one_each, until_target, on_progress)
 
-    # Beside each other: one engine's checks take longer than the others', and Keras's trainings longer than PyTorch's.
-    tasks = [run_checks, *(partial(train, lane) for lane in (native, keras[::2], keras[1::2]))]
+    # Beside each other, in lanes that take equally long: what XLA compiles for the checks takes longer than all that
+    # the other engines do, so every second twin is checked in a lane of its own; Keras's trainings are two lanes too.
+    twins = list(dict.fromkeys(measurement.twin for measurement in checks))
+    halves = [[each for each in checks if each.twin in half] for half in (twins[::2], twins[1::2])]
+    tasks = [*(partial(compare, lane) for lane in halves if lane)]
+    tasks += [partial(train, lane) for lane in (native, keras[::2], keras[1::2]) if lane]
     threads = [threading.Thread(target=_or_say_why_not, args=(folder, task)) for task in tasks]
     for thread in threads:
         thread.start()

@@ -40,6 +40,13 @@ TWINS = (
         metric=Metric("mean_mask_iou", target=0.7, chance=0.29, margin=0.035),  # of 200 pictures, as U-Net's
         epochs=8,
         batch_size=16,
+        tolerances={
+            "forward": Tolerance(
+                "at the published size rounding decides which of two values in a window is the larger, and unpooling "
+                "puts it where that one was: in training mode native twins are 7e-3 apart, an engine 1.1e-2 (measured)",
+                rel_l2=5e-2,
+            )
+        },
         differences=(
             Difference(
                 "Pooling that tells the places of its maxima, and unpooling, are written out in Keras",
