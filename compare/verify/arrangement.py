@@ -59,7 +59,7 @@ def turned(replay: Replay, number: int, end: Replacement | None) -> list[Candida
     says = f"{end.event.text or end.event.call} gives the values of Keras's arrangement in another order"
     order = order_along(end.value, native)
     if order:
-        says += f": along axis {order[0]} Keras's first places are PyTorch's {', '.join(map(str, order[1]))}"
+        says += f": along axis {order[0]} {order[1]}"
     cause = "arrangement_order"
     if end.event.settings.get("name") in ("concatenate", "stack"):
         parts = [replay.theirs.values.get(each) for each in end.event.inputs]
@@ -80,14 +80,20 @@ def _twisted(value: np.ndarray, values: Sequence[np.ndarray]) -> bool:
     return any(alignment.relative(np.sort(each, axis=None), wanted) <= LIMIT for each in alike)
 
 
-def found(value: np.ndarray, values: Sequence[np.ndarray]) -> bool:
-    """Whether a value is among some; what masks with -1e9 is what masks with minus infinity."""
+def found(value: np.ndarray, values: Sequence[np.ndarray], merged_too: bool = True) -> bool:
+    """Whether a value is among some; what masks with -1e9 is what masks with minus infinity.
+
+    Args:
+        value: the value.
+        values: those among which it may be.
+        merged_too: whether it is there where only all its numbers are, in axes that are merged.
+    """
     own = _bounded(value)
     alike = [_bounded(other) for other in values if other.size == value.size]
     if any(alignment.distance(own, other)[0] <= LIMIT for other in alike):
         return True
     # Heads that one side has in an axis of their own, and the other in that of the batch.
-    if value.dtype.kind != "f" or not FEW <= value.size <= MANY:
+    if not merged_too or value.dtype.kind != "f" or not FEW <= value.size <= MANY:
         return False
     rank, rows = value.ndim, value.shape[:1]
     merged = [other for other in alike if other.ndim != rank and other.shape[:1] != rows and other.dtype.kind == "f"]

@@ -16,6 +16,7 @@ from compare.verify.replay import Replay
 from compare.verify.segments import Anchor, before_padding, segment
 from compare.verify.verdict import LIMIT
 from compare.verify.wiring import (
+    MOVING,
     Ends,
     anchored,
     backwards,
@@ -102,7 +103,7 @@ def _parting(trace: Trace, ends: Sequence[int], events: Sequence[Event], other: 
         value = trace.values.get(number)
         if value is None or value.dtype.kind not in "fiucb" or (value.dtype.kind in "iub" and value.size < 2):
             continue
-        if value.dtype.kind != "c" and is_found(value, values):
+        if value.dtype.kind != "c" and is_found(value, values, event.name not in MOVING):
             todo += _of_no_effect(trace, event, value)
             continue
         found[event.index] = event

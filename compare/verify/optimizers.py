@@ -22,6 +22,7 @@ from compare.verify.settings_apart import (
     place_of_epsilon,
     short,
 )
+from compare.verify.slow_weights import of_slow_weights
 from compare.verify.verdict import Finding, Remedy
 from twin.bridge import Arrays
 from twin.errors import TwinError
@@ -97,6 +98,8 @@ class Optimizers:
                     says = in_words(mine, theirs, {**changes, **more})
                     return replace(finding, cause=name_of(cause, mine, theirs), after=left, says=says, fix=fix), far
             tried.append(cause)
+        if pulled := of_slow_weights(self._moves(wanted), self._moves(got)):
+            return replace(finding, cause=pulled[0], says=pulled[1]), far
         found = self._fewest(mine, theirs, wanted, partners)
         own = found is None or (
             "kind" in found[0] and not theirs["stock"]

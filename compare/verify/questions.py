@@ -13,7 +13,7 @@ import numpy as np
 
 from compare.verify import axes as alignment
 
-STEPS = 5
+STEPS = 12  # two rounds of slow weights, and where a rectified Adam begins to divide
 SAME = 1e-3  # relative L2 of two steps that are the same
 ULP = 2e-7  # of a weight near 1 in float32: a step is known to no less
 Moves = np.ndarray  # (STEPS, values of all arrays)

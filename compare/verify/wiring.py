@@ -16,6 +16,7 @@ from compare.verify.verdict import LIMIT
 from compare.verify.ways import by_path, root
 from twin.trace import Edit, Event, Trace
 
+MOVING = ("roll", "flip")
 SEARCHED = 12  # values that are tried for one input of a call
 
 
@@ -226,6 +227,8 @@ def giver(replay: Replay, number: int, deep: int = 3) -> str:
     if producer is None:
         return f"input {number}"
     name = f"{called(producer)}{place_of(producer)}" if producer.family == "shape" else producer.label
+    if producer.name in MOVING:  # two of one line have nothing else to tell them apart
+        return f"{written(producer)}{place_of(producer)}"
     if producer.family == "shape" and len(producer.inputs) == 1 and len(producer.outputs) == 1 and deep:
         return f"{called(producer)} of {giver(replay, producer.inputs[0], deep - 1)}"
     return name if len(producer.outputs) < 2 else f"result {producer.outputs.index(number)} of {name}"

@@ -594,7 +594,7 @@ class ByHand(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure=None):
-        rate = 0.1 if self.kind == "rmsprop" else (0.1, 0.1, 0.02, 0.02, 0.02)[self.count]
+        rate = 0.1 if self.kind == "rmsprop" else (0.1, 0.1, 0.02)[min(self.count, 2)]
         self.count += 1
         for p in self.param_groups[0]["params"]:
             state = self.state[p]

@@ -58,7 +58,7 @@ class Coupled(AdaBelief):
 
 
 class LargeEpsilon(AdaBelief):
-    epsilon = 1e-4
+    epsilon = 1e-6
 
 
 class ShortMemory(AdaBelief):

@@ -23,7 +23,7 @@ def of_arguments(event: Event, rank: int) -> list[Candidate]:
     """
     ways = (
         of_catalogue(event), _of_operands(event), _of_axes(event, rank), of_results(event), _of_repeats(event),
-        _of_padding(event), _of_shifts(event), _of_weights(event),
+        _of_padding(event), _of_samples(event), _of_shifts(event), _of_weights(event),
     )  # fmt: skip
     return [candidate for way in ways for candidate in way]
 
@@ -116,11 +116,40 @@ def _of_padding(event: Event) -> Iterator[Candidate]:
             value = {"value": "0.0"} if mode == "constant" else {"value": "None"}
             yield _changed("padding_mode", "Padding", event, {"mode": repr(mode), **value})
 
+    sizes = [int(each) for each in re.findall(r"-?\d+", argument(event.text, "pad") or "")]
+    for place_of in range(0, len(sizes) - 1, 2) if name_of(event) == "pad" else ():
+        total = sizes[place_of] + sizes[place_of + 1]
+        for before in range(min(total, 8) + 1) if min(sizes) >= 0 else ():
+            other = [*sizes[:place_of], before, total - before, *sizes[place_of + 2 :]]
+            if before in (0, total, total // 2, total - total // 2) and other != sizes:
+                yield _changed("padding", "PyTorch pads another end", event, {"pad": str(tuple(other))})
+
+
+def _of_samples(event: Event) -> Iterator[Candidate]:
+    """How a picture is read between its pixels and beyond its border."""
+    if name_of(event) != "grid_sample":
+        return
+    modes = [argument(event.text, word) for word in ("mode", "padding_mode", "align_corners")]
+    own = {"mode": modes[0] or "'bilinear'", "padding_mode": modes[1] or "'zeros'", "align_corners": str(modes[2])}
+    causes = (
+        ("grid_padding_mode", "padding_mode", ("'zeros'", "'border'", "'reflection'")),
+        ("align_corners", "align_corners", ("True", "False")),
+        ("interpolation", "mode", ("'bilinear'", "'nearest'")),
+    )
+    for cause, word, values in causes:
+        for value in values:
+            if value != own[word]:
+                yield _changed(cause, "A grid of points is read in another way", event, {word: value})
+
 
 def _of_shifts(event: Event) -> Iterator[Candidate]:
     """A roll in the other direction, or a triangle moved by one."""
     if name_of(event) == "roll":
         turned = "tuple(-each for each in shifts) if isinstance(shifts, (tuple, list)) else -shifts"
+        own = argument(event.text, "shifts") or ""
+        if re.fullmatch(r"[-\d(), \[\]]+", own):  # numbers as they are written
+            shifts = [-int(each) for each in re.findall(r"-?\d+", own)]
+            turned = str(tuple(shifts) if len(shifts) > 1 else shifts[0])
         yield _changed("roll_direction", "PyTorch rolls in the other direction", event, {"shifts": turned})
     for offset in (1, -1) if name_of(event) in ("tril", "triu") else ():
         diagonal = argument(event.text, "diagonal") or "0"

@@ -114,4 +114,7 @@ def of_roles(keras: Event, torch: Event, mine: Trace, theirs: Trace) -> list[Can
 
 def _name(trace: Trace, number: int) -> str:
     maker = trace.producers.get(number)
+    while maker is not None and maker.family == "shape" and maker.inputs:  # a transpose says nothing of what it is
+        number = maker.inputs[0]
+        maker = trace.producers.get(number)
     return f"input {number}" if maker is None else maker.label

@@ -11,6 +11,7 @@ from compare.verify.causes.arguments import in_place, of_arguments, of_catalogue
 from compare.verify.causes.attention import factors, of_attention
 from compare.verify.causes.candidate import Candidate, InKeras, InTorch, multiple
 from compare.verify.causes.constants import of_constants, of_made_weights, of_normed_weights, of_weights
+from compare.verify.causes.entering import of_indices, of_parts
 from compare.verify.causes.formulas import (
     ONE,
     of_cuts,
@@ -343,6 +344,8 @@ def _other(keras: Event, torch: Event) -> str:
     if "Bidirectional" in keras.call:
         return "bidirectional_merge"
     names = kind_of(keras), kind_of(torch)
+    if all("pool" in name for name in names):
+        return "pooling"
     if torch.leaf and not torch.inputs:
         name = names[1].strip("_")
         return name if name.startswith("weight") else f"weight_{name}"
@@ -356,6 +359,8 @@ REDUCTIONS = {"mean", "sum", "max", "min", "prod", "logsumexp"}
 # What takes which value is tried between the two.
 PARTICULAR = (
     _in_place,
+    of_indices,
+    of_parts,
     _rearranged,
     halves,
     bidirectional_last,

@@ -3,7 +3,7 @@
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -240,7 +240,7 @@ def _told(keras: np.ndarray, torch: np.ndarray) -> tuple[str, str]:
         order = order_along(one, other)
         told = ""
         if order:
-            told = f" along axis {order[0]}: Keras's first places are PyTorch's {', '.join(map(str, order[1]))}"
+            told = f" along axis {order[0]}: {order[1]}"
         return "constant_order", f"PyTorch's constant has the values of Keras's in another order{told}"
     factor = multiple(other, one)
     if factor is not None:
@@ -327,8 +327,8 @@ def _places(unlike: np.ndarray) -> str:
     return f"{int(unlike.sum())} of {unlike.size} differ"
 
 
-def order_along(keras: np.ndarray, torch: np.ndarray) -> tuple[int, list[Any]] | None:
-    """The axis along which the places are exchanged, and where Keras's first ones are."""
+def order_along(keras: np.ndarray, torch: np.ndarray) -> tuple[int, str] | None:
+    """The axis along which the places are exchanged, and in words where Keras's first ones are that are elsewhere."""
     for axis in range(keras.ndim):
         if keras.shape[axis] * keras.size > LARGEST:
             continue
@@ -336,5 +336,7 @@ def order_along(keras: np.ndarray, torch: np.ndarray) -> tuple[int, list[Any]] |
         apart = np.abs(one[:, None] - other[None]).max(-1)
         where = apart.argmin(1)
         if len(one) > 1 and apart.min(1).max() <= 1e-5 * max(np.abs(one).max(), 1e-30) and len(set(where)) == len(one):
-            return axis, list(where[:4])
+            first = int(np.argmax(where != np.arange(len(where))))
+            told = ", ".join(map(str, where[first : first + 4]))
+            return axis, f"Keras's places from {first} on are PyTorch's {told}"
     return None

@@ -8,7 +8,7 @@ import numpy as np
 from compare.verify.causes.candidate import Candidate
 from compare.verify.causes.graph import LARGEST, MASKED, MOST, kind
 from compare.verify.causes.graphs import Change, Graphs
-from compare.verify.causes.operands import arranged, relation, turned, weighted
+from compare.verify.causes.operands import arranged, other_kernel, relation, turned, weighted
 from compare.verify.causes.situation import Situation
 from compare.verify.causes.words import place
 from twin.trace import Edit, Event
@@ -234,6 +234,8 @@ def _of_operands(both: Graphs, step: Change) -> tuple[str, str] | None:
     if arranged(both, mine, theirs):
         ways = f"{both.torch.arrangement(theirs)} in PyTorch, {both.keras.arrangement(mine)} in Keras"
         return "arrangement_order", f"what enters PyTorch's {name} is arranged in another way ({ways})"
+    if words := other_kernel(both, mine, theirs):
+        return "kernel_transposed", words
     axes = turned(both, mine, theirs)
     if axes:
         words = f"what enters PyTorch's {name} is Keras's with the axes {axes[0]} and {axes[1]} exchanged"

@@ -4,7 +4,7 @@ import numpy as np
 
 from compare.verify import axes as alignment
 from compare.verify.causes.candidate import multiple
-from compare.verify.causes.graph import LARGEST
+from compare.verify.causes.graph import LARGEST, Side
 from compare.verify.causes.graphs import Graphs
 from compare.verify.causes.values import recognized
 from compare.verify.verdict import LIMIT
@@ -64,6 +64,28 @@ def turned(both: Graphs, mine: Event, theirs: Event) -> tuple[int, int] | None:
         if len(moved) == 2 and alignment.relative(a, b) > LIMIT:
             return moved[0], moved[1]
     return None
+
+
+def other_kernel(both: Graphs, mine: Event, theirs: Event) -> str:
+    """In words, which axes of a generated kernel are exchanged between two convolutions; "" where none are."""
+    keras, torch = _kernel(both.keras, mine), _kernel(both.torch, theirs)
+    if keras is None or torch is None or "conv" not in both.torch.kind(theirs) or not 2 < keras.ndim == torch.ndim:
+        return ""
+    right = (keras.ndim - 1, keras.ndim - 2, *range(keras.ndim - 2))  # (..., in, out) to (out, in, ...)
+    order = alignment.distance(keras, torch)[1]
+    if order is None or alignment.relative(torch.transpose(order), keras) > LIMIT:
+        return ""
+    taken = tuple(int(each) for each in np.argsort(order))
+    if taken == right or alignment.relative(keras.transpose(right), torch) <= LIMIT:
+        return ""
+    return f"PyTorch's kernel is Keras's with the axes in the order {taken}, where (out, in, ...) is {right}"
+
+
+def _kernel(side: Side, event: Event) -> np.ndarray | None:
+    """What a convolution takes beside its picture: a value, or what is made of weights alone."""
+    if len(event.inputs) > 1:
+        return side.values.get(event.inputs[1])
+    return next((each for each in side.constants.get(event.index, ()) if each.ndim > 2), None)
 
 
 def relation(both: Graphs, one: int, other: int) -> str:
