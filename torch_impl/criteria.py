@@ -42,7 +42,8 @@ def loss(
             with; `sample_weight` (B, ...), which a function takes as its third argument, and by which the rows of
             a stock loss are multiplied before their mean.
         transform: functions of torch that the outputs pass first, separated by commas.
-        changes: attributes of the loss to set first; `rows` gives what CTC is for each row, not for each label.
+        changes: attributes of the loss to set first; `rows` gives what CTC is for each row, not for each label, and
+            `second` says that the model's own outputs have classes second.
 
     PyTorch's own losses want classes second where there are more than two axes, and a user's function the model's
     output as it is: the other order is tried where the first cannot be computed.
@@ -50,7 +51,7 @@ def loss(
     changes = dict(changes or {})
     function = make_loss(found)
     stock = isinstance(function, nn.Module) and type(function).__module__.startswith("torch.")
-    orders = ["second", "last"] if stock else ["last", "second"]
+    orders = ["second", "last"] if changes.pop("second", False) or stock else ["last", "second"]
     rows = _RowsOfCtc() if changes.pop("rows", False) else nullcontext()
     weighted = "sample_weight" in given and _takes_weights(function)
     if "sample_weight" in given and not weighted and hasattr(function, "reduction"):

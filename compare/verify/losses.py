@@ -18,7 +18,7 @@ from compare.verify.before_loss import FUNCTIONS, are_probabilities
 from compare.verify.comparison import Comparison
 from compare.verify.replay import Replay
 from compare.verify.subject import Subject
-from compare.verify.terms import Explanation, explain
+from compare.verify.terms import Explanation, classes_second, explain
 from compare.verify.verdict import GRADIENT_LIMIT, LIMIT, Finding, Remedy
 from twin.errors import TwinError
 
@@ -66,12 +66,14 @@ class Losses:
         keras, torch: the sides.
         given: `outputs`, their `target`, and `sample_weight` and `class_weight` where the user gives them.
         first: by side, what its outputs pass before its loss, being part of its model.
+        second: whether PyTorch's model has classes in its second axis, so that its loss gets outputs and targets so.
     """
 
     keras: Side
     torch: Side
     given: Mapping[str, np.ndarray]
     first: Mapping[str, str] = field(default_factory=dict)
+    second: bool = False
 
     def compare(self, name: str) -> tuple[Finding | None, float]:
         """A finding where both differ, and how far they are apart; `name` is the output's, where there are several."""
@@ -122,7 +124,8 @@ class Losses:
         functions = [FUNCTIONS.get(self.first.get(side, ""), lambda x: x) for side in ("keras", "torch")]
         ours, inputs = ([function(outputs).astype(np.float32), target] for function in functions)
         mine = keras.trace(ours)
-        for given in (inputs, [np.moveaxis(each, -1, 1) if each.ndim > 2 else each for each in inputs]):
+        orders = [inputs, classes_second(inputs)]
+        for given in reversed(orders) if self.second else orders:
             theirs = torch.trace(given)
             if not theirs.stopped:
                 replay = Replay(torch, given, False, mine, theirs, [], [])
@@ -142,7 +145,7 @@ class Losses:
             for side in ("keras", "torch")
         )
         sources = files[0].rpartition(":")[0], files[1].rpartition(":")[0]
-        return explain(keras, torch, (ours, inputs), target, sources)
+        return explain(keras, torch, (ours, inputs), target, sources, self.second)
 
     def of_keras(self, transform: str = "", changes: Mapping[str, Any] | None = None) -> Loss:
         """Keras's loss, of outputs that pass a function first, and with some arguments changed."""
@@ -150,6 +153,7 @@ class Losses:
 
     def of_torch(self, transform: str = "", changes: Mapping[str, Any] | None = None) -> Loss:
         """PyTorch's loss, with some settings changed."""
+        changes = {**(changes or {}), **({"second": True} if self.second else {})}
         return Loss(*self.torch.loss(self.given, self._chain("torch", transform), changes))
 
     def _chain(self, side: str, transform: str) -> str:
@@ -158,6 +162,14 @@ class Losses:
     def with_array(self, name: str, array: np.ndarray) -> "Losses":
         """The same with another array."""
         return replace(self, given={**self.given, name: array})
+
+
+def has_classes_second(mine: np.ndarray, theirs: np.ndarray) -> bool:
+    """Whether PyTorch's output has classes in its second axis, where Keras's has them last."""
+    moved = classes_second([mine])[0]
+    if mine.ndim < 3 or moved.shape != theirs.shape:
+        return False
+    return mine.shape != theirs.shape or float(np.abs(theirs - moved).sum()) < float(np.abs(theirs - mine).sum())
 
 
 def by_numbers(finding: Finding) -> bool:

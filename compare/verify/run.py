@@ -18,7 +18,7 @@ from compare.verify.before_loss import between
 from compare.verify.examination import Examination
 from compare.verify.given import both, by_output, from_file, given_to_loss, stock, target
 from compare.verify.inputs import layouts, make_inputs
-from compare.verify.losses import Losses, by_numbers, penalties_in_words
+from compare.verify.losses import Losses, by_numbers, has_classes_second, penalties_in_words
 from compare.verify.optimizers import Optimizers, Trained
 from compare.verify.pairing import Pairing
 from compare.verify.quotes import quoted, with_lines
@@ -227,18 +227,21 @@ def _with_criteria(
     if request.loss:
         outputs = keras.outputs(inputs[0], training=False)
         native = torch.outputs(inputs[1], training=False)
-        for name, other in names_paired(outputs, native):
+        pairs = dict(names_paired(outputs, native))
+        for name, other in pairs.items():
             if "keras" in first.get(name, {}):
                 outputs[name] = native[other].reshape(outputs[name].shape)
         masks = keras.masks(inputs[0])
         for name, references in by_output(request.loss).items():
             keras.loss_reference, torch.loss_reference = references
             given = given_to_loss(request.data, name, outputs, references, masks)
-            before = first.get(name or next(iter(outputs)), {})
-            finding, rungs["loss"] = Losses(keras, torch, given, before).compare(name)
+            chosen = name or next(iter(outputs))
+            second = chosen in pairs and has_classes_second(outputs[chosen], native[pairs[chosen]])
+            losses = Losses(keras, torch, given, first.get(chosen, {}), second)
+            finding, rungs["loss"] = losses.compare(name)
             findings += [finding] if finding else []
             if finding and by_numbers(finding) and {*given} == {"outputs", "target"}:
-                unexplained.append((len(findings) - 1, Losses(keras, torch, given, before), references))
+                unexplained.append((len(findings) - 1, losses, references))
         notes += penalties_in_words(keras.penalties(inputs[0]))
         for place, losses, references in unexplained:  # last: the losses are opened in place of the models
             findings[place] = _explained(findings[place], losses, keras, torch, references)

@@ -36,7 +36,12 @@ class Explanation:
 
 
 def explain(
-    keras: Subject, torch: Subject, outputs: tuple[np.ndarray, np.ndarray], target: np.ndarray, files: tuple[str, str]
+    keras: Subject,
+    torch: Subject,
+    outputs: tuple[np.ndarray, np.ndarray],
+    target: np.ndarray,
+    files: tuple[str, str],
+    second: bool = False,
 ) -> Explanation | None:
     """Why two losses differ, as models of outputs and targets; None where no term shows it.
 
@@ -45,12 +50,13 @@ def explain(
         outputs: of each side, classes last.
         target: of both.
         files: of each side's loss.
+        second: whether PyTorch's model has classes in its second axis.
     """
     sides = []
     for subject, own, file in zip((keras, torch), outputs, files, strict=True):
         draws = [[each, target] for each in _draws(own)]
-        if subject is torch and subject.trace(draws[0]).stopped:
-            draws = [[np.moveaxis(each, -1, 1) if each.ndim > 2 else each for each in draw] for draw in draws]
+        if subject is torch and (second or subject.trace(draws[0]).stopped):
+            draws = [classes_second(draw) for draw in draws]
         first = subject.trace(draws[0])
         if sum(value.size for value in first.values.values()) > LARGEST:
             return None
@@ -62,6 +68,11 @@ def explain(
         except (KeyError, StopIteration, ValueError, IndexError):  # another number of calls for other values
             return None
     return _of_terms(*sides)
+
+
+def classes_second(inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Arrays (B, ..., C) as (B, C, ...); those without an axis between stay."""
+    return [np.moveaxis(each, -1, 1) if each.ndim > 2 else each for each in inputs]
 
 
 def _draws(outputs: np.ndarray) -> list[np.ndarray]:

@@ -112,6 +112,15 @@ def drawn(kernel="glorot_uniform", bias="zeros"):
     return keras.Sequential([keras.Input((30,)), dense])
 
 
+def maps():
+    return keras.Sequential([keras.Input((6, 6, 2)), layers.Conv2D(6, 1, name="head")])
+
+
+def overlap(y, outputs):  # of each class, over all places of all pictures
+    chance = keras.ops.sigmoid(outputs)
+    return 1 - keras.ops.mean(keras.ops.sum(chance * y, (0, 1, 2)) / (1 + keras.ops.sum(chance + y, (0, 1, 2))))
+
+
 squares = keras.losses.MeanSquaredError()
 words = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 schedules = keras.optimizers.schedules
@@ -327,6 +336,24 @@ def steady(parameters):
     return torch.optim.SGD(parameters, 0.1)
 
 
+class Maps(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Conv2d(2, 6, 1)
+
+    def forward(self, x):
+        return self.head(x)
+
+
+def overlap(outputs, target, over=(0, 2, 3)):
+    chance = outputs.sigmoid()
+    return 1 - ((chance * target).sum(over) / (1 + (chance + target).sum(over))).mean()
+
+
+def overlap_of_rows(outputs, target):
+    return overlap(outputs, target, (2, 3))
+
+
 def of_probabilities(outputs, target):
     return nn.functional.nll_loss(outputs, target)
 
@@ -485,6 +512,17 @@ def test_masked_steps_are_left_out_of_the_loss_as_compile_does(verify, files, tm
     options = {"data": tmp_path / "data.npz", "loss": loss, "shapes": []}
     verdict = verify(keras="mine.py:masked", torch_="theirs.py:Masked", **options)
     assert [finding.cause for finding in verdict.findings] == ([cause] if cause else []), verdict.findings
+
+
+@pytest.mark.parametrize(("loss", "differs"), [("overlap", False), ("overlap_of_rows", True)])
+def test_a_loss_of_maps_gets_them_as_each_side_s_model_gives_them(verify, files, tmp_path, loss, differs):
+    """As many classes as rows and columns: only what a model gives says which axis is which."""
+    rng = np.random.default_rng(0)
+    y = rng.random((4, 6, 6, 6)) < np.linspace(0.1, 0.9, 6)
+    np.savez(tmp_path / "data.npz", x=rng.standard_normal((4, 6, 6, 2)), y=y.astype(np.float32))
+    options = {"data": tmp_path / "data.npz", "loss": named(files, ["mine.py:overlap", f"theirs.py:{loss}"])}
+    verdict = verify(keras="mine.py:maps", torch_="theirs.py:Maps", shapes=[], **options)
+    assert [finding.rung for finding in verdict.findings] == (["loss"] if differs else []), verdict.findings
 
 
 @pytest.mark.parametrize("array", [{"sample_weight": np.arange(1.0, 7.0)}, {"class_weight": np.arange(1.0, 6.0)}])
