@@ -5,6 +5,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
+import numpy as np
+
+from compare.verify.names import alike
 from compare.verify.pairing import Link, Match, composition
 from compare.verify.parts import Part
 
@@ -48,7 +51,7 @@ def composed(keras: Side, torch: Side, strict: bool) -> list[Match]:
                 by_leaf.setdefault(part.leaf.path, []).append(part)
             # What one layer has belongs together: an attention's output is not the next one's query.
             for parts in (*by_leaf.values(), fitting):
-                group = group or _side_by_side(parts, main, shape[-1])
+                group = group or _side_by_side(parts, whole, shape[-1])
             if len(group) > 1:
                 group = sorted(group, key=_gate)
                 matches.append(composition(whole, group, big is keras))
@@ -57,15 +60,19 @@ def composed(keras: Side, torch: Side, strict: bool) -> list[Match]:
     return matches
 
 
-def _side_by_side(parts: list[Part], main: str, width: int) -> list[Part]:
-    """The first parts in a row that are so wide together; none where there are none."""
+def _side_by_side(parts: list[Part], whole: Part, width: int) -> list[Part]:
+    """Parts in a row that are so wide together: those whose names say most of the whole's, or else the first."""
+    rows: list[list[Part]] = []
     for start in range(len(parts)):
         total = 0
         for end in range(start, len(parts)):
-            total += parts[end].views[main].own_shape[-1]
+            total += parts[end].views[whole.main].own_shape[-1]
             if total == width:
-                return parts[start : end + 1]
-    return []
+                rows.append(parts[start : end + 1])
+    named = (whole.path, whole.leaf.kind)
+    return max(
+        rows, key=lambda row: sum(alike(named, (part.path, part.leaf.kind)) for part in row) / len(row), default=[]
+    )
 
 
 def stacked(keras: Side, torch: Side) -> list[Match]:
