@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
-import numpy as np
-
 from compare.verify.names import alike
 from compare.verify.pairing import Link, Match, composition
 from compare.verify.parts import Part
