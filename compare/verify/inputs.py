@@ -1,7 +1,7 @@
 """The inputs that both models get."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import permutations
 
 import numpy as np
@@ -26,6 +26,29 @@ def make_inputs(shapes: Sequence[Sequence[int]], kinds: Sequence[str], seed: int
             rng.integers(0, 8, size).astype(np.int32) if kind == "int" else rng.standard_normal(size).astype(np.float32)
         )
     return out
+
+
+def whole_numbers(inputs: Sequence[np.ndarray], below: int, places: Collection[int] | None = None) -> list[np.ndarray]:
+    """The inputs, some of them made of whole numbers from 1 on, other ones for each.
+
+    Args:
+        inputs: all of them.
+        below: what the numbers are smaller than.
+        places: which inputs are made; None for those of whole numbers.
+    """
+    chosen = [i for i, array in enumerate(inputs) if array.dtype.kind == "i"] if places is None else places
+    return [_numbers(array.shape, below, i) if i in chosen else array for i, array in enumerate(inputs)]
+
+
+def _numbers(shape: Sequence[int], below: int, seed: int) -> np.ndarray:
+    """Whole numbers from 1 on; rows after the first end in zeros, as padding does, also rows of sentences (B, S, T)."""
+    made = np.random.default_rng(seed).integers(min(1, below - 1), below, shape).astype(np.int32)
+    length = shape[-1] if len(shape) in (2, 3) else 0
+    rows = made.reshape(-1, length) if length > 2 else made[:0]
+    for number in range(1, len(rows)):
+        most = length // 2
+        rows[number, length - (min(number, most) if len(shape) == 2 else number % (most + 1)) :] = 0
+    return made
 
 
 def layouts(array: np.ndarray, shape: Sequence[int] | None) -> list[np.ndarray]:

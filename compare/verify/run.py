@@ -1,6 +1,6 @@
 """`twin verify` from the command line: two models of the user's own in two workers, and the verdict as text."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import islice, product
@@ -17,7 +17,7 @@ from compare.verify import initial
 from compare.verify.before_loss import between
 from compare.verify.examination import Examination
 from compare.verify.given import both, by_output, from_file, given_to_loss, stock, target
-from compare.verify.inputs import layouts, make_inputs
+from compare.verify.inputs import layouts, make_inputs, whole_numbers
 from compare.verify.losses import Losses, by_numbers, has_classes_second, penalties_in_words
 from compare.verify.optimizers import Optimizers, Trained
 from compare.verify.pairing import Pairing
@@ -160,9 +160,9 @@ def _open(request: Request, session: Session, inputs: list[np.ndarray]) -> tuple
     failure: TwinError | None = None
     options = [inputs]
     if not request.data:
-        options.append(_whole_numbers(inputs, 2))
+        options.append(whole_numbers(inputs, 2))
     if not request.data and not request.kinds:
-        options.append(_whole_numbers(inputs, 2, range(len(inputs))))
+        options.append(whole_numbers(inputs, 2, range(len(inputs))))
     for given in options:
         try:
             keras = OpenedModel(session, request.keras, request.keras_kwargs, given)
@@ -171,31 +171,10 @@ def _open(request: Request, session: Session, inputs: list[np.ndarray]) -> tuple
             continue
         kinds = keras.input_kinds()
         if not request.data and not request.kinds and len(kinds) == len(given):
-            given = _whole_numbers(given, 8, [place for place, kind in enumerate(kinds) if kind == "int"])
+            given = whole_numbers(given, 8, [place for place, kind in enumerate(kinds) if kind == "int"])
         return keras, given
     assert failure is not None
     raise failure
-
-
-def _whole_numbers(inputs: Sequence[np.ndarray], below: int, places: Collection[int] | None = None) -> list[np.ndarray]:
-    """The inputs, some of them made of whole numbers from 1 on, other ones for each.
-
-    Args:
-        inputs: all of them.
-        below: what the numbers are smaller than.
-        places: which inputs are made; None for those of whole numbers.
-    """
-    chosen = [i for i, array in enumerate(inputs) if array.dtype.kind == "i"] if places is None else places
-    return [_numbers(array.shape, below, i) if i in chosen else array for i, array in enumerate(inputs)]
-
-
-def _numbers(shape: Sequence[int], below: int, seed: int) -> np.ndarray:
-    """Whole numbers from 1 on; rows after the first end in zeros, as padding does."""
-    made = np.random.default_rng(seed).integers(min(1, below - 1), below, shape).astype(np.int32)
-    length = shape[1] if len(shape) == 2 else 0
-    for row in range(1, len(made) if length > 2 else 0):
-        made[row, length - min(row, length // 2) :] = 0
-    return made
 
 
 def _activated(
@@ -374,9 +353,9 @@ def _runnable(
     options = [inputs]
     if not request.data and any(array.dtype.kind == "i" for array in inputs):
         bounds = [*([min(sizes)] if sizes else []), 8, 4, 2]
-        options = [_whole_numbers(inputs, bound) for bound in dict.fromkeys(bounds) if bound > 1]
+        options = [whole_numbers(inputs, bound) for bound in dict.fromkeys(bounds) if bound > 1]
     if not request.data and not request.kinds and all(array.dtype.kind == "f" for array in inputs):
-        options.append(_whole_numbers(inputs, 8, range(len(inputs))))
+        options.append(whole_numbers(inputs, 8, range(len(inputs))))
     for given in options:
         try:
             keras.outputs(given, training=False)

@@ -92,6 +92,13 @@ def masked():
     return keras.Model(ids, layers.Dense(3, name="head")(layers.LSTM(6, return_sequences=True, name="rnn")(x)))
 
 
+def of_sentences():  # the mean of each sentence's words, without padding
+    ids = keras.Input((3, 6), dtype="int32")
+    words = layers.Embedding(9, 4, name="embedding")(ids)
+    kept = keras.ops.expand_dims(keras.ops.cast(keras.ops.not_equal(ids, 0), "float32"), -1)
+    return keras.Model(ids, layers.Dense(2, name="head")(keras.ops.sum(words * kept, 2) / keras.ops.sum(kept, 2)))
+
+
 def shifted():
     class Shift(layers.Layer):
         def build(self, shape):
@@ -336,6 +343,24 @@ def steady(parameters):
     return torch.optim.SGD(parameters, 0.1)
 
 
+class OfSentences(nn.Module):
+    padded = True
+
+    def __init__(self):
+        super().__init__()
+        self.embedding = nn.Embedding(9, 4)
+        self.head = nn.Linear(4, 2)
+
+    def forward(self, ids):
+        words, kept = self.embedding(ids), (ids != 0).unsqueeze(-1).float()
+        means = (words * kept).sum(2) / kept.sum(2) if self.padded else words.mean(2)
+        return self.head(means)
+
+
+class OfAllWords(OfSentences):
+    padded = False
+
+
 class Maps(nn.Module):
     def __init__(self):
         super().__init__()
@@ -512,6 +537,12 @@ def test_masked_steps_are_left_out_of_the_loss_as_compile_does(verify, files, tm
     options = {"data": tmp_path / "data.npz", "loss": loss, "shapes": []}
     verdict = verify(keras="mine.py:masked", torch_="theirs.py:Masked", **options)
     assert [finding.cause for finding in verdict.findings] == ([cause] if cause else []), verdict.findings
+
+
+@pytest.mark.parametrize(("theirs", "verdict"), [("OfSentences", "agree"), ("OfAllWords", "differ")])
+def test_sentences_of_a_text_end_in_padding_too(verify, theirs, verdict):
+    found = verify(keras="mine.py:of_sentences", torch_=f"theirs.py:{theirs}", shape=(3, 6), kinds=["int"])
+    assert found.verdict == verdict
 
 
 @pytest.mark.parametrize(("loss", "differs"), [("overlap", False), ("overlap_of_rows", True)])
