@@ -41,6 +41,11 @@ WARPED = Tolerance(
     "are noise: native float32 is itself 1.04e-5 from float64 (measured: offsets)",
     rel_l2=5e-5,
 )
+RESAMPLED = Tolerance(
+    "a thousand regions are sampled from maps behind fifty convolutions: at the published size native float32 is "
+    "itself 1.4e-5 from float64 (measured: logits)",
+    rel_l2=1e-4,
+)
 WIDE_MAPS = Tolerance(
     "BatchNorm over the 25,600 places of 16 pictures: the update of native float32 is itself 1.1e-4 from float64",
     rel_l2=1e-3,
@@ -676,6 +681,7 @@ TWINS = (
         epochs=7,
         batch_size=32,
         flatten={"head.fc6": "trunk.outer.0"},
+        tolerances={"forward": RESAMPLED},
     ),
     Twin(
         name="keypoints",
