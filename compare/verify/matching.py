@@ -8,7 +8,7 @@ from scipy.optimize import linear_sum_assignment
 
 from compare.verify.composed import composed, stacked
 from compare.verify.flow import Place, added, entering, places
-from compare.verify.names import alike, role_of, words
+from compare.verify.names import alike, opposed, role_of, words
 from compare.verify.pairing import Alone, Link, Match, Pairing, Unpaired, of_parts
 from compare.verify.parts import Part, of_keras, of_torch
 from compare.verify.shapes import as_shape, fit, fit_merged
@@ -351,6 +351,7 @@ def _array_scores(
                     + close
                     + (role_of(one.path, role) == role_of(other.path, native))
                 )
+                score -= 2.0 * opposed(role_of(one.path, role), role_of(other.path, native))
                 named = words(f"{one.path}.{role}", one.leaf.kind), words(f"{other.path}.{native}", other.leaf.kind)
                 score += len(named[0] & named[1]) / max(len(named[0] | named[1]), 1)
                 score += 0.6 * bool(ROLE_WORDS.get(role, set()) & named[1])  # a norm's scale is a `weight` by hand

@@ -15,6 +15,15 @@ SAME_WORD = {
 
 EMPTY_WORDS = {"layer", "layers", "model", "net", "module", "module_list", "self", "running", "moving", "array"}
 
+# What weight normalization calls a gain and a direction in PyTorch: its newer form, and the one before.
+PARAMETRIZED = (
+    ("parametrizations.weight.original0", "g"),
+    ("parametrizations.weight.original1", "v"),
+    ("weight_g", "g"),
+    ("weight_v", "v"),
+)
+ADDED, MULTIPLIED = {"bias", "shift"}, {"g", "gain", "scale"}  # by what the name says
+
 KINDS = {"proj", "projection", "dense", "linear", "fc"}  # behind another word, as in `value_proj`, it says nothing
 
 
@@ -43,7 +52,7 @@ def words(path: str, kind: str) -> set[str]:
     """The words and numbers of a path; a name that Keras made up (`dense_3`) says nothing."""
     snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", kind).lower()
     found: set[str] = set()
-    for piece in path.split("."):
+    for piece in _said(path).split("."):
         if re.fullmatch(
             rf"({snake}|conv\dd|dense|batch_normalization|layer_normalization|embedding|lstm|gru)_\d+", piece
         ):
@@ -61,8 +70,19 @@ def words(path: str, kind: str) -> set[str]:
 
 def role_of(path: str, role: str) -> str:
     """An array's role; of an array by itself what its last name says: that of a `weight` is the kernel's."""
-    last = path.rpartition(".")[2].lower()
+    last = _said(path).rpartition(".")[2].lower()
     return role if role != "array" else SAME_WORD.get(last, last)
+
+
+def opposed(one: str, other: str) -> bool:
+    """Whether one role is that of an array which is added, and the other that of a factor."""
+    return {one, other} & ADDED != set() and {one, other} & MULTIPLIED != set()
+
+
+def _said(path: str) -> str:
+    for written, meant in PARAMETRIZED:
+        path = path.replace(written, meant)
+    return path
 
 
 def _plain(path: str) -> str:

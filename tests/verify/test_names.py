@@ -27,6 +27,12 @@ def test_a_name_that_is_a_kind_alone_keeps_it():
     assert names.words("block.dense", "Linear") == {"block", "dense"}
 
 
+@pytest.mark.parametrize("gain", ["net.0.parametrizations.weight.original0", "net.0.weight_g", "norm.scale"])
+def test_a_gain_is_a_factor_and_a_bias_is_added(gain):
+    assert names.opposed(names.role_of("net.0.bias", "array"), names.role_of(gain, "array"))
+    assert not names.opposed(names.role_of("conv.g", "array"), names.role_of(gain, "array"))
+
+
 class Runs:
     """A PyTorch model that runs with inputs of these shapes."""
 

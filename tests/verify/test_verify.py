@@ -99,6 +99,22 @@ def of_sentences():  # the mean of each sentence's words, without padding
     return keras.Model(ids, layers.Dense(2, name="head")(keras.ops.sum(words * kept, 2) / keras.ops.sum(kept, 2)))
 
 
+class Gained(layers.Layer):  # weight normalization by hand: a gain for each filter, and a direction
+    def build(self, shape):
+        self.v = self.add_weight(shape=(3, shape[-1], 6), initializer="he_normal", name="v")
+        self.g = self.add_weight(shape=(6,), initializer="ones", name="g")
+        self.bias = self.add_weight(shape=(6,), initializer="zeros", name="bias")
+
+    def call(self, x):
+        kernel = self.v * self.g / keras.ops.norm(keras.ops.reshape(self.v, (-1, 6)), axis=0)
+        x = keras.ops.pad(x, [[0, 0], [2, 0], [0, 0]])
+        return keras.ops.relu(keras.ops.conv(x, kernel) + self.bias)
+
+
+def gained():
+    return keras.Sequential([keras.Input((9, 6)), *(Gained() for _ in range(4)), layers.Conv1D(2, 1, name="head")])
+
+
 def shifted():
     class Shift(layers.Layer):
         def build(self, shape):
@@ -361,6 +377,22 @@ class OfAllWords(OfSentences):
     padded = False
 
 
+class Gained(nn.Module):
+    def __init__(self, norm=nn.utils.parametrizations.weight_norm):
+        super().__init__()
+        self.net = nn.Sequential(*(norm(nn.Conv1d(6, 6, 3, padding=2)) for _ in range(4)))
+        self.head = nn.Conv1d(6, 2, 1)
+
+    def forward(self, x):
+        for each in self.net:
+            x = each(x)[:, :, :-2].relu()
+        return self.head(x)
+
+
+def gained_before():
+    return Gained(nn.utils.weight_norm)
+
+
 class Maps(nn.Module):
     def __init__(self):
         super().__init__()
@@ -543,6 +575,11 @@ def test_masked_steps_are_left_out_of_the_loss_as_compile_does(verify, files, tm
 def test_sentences_of_a_text_end_in_padding_too(verify, theirs, verdict):
     found = verify(keras="mine.py:of_sentences", torch_=f"theirs.py:{theirs}", shape=(3, 6), kinds=["int"])
     assert found.verdict == verdict
+
+
+@pytest.mark.parametrize("theirs", ["Gained", "gained_before"])
+def test_a_gain_is_no_bias_where_both_are_as_long(verify, theirs):
+    assert verify(keras="mine.py:gained", torch_=f"theirs.py:{theirs}", shape=(9, 6)).verdict == "agree"
 
 
 @pytest.mark.parametrize(("loss", "differs"), [("overlap", False), ("overlap_of_rows", True)])
