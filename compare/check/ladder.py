@@ -19,6 +19,7 @@ from twin.numeric import HALF_ULP, Distance, distance, nan_as_inf, worst
 from twin.spec import Tolerance
 
 ZERO_GRADIENT = 1e-5  # of the whole gradient's norm: below it, a gradient is zero by structure
+LEEWAY = 3  # times the spread of native runs that a loss may be off where that is more than the limit
 SHOWN = 40  # tensors of a rung that its record keeps: those that use most of what they are allowed
 NEXT: dict[RungName, str] = {
     "structure": "compare the two constructors: an array is missing, left over, or of another size",
@@ -203,17 +204,18 @@ def optimizer(got: Mapping[str, Arrays], ref: Reference, limits: Limits) -> Rung
 
 
 def trajectory(curve: Sequence[Mapping[str, float]], ref: Reference, limits: Limits) -> Rung:
-    """The loss of every step within ten times the spread of native twins, until that would be more than the limit."""
+    """The loss of every step within ten times the spread of native twins, until that spread jumps."""
     found, spread = [], dict.fromkeys(ref.curve[0], 0.0)
-    limit, noise_limit = limits.relative("trajectory", "trajectory"), limits.noise("trajectory")
+    general, noise_limit = limits.relative("trajectory", "trajectory"), limits.noise("trajectory")
     for number, wanted in enumerate(ref.curve):
         for name, value in wanted.items():
             scale = max(abs(value), 1e-30)
             if math.isfinite(value):
                 apart = max(nan_as_inf(abs(native[number][name] - value)) for native in ref.native_curves) / scale
                 spread[name] = max(spread[name], apart, 4 * HALF_ULP)
-            if noise_limit * spread[name] > LIMITS["trajectory"]:  # from here on the curve proves nothing
+            if spread[name] > LIMITS["trajectory"]:  # from here on the curve proves nothing
                 continue
+            limit = general if limits.exact else max(general, LEEWAY * spread[name])
             noise = None if limits.exact else spread[name] * scale
             label = f"{name} at step {number + 1}"
             got = np.array(curve[number][name])
