@@ -17,10 +17,8 @@ EMPTY_WORDS = {"layer", "layers", "model", "net", "module", "module_list", "self
 
 # What weight normalization calls a gain and a direction in PyTorch: its newer form, and the one before.
 PARAMETRIZED = (
-    ("parametrizations.weight.original0", "g"),
-    ("parametrizations.weight.original1", "v"),
-    ("weight_g", "g"),
-    ("weight_v", "v"),
+    (r"\bparametrizations\.weight\.original0\b|\bweight_g\b", "g"),
+    (r"\bparametrizations\.weight\.original1\b|\bweight_v\b", "v"),
 )
 ADDED, MULTIPLIED = {"bias", "shift"}, {"g", "gain", "scale"}  # by what the name says
 
@@ -81,7 +79,7 @@ def opposed(one: str, other: str) -> bool:
 
 def _said(path: str) -> str:
     for written, meant in PARAMETRIZED:
-        path = path.replace(written, meant)
+        path = re.sub(written, meant, path)
     return path
 
 

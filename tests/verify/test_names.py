@@ -33,6 +33,11 @@ def test_a_gain_is_a_factor_and_a_bias_is_added(gain):
     assert not names.opposed(names.role_of("conv.g", "array"), names.role_of(gain, "array"))
 
 
+@pytest.mark.parametrize("path", ["cell.weight_gate", "attention.weight_value"])
+def test_a_word_that_begins_as_a_gain_s_name_is_none(path):
+    assert "kernel" in names.words(path, "Parameter")
+
+
 class Runs:
     """A PyTorch model that runs with inputs of these shapes."""
 
