@@ -45,8 +45,8 @@ def _numbers(shape: Sequence[int], below: int, seed: int) -> np.ndarray:
     made = np.random.default_rng(seed).integers(min(1, below - 1), below, shape).astype(np.int32)
     length = shape[-1] if len(shape) in (2, 3) else 0
     rows = made.reshape(-1, length) if length > 2 else made[:0]
+    most = length // 2
     for number in range(1, len(rows)):
-        most = length // 2
         rows[number, length - (min(number, most) if len(shape) == 2 else number % (most + 1)) :] = 0
     return made
 

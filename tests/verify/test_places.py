@@ -3,10 +3,8 @@
 import numpy as np
 import pytest
 
-from compare.engines.engine import ENGINES
-from compare.engines.pool import Pool, Settings
-from compare.verify import run as examination
 from compare.verify.causes.entering import _law, _part
+from tests.helpers.bodies import examiner
 
 KERAS = """
 import keras
@@ -68,19 +66,6 @@ def joined():
     return model((5, 8), [layers.Dense(8), layers.LayerNormalization(epsilon=1e-5), layers.Dense(3)], body)
 """
 TORCH = """
-import torch
-from torch import nn
-from torch.nn import functional as F
-
-
-class Own(nn.Module):
-    def __init__(self, parts, body):
-        super().__init__()
-        self.parts, self.body = nn.ModuleList(parts), body
-
-    def forward(self, x):
-        return self.body(x, *self.parts)
-
 
 def positions(start=2):
     parts = [nn.Embedding(20, 8), nn.Embedding(12, 8), nn.Linear(8, 3)]
@@ -135,21 +120,10 @@ WRONG = {
 
 @pytest.fixture(scope="module")
 def verify(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("places")
-    (folder / "k.py").write_text(KERAS)
-    (folder / "t.py").write_text(TORCH)
-    pool = Pool(Settings())
-    sessions = [pool.start(ENGINES[name], "cpu") for name in ("keras-torch", "torch")]
-
-    def examine(name, **options):
-        kinds = ["int"] if name == "positions" else ["float"]
-        request = examination.Request(
-            f"{folder}/k.py:{name}", f"{folder}/t.py:{name}", shapes=(SHAPES[name],), kinds=kinds, **options
+    with examiner(tmp_path_factory.mktemp("places"), KERAS, TORCH) as examine:
+        yield lambda name, **options: examine(
+            name, name, (SHAPES[name],), kinds=["int"] if name == "positions" else ["float"], **options
         )
-        return examination.examine(request, *sessions, lambda word: None)
-
-    yield examine
-    pool.close()
 
 
 @pytest.mark.framework

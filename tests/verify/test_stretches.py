@@ -1,10 +1,10 @@
 """Causes that are several calls, an order of calls or a layer's axes: each pair beside its right counterpart."""
 
+from functools import partial
+
 import pytest
 
-from compare.engines.engine import ENGINES
-from compare.engines.pool import Pool, Settings
-from compare.verify import run as examination
+from tests.helpers.bodies import examiner
 
 pytestmark = pytest.mark.framework
 
@@ -302,19 +302,6 @@ def placed():
 """
 
 TORCH = """
-import torch
-from torch import nn
-from torch.nn import functional as F
-
-
-class Own(nn.Module):
-    def __init__(self, parts, body):
-        super().__init__()
-        self.parts, self.body = nn.ModuleList(parts), body
-
-    def forward(self, x):
-        return self.body(x, *self.parts)
-
 
 def dense(*sizes):
     return [nn.LazyLinear(size) for size in sizes]
@@ -684,20 +671,8 @@ WRONG = [
 
 @pytest.fixture(scope="module")
 def verify(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("stretches")
-    (folder / "k.py").write_text(KERAS)
-    (folder / "t.py").write_text(TORCH)
-    pool = Pool(Settings())
-    sessions = [pool.start(ENGINES[name], "cpu") for name in ("keras-torch", "torch")]
-
-    def examine(keras, torch, shapes, **options):
-        request = examination.Request(
-            f"{folder}/k.py:{keras}", f"{folder}/t.py:{torch}", shapes=shapes, training=False, **options
-        )
-        return examination.examine(request, *sessions, lambda word: None)
-
-    yield examine
-    pool.close()
+    with examiner(tmp_path_factory.mktemp("stretches"), KERAS, TORCH) as examine:
+        yield partial(examine, training=False)
 
 
 @pytest.mark.parametrize("name", RIGHT)
