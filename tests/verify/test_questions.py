@@ -58,6 +58,10 @@ class Coupled(AdaBelief):
 
 
 class LargeEpsilon(AdaBelief):
+    epsilon = 1e-4
+
+
+class SlightlyLargerEpsilon(AdaBelief):
     epsilon = 1e-6
 
 
@@ -92,7 +96,8 @@ def _answers(keras, torch):
         (NotCorrected, "optimizer_bias_correction", "PyTorch does not correct the bias of the second average"),
         (Decayed, "weight_decay", "Keras leaves the weights as they are, PyTorch takes off 2e-05 times the weight"),
         (Coupled, "weight_decay", "PyTorch moves every weight"),
-        (LargeEpsilon, "optimizer_epsilon", "half of that below"),
+        (LargeEpsilon, "optimizer_epsilon", "counts for small gradients"),
+        (SlightlyLargerEpsilon, "optimizer_epsilon", "half of that below"),
         (ShortMemory, "optimizer_momentum", "a gradient in the first step and none later"),
         (Clipped, "optimizer_clip", "With large gradients"),
         (NoRoot, "optimizer_normalization", "the power"),
