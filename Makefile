@@ -14,8 +14,9 @@ compare: $(VENV)/ready
 test: $(VENV)/ready
 	$(BIN)/python -m pytest -m "not long" $(BESIDE)
 
+# With MINUTES=20, those that begin within twenty minutes; which these are changes with each commit.
 test-long: $(VENV)/ready
-	$(BIN)/python -m pytest -m long $(BESIDE)
+	$(BIN)/python -m pytest -m long $(BESIDE) $(if $(MINUTES),--minutes $(MINUTES))
 
 # What needs no framework, and no attack on it: a minute.
 quick: $(VENV)/ready

@@ -2,12 +2,18 @@
 
 The measurements that the selected tests need run in the background (tests/helpers/background.py), while the other tests
 go on; those that wait for a measurement come last.
+
+`--minutes 20` begins no test after twenty minutes, for a machine of unknown speed that may not take longer. Each commit
+has an order of its own then, so that what one leaves out another reaches.
 """
 
+import hashlib
 import os
 import shutil
 import signal
+import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -54,15 +60,19 @@ SLOW = (
 )
 
 FOLDER = pytest.StashKey[Path]()  # where finished measurements lie
+END = pytest.StashKey[float]()  # the time after which no test begins
+NOT_REACHED = "not reached within --minutes"
 
 
 def pytest_addoption(parser):
     parser.addoption("--engine", action="append", choices=list(ENGINES), help="only this engine; repeat for several")
+    parser.addoption("--minutes", type=float, default=float("inf"), help="begin no test after so many minutes")
     parser.addoption("--twin", action="append", help="only tests that are made for each twin, and of this one only")
 
 
 def pytest_configure(config):
     given = getattr(config, "workerinput", {}).get("measured")
+    config.stash[END] = time.time() + 60 * config.getoption("--minutes")
     config.stash[FOLDER] = Path(given or tempfile.mkdtemp(prefix="twin-tests-"))
     if not given:
         config.add_cleanup(lambda: shutil.rmtree(config.stash[FOLDER], ignore_errors=True))
@@ -122,7 +132,30 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         if {"checked", "trained"} & set(item.fixturenames):
             item.add_marker(pytest.mark.framework)
+    if config.getoption("--minutes") < float("inf"):
+        commit = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=config.rootpath, capture_output=True, check=False
+        ).stdout
+        items.sort(key=lambda item: hashlib.sha256(commit + _together(item).encode()).digest())
     items.sort(key=lambda item: bool({"checked", "trained"} & set(item.fixturenames)))
+
+
+def _together(item) -> str:
+    """What stays together when the order changes: the measurements of a twin, and the other tests of a file."""
+    params = getattr(getattr(item, "callspec", None), "params", {})
+    waited_for = params.get("checked") or params.get("trained")
+    return waited_for.twin if waited_for else str(item.path)
+
+
+def pytest_runtest_setup(item):
+    if time.time() > item.config.stash[END]:
+        pytest.skip(NOT_REACHED)
+
+
+def pytest_terminal_summary(terminalreporter):
+    skipped = terminalreporter.stats.get("skipped", [])
+    if count := sum(isinstance(each.longrepr, tuple) and NOT_REACHED in each.longrepr[2] for each in skipped):
+        terminalreporter.write_line(f"{count} of the skipped tests were {NOT_REACHED}")
 
 
 @pytest.hookimpl(
@@ -157,10 +190,15 @@ class BesideProcesses:
 @pytest.fixture
 def checked(request) -> Measurement:
     """A measurement of `twin check`, measured."""
-    return background.wait(request.config.stash[FOLDER], request.param)
+    return _waited_for(request)
 
 
 @pytest.fixture
 def trained(request) -> Measurement:
     """A measurement of `twin train`, measured."""
-    return background.wait(request.config.stash[FOLDER], request.param)
+    return _waited_for(request)
+
+
+def _waited_for(request) -> Measurement:
+    measured = background.wait(request.config.stash[FOLDER], request.param, request.config.stash[END])
+    return measured or pytest.skip(NOT_REACHED)

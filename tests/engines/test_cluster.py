@@ -28,7 +28,7 @@ def test_a_run_on_ray_gives_what_a_run_here_gives(tmp_path):
     """That both twins agree without Ray is shown by test_ladder.py."""
     command = [*TWIN, "check", *TWINS, "--engine", "torch", "--json", "-", "--on", "ray"]
     env = os.environ | {"PYTHONPATH": str(ROOT), "RAY_ADDRESS": "local"}
-    answer = subprocess.run(command, capture_output=True, text=True, timeout=240, cwd=tmp_path, env=env)
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=900, cwd=tmp_path, env=env)
     assert answer.returncode == 0, answer.stderr
     said = [line.partition(":")[0] for line in answer.stderr.splitlines() if "so far)" not in line]
     assert said == ["record", "what the columns mean", "next"], answer.stderr  # and nothing of Ray's

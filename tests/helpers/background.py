@@ -22,7 +22,9 @@ from compare.record.record import RunRecord
 from compare.train import run as training
 
 WANTED, FAILURE = "wanted", "failure"
-PATIENCE = 1500  # seconds that a test waits for its measurement
+# In seconds: for one request, where those that run beside it may leave it little of a processor, and for a test that
+# sees no measurement finished. Only what hangs takes so long.
+PATIENCE = 1500
 
 
 def ask(folder: Path, measurements: Iterable[Measurement]) -> None:
@@ -37,19 +39,22 @@ def start(folder: Path, engines: list[Engine]) -> None:
         threading.Thread(target=_measure, args=(folder, list(wanted.values()), engines), daemon=True).start()
 
 
-def wait(folder: Path, measurement: Measurement) -> Measurement:
-    """The measurement, finished.
+def wait(folder: Path, measurement: Measurement, until: float = float("inf")) -> Measurement | None:
+    """The measurement, finished; or nothing, if it is not until that time.
 
     Raises:
-        TimeoutError: when it takes too long.
+        TimeoutError: when no measurement at all is finished for too long.
         RuntimeError: when the harness itself failed.
     """
-    finished, end = _file(folder, measurement), time.monotonic() + PATIENCE
+    finished, begun = _file(folder, measurement), time.time()
     while not finished.exists():
         if (folder / FAILURE).exists():
             raise RuntimeError((folder / FAILURE).read_text())
-        if time.monotonic() > end:
-            raise TimeoutError(f"{'/'.join(measurement.key)} was not measured in time")
+        if time.time() > until:
+            return None
+        last = max(begun, folder.stat().st_mtime)  # when a file came to it
+        if time.time() > last + PATIENCE:
+            raise TimeoutError(f"{'/'.join(measurement.key)} was not measured, and nothing else for {PATIENCE} s")
         time.sleep(0.05)
     return pickle.loads(finished.read_bytes())
 
@@ -65,10 +70,11 @@ def _measure(folder: Path, measurements: list[Measurement], engines: list[Engine
     checks = [measurement for measurement in measurements if measurement.measure == "check"]
     trains = [measurement for measurement in measurements if measurement.measure == "train"]
     native, keras = ([c for c in trains if (c.engine == "torch") is side] for side in (True, False))
-    one_each, until_target = Settings(jobs=1), training.Options(until_target=True)
+    beside, one_each = Settings(timeout=PATIENCE), Settings(jobs=1, timeout=PATIENCE)
+    until_target = training.Options(until_target=True)
 
     def compare(lane: list[Measurement]) -> None:
-        check.run(RunRecord("test", lane, None), engines, Settings(), on_progress)
+        check.run(RunRecord("test", lane, None), engines, beside, on_progress)
 
     def train(lane: list[Measurement]) -> None:
         training.run(RunRecord("test", lane, None), engines, one_each, until_target, on_progress)
@@ -79,7 +85,7 @@ def _measure(folder: Path, measurements: list[Measurement], engines: list[Engine
     halves = [[each for each in checks if each.twin in half] for half in (twins[::2], twins[1::2])]
     tasks = [*(partial(compare, lane) for lane in halves if lane)]
     tasks += [partial(train, lane) for lane in (native, keras[::2], keras[1::2]) if lane]
-    threads = [threading.Thread(target=_or_say_why_not, args=(folder, task)) for task in tasks]
+    threads = [threading.Thread(target=_or_say_why_not, args=(folder, task), daemon=True) for task in tasks]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -93,7 +99,8 @@ def _or_say_why_not(folder: Path, task: Callable[[], None]) -> None:
     try:
         task()
     except BaseException:
-        (folder / FAILURE).write_text(traceback.format_exc())
+        with contextlib.suppress(FileNotFoundError):  # the tests have ended, and the folder is gone
+            (folder / FAILURE).write_text(traceback.format_exc())
 
 
 def _file(folder: Path, measurement: Measurement) -> Path:

@@ -104,7 +104,7 @@ class ViT(keras.Model):
         """(B, H, W, C) images to (B, num_classes) logits."""
         x = self.patch_embedding(x)  # (B, H / patch_size, W / patch_size, D)
         x = keras.ops.reshape(x, (-1, x.shape[1] * x.shape[2], x.shape[3]))  # (B, T - 1, D)
-        cls_token = keras.ops.repeat(self.cls_token, keras.ops.shape(x)[0], axis=0)  # (B, 1, D)
+        cls_token = keras.ops.broadcast_to(self.cls_token, (keras.ops.shape(x)[0], 1, x.shape[2]))  # (B, 1, D)
         x = keras.ops.concatenate([cls_token, x], axis=1)  # (B, T, D)
         x = self.dropout(x + self.pos_embedding, training=training)
         for block in self.blocks:

@@ -56,7 +56,7 @@ class VideoViT(keras.Model):
         """(B, T, H, W, C) clips to (B, num_classes) logits."""
         x = self.tubelet_embedding(x)  # (B, T / t, H / h, W / w, D)
         x = keras.ops.reshape(x, (-1, x.shape[1] * x.shape[2] * x.shape[3], x.shape[4]))  # (B, tokens, D)
-        cls_token = keras.ops.repeat(self.cls_token, keras.ops.shape(x)[0], axis=0)  # (B, 1, D)
+        cls_token = keras.ops.broadcast_to(self.cls_token, (keras.ops.shape(x)[0], 1, x.shape[2]))  # (B, 1, D)
         x = keras.ops.concatenate([cls_token, x], axis=1)  # (B, 1 + tokens, D)
         x = self.dropout(x + self.pos_embedding, training=training)
         for block in self.blocks:
