@@ -1,7 +1,7 @@
 """Our twins beside public implementations of the same networks, timed by the bench.
 
     python benchmarks/public_speed.py [--pair resnet50-torch ...] [--process-runs 10] [--side 64] [--batch 8]
-                                      [--device cpu]
+                                      [--device cpu] [--timeout 300]
 
 The public implementations are those of transformers, torchvision (pip install --no-deps torchvision) and
 `torch.nn.Transformer` in PyTorch, and of keras.applications and keras_hub (pip install --no-deps keras-hub) in Keras.
@@ -44,7 +44,7 @@ PAIRS = (
 
 
 def measure(
-    name: str, engine_name: str, device: str, process_runs: int, side: int, batch: int
+    name: str, engine_name: str, device: str, process_runs: int, side: int, batch: int, timeout: float
 ) -> dict[Quantity, SpeedRatio]:
     """The speeds of the public implementation, with ours as the reference."""
     twin = find(name)
@@ -62,7 +62,9 @@ def measure(
     options = bench.Options(ours.name, quantities=("step", "batch_inference"), process_runs=process_runs)
     engines = {engine.name: engine for engine in (ours, theirs)}
     record = RunRecord("bench", measurements, None)
-    bench.Bench(twin, measurements, engines, record, Settings(jobs=1), options, lambda measurement, word: None).run()
+    bench.Bench(
+        twin, measurements, engines, record, Settings(jobs=1, timeout=timeout), options, lambda measurement, word: None
+    ).run()
     for measurement in measurements:
         if measurement.status not in ("ok", "unstable"):
             raise SystemExit(f"{measurement.twin} on {measurement.engine}: {measurement.reason}")
@@ -77,6 +79,7 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=64, help="pixels")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--timeout", type=float, default=300.0, help="seconds a request; a published size takes long")
     options = parser.parse_args()
     if options.process_runs < 3:
         parser.error(f"an interval needs at least 3 process runs; received {options.process_runs}")
@@ -87,7 +90,9 @@ def main() -> None:
         if package and find_spec(package) is None:
             print(f"{name} on {engine}: {package} is not installed", flush=True)
             continue
-        speeds = measure(name, engine, options.device, options.process_runs, options.side, options.batch)
+        speeds = measure(
+            name, engine, options.device, options.process_runs, options.side, options.batch, options.timeout
+        )
         for quantity, found in speeds.items():
             print(
                 f"{name} on {engine}, {quantity}: theirs / ours {found.estimate:.3f} "

@@ -178,7 +178,7 @@ class MaskRCNN(keras.Model):
         self.rpn = RPN(channels, len(ratios))
         self.head = Head(channels * pool_sizes[0] ** 2, hidden_dim, 1 + num_classes)
         self.mask_head = MaskHead(channels, 1 + num_classes)
-        # Of one picture: to learn UpSampling2D's shape, Keras on PyTorch computes it, of 83 and 89 pictures otherwise.
+        # batch_size: to learn its shape, Keras on PyTorch runs UpSampling2D, with 83 and 89 pictures otherwise.
         self(keras.Input(image_shape, batch_size=1))  # differs: Keras creates its weights when it first sees a shape
 
     def call(self, x):

@@ -59,7 +59,8 @@ class RCNN(keras.Model):
         self.dropout7 = layers.Dropout(dropout)
         self.fc8 = layers.Dense(1 + num_classes)
         self.bbox = layers.Dense(4 * num_classes)
-        given = {"x": keras.Input(image_shape), "proposals": keras.Input((None, 4))}
+        # batch_size: to learn its shape, Keras on PyTorch runs max pooling, with 83 and 89 regions otherwise.
+        given = {"x": keras.Input(image_shape, batch_size=1), "proposals": keras.Input((1, 4), batch_size=1)}
         self(given)  # differs: Keras creates its weights when it first sees a shape
 
     def call(self, inputs, training=None):  # differs: Keras packs inputs, and passes the mode in

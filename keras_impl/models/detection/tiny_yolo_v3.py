@@ -83,7 +83,7 @@ class TinyYOLOv3(keras.Model):
         self.upsample = layers.UpSampling2D(2, interpolation="nearest")
         self.head = ConvLayer(up + widths[-1], head, 3)
         self.fine = layers.Conv2D(fine, kernel_size=1)
-        # Of one picture: to learn UpSampling2D's shape, Keras on PyTorch computes it, of 83 and 89 pictures otherwise.
+        # batch_size: to learn its shape, Keras on PyTorch runs UpSampling2D, with 83 and 89 pictures otherwise.
         self(keras.Input(image_shape, batch_size=1))  # differs: Keras creates its weights when it first sees a shape
 
     def call(self, x, training=False):  # differs: Keras passes the mode, PyTorch's modules know theirs

@@ -110,7 +110,7 @@ class YOLOv3(keras.Model):
                 self.ups.append(ConvLayer(narrow, narrow // 2, 1))
                 in_channels, narrow = narrow // 2 + channels[-2 - place], narrow // 2
         self.upsample = layers.UpSampling2D(2, interpolation="nearest")
-        # Of one picture: to learn UpSampling2D's shape, Keras on PyTorch computes it, of 83 and 89 pictures otherwise.
+        # batch_size: to learn its shape, Keras on PyTorch runs UpSampling2D, with 83 and 89 pictures otherwise.
         self(keras.Input(image_shape, batch_size=1))  # differs: Keras creates its weights when it first sees a shape
 
     def call(self, x, training=False):  # differs: Keras passes the mode, PyTorch's modules know theirs

@@ -51,7 +51,8 @@ class C3D(keras.Model):
         self.dense2 = layers.Dense(hidden_size, kernel_initializer=he)
         self.dropout = layers.Dropout(dropout)
         self.dense3 = layers.Dense(num_classes, kernel_initializer=he)
-        self(keras.Input(clip_shape))  # differs: Keras creates its weights when it first sees a shape
+        # batch_size: to learn its shape, Keras on PyTorch runs max pooling, with 83 and 89 clips otherwise.
+        self(keras.Input(clip_shape, batch_size=1))  # differs: Keras creates its weights when it first sees a shape
 
     def call(self, x, training=None):  # differs: Keras passes the mode in, and on JAX does not hand it on
         """(B, T, H, W, C) clips to (B, num_classes) logits."""
