@@ -9,7 +9,6 @@ has an order of its own then, so that what one leaves out another reaches.
 
 import hashlib
 import os
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -75,7 +74,7 @@ def pytest_configure(config):
     config.stash[END] = time.time() + 60 * config.getoption("--minutes")
     config.stash[FOLDER] = Path(given or tempfile.mkdtemp(prefix="twin-tests-"))
     if not given:
-        config.add_cleanup(lambda: shutil.rmtree(config.stash[FOLDER], ignore_errors=True))
+        config.add_cleanup(lambda: background.stop(config.stash[FOLDER]))
     if config.getoption("numprocesses", None) and not given:
         config.pluginmanager.register(BesideProcesses())
     try:

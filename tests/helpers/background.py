@@ -7,6 +7,7 @@ process that distributes the tests measures, and each finished measurement lies 
 import contextlib
 import os
 import pickle
+import shutil
 import threading
 import time
 import traceback
@@ -15,6 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from compare.check import run as check
+from compare.engines import guard
 from compare.engines.engine import Engine
 from compare.engines.pool import Settings
 from compare.record.measurement import Measurement
@@ -59,6 +61,12 @@ def wait(folder: Path, measurement: Measurement, until: float = float("inf")) ->
     return pickle.loads(finished.read_bytes())
 
 
+def stop(folder: Path) -> None:
+    """End what is still measured: the tests are over, and a program ends only after its threads' last request."""
+    shutil.rmtree(folder, ignore_errors=True)  # so the next result ends its thread
+    guard.end()
+
+
 def _measure(folder: Path, measurements: list[Measurement], engines: list[Engine]) -> None:
     def on_progress(measurement: Measurement, _: str) -> None:
         if measurement.status != "not_run":
@@ -90,8 +98,9 @@ def _measure(folder: Path, measurements: list[Measurement], engines: list[Engine
         thread.start()
     for thread in threads:
         thread.join()
-    for measurement in measurements:
-        _write(_file(folder, measurement), measurement)  # those too that nobody came to
+    with contextlib.suppress(FileNotFoundError):  # the tests have ended, see `stop`
+        for measurement in measurements:
+            _write(_file(folder, measurement), measurement)  # those too that nobody came to
 
 
 def _or_say_why_not(folder: Path, task: Callable[[], None]) -> None:
@@ -99,7 +108,7 @@ def _or_say_why_not(folder: Path, task: Callable[[], None]) -> None:
     try:
         task()
     except BaseException:
-        with contextlib.suppress(FileNotFoundError):  # the tests have ended, and the folder is gone
+        with contextlib.suppress(FileNotFoundError):  # the tests have ended, see `stop`
             (folder / FAILURE).write_text(traceback.format_exc())
 
 
