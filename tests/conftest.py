@@ -141,9 +141,12 @@ def pytest_collection_modifyitems(config, items):
 
 def _together(item) -> str:
     """What stays together when the order changes: the measurements of a twin, and the other tests of a file."""
+    return next((each.twin for each in _waits_for(item)), str(item.path))
+
+
+def _waits_for(item) -> list[Measurement]:
     params = getattr(getattr(item, "callspec", None), "params", {})
-    waited_for = params.get("checked") or params.get("trained")
-    return waited_for.twin if waited_for else str(item.path)
+    return [params[name] for name in ("checked", "trained") if name in params]
 
 
 def pytest_runtest_setup(item):
@@ -164,10 +167,7 @@ def pytest_collection_finish(session):
     """Ask for what the selected tests need; without several processes, begin to measure it."""
     if session.config.getoption("--collect-only"):
         return
-    asked = []
-    for item in session.items:
-        params = getattr(getattr(item, "callspec", None), "params", {})
-        asked += [params[name] for name in ("checked", "trained") if name in params]
+    asked = [each for item in session.items for each in _waits_for(item)]
     number = getattr(session.config, "workerinput", {}).get("workerid")
     if number in (None, "gw0"):  # all of them collect the same
         background.ask(session.config.stash[FOLDER], asked)
