@@ -5,7 +5,7 @@
 Runs `twin export` over the model twins that the record has not, those with the fewest parameters first, a few at a
 time, and adds what it measured: the script may be ended at any time and started again. AOTInductor, which compiles for
 half a minute per file, and Core ML, which nothing here can run, are left out; `twin export NAMES --to aot_inductor`
-measures them. A record of other versions or of another machine is not continued.
+measures them. A record of other versions is not continued. On another machine it is: what was measured there names it.
 """
 
 import argparse
@@ -15,9 +15,8 @@ import tempfile
 from pathlib import Path
 
 from compare.export import formats
-from compare.record.measurement import exports_of
+from compare.record.measurement import Node, exports_of
 from compare.record.record import Record, read_record
-from compare.record.schema import to_plain
 from twin.catalogue import TWINS
 
 LEFT_OUT = ("aot_inductor", "coreml")
@@ -51,23 +50,25 @@ def joined(whole: Record | None, part: Record) -> Record:
     """Both records in one.
 
     Raises:
-        SystemExit: when the same engine had other versions, or the machine was another.
+        SystemExit: when the same engine had other versions.
     """
     if any(each.status == "not_run" for each in part.measurements):
         raise SystemExit("interrupted: the last twins are not in the record")
     if whole is None:
         return part
-    if to_plain(whole.machine, type(whole.machine)) != to_plain(part.machine, type(part.machine)):
-        raise SystemExit("this machine is not that of the record; begin a new one")
     for engine, versions in part.versions.items():
         if whole.versions.setdefault(engine, versions) != versions:
             raise SystemExit(f"{engine} has other versions than in the record; begin a new one")
+    if whole.machine != part.machine:
+        for each in exports_of(part.measurements):
+            if each.result or each.status == "unsupported":  # the others ran nowhere
+                each.node = Node(part.machine.processor or "another machine", part.machine)
     whole.measurements += part.measurements
     return whole
 
 
 def rounded(record: Record) -> Record:
-    """The record with three digits of each error and time, which is what they are worth: it stays below 1 MB."""
+    """The record with three digits of each error and time, which is what they are worth: it stays below 1.5 MB."""
     for result in [each.result for each in exports_of(record.measurements) if each.result]:
         for part in (result, *result.errors):
             for name, value in vars(part).items():
