@@ -1,11 +1,11 @@
 """The matrix of exports, twin by engine by format, as one record: docs/exports.json.
 
-    python benchmarks/export_matrix.py docs/exports.json [--at-once 4] [--chunks N] [--timeout 120]
+    python benchmarks/export_matrix.py docs/exports.json [--at-once 4] [--chunks N] [--timeout 120] [--without FORMAT]
 
-Runs `twin export` over the model twins that the record has not, those with the fewest parameters first, a few at a
-time, and adds what it measured: the script may be ended at any time and started again. AOTInductor, which compiles for
-half a minute per file, and Core ML, which nothing here can run, are left out; `twin export NAMES --to aot_inductor`
-measures them. A record of other versions is not continued. On another machine it is: what was measured there names it.
+Runs `twin export` over the model twins and formats that the record has not, those with the fewest parameters first, a
+few twins at a time, and adds what it measured: the script may be ended at any time and started again. Core ML, which
+nothing here can run, is left out, and `--without aot_inductor` leaves out what compiles for a minute per file. A record
+of other versions is not continued. On another machine it is: what was measured there names it.
 """
 
 import argparse
@@ -19,30 +19,31 @@ from compare.record.measurement import Node, exports_of
 from compare.record.record import Record, read_record
 from twin.catalogue import TWINS
 
-LEFT_OUT = ("aot_inductor", "coreml")
-
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("out", type=Path)
     parser.add_argument("--at-once", type=int, default=4, help="twins of one run")
-    parser.add_argument("--chunks", type=int, default=len(TWINS), help="runs after which to stop")
+    parser.add_argument("--chunks", type=int, default=sys.maxsize, help="runs after which to stop")
+    parser.add_argument("--without", action="append", default=["coreml"], help="a format; repeat")
     parser.add_argument("--timeout", type=int, default=120, help="seconds for each request of a cell")
     options = parser.parse_args()
-    names = [name for name in formats.names() if name not in LEFT_OUT]
+    names = [name for name in formats.names() if name not in options.without]
     models = sorted((t for t in TWINS.values() if t.kind == "model"), key=lambda t: t.small.parameters or 0)
     for _ in range(options.chunks):
         whole = read_record(options.out) if options.out.exists() else None
-        done = {each.twin for each in whole.measurements} if whole else set()
-        chunk = [twin.name for twin in models if twin.name not in done][: options.at_once]
-        if not chunk:
+        done = {(each.twin, each.format) for each in exports_of(whole.measurements)} if whole else set()
+        missing = {twin.name: [name for name in names if (twin.name, name) not in done] for twin in models}
+        if not (left := [name for name in missing if missing[name]]):
             break
+        wanted = missing[left[0]]
+        chunk = [name for name in left if missing[name] == wanted][: options.at_once]
         with tempfile.TemporaryDirectory() as folder:
-            to = [argument for name in names for argument in ("--to", name)]
+            to = [argument for name in wanted for argument in ("--to", name)]
             command = [sys.executable, "-m", "compare.cli", "export", *chunk, *to, "--out", folder]
             subprocess.run([*command, "--timeout", str(options.timeout)], check=False, stdout=subprocess.DEVNULL)
             part = read_record(next(Path(folder).glob("export-*.json")))
-        print(len(done) + len(chunk), "of", len(models), "twins", flush=True)
+        print(*chunk, f"to {len(wanted)} formats; {len(left) - len(chunk)} twins are left", flush=True)
         options.out.write_text(rounded(joined(whole, part)).to_text())
 
 
