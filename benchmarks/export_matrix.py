@@ -2,10 +2,10 @@
 
     python benchmarks/export_matrix.py docs/exports.json [--at-once 4] [--chunks N] [--timeout 120] [--without FORMAT]
 
-Runs `twin export` over the model twins and formats that the record has not, those with the fewest parameters first, a
-few twins at a time, and adds what it measured: the script may be ended at any time and started again. Core ML, which
-nothing here can run, is left out, and `--without aot_inductor` leaves out what compiles for a minute per file. A record
-of other versions is not continued. On another machine it is: what was measured there names it.
+Runs `twin export` over the model twins, engines and formats that the record has not, those with the fewest parameters
+first, a few twins at a time, and adds what it measured: the script may be ended at any time and started again. Core
+ML, which nothing here can run, is left out, and `--without aot_inductor` leaves out what compiles for a minute per
+file. A record of other versions is not continued. On another machine it is: what was measured there names it.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from compare.engines.engine import ENGINES
 from compare.export import formats
 from compare.record.measurement import Node, exports_of
 from compare.record.record import Record, read_record
@@ -32,18 +33,26 @@ def main() -> None:
     models = sorted((t for t in TWINS.values() if t.kind == "model"), key=lambda t: t.small.parameters or 0)
     for _ in range(options.chunks):
         whole = read_record(options.out) if options.out.exists() else None
-        done = {(each.twin, each.format) for each in exports_of(whole.measurements)} if whole else set()
-        missing = {twin.name: [name for name in names if (twin.name, name) not in done] for twin in models}
-        if not (left := [name for name in missing if missing[name]]):
+        cells = exports_of(whole.measurements) if whole else []
+        done = {(each.twin, each.engine, each.format) for each in cells}
+        missing = {
+            (twin.name, engine): [name for name in names if (twin.name, engine, name) not in done]
+            for twin in models
+            for engine in ENGINES
+        }
+        if not (left := [place for place, wanted in missing.items() if wanted]):
             break
-        wanted = missing[left[0]]
-        chunk = [name for name in left if missing[name] == wanted][: options.at_once]
+        first, wanted = left[0][0], missing[left[0]]
+        engines = [engine for engine in ENGINES if missing[first, engine] == wanted]
+        alike = [twin.name for twin in models if all(missing[twin.name, engine] == wanted for engine in engines)]
+        chunk = alike[: options.at_once]
         with tempfile.TemporaryDirectory() as folder:
-            to = [argument for name in wanted for argument in ("--to", name)]
+            to = [word for name in wanted for word in ("--to", name)]
+            to += [word for engine in engines for word in ("--engine", engine)]
             command = [sys.executable, "-m", "compare.cli", "export", *chunk, *to, "--out", folder]
             subprocess.run([*command, "--timeout", str(options.timeout)], check=False, stdout=subprocess.DEVNULL)
             part = read_record(next(Path(folder).glob("export-*.json")))
-        print(*chunk, f"to {len(wanted)} formats; {len(left) - len(chunk)} twins are left", flush=True)
+        print(*chunk, f"from {', '.join(engines)} to {len(wanted)} formats", flush=True)
         options.out.write_text(rounded(joined(whole, part)).to_text())
 
 

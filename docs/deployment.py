@@ -18,10 +18,11 @@ FOLDER = Path(__file__).parent
 PAGE = FOLDER / "deployment.md"
 RECORD = FOLDER / "exports.json"
 HEAD = "## What was measured"
-COMMAND = "python -m benchmarks.export_matrix docs/exports.json --at-once 1 --timeout 180"
+COMMAND = "python -m benchmarks.export_matrix docs/exports.json --at-once 1 --timeout 600"
 TIMES = (
-    "The record's times were taken once, at the lowest priority of a machine that did much other work: they say what\n"
-    "is a millisecond and what is a hundred, and no more. A load has in it what a runtime imports only then."
+    "The record's times were taken once, at the lowest priority of two machines that did other work (cells of the\n"
+    "second one name it): they say what is a millisecond and what is a hundred, and no more. A load has in it what a\n"
+    "runtime imports only then."
 )
 SHOWN, WORDS = 8, 300  # twins that a reason names; letters of a reason
 # What differs from twin to twin in reasons that are the same.
@@ -37,12 +38,13 @@ def rewritten(page: str) -> str:
     worst = max(each.result.worst for each in offered if each.status == "ok" and each.result)
     models = sum(twin.kind == "model" for twin in TWINS.values())
     others = sum(counts.values()) - counts["ok"] - counts["failed"] - counts["unsupported"]
-    rest = f" {others} have no answer." if others else ""
+    rest = f" {others} {'has' if others == 1 else 'have'} no answer." if others else ""
     refused = sum(map(is_refused, offered))
-    more = f" {models - twins} twins are not measured yet, and" if twins < models else ""
+    left = models * len(ENGINES) * len({each.format for each in cells}) - len(cells)
+    more = f" {left} cells are not measured yet, and" if left else ""
     said = (
-        f"{twins} of {models} model twins, {len(cells)} cells. {len(cells) - len(offered)} of them nobody claims to "
-        f"write, because the format belongs to another framework. Of the other {len(offered)}, {counts['ok']} work, "
+        f"{len(cells)} cells of {twins} of the {models} model twins. {len(cells) - len(offered)} of them nobody claims "
+        f"to write, because the format belongs to another framework. Of the other {len(offered)}, {counts['ok']} work, "
         f"all within {worst:.0e} of their models; {counts['unsupported']} the exporter refuses. It writes {refused} "
         "more without a word, and their runtime refuses them; "
         f"{counts['failed'] - refused} files answer wrongly.{rest} "

@@ -1,5 +1,6 @@
 """`twin export`: every planned file written, run in a process of its own, and compared; one that fails costs itself."""
 
+import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -58,6 +59,17 @@ def not_installed(packages: Mapping[str, str]) -> str:
     """A line with what pip installs, for the packages that are not there; "" where all are."""
     missing = [pip for package, pip in packages.items() if not _installed(package)]
     return f"not installed: pip install --no-deps {' '.join(missing)}" if missing else ""
+
+
+def not_imported(reason: str) -> str:
+    """A line with what a tool wanted to import and could not, by the reason that it gave; "" for another reason.
+
+    A tool that was installed without what it needs, as those that would bring another torch must be, refuses no model.
+    """
+    if found := re.search(r"No module named '([^'.]+)", reason):
+        return f"not installed: {found[1]}, which the format's tool imports"
+    found = re.search(r"you must install the `([^`]+)` package", reason)
+    return f"not installed: {found[1]}, or what it imports" if found else ""
 
 
 def _installed(package: str) -> bool:
@@ -243,7 +255,9 @@ class Exports:
                 measurement.result = None
                 if not failure.alive:
                     raise
-                measurement.status, measurement.reason = "unsupported", failure.reason[:WORDS]
+                missing = not_imported(failure.reason)
+                measurement.status = "skipped" if missing else "unsupported"
+                measurement.reason = missing or failure.reason[:WORDS]
                 return
         if formats.find(measurement.format).RUNTIME:
             self.compare(measurement, source, written, result)
@@ -270,7 +284,9 @@ class Exports:
                     run_file(source, opened, rows, result, Evidence(measurement.format, file, opened))
             if result.fault:
                 opened.close()  # what a wrong file has done to its runtime touches no other
-                measurement.status, measurement.reason = "failed", result.fault
+                missing = not_imported(result.fault)
+                measurement.status, measurement.reason = ("skipped", missing) if missing else ("failed", result.fault)
+                measurement.result = None if missing else result
                 return
         measurement.status = "ok"
 

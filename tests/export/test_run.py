@@ -61,12 +61,16 @@ class Numpy:
     def write_export(self, format, file, inputs, rows):
         if "refuses" in self.context.mode:
             raise ValueError("no such operator")
+        if "imports" in self.context.mode:
+            raise ModuleNotFoundError("No module named 'etils'")
         np.save(file, self.kernel)
         return {"seconds": 1.0, "tools": {}}
 
     def open_export(self, format, file, twin):
         if "cannot load" in self.context.mode:
             raise ValueError("no file of mine")
+        if "runtime lacks" in self.context.mode:
+            raise ModuleNotFoundError("No module named 'tensorstore.part'")
         self.kernel = np.load(f"{file}.npy")
         return {"seconds": 1.0, "tools": {}}
 
@@ -128,6 +132,13 @@ def test_a_part_of_a_package_that_is_not_there_is_missing_as_a_package_is():
     assert run.not_installed({"numpy.linalg": "numpy"}) == ""
 
 
+def test_a_tool_that_hides_what_it_cannot_import_behind_its_own_words_is_not_installed():
+    """Keras says so of litert-torch where that is there, and a package that it imports is not."""
+    said = run.not_imported("ImportError: To export to LiteRT, you must install the `litert-torch` package. Install via")
+    assert said == "not installed: litert-torch, or what it imports"
+    assert run.not_imported("ValueError: no such operator") == ""
+
+
 def test_a_runtime_stays_for_the_files_of_all_twins(carried_out):
     cells, started = carried_out()
     assert [cell.status for cell in cells[""]] == ["ok"] * 4
@@ -149,6 +160,8 @@ def test_a_trained_twin_is_exported_with_what_it_learned(carried_out, monkeypatc
     ("mode", "status", "words"),
     [
         ("refuses", "unsupported", "no such operator"),
+        ("imports", "skipped", "not installed: etils, which the format's tool imports"),
+        ("runtime lacks", "skipped", "not installed: tensorstore, which the format's tool imports"),
         ("cannot load", "failed", "damaged: the runtime cannot load what the exporter wrote"),
         ("wrong", "failed", "relative L2 1.0e+00 from the model"),
         ("more", "failed", "the file returns 2 outputs, the model 1"),
@@ -163,4 +176,4 @@ def test_what_goes_wrong_costs_its_own_cells_and_no_file_meets_the_runtime_of_a_
     assert [cell.status for cell in cells[mode]] == [status] * 4
     assert [words in cell.reason for cell in cells[mode]] == [True] * 4, cells[mode][0].reason
     runtimes = len(started) - 2 - len(FORMATS)  # beside two engines, and the runtimes of the right one
-    assert runtimes == {"refuses": 0}.get(mode, 4)
+    assert runtimes == {"refuses": 0, "imports": 0}.get(mode, 4)
