@@ -90,24 +90,34 @@ class Subject:
             inputs: in Keras's layout.
             training: the mode; running statistics are put back afterwards.
         """
-        symbols = [keras.KerasTensor(array.shape, dtype=_dtype(array)) for array in inputs]
-        recorder = _Recorder(self, symbols)
-        try:
-            with fixed(), recorder.recording():
-                returned = _call(self.model, symbols, training)
-            outputs = {name: recorder.numbers[id(tensor)] for name, tensor in by_name(returned).items()}
-        except Exception as error:  # the user's own code, which may ask a symbolic tensor for its value
-            told = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-            return Trace(tuple(recorder.events), {}, {}, told)
+        recorder, outputs, told = self._recorded(inputs, training, constants=True)
+        if told:  # what a layer makes of constants may be asked for its values
+            recorder, outputs, told = self._recorded(inputs, training, constants=False)
+        if told:
+            return Trace(tuple(recorder.events), {}, {}, told, written=recorder.written)
         try:
             with self._unchanged(), fixed():
                 values = recorder.replay(self._tensors(inputs))
         except Exception as error:  # what runs on symbols may not on values, call by call
-            return Trace(
-                tuple(recorder.events), {}, {}, f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-            )
+            told = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+            return Trace(tuple(recorder.events), {}, {}, told, written=recorder.written)
         kept = {number: _array(value) for number, value in values.items()}
-        return Trace(tuple(recorder.events), kept, outputs, constants=recorder.constants)
+        return Trace(tuple(recorder.events), kept, outputs, constants=recorder.constants, written=recorder.written)
+
+    def _recorded(
+        self, inputs: Sequence[np.ndarray], training: bool, constants: bool
+    ) -> tuple["_Recorder", dict[str, int], str]:
+        """The calls of a symbolic pass, the numbers of the outputs, and the error that ended it early, if any."""
+        symbols = [keras.KerasTensor(array.shape, dtype=_dtype(array)) for array in inputs]
+        recorder = _Recorder(self, symbols, constants)
+        try:
+            # A state that is made of weights alone is updated while symbols pass through.
+            with self._unchanged(), fixed(), recorder.recording():
+                returned = _call(self.model, symbols, training)
+            outputs = {name: recorder.numbers[id(tensor)] for name, tensor in by_name(returned).items()}
+        except Exception as error:  # the user's own code, which may ask a symbolic tensor for its value
+            return recorder, {}, f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        return recorder, outputs, ""
 
     def outputs(self, inputs: Sequence[np.ndarray], training: bool, masks: bool = False) -> dict[str, np.ndarray]:
         """What the model itself returns.
@@ -155,10 +165,12 @@ class Subject:
             for (name, variable), gradient in zip(named.items(), found, strict=True)
         }
 
-    def statistics(self, inputs: Sequence[np.ndarray], masks: bool = False) -> dict[str, np.ndarray]:
-        """Running statistics after one pass in training mode; they are put back afterwards."""
+    def statistics(
+        self, inputs: Sequence[np.ndarray], masks: bool = False, training: bool = True
+    ) -> dict[str, np.ndarray]:
+        """What is not trained after one pass, such as running statistics; it is put back afterwards."""
         with self._unchanged(), fixed(masks):
-            _call(self.model, self._tensors(inputs), training=True)
+            _call(self.model, self._tensors(inputs), training)
             return {name: _array(v.value) for name, v in self._state().items() if not v.trainable}
 
     def attempt(self, code: Sequence[str], path: str, inputs: Sequence[np.ndarray], training: bool) -> Arrays:
@@ -266,10 +278,16 @@ def _uncut() -> Iterator[None]:
 
 
 class _Recorder:
-    """The calls of one symbolic pass, and how to repeat them."""
+    """The calls of one symbolic pass, and how to repeat them.
 
-    def __init__(self, subject: Subject, symbols: Sequence[keras.KerasTensor]):
-        self.subject = subject
+    Args:
+        subject: the model.
+        symbols: its inputs.
+        constants: whether a layer with weights that is called on constants, such as positions, is a call too.
+    """
+
+    def __init__(self, subject: Subject, symbols: Sequence[keras.KerasTensor], constants: bool = True):
+        self.subject, self.constant_calls = subject, constants
         self.events: list[Event] = []
         self.repeats: list[Any] = []  # per event: what computes its outputs from tensors
         self.numbers: dict[int, int] = {}
@@ -277,6 +295,8 @@ class _Recorder:
         self.alive: list[Any] = []
         self.count = 0
         self.pieces: dict[int, Any] = {}  # tensors that are cut out of a variable
+        self.names = {id(variable): name for name, variable in subject._state().items()}
+        self.written: dict[str, str] = {}  # arrays that the pass assigns, and where
         self.places = [("", None)]  # enclosing layers of the user's own: path, training
         self.quiet = 0  # inside a layer of Keras's own
         self.symbols = list(symbols)
@@ -289,8 +309,10 @@ class _Recorder:
         call, symbolic = keras.Layer.__call__, keras.Operation.symbolic_call
 
         def layer_call(layer: Any, *args: Any, **kwargs: Any) -> Any:
-            if self.quiet or not _symbols((args, kwargs)):
+            if self.quiet or not (_symbols((args, kwargs)) or self.counts(layer, args, kwargs)):
                 return call(layer, *args, **kwargs)
+            if not _symbols((args, kwargs)):
+                args = tuple(map(ops.convert_to_tensor, args))
             return self.layer(layer, args, kwargs, call)
 
         def operation_call(operation: Any, *args: Any, **kwargs: Any) -> Any:
@@ -306,7 +328,14 @@ class _Recorder:
             self.alive.append(out)
             return out
 
-        keras.Variable.__getitem__ = getitem
+        assign = keras.Variable.assign
+
+        def noted(variable: Any, value: Any) -> Any:
+            if id(variable) in self.names and not self.quiet:
+                self.written.setdefault(self.names[id(variable)], _where())
+            return assign(variable, value)
+
+        keras.Variable.__getitem__, keras.Variable.assign = getitem, noted
         symbolic_piece = keras.KerasTensor.__getitem__
         # On symbols Keras refuses a slice or None that stands alone, which every backend takes.
         keras.KerasTensor.__getitem__ = lambda symbol, key: symbolic_piece(
@@ -320,8 +349,14 @@ class _Recorder:
         finally:
             keras.Layer.__call__, keras.Operation.symbolic_call = call, symbolic
             keras.Variable.__getitem__, keras.KerasTensor.__getitem__ = piece, symbolic_piece
+            keras.Variable.assign = assign
             for name, own in operators.items():
                 setattr(keras.Variable, name, own)
+
+    def counts(self, layer: Any, args: Any, kwargs: Any) -> bool:
+        """Whether a call on constants is written down."""
+        arrays = bool(args) and all(isinstance(each, np.ndarray) or ops.is_tensor(each) for each in args)
+        return self.constant_calls and arrays and not set(kwargs) - {"training"} and bool(layer.weights)
 
     def layer(self, layer: Any, args: Any, kwargs: Any, call: Any) -> Any:
         """A layer of Keras's own is one call; one of the user's own is what its `call` does."""
@@ -703,9 +738,7 @@ def _each(value: Any, dims: int) -> list[Any]:
 
 
 def _all_symbolic(values: Any) -> Any:
-    """Symbols in place of real tensors beside them, such as a token that a layer repeats: Keras takes no mixture."""
-    if not _symbols(values):
-        return values
+    """Symbols in place of real tensors, such as a token that a layer repeats: Keras takes no mixture."""
     return keras.tree.map_structure(
         lambda each: (
             keras.KerasTensor(tuple(each.shape), keras.backend.standardize_dtype(each.dtype))

@@ -22,11 +22,12 @@ WHOLE = (
 
 
 def leaves(model: nn.Module) -> list[tuple[Leaf, dict[str, torch.Tensor]]]:
-    """The modules that own arrays, each array once (a tied one with its first owner), with their tensors.
+    """The modules that own arrays, each array once (a tied one with its table, or its first owner), with their tensors.
 
     A bare parameter is a leaf of kind Parameter, a bare buffer of numbers one of kind Buffer.
     """
-    return list(_leaves(model, "", set(), set()))
+    tables = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
+    return list(_leaves(model, "", set(), set(), tables))
 
 
 def kind_of(module: nn.Module) -> str:
@@ -40,16 +41,18 @@ def _stock(module: nn.Module) -> str:
     return next((base.__name__ for base in bases if base.__name__ in WHOLE), "")
 
 
-def _leaves(module: nn.Module, path: str, seen: set[int], modules: set[int]) -> Iterator[Any]:
+def _leaves(module: nn.Module, path: str, seen: set[int], modules: set[int], tables: set[int]) -> Iterator[Any]:
     if id(module) in modules:
         return
     modules.add(id(module))
     kind = kind_of(module)
     own: dict[str, torch.Tensor] = {}
     if kind in WHOLE and _holds_its_arrays(module, kind):
-        named = {**dict(module.named_parameters()), **dict(module.named_buffers())}
-        named.pop("num_batches_tracked", None)  # counts batches; Keras does not, and no output depends on it
-        own = {name: tensor for name, tensor in named.items() if id(tensor) not in seen}
+        # Whole numbers are indices, or count batches, which Keras does not.
+        numbers = {name: buffer for name, buffer in module.named_buffers() if buffer.is_floating_point()}
+        named = {**dict(module.named_parameters()), **numbers}
+        others = seen if isinstance(module, nn.Embedding) else seen | tables
+        own = {name: tensor for name, tensor in named.items() if id(tensor) not in others}
         seen |= set(map(id, own.values()))
         if own:
             yield _leaf(path, kind, own, _options(module)), own
@@ -63,7 +66,7 @@ def _leaves(module: nn.Module, path: str, seen: set[int], modules: set[int]) -> 
             seen.add(id(buffer))
             yield _leaf(f"{path}.{name}" if path else name, "Buffer", {"": buffer}, {}), {"": buffer}
     for name, child in module.named_children():
-        yield from _leaves(child, f"{path}.{name}" if path else name, seen, modules)
+        yield from _leaves(child, f"{path}.{name}" if path else name, seen, modules, tables)
 
 
 def _holds_its_arrays(module: nn.Module, kind: str) -> bool:

@@ -8,6 +8,7 @@ repeat the pass with other arguments, other inputs or other outputs at any call.
 
 import ast
 import inspect
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -62,8 +63,11 @@ ARGUMENTS = {  # of functions whose signature Python cannot read
     "roll": ("input", "shifts", "dims"),
     "masked_fill": ("input", "mask", "value"),
     "where": ("condition", "input", "other"),
+    **{f"{way}fft": ("input", "n", "dim", "norm") for way in ("", "i", "r", "ir", "h", "ih")},
+    **{f"{way}fft{n}": ("input", "s", "dim", "norm") for way in ("", "i", "r", "ir") for n in ("2", "n")},
 }
 METHOD = type(torch.Tensor.sum)  # takes its first argument by its place
+IN_PLACE = r"\w*[a-z0-9]_|__(i(add|sub|mul|truediv|pow|and|or)|setitem)__"  # names of what changes its first argument
 SEVERAL = {"flip": "dims", "repeat": "sizes"}  # whose positional arguments after the first are one
 ACTIVATIONS = {
     "relu", "relu6", "gelu", "leaky_relu", "elu", "selu", "celu", "silu", "mish", "sigmoid", "tanh", "softplus",
@@ -85,7 +89,7 @@ OPS = {
     "__add__": "add", "__radd__": "add", "__iadd__": "add", "__mul__": "multiply", "__rmul__": "multiply",
     "__imul__": "multiply", "mul": "multiply", "__sub__": "subtract", "sub": "subtract", "__truediv__": "divide",
     "div": "divide", "cat": "concatenate", "concat": "concatenate", "__matmul__": "matmul", "bmm": "matmul",
-    "__getitem__": "getitem", "amax": "max", "__pow__": "power", "pow": "power",
+    "__getitem__": "getitem", "__setitem__": "slice_update", "amax": "max", "__pow__": "power", "pow": "power",
     "__neg__": "negative", "neg": "negative",
 }  # fmt: skip
 
@@ -170,7 +174,15 @@ class Subject:
         finally:
             for hook in hooks:
                 hook.remove()
-        return Trace(tuple(recorder.events), recorder.values, outputs, stopped, recorder.computed, recorder.constants)
+        return Trace(
+            tuple(recorder.events),
+            recorder.values,
+            outputs,
+            stopped,
+            recorder.computed,
+            recorder.constants,
+            recorder.written,
+        )
 
     def outputs(self, inputs: Sequence[np.ndarray], training: bool, masks: bool = False) -> dict[str, np.ndarray]:
         """What the model returns.
@@ -218,13 +230,18 @@ class Subject:
         return found
 
     def statistics(
-        self, inputs: Sequence[np.ndarray], masks: bool = False, momenta: Mapping[str, float] | None = None
+        self,
+        inputs: Sequence[np.ndarray],
+        masks: bool = False,
+        training: bool = True,
+        momenta: Mapping[str, float] | None = None,
     ) -> dict[str, np.ndarray]:
-        """Running statistics after one pass in training mode; they are put back afterwards.
+        """What is not trained after one pass, such as running statistics; it is put back afterwards.
 
         Args:
             inputs: in PyTorch's layout.
             masks: let dropout drop; else it passes everything on.
+            training: the mode.
             momenta: of some norms, by path, in place of their own.
         """
         changed: dict[str, Any] = {path: self.modules[path] for path in momenta or {}}
@@ -232,23 +249,35 @@ class Subject:
         try:
             for path, module in changed.items():
                 module.momentum = (momenta or {})[path]
-            with self._unchanged(training=True):
+            with self._unchanged(training):
                 with torch.no_grad(), Fixed(masks):
                     self.model(*map(to_tensor, inputs))
-                return {name: array for name, array in self.dump().items() if not self.state[name].requires_grad}
+                now = dict(self.model.named_buffers(remove_duplicate=False))  # a pass may put others in their place
+                fixed = {name: tensor for name, tensor in self.state.items() if not tensor.requires_grad}
+                return {name: _array(now.get(name, tensor)) for name, tensor in fixed.items()}
         finally:
             for path, module in changed.items():
                 module.momentum = own[path]
 
     @contextmanager
     def _unchanged(self, training: bool) -> Iterator[None]:
-        """Change to that mode for a while; put the mode and the running statistics back."""
+        """Change to that mode for a while; put the mode and the running statistics back, and every other buffer."""
+        held = [
+            (module._buffers, name, buffer, None if buffer is None else buffer.clone())
+            for module in self.modules.values()
+            for name, buffer in module._buffers.items()
+        ]
         before = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
         mode = self.model.training
         self.model.train(training)
         try:
             yield
         finally:
+            with torch.no_grad():
+                for place, name, buffer, value in held:
+                    place[name] = buffer  # itself: a pass may put another in its place
+                    if buffer is not None and value is not None:
+                        buffer.copy_(value)
             self.model.load_state_dict(before)
             self.model.train(mode)
 
@@ -291,6 +320,8 @@ class _Recorder(TorchFunctionMode):
         self.numbers: dict[int, int] = {}
         self.alive: list[torch.Tensor] = []  # a freed tensor's id would be given to another
         self.count = 0
+        self.written: dict[str, str] = {}  # arrays that the pass changes in place, and where
+        self.names = {id(tensor): name for name, tensor in subject.state.items()}
         self.stack: list[str] = []
         for tensor in tensors:
             self._new(tensor)
@@ -314,6 +345,8 @@ class _Recorder(TorchFunctionMode):
         flowing = [value for value in given if id(value) in self.numbers]
         if short in QUESTIONS or not (flowing or owned):
             return function(*args, **kwargs)
+        if given and id(given[0]) in self.names and re.fullmatch(IN_PLACE, short):
+            self.written.setdefault(self.names[id(given[0])], _where())
         index = len(self.events)
         edits = self.edits.get(index, ())
         loose = [
@@ -326,7 +359,10 @@ class _Recorder(TorchFunctionMode):
         others = self._other_constants(index, loose)
         if others:
             args, kwargs = _swap((args, kwargs), others)
-        out = _carry_out(function, short, args, kwargs, edits, self.arrays, index, flowing, module)
+        if short == "__setitem__":
+            out = _written_into(function, short, args, kwargs, edits, self.arrays, index, flowing, module)
+        else:
+            out = _carry_out(function, short, args, kwargs, edits, self.arrays, index, flowing, module)
         results = [value for value in _flat(out) if torch.is_tensor(value)]
         if not results or not any(value.is_floating_point() or value.ndim for value in results):
             return out
@@ -471,6 +507,18 @@ def _carry_out(function, short, args, kwargs, edits, arrays, index, flowing, mod
     for change in after:
         out = change(out)
     return out
+
+
+def _written_into(function, short, args, kwargs, edits, arrays, index, flowing, module):
+    """A value written into a part of another, `x[:, :n] = y`: what `x` is from then on, which its name goes on with."""
+    target = args[0]
+
+    def write(into: torch.Tensor, *rest: Any) -> torch.Tensor:
+        function(into, *rest)
+        return into
+
+    out = _carry_out(write, short, args, kwargs, edits, arrays, index, flowing, module)
+    return out if out is target else target.copy_(out)
 
 
 def _batch_first(out: Any) -> Any:

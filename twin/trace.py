@@ -133,6 +133,7 @@ class Trace:
         stopped: the error that ended the pass early, in one line; "" when it went through.
         computed: number -> what the call itself computed, where another value was made to flow on.
         constants: number -> an array that goes into a call; numbers of their own.
+        written: name of an array that the pass itself changes -> where that is done.
     """
 
     events: tuple[Event, ...]
@@ -141,6 +142,7 @@ class Trace:
     stopped: str = ""
     computed: Mapping[int, np.ndarray] = field(default_factory=dict)
     constants: Mapping[int, np.ndarray] = field(default_factory=dict)
+    written: Mapping[str, str] = field(default_factory=dict)
     producers: Mapping[int, Event] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -149,6 +151,7 @@ class Trace:
     def pack(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """The calls in JSON's types, and the arrays under their numbers."""
         fields = {"events": [vars(e) for e in self.events], "outputs": dict(self.outputs), "stopped": self.stopped}
+        fields["written"] = dict(self.written)
         named = {f"value/{number}": array for number, array in self.values.items()}
         for kind, arrays in (("computed", self.computed), ("constant", self.constants)):
             named |= {f"{kind}/{number}": array for number, array in arrays.items()}
@@ -163,5 +166,11 @@ class Trace:
             kind, number = name.split("/")
             by_kind[kind][int(number)] = array
         return Trace(
-            events, by_kind["value"], fields["outputs"], fields["stopped"], by_kind["computed"], by_kind["constant"]
+            events,
+            by_kind["value"],
+            fields["outputs"],
+            fields["stopped"],
+            by_kind["computed"],
+            by_kind["constant"],
+            fields["written"],
         )

@@ -123,11 +123,17 @@ class OpenedModel:
         return self._examine("gradients", {"training": training, "masks": masks, **more}, given)[1]
 
     def statistics(
-        self, inputs: Sequence[np.ndarray], masks: bool = False, momenta: Mapping[str, float] | None = None
+        self,
+        inputs: Sequence[np.ndarray],
+        masks: bool = False,
+        training: bool = True,
+        momenta: Mapping[str, float] | None = None,
     ) -> Arrays:
-        """What a pass in training mode leaves in the weights that are not trained; `momenta` are PyTorch's, changed."""
+        """What a pass leaves in the weights that are not trained; `momenta` are PyTorch's, changed."""
         more = {"momenta": dict(momenta)} if momenta else {}
-        return self._examine("statistics", {"masks": masks, **more}, {"inputs": numbered(inputs)})[1]
+        return self._examine(
+            "statistics", {"masks": masks, "training": training, **more}, {"inputs": numbered(inputs)}
+        )[1]
 
     def attempt(self, code: Sequence[str], path: str, inputs: Sequence[np.ndarray], training: bool) -> Arrays:
         """What lines of Keras code make of some values; the layer that they write has the arrays of that at `path`."""

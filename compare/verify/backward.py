@@ -13,7 +13,7 @@ from compare.verify.verdict import GRADIENT_LIMIT, Finding, Remedy
 from compare.verify.whole import Whole, apart_in_gradients
 from twin.bridge import Arrays
 from twin.errors import TwinError
-from twin.trace import Trace
+from twin.trace import Event, Trace
 
 
 def statistics(whole: Whole, pairing: Pairing, trace: Trace) -> tuple[tuple[Finding, ...], float]:
@@ -29,7 +29,7 @@ def statistics(whole: Whole, pairing: Pairing, trace: Trace) -> tuple[tuple[Find
     if not unlike:
         return (), worst
     momenta = {pairing.layers[path]: 1 - kept[path] for path in unlike}
-    changed = old | whole.torch.statistics(whole.torch_inputs, whole.masks, momenta)
+    changed = old | whole.torch.statistics(whole.torch_inputs, whole.masks, momenta=momenta)
     found = []
     for path, distance in unlike.items():
         other, name = pairing.layers[path], means[path]
@@ -133,6 +133,16 @@ def trained(pairing: Pairing) -> tuple[Finding, ...]:
     return ()
 
 
+def _uncut_elsewhere(side: str, stop: Event, traces: tuple[Trace, Trace]) -> bool:
+    """Whether the value at which one side cuts the graph is cut nowhere on the other."""
+    own, other = traces if side == "Keras" else traces[::-1]
+    value = own.values.get(stop.outputs[0])
+    cut = [
+        other.values.get(e.outputs[0]) for e in other.events if e.settings.get("name") in ("detach", "stop_gradient")
+    ]
+    return value is not None and all(alignment.distance(value, each)[0] > 1e-3 for each in cut if each is not None)
+
+
 def _first_gradient(
     pairing: Pairing, traces: tuple[Trace, Trace], apart: Mapping[str, float], got: Arrays, wanted: Arrays
 ) -> Finding:
@@ -163,7 +173,9 @@ def _first_gradient(
         says = f"in {side} no gradient reaches this layer: the graph is cut{at}"
         return Finding("gradients", path, partner, what, "stopped_gradient", apart[name], None, says)
     if stops:
-        side, stop = stops[0]
+        side, stop = next((each for each in stops if _uncut_elsewhere(*each, traces)), stops[0])
         says = f"{side} cuts the graph at {stop.where or stop.label}, and a part of the gradient with it"
+        if len({where for where, _ in stops}) == 1:
+            says += f"; {'PyTorch' if side == 'Keras' else 'Keras'} cuts it nowhere"
         return Finding("gradients", path, partner, what, "stopped_gradient", apart[name], None, says)
     return Finding("gradients", path, partner, what, None, apart[name], tried=("stopped_gradient",))

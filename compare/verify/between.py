@@ -27,6 +27,7 @@ from compare.verify.wiring import (
     searched,
     wired_call,
     wired_layer,
+    wired_roles,
 )
 from twin.trace import Event, Trace
 
@@ -76,6 +77,7 @@ def situation(replay: Replay, anchor: Anchor | None, output: int = 0) -> tuple[S
     wired = [
         *backwards(replay),
         *wired_call(replay, first, other),
+        *wired_roles(replay, anchor),
         *wired_layer(replay, anchor, ends),
         *taken,
         *searched(replay, other),
@@ -90,7 +92,7 @@ def _parting(trace: Trace, ends: Sequence[int], events: Sequence[Event], other: 
     side computes as three, is none of them.
     """
     inside = {event.index for event in events}
-    values = [value for value in other.values.values() if value.dtype.kind in "fiub"]
+    values = [part for value in other.values.values() for part in _real(value) if part.dtype.kind in "fiub"]
     found: dict[int, Event] = {}
     todo = list(ends)
     seen: set[int] = set()
@@ -103,12 +105,17 @@ def _parting(trace: Trace, ends: Sequence[int], events: Sequence[Event], other: 
         value = trace.values.get(number)
         if value is None or value.dtype.kind not in "fiucb" or (value.dtype.kind in "iub" and value.size < 2):
             continue
-        if value.dtype.kind != "c" and is_found(value, values, event.name not in MOVING):
+        if all(is_found(part, values, event.name not in MOVING) for part in _real(value)):
             todo += _of_no_effect(trace, event, value)
             continue
         found[event.index] = event
         todo += event.inputs
     return [found[index] for index in sorted(found)]
+
+
+def _real(value: np.ndarray) -> tuple[np.ndarray, ...]:
+    """A value as one side has it that knows no complex numbers: real and imaginary parts, each by itself."""
+    return (value.real, value.imag) if value.dtype.kind == "c" else (value,)
 
 
 def _of_no_effect(trace: Trace, event: Event, value: np.ndarray) -> list[int]:

@@ -1,10 +1,12 @@
 """Arrays that hold several of the other side: projections side by side, tables, layers along one more axis."""
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
+from compare.verify.flow import Place
 from compare.verify.names import alike
 from compare.verify.pairing import Link, Match, composition
 from compare.verify.parts import Part
@@ -22,6 +24,7 @@ class Side(Protocol):
     left: list[Part]
 
     def take(self, *parts: Part) -> None: ...
+    def place(self, part: Part) -> Place: ...
 
 
 def composed(keras: Side, torch: Side, strict: bool) -> list[Match]:
@@ -44,29 +47,50 @@ def composed(keras: Side, torch: Side, strict: bool) -> list[Match]:
                 and part.views[main].own_shape[-1] < shape[-1]
                 and not (strict and ("bias" in part.views) != ("bias" in whole.views))
             ]  # fmt: skip
+            by_hand = [] if fitting else _as_kernels(whole, small.left)
+            own = {id(made): part for part, made in by_hand}
+            fitting = fitting or [made for _, made in by_hand]
             by_leaf: dict[str, list[Part]] = {}
             for part in fitting:
                 by_leaf.setdefault(part.leaf.path, []).append(part)
-            # What one layer has belongs together: an attention's output is not the next one's query.
-            for parts in (*by_leaf.values(), fitting):
-                group = group or _side_by_side(parts, whole, shape[-1])
+            beside: dict[frozenset[str], list[Part]] = {}
+            for part in fitting:
+                beside.setdefault(small.place(part).before, []).append(part)
+            # What one layer has belongs together: an attention's output is not the next one's query. So does what
+            # takes the same values: Keras calls the skips of all blocks after the blocks.
+            for rows in (*([parts] for parts in by_leaf.values()), list(beside.values()), [fitting]):
+                group = group or _side_by_side(rows, whole, shape[-1])
             if len(group) > 1:
                 group = sorted(group, key=_gate)
                 matches.append(composition(whole, group, big is keras))
                 big.take(whole)
-                small.take(*group)
+                small.take(*(own.get(id(part), part) for part in group))
     return matches
 
 
-def _side_by_side(parts: list[Part], whole: Part, width: int) -> list[Part]:
+def _as_kernels(whole: Part, parts: Sequence[Part]) -> list[tuple[Part, Part]]:
+    """Arrays by themselves that may be pieces of a kernel without bias, such as (in, heads, size), each also as one."""
+    found = []
+    for part in parts if whole.kind == "dense" and "bias" not in whole.views else ():
+        shape = part.views["array"].own_shape if part.kind == "array" and part.trainable else ()
+        width = math.prod(shape[1:])
+        if len(shape) > 1 and shape[0] == whole.views[whole.main].own_shape[0] and part.views["array"].columns is None:
+            view = replace(part.views["array"], shape=(shape[0], width))
+            plain = not part.views["array"].order and width < whole.views[whole.main].own_shape[-1]
+            found += [(part, replace(part, kind="dense", views={"kernel": view}))] if plain else []
+    return found
+
+
+def _side_by_side(groups: Sequence[list[Part]], whole: Part, width: int) -> list[Part]:
     """Parts in a row that are so wide together: those whose names say most of the whole's, or else the first."""
     rows: list[list[Part]] = []
-    for start in range(len(parts)):
-        total = 0
-        for end in range(start, len(parts)):
-            total += parts[end].views[whole.main].own_shape[-1]
-            if total == width:
-                rows.append(parts[start : end + 1])
+    for parts in groups:
+        for start in range(len(parts)):
+            total = 0
+            for end in range(start, len(parts)):
+                total += parts[end].views[whole.main].own_shape[-1]
+                if total == width:
+                    rows.append(parts[start : end + 1])
     named = (whole.path, whole.leaf.kind)
     return max(
         rows, key=lambda row: sum(alike(named, (part.path, part.leaf.kind)) for part in row) / len(row), default=[]
@@ -121,9 +145,50 @@ def _layers_of(whole: Part, small: Side, done: Sequence[Part]) -> tuple[list[Par
                     order = (order[1], order[0], order[2])
                 shape = (*goal, count)
                 column = replace(view, order=order, turned=shape, shape=shape)
-                group = same[:count]
+                group = _numbered(same, whole, count) or same[:count]
                 return group, [Link(role, column.piece(i, i + 1), p.views[role]) for i, p in enumerate(group)]
     return None
+
+
+def beside(keras: Side, torch: Side, matches: Sequence[Match]) -> list[Match]:
+    """Arrays by themselves that are what a paired layer has and its partner has not: a bias that a wrapper adds."""
+    found = []
+    for match in [each for each in matches if len(each.keras) == len(each.torch) == 1]:
+        one, other = match.keras[0], match.torch[0]
+        for side, own, partner in ((keras, one, other), (torch, other, one)):
+            for role in sorted(set(partner.views) - set(own.views)):
+                near = [part for part in side.left if _may_be(part, own, partner, role)]
+                if near:
+                    side.take(near[0])
+                    views = near[0].views["array"], partner.views[role]
+                    ends = (near[0], partner) if side is keras else (partner, near[0])
+                    link = Link(role, *(views if side is keras else views[::-1]))
+                    found.append(Match((ends[0],), (ends[1],), (link,), sure=False))
+    return found
+
+
+def _may_be(part: Part, own: Part, partner: Part, role: str) -> bool:
+    """Whether an array by itself, in a layer or right around it, is what the layer's partner has."""
+    owner = part.path.rpartition(".")[0]
+    fits = part.kind == "array" and part.views["array"].own_shape == partner.views[role].own_shape
+    return fits and part.trainable and owner in (own.path, own.path.rpartition(".")[0])
+
+
+def _numbered(parts: Sequence[Part], whole: Part, count: int) -> list[Part]:
+    """As many parts as `count` whose paths differ by one number alone: those whose names say most of the whole's.
+
+    Two kernels of each expert have one shape, and run one after the other.
+    """
+    rows: dict[str, list[tuple[int, Part]]] = {}
+    for part in parts:
+        for number in re.finditer(r"\d+", part.path):
+            others = f"{part.path[: number.start()]}*{part.path[number.end() :]}"
+            rows.setdefault(others, []).append((int(number[0]), part))
+    fitting = {path: row for path, row in rows.items() if len(row) == count}
+    if not fitting:
+        return []
+    best = max(fitting, key=lambda path: alike((whole.path, whole.leaf.kind), (path, parts[0].leaf.kind)))
+    return [part for _, part in sorted(fitting[best], key=lambda each: each[0])]
 
 
 def _gate(part: Part) -> int:

@@ -1,23 +1,26 @@
 """Weights cross: the pairing of arrays under which the two models agree from end to end, found by running it."""
 
+import itertools
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from compare.verify import axes
+from compare.verify.arrangement import FEW, MANY, found
 from compare.verify.flow import places
-from compare.verify.matching import GUESSES, pair, unpaired
-from compare.verify.pairing import Alone, Pairing, Unpaired, gates_rearranged
+from compare.verify.matching import GUESSES, pair
+from compare.verify.pairing import Alone, Match, Pairing, Unpaired, gates_rearranged, unpaired
 from compare.verify.parts import of_keras
 from compare.verify.segments import before_flatten
+from compare.verify.shapes import same
 from compare.verify.whole import FAR, Whole
 from twin.bridge import Arrays, Leaf
 from twin.trace import Event, Trace
 
-SECONDS = 4.0  # for pairings beyond the first guesses, but no fewer than so many
-TRIALS = 60
+SECONDS = 8.0  # for pairings beyond the first guesses, but no fewer than so many
+TRIALS = 120
 AGREE = 1e-3  # of outputs that other weights would set far apart
 
 
@@ -58,15 +61,25 @@ class Crossing:
             if far <= limit:
                 return placed, far
             tried.append((far, placed))
-        best = min(tried, key=lambda each: each[0])
+        best = min([*tried, *self._alike_at_once(tried)], key=lambda each: each[0])
+        if limit is not None and best[0] <= limit:
+            self.load(best[1])
+            return best[1], best[0]
         if best[0] != FAR or len(tried) == 1:
             far, pairing = self._search(*best, limit or 0.0)
             if far <= (limit or 0.0):
                 return pairing, far
             tried.append((far, pairing))
-        pairing = self._fewest([each for _, each in tried])
+        pairing = self._usual(self._fewest([each for _, each in tried]), guesses[0])
         self.load(pairing)
         return pairing, self.whole.apart(False)
+
+    def _alike_at_once(self, tried: Sequence[tuple[float, Pairing]]) -> Iterator[tuple[float, Pairing]]:
+        """Each guess with all layers of a kind otherwise: a gate for a value says nothing of who is whose partner."""
+        for far, pairing in tried:
+            for other in itertools.islice(pairing.at_once() if far != FAR else (), TRIALS // 4):
+                self.load(other)
+                yield self.whole.apart(False), other
 
     def turned(self, pairing: Pairing) -> tuple[str, str, float] | None:
         """The matrix with which both models agree once it is transposed, and how far; the pairing's weights stay."""
@@ -95,6 +108,35 @@ class Crossing:
             if number < fewest:
                 fewest, best = number, other
         return best
+
+    def _usual(self, pairing: Pairing, guess: Pairing) -> Pairing:
+        """With each bare array in its usual order of axes, unless more calls agree in another.
+
+        Where nothing makes both agree, a picture that is learned may come nearer to the other side's lying on its side.
+        """
+        usual = {_names(each): each for each in guess.matches}
+        moved = {
+            place: usual[_names(match)]
+            for place, match in enumerate(pairing.matches)
+            if _names(match) in usual and _turned(match, usual[_names(match)])
+        }
+        if not moved:
+            return pairing
+        most = self._alike(pairing)
+        for place, match in moved.items():
+            other = pairing.exchanged({place: match})
+            count = self._alike(other)
+            if count >= most:
+                most, pairing = count, other
+        return pairing
+
+    def _alike(self, pairing: Pairing) -> int:
+        """How many of Keras's calls give what PyTorch has too."""
+        self.load(pairing)
+        mine = self.whole.keras.trace(self.whole.inputs)
+        theirs = list(self.whole.torch.trace(self.whole.torch_inputs).values.values())
+        values = [mine.values[number] for event in mine.events for number in event.outputs if number in mine.values]
+        return sum(found(value, theirs) for value in values if value.dtype.kind == "f" and FEW <= value.size <= MANY)
 
     def _guesses(self) -> list[Pairing]:
         used = {
@@ -176,6 +218,16 @@ class Crossing:
             self.whole.forget()
 
 
+def _names(match: Match) -> tuple[tuple[str, ...], ...]:
+    return tuple(tuple(part.path for part in side) for side in (match.keras, match.torch))
+
+
+def _turned(match: Match, other: Match) -> bool:
+    """Whether an array of a match lies otherwise than in another match of the same parts."""
+    views = [[link.torch for link in each.links] for each in (match, other)]
+    return len(views[0]) == len(views[1]) and not all(map(same, *views))
+
+
 def neutral(alone: Sequence[Alone], side: str, arrays: Mapping[str, np.ndarray], pairing: Pairing) -> Arrays:
     """Arrays without partner in layers that have one, so that they change nothing: scales are one, all else is zero."""
     matched = {id(part) for match in pairing.matches for part in (*match.keras, *match.torch)}
@@ -198,10 +250,18 @@ def perturbed(leaves: Sequence[Leaf], arrays: Mapping[str, np.ndarray]) -> Array
     """
     rng = np.random.default_rng(0)
     out: Arrays = {}
+    seen: set[bytes] = set()
     for leaf in leaves:
         for part in of_keras(leaf):
             for role, view in part.views.items():
                 value = arrays[view.name]
+                # One initializer gives several arrays the same values: outputs would not tell which is which.
+                again = role == "array" and value.size > 1 and value.dtype.kind == "f" and value.tobytes() in seen
+                seen.add(value.tobytes() if role == "array" else b"")
+                if again and part.trainable:
+                    moved = rng.standard_normal(value.shape) * (value.std() or 0.1)
+                    out[view.name] = (value + moved).astype(np.float32)
+                    continue
                 constant = value.size and len(np.unique(value[:4096].ravel()[:4096])) <= 2
                 if value.size and role == "array" and part.trainable and _slight(value):
                     out[view.name] = (value * (0.3 / value.std())).astype(np.float32)
@@ -243,7 +303,7 @@ def flattened(pairing: Pairing, mine: Trace, whole: Whole) -> dict[str, dict[int
         a = next((e for e in mine.events if e.leaf == one), None)
         b = next((e for e in theirs.events if e.leaf == other), None)
         kernel = match.torch[0].views.get("kernel")
-        if a is None or b is None or kernel is None:
+        if a is None or b is None or kernel is None or not a.inputs or not b.inputs:
             continue
         keras, torch = before_flatten(mine, a.inputs[0]), before_flatten(theirs, b.inputs[0])
         if keras is not None and torch is not None and keras.size == torch.size and keras.ndim == torch.ndim:

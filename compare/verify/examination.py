@@ -24,6 +24,7 @@ from compare.verify.flow import places
 from compare.verify.pairing import Pairing, Unpaired
 from compare.verify.replay import Replay
 from compare.verify.segments import Anchor, before_flatten, cropped, dropout_pairs
+from compare.verify.state import State
 from compare.verify.subject import Subject
 from compare.verify.verdict import RUNGS, Finding, Remedy, Verdict, far_in_words
 from compare.verify.whole import LIMIT, Whole, distance, pair_outputs
@@ -140,6 +141,7 @@ class Examination:
             rungs["training"] = worst
             self.tell(RUNGS["statistics"])
             found, worst = backward.statistics(whole, self.pairing, self._mine(True))
+            found = found or self._state(whole).differences()
             if found:
                 return self._verdict("differ", found, rungs, notes)
             rungs["statistics"] = worst
@@ -408,7 +410,8 @@ class Examination:
             if masked <= whole.limit(True):
                 whole.masks = True
                 return (), masked
-            return self._unscaled(whole, far, masked) or self._local("training", True, far), far
+            found = self._unscaled(whole, far, masked) or self._state(whole).differences(measured=True)
+            return found or self._local("training", True, far), far
         mine, theirs = (
             dropout.drops(side.dropped(inputs))
             for side, inputs in ((self.keras, self.inputs), (self.torch, self.torch_inputs))
@@ -428,6 +431,9 @@ class Examination:
         events = dropout.active(self._mine(True).events), dropout.active(self._theirs(True).events)
         finding = dropout.difference(mine, theirs, events)
         return ((finding,) if finding else ()), far
+
+    def _state(self, whole: Whole) -> State:
+        return State(whole, self.pairing, (self._mine(True), self._theirs(True)))
 
     def _unscaled(self, whole: Whole, far: float, masked: float) -> tuple[Finding, ...]:
         """A dropout that PyTorch's side writes by hand and that does not divide what it keeps by 1 - rate."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from compare.verify.composed import composed, stacked
+from compare.verify.composed import beside, composed, stacked
 from compare.verify.flow import Place, added, entering, places
 from compare.verify.names import alike, opposed, role_of, words
 from compare.verify.pairing import Alone, Link, Match, Pairing, Unpaired, of_parts
@@ -14,9 +14,6 @@ from compare.verify.parts import Part, of_keras, of_torch
 from compare.verify.shapes import as_shape, fit, fit_merged
 from twin.bridge import Leaf
 from twin.trace import Trace
-
-# Kinds that are nothing without the main array.
-NEEDED = {"dense", "conv", "conv_transpose", "table", "lstm", "gru", "rnn"}
 
 RECURRENT = {"lstm", "gru", "rnn"}
 NOWHERE = Place(10**6, 0, frozenset(), frozenset(), ())
@@ -94,9 +91,12 @@ def pair(
     )
     matches = _given(sides, given)
     known = {match.keras[0].leaf.path: match.torch[0].leaf.path for match in matches}
-    counts = [[sum(_counts(part) == kind for part in side.left) for kind in ("norm", "vector")] for side in sides]
+    counts = [
+        [sum(_counts(part) == kind for part in side.left) for kind in ("norm", "vector", "row")] for side in sides
+    ]
     for fits in (_equal if counts[0] == counts[1] else _equal_layers, _alike, _thin):
         matches += _assigned(sides, known, fits, weights)
+    matches += beside(*sides, matches)
     matches += composed(*sides, strict=True) + stacked(*sides) + composed(*sides, strict=False)
     matches += _by_array(sides, known, weights)
     misfits = [
@@ -106,7 +106,18 @@ def pair(
     shared = _shared(sides, matches)
     shown_added = added(traces)
     matches = [replace(match, turns=not _bare(match, shown_added)) for match in matches]
-    alone = [Alone(side.name, part, role) for side in sides for part in side.left for role in part.views]
+    return Pairing(tuple(matches), tuple(_alone(sides, matches)), tuple(misfits), tuple(shared))
+
+
+def _alone(sides: tuple[_Side, _Side], matches: Sequence[Match]) -> list[Alone]:
+    """The arrays without partner, in parts that have one and in those that have none."""
+    alone = [
+        Alone(side.name, part, role)
+        for side in sides
+        for part in side.left
+        for role in part.views
+        if part.trainable or part.kind != "array" or part.path == part.leaf.path  # a mask in a Linear needs no partner
+    ]
     for match in matches:
         for side, parts in zip(sides, (match.keras, match.torch), strict=True):
             linked = {(link.keras if side is sides[0] else link.torch).name for link in match.links}
@@ -116,30 +127,7 @@ def pair(
                 for role, view in part.views.items()
                 if view.name not in linked and len(match.links) and not _split(part, matches)
             ]
-    return Pairing(tuple(matches), tuple(alone), tuple(misfits), tuple(shared))
-
-
-def unpaired(pairing: Pairing, used: Mapping[str, set[str]]) -> Unpaired | None:
-    """What to raise for arrays without partner, with the option to paste; None where there are none that count."""
-    alone: dict[str, list[Part]] = {"Keras": [], "PyTorch": []}
-    matched = {id(part) for match in pairing.matches for part in (*match.keras, *match.torch)}
-    for each in pairing.alone:
-        lone = id(each.part) not in matched or (each.role == each.part.main and each.part.kind in NEEDED)
-        counts = lone and each.part.leaf.path in used[each.side] and each.part.trainable
-        if counts and each.part not in alone[each.side]:
-            alone[each.side].append(each.part)
-    if not any(alone.values()):
-        return None
-    told = "; ".join(
-        f"only in {side}: " + ", ".join(f"{part.path} ({part.leaf.kind})" for part in parts)
-        for side, parts in alone.items()
-        if parts
-    )
-    paste = " ".join(f"--map {a.path}={b.path}" for a, b in zip(*alone.values(), strict=False))
-    hint = f"if these belong together, add {paste}" if paste else "one model has more layers than the other"
-    single = [(side, part.leaf.path, part.leaf.kind) for side, parts in alone.items() for part in parts]
-    whole = not all(alone.values()) and all(match.sure for match in pairing.matches) and not pairing.misfits
-    return Unpaired(f"the models' layers do not pair up; {told}; {hint}", single if whole else ())
+    return alone
 
 
 def _bare(match: Match, paths: set[str]) -> bool:
@@ -166,17 +154,21 @@ def _given(sides: tuple[_Side, _Side], given: Mapping[str, str]) -> list[Match]:
 
 
 def _equal(one: Part, other: Part) -> bool:
-    return one.signature == other.signature
+    """Whether two parts are of one kind and shape; of arrays by themselves neither or both must be trained."""
+    return one.signature == other.signature and (one.kind != "array" or one.trainable == other.trainable)
 
 
 def _equal_layers(one: Part, other: Part) -> bool:
     """As `_equal`, but for vectors that stand alone: one side writes a layer by hand, and any may be that layer's."""
-    return _equal(one, other) and _counts(one) != "vector"
+    return _equal(one, other) and _counts(one) not in ("vector", "row")
 
 
 def _counts(part: Part) -> str:
-    """The part's kind, where a vector that stands alone is one of its own."""
-    return "vector" if part.kind == "array" and len(part.views["array"].own_shape) == 1 else part.kind
+    """The part's kind, where a vector that stands alone is one of its own, and a row such as (1, 1, width) another."""
+    shape = part.views["array"].own_shape if part.kind == "array" else ()
+    if sum(side != 1 for side in shape) != 1:
+        return part.kind
+    return "vector" if len(shape) == 1 else "row"
 
 
 def _alike(one: Part, other: Part) -> bool:
@@ -254,7 +246,8 @@ def _score(
     sizes = sides[0].sizes.get(one.leaf.path), sides[1].sizes.get(other.leaf.path)
     gap = abs(ranks[0][id(one)] - ranks[1][id(other)])
     # Convex, so that two in a row stay in their order where both stand before their partners.
-    score = 1.0 + 1.5 * (sizes[0] == sizes[1] is not None) - weights.order * (gap + 0.2 * gap**2)
+    known_sizes = sizes[0] is not None or bool(mine.calls and native.calls)  # none enters a layer of constants
+    score = 1.0 + 1.5 * (sizes[0] == sizes[1] and known_sizes) - weights.order * (gap + 0.2 * gap**2)
     score += weights.name * alike((one.path, one.leaf.kind), (other.path, other.leaf.kind))
     score += 0.7 * (mine.role == native.role) * (weights.flow > 0)
     score += 0.7 * (mine.joined == native.joined != "") * (weights.flow > 0)
@@ -277,8 +270,8 @@ def _by_array(sides: tuple[_Side, _Side], known: dict[str, str], weights: Weight
     matches: list[Match] = []
     for fits in (fit, fit_merged):
         # A trace does not see every use of an array: those that it shows come first.
-        for called in (True, False):
-            matches += _arrays(sides, known, weights, called, fits, linked)
+        for seen in ("called", "trained", "state"):
+            matches += _arrays(sides, known, weights, seen, fits, linked)
     for place in (0, 1):
         sides[place].take(*(match.keras[0] if place == 0 else match.torch[0] for match in matches))
     return matches
@@ -288,11 +281,18 @@ def _arrays(
     sides: tuple[_Side, _Side],
     known: dict[str, str],
     weights: Weights,
-    called: bool,
+    seen: str,
     fits: Callable[[Sequence[int], Sequence[int]], float],
     linked: set[tuple[int, str]],
 ) -> list[Match]:
-    """Arrays of which one may be the other written by hand; `called` are those that a trace shows."""
+    """Arrays of which one may be the other written by hand.
+
+    Args:
+        sides, known, weights: as in `_assigned`.
+        seen: those that a trace shows ("called"), also those that are "trained", or what is not trained ("state").
+        fits: how well two shapes do.
+        linked: the arrays that have a partner; those found here are added.
+    """
     # A kernel that is made another before it enters a call shows in no trace, but the bias beside it does.
     shown = [{_owner(part) for part in side.left if side.place(part).calls} - {""} for side in sides]
     atoms = [
@@ -304,7 +304,9 @@ def _arrays(
             and (
                 part.kind != "array"
                 or side.place(part).calls
-                or (part.trainable and (not called or _owner(part) in owners))
+                or (part.trainable and (seen == "trained" or _owner(part) in owners))
+                if seen != "state"
+                else not part.trainable
             )
         ]
         for side, owners in zip(sides, shown, strict=True)
@@ -314,9 +316,9 @@ def _arrays(
     scores = _array_scores(sides, atoms, known, weights, fits)
     rows, columns = linear_sum_assignment(scores, maximize=True)
     # A kernel that a trace does not show goes where the bias beside it goes.
-    seen = [(i, j) for i, j in zip(rows, columns, strict=True) if scores[i, j] > -50]
-    seen = [(i, j) for i, j in seen if sides[0].place(atoms[0][i][0]).calls and sides[1].place(atoms[1][j][0]).calls]
-    owners = {_holder(atoms[0][i][0]): _holder(atoms[1][j][0]) for i, j in seen}
+    found = [(i, j) for i, j in zip(rows, columns, strict=True) if scores[i, j] > -50]
+    found = [(i, j) for i, j in found if sides[0].place(atoms[0][i][0]).calls and sides[1].place(atoms[1][j][0]).calls]
+    owners = {_holder(atoms[0][i][0]): _holder(atoms[1][j][0]) for i, j in found}
     for i, (one, _) in enumerate(atoms[0]):
         for j, (other, _) in enumerate(atoms[1]):
             hidden = not sides[0].place(one).calls or not sides[1].place(other).calls

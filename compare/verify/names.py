@@ -10,6 +10,7 @@ SAME_WORD = {
     "embeddings": "embedding", "fc": "dense", "linear": "dense", "lin": "dense", "bn": "norm", "ln": "norm",
     "batchnorm": "norm", "layernorm": "norm", "pos": "position", "positions": "position", "tok": "token",
     "cls": "class", "attn": "attention", "enc": "encoder", "dec": "decoder", "normalization": "norm", "std": "variance",
+    "re": "real", "im": "imag", "imaginary": "imag",
 }  # fmt: skip
 
 

@@ -16,6 +16,11 @@ from compare.verify.shapes import MOST_WAYS, same, ways
 from twin.bridge import Arrays
 from twin.errors import TwinError
 
+MOST_HEADS, MOST_PIECES = 16, 4
+
+# Kinds that are nothing without the main array.
+NEEDED = {"dense", "conv", "conv_transpose", "table", "lstm", "gru", "rnn"}
+
 
 class Unpaired(TwinError):
     """Some layers have no partner.
@@ -137,7 +142,8 @@ class Pairing:
     def alternatives(self) -> Iterator["Pairing"]:
         """Other pairings that fit as well: two partners exchanged, pieces or gates in another order, transposed."""
         single = [i for i, m in enumerate(self.matches) if len(m.keras) == len(m.torch) == 1]
-        yield from self._at_once()
+        yield from self.at_once()
+        together = self._of_one_layer()
         for place, match in enumerate(self.matches):
             for links in _rearranged(match):
                 yield self.exchanged({place: replace(match, links=links)})
@@ -146,13 +152,42 @@ class Pairing:
             if _told(one, other):
                 continue
             if one.sure and other.sure:
-                same = one.torch[0].signature == other.torch[0].signature
-                if same and one.keras[0].signature == other.keras[0].signature:
-                    yield self.exchanged(
-                        {i: of_parts(one.keras[0], other.torch[0]), j: of_parts(other.keras[0], one.torch[0])}
-                    )
+                yield from self._traded(i, j, together)
             elif _exchangeable(one, other):
                 yield self.exchanged({i: _exchanged(one, other), j: _exchanged(other, one)})
+        yield from self._pieces_exchanged(single)
+
+    def _of_one_layer(self) -> dict[int, list[int]]:
+        """By match, all matches of the same two layers, where these are each other's only partners."""
+        whole = self.layers
+        groups: dict[str, list[int]] = {}
+        for place, match in enumerate(self.matches):
+            if match.keras[0].leaf.path in whole:
+                groups.setdefault(match.keras[0].leaf.path, []).append(place)
+        return {place: places for places in groups.values() for place in places}
+
+    def _traded(self, i: int, j: int, together: Mapping[int, list[int]]) -> Iterator["Pairing"]:
+        """Two matches with each other's partners, and with them the rest of their layers.
+
+        An attention's key without its query is nobody's: such a pairing has fewer layers that could differ.
+        """
+        rest = [together.get(place, [place]) for place in (i, j)]
+        if rest[0] is rest[1]:
+            rest = [[i], [j]]
+        if len(rest[0]) != len(rest[1]):
+            return
+        pairs = [(self.matches[a], self.matches[b]) for a, b in zip(*rest, strict=True)]
+        same = all(
+            one.torch[0].signature == other.torch[0].signature and one.keras[0].signature == other.keras[0].signature
+            for one, other in pairs
+        )
+        if same and (i, j) == (rest[0][0], rest[1][0]):
+            changed = {
+                place: of_parts(mine.keras[0], theirs.torch[0])
+                for places, both in zip(rest, (pairs, [pair[::-1] for pair in pairs]), strict=True)
+                for place, (mine, theirs) in zip(places, both, strict=True)
+            }
+            yield self.exchanged(changed)
 
     def turned(self) -> Iterator[tuple[str, str, "Pairing"]]:
         """With one matrix that nothing is multiplied with transposed: its names, and the pairing."""
@@ -161,13 +196,40 @@ class Pairing:
                 names = match.keras[0].path, match.torch[0].path
                 yield *names, self.exchanged({place: replace(match, links=links)})
 
-    def _at_once(self) -> Iterator["Pairing"]:
-        """One rearrangement of all matches that allow it: a user writes all layers of a kind alike."""
-        options = {place: list(_rearranged(match)) for place, match in enumerate(self.matches)}
-        for number in {len(each) for each in options.values() if each}:
-            places = [place for place, each in options.items() if len(each) == number]
-            for choice in range(number) if len(places) > 1 else ():
-                yield self.exchanged({i: replace(self.matches[i], links=options[i][choice]) for i in places})
+    def _pieces_exchanged(self, single: Sequence[int]) -> Iterator["Pairing"]:
+        """With a piece of a composition in place of a layer of its kind that has a partner by itself."""
+        for i, match in enumerate(self.matches):
+            if match.sure or max(len(match.keras), len(match.torch)) < 2:
+                continue
+            in_keras = len(match.torch) == 1
+            group, whole = (match.keras, match.torch[0]) if in_keras else (match.torch, match.keras[0])
+            for j, place in itertools.product(single, range(len(group))):
+                pair = self.matches[j].keras[0], self.matches[j].torch[0]
+                own, partner = pair if in_keras else pair[::-1]
+                if own.signature == group[place].signature and self.matches[j].sure:
+                    new = composition(whole, (*group[:place], own, *group[place + 1 :]), not in_keras)
+                    ends = (group[place], partner) if in_keras else (partner, group[place])
+                    yield self.exchanged({i: new, j: of_parts(*ends)})
+
+    def at_once(self) -> Iterator["Pairing"]:
+        """One rearrangement of all matches that allow it: a user writes all layers of a kind alike.
+
+        Then pieces alone in another order, and those of one shape: where gates lie the other way round, residuals
+        beside skips need not.
+        """
+        every = {place: list(_rearranged(match)) for place, match in enumerate(self.matches)}
+        orders = {place: list(_in_other_order(match)) for place, match in enumerate(self.matches)}
+        shapes = [tuple(part.signature for part in (*match.keras, *match.torch)) for match in self.matches]
+        tried: set[tuple[int, ...]] = set()
+        for options, kind in ((every, lambda _: ()), (orders, lambda _: ()), (every, shapes.__getitem__)):
+            alike: dict[tuple[object, ...], list[int]] = {}
+            for place, each in options.items():
+                alike.setdefault((len(each), kind(place)), []).append(place)
+            fresh = [places for places in alike.values() if len(places) > 1 and tuple(places) not in tried]
+            tried |= set(map(tuple, fresh))
+            for places in fresh:
+                for choice in range(len(options[places[0]])):
+                    yield self.exchanged({i: replace(self.matches[i], links=options[i][choice]) for i in places})
 
     def reordered(self, axes: Mapping[str, Mapping[int, np.ndarray]]) -> "Pairing":
         """With the positions of some axes of PyTorch's arrays in Keras's order: array -> axis -> places."""
@@ -186,6 +248,29 @@ class Pairing:
 
     def exchanged(self, changed: Mapping[int, Match]) -> "Pairing":
         return replace(self, matches=tuple(changed.get(i, match) for i, match in enumerate(self.matches)))
+
+
+def unpaired(pairing: Pairing, used: Mapping[str, set[str]]) -> Unpaired | None:
+    """What to raise for arrays without partner, with the option to paste; None where there are none that count."""
+    alone: dict[str, list[Part]] = {"Keras": [], "PyTorch": []}
+    matched = {id(part) for match in pairing.matches for part in (*match.keras, *match.torch)}
+    for each in pairing.alone:
+        lone = id(each.part) not in matched or (each.role == each.part.main and each.part.kind in NEEDED)
+        counts = lone and each.part.leaf.path in used[each.side] and each.part.trainable
+        if counts and each.part not in alone[each.side]:
+            alone[each.side].append(each.part)
+    if not any(alone.values()):
+        return None
+    told = "; ".join(
+        f"only in {side}: " + ", ".join(f"{part.path} ({part.leaf.kind})" for part in parts)
+        for side, parts in alone.items()
+        if parts
+    )
+    paste = " ".join(f"--map {a.path}={b.path}" for a, b in zip(*alone.values(), strict=False))
+    hint = f"if these belong together, add {paste}" if paste else "one model has more layers than the other"
+    single = [(side, part.leaf.path, part.leaf.kind) for side, parts in alone.items() for part in parts]
+    whole = not all(alone.values()) and all(match.sure for match in pairing.matches) and not pairing.misfits
+    return Unpaired(f"the models' layers do not pair up; {told}; {hint}", single if whole else ())
 
 
 class _Over(dict[str, np.ndarray]):
@@ -241,17 +326,38 @@ def _rearranged(match: Match) -> Iterator[tuple[Link, ...]]:
     """The links of a match that is not sure, otherwise: pieces or gates in another order, axes of arrays too."""
     if match.sure and {part.kind for part in (*match.keras, *match.torch)} != {"array"}:
         return
-    pieces = max(len(match.keras), len(match.torch))
-    if 1 < pieces <= 4:
-        whole = match.keras if len(match.keras) == 1 else match.torch
-        group = match.torch if len(match.keras) == 1 else match.keras
-        for order in itertools.permutations(group):
-            if order != group:
-                yield composition(whole[0], order, len(match.keras) == 1).links
+    yield from _in_other_order(match)
+    whole, group = _composed(match)
+    pieces = len(group)
+    even = len({part.views[part.main].own_shape[-1] for part in group}) == 1
+    for heads in range(2, MOST_HEADS + 1) if 1 < pieces <= MOST_PIECES and even else ():
+        if interleaved := _by_head(whole, pieces, heads):
+            yield composition(interleaved, group, len(match.keras) == 1).links
     for place, link in enumerate(match.links):
         others = ways(link.torch, link.keras.own_shape) if match.turns and len(link.torch.own_shape) > 1 else []
         for view in [each for each in others if not same(each, link.torch)][:MOST_WAYS]:
             yield (*match.links[:place], replace(link, torch=view), *match.links[place + 1 :])
+
+
+def _in_other_order(match: Match) -> Iterator[tuple[Link, ...]]:
+    """The links of a composition with its pieces in every other order."""
+    whole, group = _composed(match)
+    for order in itertools.permutations(group) if 1 < len(group) <= MOST_PIECES and not match.sure else ():
+        if order != group:
+            yield composition(whole, order, len(match.keras) == 1).links
+
+
+def _composed(match: Match) -> tuple[Part, tuple[Part, ...]]:
+    """The part that holds the others, and these."""
+    return (match.keras[0], match.torch) if len(match.keras) == 1 else (match.torch[0], match.keras)
+
+
+def _by_head(whole: Part, pieces: int, heads: int) -> Part | None:
+    """A part in which each head's pieces lie side by side, as one that has all of a piece's heads side by side."""
+    if any(view.own_shape[-1] % (pieces * heads) or view.gates or view.columns for view in whole.views.values()):
+        return None
+    gates = tuple(head * pieces + piece for piece in range(pieces) for head in range(heads))
+    return replace(whole, views={role: replace(view, gates=gates) for role, view in whole.views.items()})
 
 
 def gates_rearranged(pairing: Pairing) -> Iterator[Pairing]:

@@ -159,9 +159,9 @@ def of_torch(leaf: Leaf) -> list[Part]:
 
 
 def _beside(leaf: Leaf, parts: Sequence[Part]) -> list[Part]:
-    """Trainable arrays that no part has, such as the gain of a convolution with standardized weights."""
+    """Arrays that no part has: the gain of a convolution with standardized weights, the state of a spectral norm."""
     seen = {name for part in parts for view in part.views.values() for name in (view.name, view.plus)}
-    names = [name for name in leaf.trainable if leaf.full(name) not in seen]
+    names = [name for name in leaf.shapes if leaf.full(name) not in seen]
     return [_part(leaf, "", "array", {"array": _plain(leaf, name)}, name) for name in names]
 
 

@@ -91,13 +91,18 @@ class Replay:
         return {"edits": [*edits, *extra], "arrays": out | dict(arrays or {})}
 
     def _fed(self, anchor: Anchor) -> list[int]:
-        """The places of a call's inputs that are fed and compared: of a recurrent layer the sequence; no mask."""
+        """The places of a call's inputs that are fed and compared: of a recurrent layer the sequence; no mask.
+
+        No value of an attention that Keras's layer takes as a constant, such as queries that are made of no input.
+        """
         if anchor.torch.family in ("lstm", "gru", "rnn"):
             return [0]
         places = range(len(anchor.torch.inputs))
         if anchor.torch.family != "attention":
             return list(places)
-        return [place for place in places if not _is_mask(self.theirs.values.get(anchor.torch.inputs[place]))]
+        sizes = {self.mine.values[number].size for number in anchor.keras.inputs}
+        natives = {place: self.theirs.values.get(anchor.torch.inputs[place]) for place in places}
+        return [p for p, value in natives.items() if not _is_mask(value) and (value is None or value.size in sizes)]
 
     def _incoming(self, anchor: Anchor, place: int) -> np.ndarray | None:
         """Keras's value for one input of the PyTorch call, in PyTorch's layout."""

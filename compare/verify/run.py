@@ -295,13 +295,16 @@ def _trained(keras: OpenedModel, torch: OpenedModel, verdict: Verdict) -> list[T
     pairs = [pair for pair in verdict.arrays if pair[0] in shapes and pair[1] in native]
     partners = dict(pairs)
     kinds: dict[tuple[str, int], int] = {}
-    out = []
+    out: list[Trained] = []
     for name, shape in shapes.items():
         kind = name.rpartition(".")[2], len(shape)
+        partner = partners.get(name, name)
+        if (pairs and name not in partners) or partner in {each.torch for each in out}:
+            continue  # of a query, a key and a value in one PyTorch array, the first stands for all
         kinds[kind] = kinds.get(kind, 0) + 1
-        if kinds[kind] <= 4 and (name in partners or not pairs):  # a few of each kind are enough
+        if kinds[kind] <= 4:  # a few of each kind are enough
             factor = factors.get(name, [0.0, 0.0])
-            out.append(Trained(name, partners.get(name, name), shape, (factor[0], factor[1])))
+            out.append(Trained(name, partner, shape, (factor[0], factor[1])))
     return out or [Trained("kernel", "weight", (200,))]
 
 

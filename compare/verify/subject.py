@@ -27,6 +27,10 @@ class Subject(Protocol):
         uncut: bool = False,
     ) -> Arrays: ...
     def statistics(
-        self, inputs: Sequence[np.ndarray], masks: bool = False, momenta: Mapping[str, float] | None = None
+        self,
+        inputs: Sequence[np.ndarray],
+        masks: bool = False,
+        training: bool = True,
+        momenta: Mapping[str, float] | None = None,
     ) -> Arrays: ...
     def attempt(self, code: Sequence[str], path: str, inputs: Sequence[np.ndarray], training: bool) -> Arrays: ...

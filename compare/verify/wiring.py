@@ -2,11 +2,13 @@
 
 import itertools
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from compare.verify import axes as alignment
+from compare.verify.causes.attention import of_roles
 from compare.verify.causes.candidate import Candidate
 from compare.verify.causes.words import place as place_of
 from compare.verify.causes.words import written
@@ -189,6 +191,20 @@ def wired_layer(replay: Replay, anchor: Anchor | None, ends: Ends) -> list[Candi
     ):
         cause = "recurrent_state"  # another of its results: the cell for the hidden state, a state for the sequence
     return [Candidate(cause, says, measured=after)]
+
+
+def wired_roles(replay: Replay, anchor: Anchor | None) -> list[Candidate]:
+    """Attention whose query, key or value is another value than Keras's, which PyTorch has elsewhere."""
+    if anchor is None:
+        return []
+    found = []
+    for each in of_roles(anchor.keras, anchor.torch, replay.mine, replay.theirs):
+        given = {f"{anchor.torch.index}/input/{slot}": n for slot, n in enumerate(anchor.torch.inputs)}
+        unlike = [value for name, value in each.arrays.items() if not equal(value, replay.theirs.values[given[name]])]
+        if all(_same(replay, value, anchor.torch.index) is not None for value in unlike):
+            # The replay gives the call what Keras's takes: what it gives then is the trial.
+            found.append(replace(each, edits=(), arrays={}, measured=replay.leaving(anchor, replay.theirs)))
+    return found
 
 
 def _same(replay: Replay, value: np.ndarray, before: int) -> int | None:

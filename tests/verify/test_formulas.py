@@ -7,6 +7,7 @@ from compare.verify import axes, replay
 from compare.verify.causes import attention, constants, operands
 from compare.verify.causes.formulas import SURE, as_formulas, of_cuts, of_formulas
 from compare.verify.causes.graphs import Graphs
+from compare.verify.causes.numbers import of_numbers
 from compare.verify.causes.situation import Situation
 from compare.verify.matching import pair
 from compare.verify.parts import of_keras, of_torch
@@ -133,10 +134,33 @@ def test_other_values_for_query_key_and_value_are_told_by_their_role():
     torch = Event(1, "attention", {}, "t", "", "t.py:9", "attn", (1, 1, 1), (2,))
     trace = Trace((), {0: tokens, 1: normed}, {})
     (found,) = attention.of_roles(keras, torch, trace, trace)
-    assert "input 0 for the key, PyTorch input 1" in found.says
+    assert "for the key and the value Keras takes input 0, and PyTorch input 1" in found.says
     assert "query" not in found.says
     np.testing.assert_array_equal(found.arrays["1/input/2"], tokens)
     assert not attention.of_roles(keras, keras, trace, trace)
+
+
+def test_a_query_that_keras_makes_of_no_input_leaves_key_and_value():
+    memory, placed = RNG.standard_normal((2, 3, 4, 5)).astype("float32")
+    query = RNG.standard_normal((3, 2, 5)).astype("float32")
+    keras = Event(1, "attention", {}, "k", "", "", "attn", (0, 1), (3,))  # in the order of its arguments: value, key
+    torch = Event(1, "attention", {}, "t", "", "t.py:9", "attn", (2, 1, 1), (3,))
+    (found,) = attention.of_roles(keras, torch, *[Trace((), {0: memory, 1: placed, 2: query}, {})] * 2)
+    assert "for the value Keras takes input 0, and PyTorch input 1" in found.says
+    assert "key" not in found.says
+
+
+@pytest.mark.parametrize("layers", [(), ("sin", "negative")])
+def test_another_number_is_told_wherever_its_call_is(layers):
+    """Also where everything else is written otherwise, in layouts that no value of the other side has."""
+    behind = [(name, 11 + place) for place, name in enumerate(layers)]
+    at = _situation([("tanh", 0), ("double", 10), *behind], [("exp", 2), ("triple", 10), *behind])
+    (found,) = of_numbers(at)
+    assert found.cause == "multiply_constant"
+    assert "Keras multiplies by 2 (t.py:1), PyTorch multiplies by 3 (t.py:1)" in found.says
+    assert found.torch.text == "x * 2 in place of triple() (t.py:1)"
+    same = [("double", 0), *[(name, number - 1) for name, number in behind]]
+    assert not list(of_numbers(_situation(same, same)))
 
 
 def _table(frequencies, in_halves):

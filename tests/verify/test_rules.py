@@ -1,10 +1,13 @@
 """Update rules and orders of gates in NumPy: what a hand-written optimizer or a file does otherwise, in words."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
-from compare.verify import rules
+from compare.verify import rules, run
 from compare.verify.causes.weights import of_weights
+from twin.bridge import Leaf
 
 RNG = np.random.default_rng(0)
 WEIGHTS = [RNG.standard_normal((3, 4)), RNG.standard_normal(5)]
@@ -93,3 +96,15 @@ def test_a_setting_that_an_optimizer_keeps_to_itself_is_among_those_tried():
     ]
     assert (0.9, 0.99) in tried
     assert (0.9, 0.999) not in tried
+
+
+def test_a_query_a_key_and_a_value_in_one_pytorch_array_are_compared_once():
+    """Three of Keras's arrays under one name of PyTorch's would be three gradients for one parameter."""
+    kernels = {f"{name}.kernel": (8, 2, 4) for name in ("query", "key", "value")}
+    keras = SimpleNamespace(leaves=lambda: [Leaf("mix", "MultiHeadAttention", kernels, tuple(kernels))],
+                            regularizers=dict)  # fmt: skip
+    torch = SimpleNamespace(leaves=lambda: [Leaf("mix", "Linear", {"weight": (24, 8)}, ("weight",))])
+    verdict = SimpleNamespace(arrays=[(f"mix.{name}", "mix.weight") for name in kernels])
+    assert [(each.keras, each.torch) for each in run._trained(keras, torch, verdict)] == [
+        ("mix.query.kernel", "mix.weight")
+    ]

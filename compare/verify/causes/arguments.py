@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
 from compare.verify.causes.candidate import Candidate, InTorch
+from compare.verify.causes.transforms import of_transforms
 from compare.verify.causes.words import argument, assigned, name_of, place, written
 from twin.differences import ROWS
 from twin.trace import Edit, Event
@@ -23,7 +24,7 @@ def of_arguments(event: Event, rank: int) -> list[Candidate]:
     """
     ways = (
         of_catalogue(event), _of_operands(event), _of_axes(event, rank), of_results(event), _of_repeats(event),
-        _of_padding(event), _of_samples(event), _of_shifts(event), _of_weights(event),
+        _of_padding(event), _of_samples(event), _of_shifts(event), _of_weights(event), of_transforms(event, rank),
     )  # fmt: skip
     return [candidate for way in ways for candidate in way]
 
@@ -117,6 +118,11 @@ def _of_padding(event: Event) -> Iterator[Candidate]:
             yield _changed("padding_mode", "Padding", event, {"mode": repr(mode), **value})
 
     sizes = [int(each) for each in re.findall(r"-?\d+", argument(event.text, "pad") or "")]
+    pairs = [sizes[place_of : place_of + 2] for place_of in range(0, len(sizes) - 1, 2)]
+    if name_of(event) == "pad" and any(one != other for one, other in pairs):
+        exchanged = tuple(side for pair in pairs for side in reversed(pair))
+        says = f"What is odd of the padding goes to the wrong side: PyTorch pads {tuple(sizes)} (left, right, top, ...)"
+        yield _changed("padding", f"{says}, Keras {exchanged}", event, {"pad": str(exchanged)})
     for place_of in range(0, len(sizes) - 1, 2) if name_of(event) == "pad" else ():
         total = sizes[place_of] + sizes[place_of + 1]
         for before in range(min(total, 8) + 1) if min(sizes) >= 0 else ():

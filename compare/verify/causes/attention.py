@@ -92,14 +92,20 @@ def of_roles(keras: Event, torch: Event, mine: Trace, theirs: Trace) -> list[Can
     given = [number for number in given if mine.values[number].dtype.kind == "f"]
     if torch.family != "attention" or keras.family != "attention" or len(given) < 1 or len(torch.inputs) < 3:
         return []
-    query, value = given[0], given[1] if len(given) > 1 else given[0]
-    wanted = {"query": query, "key": given[2] if len(given) > 2 else value, "value": value}
+    asking = theirs.values.get(torch.inputs[0])
+    if len(given) == 2 and asking is not None and asking.size != mine.values[given[0]].size:
+        wanted = {"key": given[1], "value": given[0]}  # Keras's query is made of no input
+    else:
+        value = given[1] if len(given) > 1 else given[0]
+        wanted = {"query": given[0], "key": given[2] if len(given) > 2 else value, "value": value}
     edits: list[Edit] = [{"event": torch.index, "do": "input"}]
-    arrays, told = {}, []
+    arrays: dict[str, np.ndarray] = {}
+    roles: dict[tuple[str, str], list[str]] = {}  # by what each side takes for them
     natives = [theirs.values[number] for number in torch.inputs[:3] if number in theirs.values]
     both = [axes.distance(mine.values[one], other) for one in wanted.values() for other in natives]
     known = next((order for far, order in both if far <= LIMIT and order is not None and len(order) == 3), None)
-    for slot, (role, number) in enumerate(wanted.items()):
+    for role, number in wanted.items():
+        slot = ("query", "key", "value").index(role)
         native = theirs.values.get(torch.inputs[slot])
         if native is None or native.size != mine.values[number].size:
             return []
@@ -107,9 +113,11 @@ def of_roles(keras: Event, torch: Event, mine: Trace, theirs: Trace) -> list[Can
         turned = array.transpose(np.argsort(known)) if known is not None else axes.to_torch(array, native, "attention")
         arrays[f"{torch.index}/input/{slot}"] = np.ascontiguousarray(turned)
         if axes.distance(mine.values[number], native)[0] > LIMIT:
-            names = [_name(trace, each) for trace, each in ((mine, number), (theirs, torch.inputs[slot]))]
-            told.append(f"Keras takes {names[0]} for the {role}, PyTorch {names[1]}")
-    return [Candidate("attention_input", f"{'; '.join(told)}{place(torch)}", edits, arrays)] if told else []
+            names = _name(mine, number), _name(theirs, torch.inputs[slot])
+            roles.setdefault(names, []).append(f"the {role}")
+    told = [f"for {' and '.join(of)} Keras takes {names[0]}, and PyTorch {names[1]}" for names, of in roles.items()]
+    says = f"In this attention (PyTorch's {torch.where or 'call'}, Keras's {keras.where or 'call'}) {'; '.join(told)}"
+    return [Candidate("attention_input", says, edits, arrays)] if told else []
 
 
 def _name(trace: Trace, number: int) -> str:

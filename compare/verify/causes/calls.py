@@ -21,6 +21,7 @@ from compare.verify.causes.formulas import (
     of_one_step,
     of_other_steps,
 )  # fmt: skip
+from compare.verify.causes.numbers import of_numbers
 from compare.verify.causes.pieces import bidirectional_last, halves, of_end_piece, of_pieces
 from compare.verify.causes.recurrences import of_recurrence
 from compare.verify.causes.rotation import of_rotation, turned
@@ -375,6 +376,7 @@ PARTICULAR = (
     _of_all_axes,
     _of_one_operation,
     _of_functions,
+    of_numbers,
 )  # before what takes which value
 GENERAL = (
     _commuted,

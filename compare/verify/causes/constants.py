@@ -9,6 +9,7 @@ import numpy as np
 
 from compare.verify import axes as alignment
 from compare.verify.causes.candidate import Candidate, multiple
+from compare.verify.causes.tables import of_tables
 from compare.verify.causes.values import named, recognized
 from compare.verify.causes.words import place as place_of
 from compare.verify.causes.words import written
@@ -242,6 +243,9 @@ def _told(keras: np.ndarray, torch: np.ndarray) -> tuple[str, str]:
         if order:
             told = f" along axis {order[0]}: {order[1]}"
         return "constant_order", f"PyTorch's constant has the values of Keras's in another order{told}"
+    table = of_tables(one, other)
+    if table is not None:
+        return table
     factor = multiple(other, one)
     if factor is not None:
         counts = {one.size // max(side, 1) for side in (*one.shape, 1)}

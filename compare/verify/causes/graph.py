@@ -77,7 +77,7 @@ class Side:
             return "square"
         if name == "power":
             return POWERS.get(self.number(event) or 0.0, name)
-        if name == "divide" and self.number(event) == 1.0 and self._turned(event):
+        if name == "divide" and self.number(event) == 1.0 and self.turned(event):
             return "reciprocal"
         if name in ("clip", "maximum") and len(event.inputs) == 1 and not self.constants.get(event.index):
             x, y = (self.values.get(numbers[0]) for numbers in (event.inputs, event.outputs))
@@ -195,7 +195,7 @@ class Side:
         """The one number that a call takes beside a value, plain or made of constants; and the value."""
         if len(event.inputs) == 1:
             number = self.number(event)
-            return None if number is None or self._turned(event) else (number, event.inputs[0])
+            return None if number is None or self.turned(event) else (number, event.inputs[0])
         if len(event.inputs) != 2 or kind(event) not in SIGNS:
             return None
         places = [
@@ -221,7 +221,7 @@ class Side:
             own = self.number(event)
             given += [f"{own:g}"] if own is not None else []
             given += [_array(each) for each in self.constants.get(event.index, [])]
-            if own is not None and self._turned(event):
+            if own is not None and self.turned(event):
                 given.reverse()
             if len(given) == 2:
                 return "(" + f" {SIGNS[name]} ".join(given) + ")"
@@ -234,11 +234,13 @@ class Side:
     def masks(self, event: Event) -> bool:
         """Whether a call makes some values so small that a softmax leaves nothing of them."""
         x, y = (self.values.get(next(iter(numbers), -1)) for numbers in (event.inputs, event.outputs))
+        if kind(event) == "pad":  # before a pooling by maximum
+            return False
         if x is None or y is None or x.dtype.kind != "f" or y.dtype.kind != "f" or not x.size:
             return False
         return bool((y <= MASKED).any() and (y > MASKED).any() and (x > MASKED).all())
 
-    def _turned(self, event: Event) -> bool:
+    def turned(self, event: Event) -> bool:
         """Whether the number of a difference or a quotient stands first."""
         x, y = (self.values[numbers[0]].astype(np.float64) for numbers in (event.inputs, event.outputs))
         number = self.number(event)
