@@ -2,10 +2,11 @@
 
     python benchmarks/export_matrix.py docs/exports.json [--at-once 4] [--chunks N] [--timeout 120] [--without FORMAT]
 
-Runs `twin export` over the model twins, engines and formats that the record has not, those with the fewest parameters
-first, a few twins at a time, and adds what it measured: the script may be ended at any time and started again. Core
-ML, which nothing here can run, is left out, and `--without aot_inductor` leaves out what compiles for a minute per
-file. A record of other versions is not continued. On another machine it is: what was measured there names it.
+Runs `twin export` over the model twins, engines and formats that the record has not, or for which a tool was not
+installed, those with the fewest parameters first, a few twins at a time, and adds what it measured: the script may be
+ended at any time and started again. Core ML, which nothing here can run, is left out, and `--without aot_inductor`
+leaves out what compiles for a minute per file. A record of other versions is not continued. On another machine it is:
+what was measured there names it.
 """
 
 import argparse
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from compare.engines.engine import ENGINES
 from compare.export import formats
-from compare.record.measurement import Node, exports_of
+from compare.record.measurement import ExportMeasurement, Node, exports_of
 from compare.record.record import Record, read_record
 from twin.catalogue import TWINS
 
@@ -31,21 +32,23 @@ def main() -> None:
     options = parser.parse_args()
     names = [name for name in formats.names() if name not in options.without]
     models = sorted((t for t in TWINS.values() if t.kind == "model"), key=lambda t: t.small.parameters or 0)
+    tried: set[tuple[str, str]] = set()
     for _ in range(options.chunks):
         whole = read_record(options.out) if options.out.exists() else None
         cells = exports_of(whole.measurements) if whole else []
-        done = {(each.twin, each.engine, each.format) for each in cells}
+        done = {(each.twin, each.engine, each.format) for each in cells if not _lacks_a_tool(each)}
         missing = {
             (twin.name, engine): [name for name in names if (twin.name, engine, name) not in done]
             for twin in models
             for engine in ENGINES
         }
-        if not (left := [place for place, wanted in missing.items() if wanted]):
+        if not (left := [place for place, wanted in missing.items() if wanted and place not in tried]):
             break
         first, wanted = left[0][0], missing[left[0]]
         engines = [engine for engine in ENGINES if missing[first, engine] == wanted]
         alike = [twin.name for twin in models if all(missing[twin.name, engine] == wanted for engine in engines)]
         chunk = alike[: options.at_once]
+        tried |= {(name, engine) for name in chunk for engine in engines}
         with tempfile.TemporaryDirectory() as folder:
             to = [word for name in wanted for word in ("--to", name)]
             to += [word for engine in engines for word in ("--engine", engine)]
@@ -73,8 +76,14 @@ def joined(whole: Record | None, part: Record) -> Record:
         for each in exports_of(part.measurements):
             if each.result or each.status == "unsupported":  # the others ran nowhere
                 each.node = Node(part.machine.processor or "another machine", part.machine)
-    whole.measurements += part.measurements
+    new = {each.key for each in part.measurements}
+    whole.measurements = [each for each in whole.measurements if each.key not in new] + part.measurements
     return whole
+
+
+def _lacks_a_tool(cell: ExportMeasurement) -> bool:
+    """Whether a cell has no answer because something was not installed."""
+    return cell.status == "skipped" and cell.reason.startswith("not installed")
 
 
 def rounded(record: Record) -> Record:

@@ -134,7 +134,9 @@ def test_a_part_of_a_package_that_is_not_there_is_missing_as_a_package_is():
 
 def test_a_tool_that_hides_what_it_cannot_import_behind_its_own_words_is_not_installed():
     """Keras says so of litert-torch where that is there, and a package that it imports is not."""
-    said = run.not_imported("ImportError: To export to LiteRT, you must install the `litert-torch` package. Install via")
+    said = run.not_imported(
+        "ImportError: To export to LiteRT, you must install the `litert-torch` package. Install via"
+    )
     assert said == "not installed: litert-torch, or what it imports"
     assert run.not_imported("ValueError: no such operator") == ""
 
