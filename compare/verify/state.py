@@ -5,13 +5,14 @@ are told by compare.verify.backward, which knows their momentum.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from compare.verify.causes.candidate import multiple
 from compare.verify.pairing import Link, Pairing
+from compare.verify.parts import View
 from compare.verify.verdict import GRADIENT_LIMIT, Finding
 from compare.verify.whole import Whole
 from twin.bridge import Arrays
@@ -72,9 +73,8 @@ class State:
         ]
 
     @staticmethod
-    def _roles(views: object, link: Link) -> list[str]:
+    def _roles(views: Mapping[str, View], link: Link) -> list[str]:
         """The roles that PyTorch's array has in its layer: an unbiased running variance is no porter's mistake."""
-        assert isinstance(views, dict)
         return [role for role, view in views.items() if view.name == link.torch.name]
 
     def _after(self, training: bool) -> tuple[Arrays, Arrays]:
