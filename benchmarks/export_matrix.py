@@ -10,9 +10,11 @@ what was measured there names it.
 """
 
 import argparse
+import itertools
 import subprocess
 import sys
 import tempfile
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from compare.engines.engine import ENGINES
@@ -37,17 +39,10 @@ def main() -> None:
         whole = read_record(options.out) if options.out.exists() else None
         cells = exports_of(whole.measurements) if whole else []
         done = {(each.twin, each.engine, each.format) for each in cells if not _lacks_a_tool(each)}
-        missing = {
-            (twin.name, engine): [name for name in names if (twin.name, engine, name) not in done]
-            for twin in models
-            for engine in ENGINES
-        }
-        if not (left := [place for place, wanted in missing.items() if wanted and place not in tried]):
+        chunk, engines, wanted = following([twin.name for twin in models], names, done, tried)
+        if not chunk:
             break
-        first, wanted = left[0][0], missing[left[0]]
-        engines = [engine for engine in ENGINES if missing[first, engine] == wanted]
-        alike = [twin.name for twin in models if all(missing[twin.name, engine] == wanted for engine in engines)]
-        chunk = alike[: options.at_once]
+        chunk = chunk[: options.at_once]
         tried |= {(name, engine) for name in chunk for engine in engines}
         with tempfile.TemporaryDirectory() as folder:
             to = [word for name in wanted for word in ("--to", name)]
@@ -57,6 +52,32 @@ def main() -> None:
             part = read_record(next(Path(folder).glob("export-*.json")))
         print(*chunk, f"from {', '.join(engines)} to {len(wanted)} formats", flush=True)
         options.out.write_text(rounded(joined(whole, part)).to_text())
+
+
+def following(
+    twins: Sequence[str],
+    names: Sequence[str],
+    done: Collection[tuple[str, str, str]],
+    tried: Collection[tuple[str, str]],
+) -> tuple[list[str], list[str], list[str]]:
+    """What to measure next: twins, engines and formats of which each cell is missing; no twins where all are there.
+
+    Args:
+        twins, names: all twins and formats.
+        done: twins, engines and formats that have an answer.
+        tried: twins and engines that were measured just now: a tool that is still not there leaves its cells missing.
+    """
+    missing = {
+        (twin, engine): [name for name in names if (twin, engine, name) not in done]
+        for twin, engine in itertools.product(twins, ENGINES)
+        if (twin, engine) not in tried
+    }
+    first = next((place for place, formats_left in missing.items() if formats_left), None)
+    if first is None:
+        return [], [], []
+    engines = [engine for engine in ENGINES if missing.get((first[0], engine)) == missing[first]]
+    alike = [twin for twin in twins if all(missing.get((twin, engine)) == missing[first] for engine in engines)]
+    return alike, engines, missing[first]
 
 
 def joined(whole: Record | None, part: Record) -> Record:

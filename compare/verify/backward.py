@@ -1,7 +1,7 @@
 """What a training step leaves behind: running statistics, and the gradient of every array."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -133,13 +133,11 @@ def trained(pairing: Pairing) -> tuple[Finding, ...]:
     return ()
 
 
-def _uncut_elsewhere(side: str, stop: Event, traces: tuple[Trace, Trace]) -> bool:
+def _uncut_elsewhere(side: str, stop: Event, stops: Sequence[tuple[str, Event]], traces: tuple[Trace, Trace]) -> bool:
     """Whether the value at which one side cuts the graph is cut nowhere on the other."""
     own, other = traces if side == "Keras" else traces[::-1]
     value = own.values.get(stop.outputs[0])
-    cut = [
-        other.values.get(e.outputs[0]) for e in other.events if e.settings.get("name") in ("detach", "stop_gradient")
-    ]
+    cut = [other.values.get(each.outputs[0]) for where, each in stops if where != side]
     return value is not None and all(alignment.distance(value, each)[0] > 1e-3 for each in cut if each is not None)
 
 
@@ -173,7 +171,7 @@ def _first_gradient(
         says = f"in {side} no gradient reaches this layer: the graph is cut{at}"
         return Finding("gradients", path, partner, what, "stopped_gradient", apart[name], None, says)
     if stops:
-        side, stop = next((each for each in stops if _uncut_elsewhere(*each, traces)), stops[0])
+        side, stop = next((each for each in stops if _uncut_elsewhere(*each, stops, traces)), stops[0])
         says = f"{side} cuts the graph at {stop.where or stop.label}, and a part of the gradient with it"
         if len({where for where, _ in stops}) == 1:
             says += f"; {'PyTorch' if side == 'Keras' else 'Keras'} cuts it nowhere"

@@ -51,14 +51,13 @@ def composed(keras: Side, torch: Side, strict: bool) -> list[Match]:
             own = {id(made): part for part, made in by_hand}
             fitting = fitting or [made for _, made in by_hand]
             by_leaf: dict[str, list[Part]] = {}
+            by_source: dict[frozenset[str], list[Part]] = {}
             for part in fitting:
                 by_leaf.setdefault(part.leaf.path, []).append(part)
-            beside: dict[frozenset[str], list[Part]] = {}
-            for part in fitting:
-                beside.setdefault(small.place(part).before, []).append(part)
+                by_source.setdefault(small.place(part).before, []).append(part)
             # What one layer has belongs together: an attention's output is not the next one's query. So does what
             # takes the same values: Keras calls the skips of all blocks after the blocks.
-            for rows in (*([parts] for parts in by_leaf.values()), list(beside.values()), [fitting]):
+            for rows in (*([parts] for parts in by_leaf.values()), list(by_source.values()), [fitting]):
                 group = group or _side_by_side(rows, whole, shape[-1])
             if len(group) > 1:
                 group = sorted(group, key=_gate)
@@ -160,10 +159,9 @@ def beside(keras: Side, torch: Side, matches: Sequence[Match]) -> list[Match]:
                 near = [part for part in side.left if _may_be(part, own, partner, role)]
                 if near:
                     side.take(near[0])
-                    views = near[0].views["array"], partner.views[role]
-                    ends = (near[0], partner) if side is keras else (partner, near[0])
-                    link = Link(role, *(views if side is keras else views[::-1]))
-                    found.append(Match((ends[0],), (ends[1],), (link,), sure=False))
+                    ends = (near[0], near[0].views["array"]), (partner, partner.views[role])
+                    (mine, view), (theirs, native) = ends if side is keras else ends[::-1]
+                    found.append(Match((mine,), (theirs,), (Link(role, view, native),), sure=False))
     return found
 
 

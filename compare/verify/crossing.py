@@ -61,10 +61,11 @@ class Crossing:
             if far <= limit:
                 return placed, far
             tried.append((far, placed))
-        best = min([*tried, *self._alike_at_once(tried)], key=lambda each: each[0])
-        if limit is not None and best[0] <= limit:
-            self.load(best[1])
-            return best[1], best[0]
+        best = min(tried, key=lambda each: each[0])
+        for far, pairing in self._alike_at_once(tried):
+            if far <= (limit or 0.0):
+                return pairing, far
+            best = min(best, (far, pairing), key=lambda each: each[0])
         if best[0] != FAR or len(tried) == 1:
             far, pairing = self._search(*best, limit or 0.0)
             if far <= (limit or 0.0):
@@ -256,8 +257,10 @@ def perturbed(leaves: Sequence[Leaf], arrays: Mapping[str, np.ndarray]) -> Array
             for role, view in part.views.items():
                 value = arrays[view.name]
                 # One initializer gives several arrays the same values: outputs would not tell which is which.
-                again = role == "array" and value.size > 1 and value.dtype.kind == "f" and value.tobytes() in seen
-                seen.add(value.tobytes() if role == "array" else b"")
+                bare = role == "array" and value.size > 1 and value.dtype.kind == "f"
+                again = bare and value.tobytes() in seen
+                if bare:
+                    seen.add(value.tobytes())
                 if again and part.trainable:
                     moved = rng.standard_normal(value.shape) * (value.std() or 0.1)
                     out[view.name] = (value + moved).astype(np.float32)

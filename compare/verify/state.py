@@ -6,7 +6,8 @@ are told by compare.verify.backward, which knows their momentum.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -36,10 +37,10 @@ class State:
     whole: Whole
     pairing: Pairing
     traces: tuple[Trace, Trace]
-    before: tuple[Arrays, Arrays] = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.before = self.whole.keras.dump(), self.whole.torch.dump()
+    @cached_property
+    def before(self) -> tuple[Arrays, Arrays]:
+        return self.whole.keras.dump(), self.whole.torch.dump()
 
     def differences(self, measured: bool = False) -> tuple[Finding, ...]:
         """The arrays that both models leave otherwise, those first whose cause explains the others.
@@ -48,9 +49,10 @@ class State:
             measured: only if the first cause is of the state itself, and does not come from what enters it.
         """
         found: list[Finding] = []
-        for training in (True, False):
+        links = self._links()
+        for training in (True, False) if links else ():
             after = self._after(training)
-            apart = [link for link in self._links(after) if self._far(link, after) is not None]
+            apart = [link for link in links if self._far(link, after) is not None]
             if apart:
                 noise = self._noise(apart, training, after[1])
                 apart = [link for link in apart if (self._far(link, after) or 0.0) > 10 * noise[link.torch.name]]
@@ -60,16 +62,20 @@ class State:
         found.sort(key=lambda finding: CAUSES.index(finding.cause or ""))
         return () if measured and found and found[0].cause == CAUSES[-1] else tuple(found)
 
-    def _links(self, after: tuple[Arrays, Arrays]) -> list[Link]:
+    def _links(self) -> list[Link]:
         """Pairs of arrays that neither side trains, without those of two stock norms."""
+        keras, torch = (
+            {leaf.full(name) for leaf in side.leaves() for name in leaf.trainable}
+            for side in (self.whole.keras, self.whole.torch)
+        )
         return [
             link
             for match in self.pairing.matches
             for link in match.links
             if not all(part.kind == "norm" for part in (*match.keras, *match.torch))
             and "variance" not in (link.role, *self._roles(match.torch[0].views, link))
-            and link.keras.name in after[0]
-            and link.torch.name in after[1]
+            and link.keras.name not in keras
+            and link.torch.name not in torch
         ]
 
     @staticmethod

@@ -1,6 +1,6 @@
 """Pairs whose models are layers and a body: what their files share, and two running workers that examine them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -45,3 +45,20 @@ def examiner(folder: Path, keras: str, torch: str) -> Iterator[Callable[..., Ver
 
     yield examine
     pool.close()
+
+
+@contextmanager
+def pair_examiner(
+    folder: Path, keras: str, torch: str, shapes: Mapping[str, Sequence[int]], whole: Collection[str] = ()
+) -> Iterator[Callable[..., Verdict]]:
+    """Examines callables that have one name in both files.
+
+    Args:
+        folder, keras, torch: as in `examiner`.
+        shapes: of each one's input, by name.
+        whole: the names of those that take whole numbers.
+    """
+    with examiner(folder, keras, torch) as examine:
+        yield lambda name, **options: examine(
+            name, name, (shapes[name],), kinds=["int"] if name in whole else ["float"], **options
+        )

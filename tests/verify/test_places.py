@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from compare.verify.causes.entering import _law, _part
-from tests.helpers.bodies import examiner
+from tests.helpers.bodies import pair_examiner
 
 KERAS = """
 import keras
@@ -120,10 +120,8 @@ WRONG = {
 
 @pytest.fixture(scope="module")
 def verify(tmp_path_factory):
-    with examiner(tmp_path_factory.mktemp("places"), KERAS, TORCH) as examine:
-        yield lambda name, **options: examine(
-            name, name, (SHAPES[name],), kinds=["int"] if name == "positions" else ["float"], **options
-        )
+    with pair_examiner(tmp_path_factory.mktemp("places"), KERAS, TORCH, SHAPES, ["positions"]) as examine:
+        yield examine
 
 
 @pytest.mark.framework

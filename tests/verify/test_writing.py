@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.helpers.bodies import examiner
+from tests.helpers.bodies import pair_examiner
 
 KERAS = """
 import keras
@@ -201,10 +201,8 @@ SHAPES = {
 
 @pytest.fixture(scope="module")
 def verify(tmp_path_factory):
-    with examiner(tmp_path_factory.mktemp("writing"), KERAS, TORCH) as examine:
-        yield lambda name, **options: examine(
-            name, name, (SHAPES[name],), kinds=["int"] if name == "tied" else ["float"], **options
-        )
+    with pair_examiner(tmp_path_factory.mktemp("writing"), KERAS, TORCH, SHAPES, ["tied"]) as examine:
+        yield examine
 
 
 @pytest.mark.framework

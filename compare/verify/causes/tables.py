@@ -22,7 +22,7 @@ IN_TORCH = {
 def of_tables(keras: np.ndarray, torch: np.ndarray) -> tuple[str, str] | None:
     """The cause and the words of two tables of one kind with other numbers; None where they are of none."""
     kinds: dict[str, Callable[[np.ndarray], str | None]] = {
-        "constant_window": window, "constant_range": _range, "constant_frequencies": _powers
+        "constant_window": _window, "constant_range": _range, "constant_frequencies": _powers
     }  # fmt: skip
     for cause, kind in kinds.items():
         one, other = kind(keras), kind(torch)
@@ -31,7 +31,7 @@ def of_tables(keras: np.ndarray, torch: np.ndarray) -> tuple[str, str] | None:
     return None
 
 
-def window(array: np.ndarray) -> str | None:
+def _window(array: np.ndarray) -> str | None:
     """Which window of a signal an array is, if it is one."""
     values = np.squeeze(array)
     if values.dtype.kind != "f" or values.ndim != 1 or values.size < 8:

@@ -21,7 +21,7 @@ def of_transforms(event: Event, rank: int) -> Iterator[Candidate]:
     """
     if name_of(event) == "stft":
         yield from _of_windows(event)
-    if not is_transform(event):
+    if not NAME.fullmatch(name_of(event)):
         return
     own = (argument(event.text, "norm") or "'backward'").strip("'\"")
     for norm in NORMS:
@@ -58,7 +58,3 @@ def _of_windows(event: Event) -> Iterator[Candidate]:
                 fix = InTorch.otherwise(event, {word: value})
                 says = f"With {word}={value} in PyTorch's {written(event)}{place(event)} both agree"
                 yield Candidate(f"stft_{word}", says, fix.edits, torch=fix)
-
-
-def is_transform(event: Event) -> bool:
-    return NAME.fullmatch(name_of(event)) is not None
