@@ -13,6 +13,7 @@ from compare.verify.flow import places
 from compare.verify.matching import GUESSES, pair
 from compare.verify.pairing import Alone, Match, Pairing, Unpaired, gates_rearranged, unpaired
 from compare.verify.parts import of_keras
+from compare.verify.probes import Probe
 from compare.verify.segments import before_flatten
 from compare.verify.shapes import same
 from compare.verify.whole import FAR, Whole
@@ -66,6 +67,12 @@ class Crossing:
             if far <= (limit or 0.0):
                 return pairing, far
             best = min(best, (far, pairing), key=lambda each: each[0])
+        if best[0] != FAR and (told := self._told(best[1], limit or 0.0)):
+            far = self.whole.apart(False)
+            if far <= (limit or 0.0):
+                return told, far
+            tried.append((far, told))
+            best = min(best, tried[-1], key=lambda each: each[0])
         if best[0] != FAR or len(tried) == 1:
             far, pairing = self._search(*best, limit or 0.0)
             if far <= (limit or 0.0):
@@ -81,6 +88,17 @@ class Crossing:
             for other in itertools.islice(pairing.at_once() if far != FAR else (), TRIALS // 4):
                 self.load(other)
                 yield self.whole.apart(False), other
+
+    def _told(self, pairing: Pairing, limit: float) -> Pairing | None:
+        """The pairing with the partners that the outputs tell, loaded."""
+        self.load(pairing)
+        if pairing.shared:
+            return None
+        others = itertools.islice(pairing.at_once(), TRIALS // 4)
+        told = Probe(self.whole, limit).partners([pairing, *others])
+        if told:
+            self.load(told)
+        return told
 
     def turned(self, pairing: Pairing) -> tuple[str, str, float] | None:
         """The matrix with which both models agree once it is transposed, and how far; the pairing's weights stay."""

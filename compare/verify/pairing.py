@@ -127,14 +127,14 @@ class Pairing:
 
     def to_torch(self, keras: Mapping[str, np.ndarray], torch: Mapping[str, np.ndarray]) -> Arrays:
         """PyTorch's arrays with Keras's values, on top of `torch`; only those that change."""
-        out: Arrays = _Over(torch)
+        out: Arrays = Over(torch)
         for link in self.links:
             link.torch.put(out, link.keras.get(keras))
         return dict(out)
 
     def to_keras(self, torch: Mapping[str, np.ndarray], keras: Mapping[str, np.ndarray]) -> Arrays:
         """The other way round."""
-        out: Arrays = _Over(keras)
+        out: Arrays = Over(keras)
         for link in self.links:
             link.keras.put(out, link.torch.get(torch))
         return dict(out)
@@ -273,7 +273,7 @@ def unpaired(pairing: Pairing, used: Mapping[str, set[str]]) -> Unpaired | None:
     return Unpaired(f"the models' layers do not pair up; {told}; {hint}", single if whole else ())
 
 
-class _Over(dict[str, np.ndarray]):
+class Over(dict[str, np.ndarray]):
     """Arrays on top of others, which are read where there is none yet."""
 
     def __init__(self, below: Mapping[str, np.ndarray]):
