@@ -9,9 +9,10 @@ import numpy as np
 
 from compare.verify import axes
 from compare.verify.arrangement import FEW, MANY, found
+from compare.verify.cells import rewritten, without_partner
 from compare.verify.flow import places
 from compare.verify.matching import GUESSES, pair
-from compare.verify.pairing import Alone, Match, Pairing, Unpaired, gates_rearranged, unpaired
+from compare.verify.pairing import Alone, Match, Pairing, Unpaired, unpaired
 from compare.verify.parts import of_keras
 from compare.verify.probes import Probe
 from compare.verify.segments import before_flatten
@@ -94,7 +95,7 @@ class Crossing:
         self.load(pairing)
         if pairing.shared:
             return None
-        others = itertools.islice(pairing.at_once(), TRIALS // 4)
+        others = [*itertools.islice(pairing.at_once(), TRIALS // 4), *rewritten(pairing)]
         told = Probe(self.whole, limit).partners([pairing, *others])
         if told:
             self.load(told)
@@ -199,7 +200,7 @@ class Crossing:
         improved, trials = True, 0
         while improved and (time.monotonic() - start < SECONDS or trials < TRIALS):
             improved = False
-            for other in (*pairing.alternatives(), *gates_rearranged(pairing)):
+            for other in (*pairing.alternatives(), *rewritten(pairing)):
                 trials += 1
                 if time.monotonic() - start > SECONDS and trials > TRIALS:
                     break
@@ -217,12 +218,12 @@ class Crossing:
         keras, torch = self.whole.keras.dump(), self.whole.torch.dump()
         if self.back:
             changed = pairing.to_keras(torch, keras)
-            self.whole.keras.load(changed | neutral(pairing.alone, "Keras", keras, pairing))
+            self.whole.keras.load(changed | neutral(pairing.alone, "Keras", keras | changed, pairing))
             self.whole.torch.load(neutral(pairing.alone, "PyTorch", torch, pairing))
             self.whole.forget()
         else:
             changed = pairing.to_torch(keras, torch)
-            self.whole.torch.load(changed | neutral(pairing.alone, "PyTorch", torch, pairing))
+            self.whole.torch.load(changed | neutral(pairing.alone, "PyTorch", torch | changed, pairing))
             set_ = neutral(pairing.alone, "Keras", keras, pairing)
             if set_:
                 self.whole.keras.load(set_)
@@ -259,6 +260,10 @@ def neutral(alone: Sequence[Alone], side: str, arrays: Mapping[str, np.ndarray],
             given: Arrays = {view.name: np.array(out.get(view.name, arrays[view.name]))}
             view.put(given, value(view.own_shape, np.float32))
             out |= given
+    for view in without_partner(pairing, side):
+        given = {name: np.array(out.get(name, arrays[name])) for name in (view.name, view.plus) if name}
+        view.put(given, np.zeros(view.own_shape, np.float32))
+        out |= given
     return out
 
 

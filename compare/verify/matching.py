@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from compare.verify.cells import cells
 from compare.verify.composed import beside, composed, stacked
 from compare.verify.flow import Place, added, entering, places
 from compare.verify.names import alike, opposed, role_of, words
@@ -90,6 +91,7 @@ def pair(
         ),
     )
     matches = _given(sides, given)
+    matches += cells(*sides)
     known = {match.keras[0].leaf.path: match.torch[0].leaf.path for match in matches}
     counts = [
         [sum(_counts(part) == kind for part in side.left) for kind in ("norm", "vector", "row")] for side in sides
@@ -120,7 +122,8 @@ def _alone(sides: tuple[_Side, _Side], matches: Sequence[Match]) -> list[Alone]:
     ]
     for match in matches:
         for side, parts in zip(sides, (match.keras, match.torch), strict=True):
-            linked = {(link.keras if side is sides[0] else link.torch).name for link in match.links}
+            views = [link.keras if side is sides[0] else link.torch for link in match.links]
+            linked = {name for view in views for name in (view.name, view.plus)}
             alone += [
                 Alone(side.name, part, role)
                 for part in parts

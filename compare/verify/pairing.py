@@ -17,6 +17,7 @@ from twin.bridge import Arrays
 from twin.errors import TwinError
 
 MOST_HEADS, MOST_PIECES = 16, 4
+SIDE_BY_SIDE = ("dense", "conv", "table")  # of which one may be several, one after the other in its columns
 
 # Kinds that are nothing without the main array.
 NEEDED = {"dense", "conv", "conv_transpose", "table", "lstm", "gru", "rnn"}
@@ -199,10 +200,10 @@ class Pairing:
     def _pieces_exchanged(self, single: Sequence[int]) -> Iterator["Pairing"]:
         """With a piece of a composition in place of a layer of its kind that has a partner by itself."""
         for i, match in enumerate(self.matches):
-            if match.sure or max(len(match.keras), len(match.torch)) < 2:
-                continue
             in_keras = len(match.torch) == 1
             group, whole = (match.keras, match.torch[0]) if in_keras else (match.torch, match.keras[0])
+            if match.sure or len(group) < 2 or whole.kind not in SIDE_BY_SIDE:
+                continue
             for j, place in itertools.product(single, range(len(group))):
                 pair = self.matches[j].keras[0], self.matches[j].torch[0]
                 own, partner = pair if in_keras else pair[::-1]
@@ -330,7 +331,8 @@ def _rearranged(match: Match) -> Iterator[tuple[Link, ...]]:
     whole, group = _composed(match)
     pieces = len(group)
     even = len({part.views[part.main].own_shape[-1] for part in group}) == 1
-    for heads in range(2, MOST_HEADS + 1) if 1 < pieces <= MOST_PIECES and even else ():
+    beside = 1 < pieces <= MOST_PIECES and even and whole.kind in SIDE_BY_SIDE
+    for heads in range(2, MOST_HEADS + 1) if beside else ():
         if interleaved := _by_head(whole, pieces, heads):
             yield composition(interleaved, group, len(match.keras) == 1).links
     for place, link in enumerate(match.links):
@@ -342,7 +344,8 @@ def _rearranged(match: Match) -> Iterator[tuple[Link, ...]]:
 def _in_other_order(match: Match) -> Iterator[tuple[Link, ...]]:
     """The links of a composition with its pieces in every other order."""
     whole, group = _composed(match)
-    for order in itertools.permutations(group) if 1 < len(group) <= MOST_PIECES and not match.sure else ():
+    beside = 1 < len(group) <= MOST_PIECES and not match.sure and whole.kind in SIDE_BY_SIDE
+    for order in itertools.permutations(group) if beside else ():
         if order != group:
             yield composition(whole, order, len(match.keras) == 1).links
 
@@ -358,26 +361,6 @@ def _by_head(whole: Part, pieces: int, heads: int) -> Part | None:
         return None
     gates = tuple(head * pieces + piece for piece in range(pieces) for head in range(heads))
     return replace(whole, views={role: replace(view, gates=gates) for role, view in whole.views.items()})
-
-
-def gates_rearranged(pairing: Pairing) -> Iterator[Pairing]:
-    """All arrays of hand-written recurrent layers with their gates in another order, at once."""
-    for count in (4, 3):
-        unsure = {place: match for place, match in enumerate(pairing.matches) if _gated(match, count)}
-        for gates in itertools.permutations(range(count)) if unsure else ():
-            if gates != tuple(range(count)):
-                changed = {}
-                for place, match in unsure.items():
-                    link = match.links[0]
-                    turned = replace(link, torch=replace(link.torch, gates=gates))
-                    changed[place] = replace(match, links=(turned,))
-                yield pairing.exchanged(changed)
-
-
-def _gated(match: Match, count: int) -> bool:
-    """Whether a match is of one array of a recurrent layer with so many gates that one side writes by hand."""
-    recurrent = match.keras[0].kind in ("lstm", "gru") or match.torch[0].kind in ("lstm", "gru")
-    return not match.sure and recurrent and len(match.links) == 1 and match.links[0].torch.own_shape[-1] % count == 0
 
 
 def _placed(link: Link, axes: Mapping[int, np.ndarray]) -> Link:

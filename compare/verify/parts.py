@@ -38,6 +38,7 @@ class View:
         plus: another array of the model that is added to this one; zero once the part is put.
         places: per axis 0 and -1, the model's positions in the order of the common form.
         columns: a piece of the common form's last axis, start and end.
+        lines: a piece of the common form's first axis.
     """
 
     name: str
@@ -49,20 +50,21 @@ class View:
     plus: str = ""
     places: Mapping[int, np.ndarray] = field(default_factory=dict)
     columns: tuple[int, int] | None = None
+    lines: tuple[int, int] | None = None
 
     def get(self, arrays: Mapping[str, np.ndarray], added: bool = True) -> np.ndarray:
         """The common form; without `added`, of the first array alone (as a gradient wants it)."""
         value = self._whole(np.asarray(arrays[self.name]))
         if self.plus and added:
             value = value + self._whole(np.asarray(arrays[self.plus]))
-        return value if self.columns is None else value[..., self.columns[0] : self.columns[1]]
+        return value[self._piece] if self.columns or self.lines else value
 
     def put(self, arrays: Arrays, value: np.ndarray) -> None:
         """Write the common form into the model's array, which must be there."""
-        if self.columns is not None:
-            whole = replace(self, columns=None)
+        if self.columns or self.lines:
+            whole = replace(self, columns=None, lines=None)
             base = whole.get(arrays).copy()
-            base[..., self.columns[0] : self.columns[1]] = value.reshape(self.own_shape)
+            base[self._piece] = value.reshape(self.own_shape)
             whole.put(arrays, base)
             return
         native = arrays[self.name] = np.array(arrays[self.name])
@@ -104,6 +106,14 @@ class View:
         return replace(self, columns=(start, end))
 
     @property
+    def _piece(self) -> tuple[slice, ...]:
+        pieces = [slice(None)] * len(self.shape)
+        for axis, piece in ((-1, self.columns), (0, self.lines)):
+            if piece:
+                pieces[axis] = slice(*piece)
+        return tuple(pieces)
+
+    @property
     def size(self) -> int:
         """How many values there are."""
         return math.prod(self.own_shape)
@@ -111,7 +121,11 @@ class View:
     @property
     def own_shape(self) -> tuple[int, ...]:
         """The shape of what `get` returns."""
-        return self.shape if self.columns is None else (*self.shape[:-1], self.columns[1] - self.columns[0])
+        shape = list(self.shape)
+        for axis, piece in ((-1, self.columns), (0, self.lines)):
+            if piece:
+                shape[axis] = piece[1] - piece[0]
+        return tuple(shape)
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,7 @@ def units(pairing: Pairing) -> list[Unit]:
 
 
 def _place(view: View) -> tuple[object, ...]:
-    return view.name, view.rows, view.columns
+    return view.name, view.rows, view.columns, view.lines
 
 
 @dataclass
@@ -233,7 +233,7 @@ def _other(value: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _matches(found: Sequence[Unit]) -> list[Match]:
-    """Units that share a part are one match; a layer and its partner are sure if they were so before."""
+    """Units that share a part are one match, as long as that part is the only one of its side."""
     groups: list[list[Unit]] = []
     for unit in found:
         near = [group for group in groups if any(unit.keras is e.keras or unit.torch is e.torch for e in group)]
@@ -241,9 +241,13 @@ def _matches(found: Sequence[Unit]) -> list[Match]:
         groups.append([each for group in near for each in group] + [unit])
     out = []
     for group in groups:
-        keras, torch = ({id(part): part for part in parts} for parts in (
-            [unit.keras for unit in group], [unit.torch for unit in group]))  # fmt: skip
-        links = tuple(link for unit in group for link in unit.links)
-        sure, turns = (all(getattr(unit.match, name) for unit in group) for name in ("sure", "turns"))
-        out.append(Match(tuple(keras.values()), tuple(torch.values()), links, sure, turns))
+        several = min(len({id(unit.keras) for unit in group}), len({id(unit.torch) for unit in group})) > 1
+        out += [_match([unit]) for unit in group] if several else [_match(group)]
     return out
+
+
+def _match(group: Sequence[Unit]) -> Match:
+    keras, torch = {id(unit.keras): unit.keras for unit in group}, {id(unit.torch): unit.torch for unit in group}
+    links = tuple(link for unit in group for link in unit.links)
+    sure, turns = (all(getattr(unit.match, name) for unit in group) for name in ("sure", "turns"))
+    return Match(tuple(keras.values()), tuple(torch.values()), links, sure, turns)

@@ -34,7 +34,7 @@ def fit_merged(one: Sequence[int], other: Sequence[int]) -> float:
 
 def as_shape(view: View, shape: Sequence[int]) -> View:
     """A view of an array in another shape, in the usual one of the arrangements that fit."""
-    if view.columns is not None or view.own_shape == tuple(shape):
+    if view.columns or view.lines or view.own_shape == tuple(shape):
         return view
     if _thin(view.shape) == _thin(shape):
         return replace(view, shape=tuple(shape))
@@ -43,7 +43,7 @@ def as_shape(view: View, shape: Sequence[int]) -> View:
 
 def ways(view: View, shape: Sequence[int]) -> list[View]:
     """Every arrangement of an array that has a shape, the usual ones first."""
-    if view.columns is not None or view.gates or view.places:
+    if view.columns or view.lines or view.gates or view.places:
         return []
     native, wanted = _thin(_native(view)), _thin(shape)
     if max(len(native), len(wanted)) > MOST_AXES:
