@@ -7,6 +7,7 @@ call of its own, because in PyTorch it is one.
 """
 
 import inspect
+import random
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ from keras import ops
 from keras.src import backend
 from keras.src.ops import core
 
+from keras_impl.backend import seed as seed_backend
 from keras_impl.backend import value_and_gradients
 from keras_impl.draws import fixed
 from keras_impl.inventory import every_layer, leaves
@@ -49,6 +51,13 @@ OPERATORS = {
     "__add__": "add", "__sub__": "subtract", "__mul__": "multiply", "__truediv__": "true_divide", "__pow__": "power",
     "__matmul__": "matmul",
 }  # fmt: skip
+
+
+def seed(number: int) -> None:
+    """Seed all that a user's own model may draw its first weights from; see keras_impl/train.py."""
+    random.seed(number)
+    np.random.seed(number)
+    seed_backend(number)
 
 
 class Subject:

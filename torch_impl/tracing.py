@@ -8,6 +8,7 @@ repeat the pass with other arguments, other inputs or other outputs at any call.
 
 import ast
 import inspect
+import random
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -92,6 +93,13 @@ OPS = {
     "__getitem__": "getitem", "__setitem__": "slice_update", "amax": "max", "__pow__": "power", "pow": "power",
     "__neg__": "negative", "neg": "negative",
 }  # fmt: skip
+
+
+def seed(number: int) -> None:
+    """Seed all that a user's own model may draw its first weights from."""
+    random.seed(number)
+    np.random.seed(number)
+    torch.manual_seed(number)
 
 
 class Subject:

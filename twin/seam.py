@@ -196,6 +196,9 @@ class Tracing(Protocol):
     def Subject(self) -> Callable[[Any, Sequence[np.ndarray]], Subject]:
         """Takes a model and an array per input."""
 
+    def seed(self, number: int) -> None:
+        """Seed all that a user's own model may draw its first weights from."""
+
 
 class Criteria(Protocol):
     """`criteria.py`: a user's own loss or optimizer, or a stock one."""

@@ -182,16 +182,18 @@ def without_partner(pairing: Pairing, side: str) -> Iterator[View]:
 
 def rewritten(pairing: Pairing) -> Iterator[Pairing]:
     """All recurrent layers that one side writes by hand, with gates in another order or the state first in a row."""
-    for count in (4, 3, 2):
-        for first, gates in itertools.product((False, True), itertools.permutations(range(count))):
-            if not first and gates == tuple(range(count)):
-                continue
+    tried: set[tuple[object, ...]] = set()
+    for first, count in itertools.product((False, True), (4, 3, 2)):
+        for gates in itertools.permutations(range(count)):
             changed = {}
             for place, match in enumerate(pairing.matches):
                 links = tuple(_otherwise(match, link, gates, first) for link in match.links)
                 if any(one is not other for one, other in zip(links, match.links, strict=True)):
                     changed[place] = replace(match, links=links)
-            if changed:
+            views = [view for match in changed.values() for link in match.links for view in (link.keras, link.torch)]
+            key = tuple((view.gates, view.lines) for view in views)
+            if changed and key not in tried:
+                tried.add(key)
                 yield pairing.exchanged(changed)
 
 

@@ -330,9 +330,9 @@ def _rearranged(match: Match) -> Iterator[tuple[Link, ...]]:
     yield from _in_other_order(match)
     whole, group = _composed(match)
     pieces = len(group)
-    even = len({part.views[part.main].own_shape[-1] for part in group}) == 1
-    beside = 1 < pieces <= MOST_PIECES and even and whole.kind in SIDE_BY_SIDE
-    for heads in range(2, MOST_HEADS + 1) if beside else ():
+    beside = 1 < pieces <= MOST_PIECES and whole.kind in SIDE_BY_SIDE
+    even = beside and len({part.views[part.main].own_shape[-1] for part in group}) == 1
+    for heads in range(2, MOST_HEADS + 1) if even else ():
         if interleaved := _by_head(whole, pieces, heads):
             yield composition(interleaved, group, len(match.keras) == 1).links
     for place, link in enumerate(match.links):

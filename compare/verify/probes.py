@@ -78,7 +78,7 @@ def units(pairing: Pairing) -> list[Unit]:
 
 
 def _place(view: View) -> tuple[object, ...]:
-    return view.name, view.rows, view.columns, view.lines
+    return view.name, view.rows, view.columns
 
 
 @dataclass

@@ -1,6 +1,7 @@
 """A user's own model, loss or optimizer: open it, give it weights, examine it."""
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import Any
 
 from compare.worker import user_code, weight_files
@@ -14,11 +15,16 @@ class Foreign:
 
     context: Context
     subject: seam.Subject | None = None  # the opened model
+    # How often each was built; each time has a seed of its own, so that a verdict can be had again.
+    built: Counter[str] = field(default_factory=Counter)
 
     def open(self, model: str, kwargs: dict[str, Any], inputs: str) -> dict[str, Any]:
         """Build a user's own model to examine it."""
         given = user_code.listed(arrays.read(inputs))
         tracing: seam.Tracing = self.context.side_module("tracing")
+        what = f"{model}({kwargs})"
+        tracing.seed(self.built[what])
+        self.built[what] += 1
         self.subject = tracing.Subject(user_code.model(self.context.side, model, kwargs), given)
         return {"leaves": [vars(leaf) for leaf in self.subject.leaves()]}
 
