@@ -62,6 +62,8 @@ ARGUMENTS = {  # of functions whose signature Python cannot read
     "chunk": ("input", "chunks", "dim"),
     "split": ("tensor", "split_size", "dim"),
     "roll": ("input", "shifts", "dims"),
+    "gather": ("input", "dim", "index"),
+    "take_along_dim": ("input", "indices", "dim"),
     "masked_fill": ("input", "mask", "value"),
     "where": ("condition", "input", "other"),
     **{f"{way}fft": ("input", "n", "dim", "norm") for way in ("", "i", "r", "ir", "h", "ih")},
@@ -441,7 +443,7 @@ class _Recorder(TorchFunctionMode):
 
 def _array(tensor: torch.Tensor) -> np.ndarray:
     """A copy of the values; those that NumPy has no type for, such as bfloat16, as float32."""
-    tensor = tensor.detach().cpu()
+    tensor = tensor.detach().cpu().resolve_conj().resolve_neg()
     if tensor.dtype.is_floating_point and tensor.dtype.itemsize < 4 and tensor.dtype is not torch.float16:
         tensor = tensor.float()
     return tensor.numpy().copy()

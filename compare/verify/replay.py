@@ -62,8 +62,9 @@ class Replay:
     ) -> float:
         """How far apart both are with some edits: behind a layer, before it, or in the model's outputs."""
         theirs = self.run(edits, arrays)
-        if theirs.stopped:
-            return float("inf")
+        ends = () if anchor is None else anchor.end.outputs if inside else anchor.torch.inputs
+        if theirs.stopped and not (ends and all(number in theirs.values for number in ends)):
+            return float("inf")  # a pass that stops behind the layer, where another does not fit, has got there
         if anchor is None:
             return self.leaving_model(theirs, output)
         return self.leaving(anchor, theirs) if inside else self.entering(anchor, theirs)
