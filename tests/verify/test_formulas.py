@@ -9,6 +9,7 @@ from compare.verify.causes.formulas import SURE, as_formulas, of_cuts, of_formul
 from compare.verify.causes.graphs import Graphs
 from compare.verify.causes.numbers import of_numbers
 from compare.verify.causes.situation import Situation
+from compare.verify.causes.totals import of_totals
 from compare.verify.matching import pair
 from compare.verify.parts import of_keras, of_torch
 from twin.bridge import Leaf
@@ -244,3 +245,38 @@ def test_branches_pair_by_how_much_enters_them():
     torch = [Leaf(name, "Linear", {"weight": (4, 4)}, ("weight",)) for name in names[1]]
     found = pair(keras, torch, (side((36, 9, 1), names[0]), side((1, 9, 36), names[1])), 0, {})
     assert found.layers == {"bin1": "pool.0.1", "bin3": "pool.1.1", "bin6": "pool.2.1"}
+
+
+@pytest.mark.parametrize(
+    ("keras", "torch", "cause", "words"),
+    [
+        ([("add", 0, 1), ("exp", 3), ("add", 10, 11)], [("tanh", 3), ("add", 1, 10), ("add", 0, 11)],
+         "tanh_for_exp", "One term of a sum differs"),
+        ([("add", 0, 1), ("double", 3), ("add", 10, 11)], [("add", 1, 3), ("add", 0, 10)],
+         "term_scale", "Keras adds 2 times what PyTorch does of one term, d"),
+        ([("add", 0, 1), ("add", 10, 3)], [("subtract", 1, 3), ("add", 0, 10)], "sign", "the opposite sign: d"),
+        ([("add", 0, 1), ("add", 10, 2), ("triple", 11)],
+         [("triple", 0), ("add", 1, 3), ("triple", 11), ("add", 10, 12)], "input_wiring",
+         "Keras computes c, PyTorch d"),
+    ],
+)  # fmt: skip
+def test_a_term_of_a_sum_differs_in_whatever_order_both_add_up(keras, torch, cause, words):
+    at = _situation(keras, torch)
+    found = list(of_totals(at))
+    assert cause in [candidate.cause for candidate in found]
+    told = next(candidate for candidate in found if candidate.cause == cause)
+    assert words in told.says
+    assert [edit["do"] for edit in told.edits] == ["input"]
+
+
+def test_sums_in_another_order_are_no_difference():
+    at = _situation([("add", 0, 1), ("add", 10, 2)], [("add", 1, 2), ("add", 0, 10)])
+    assert not list(of_totals(at))
+
+
+def test_a_weight_that_a_call_takes_is_written():
+    at = _situation([("tanh", 0), ("sin", 10)], [("tanh", 0), ("sin", 10)])
+    call = Event(5, "op", {"name": "multiply"}, "multiply", "", "t.py:5", "", (0,), (15,), "multiply()")
+    side = Graphs(at).torch
+    side.makers[15], side.values[15] = call, side.values[0] * RNG.standard_normal(6)
+    assert side.written(15) == "(a * a weight)"

@@ -36,7 +36,7 @@ def of_formulas(at: Situation, most: float, without: Collection[str] = ()) -> It
         return
     if any(step.kind in without for step in steps):
         return
-    cause, says = _told(both, steps)
+    cause, says = told(both, steps)
     edits: list[Edit] = []
     arrays: dict[str, np.ndarray] = {}
     for step in (each for each in steps if each.top):
@@ -80,7 +80,7 @@ def of_cuts(at: Situation) -> Iterator[Candidate]:
         _, mine, turned = max(found, key=lambda each: each[0])
         _, steps = both.way(mine.outputs[0], theirs.outputs[0])
         if steps:
-            cause, says = _told(both, steps)
+            cause, says = told(both, steps)
             pairs = _in_each_run(both, mine, theirs) or [(mine, theirs)]
             edits: list[Edit] = [{"event": each.index, "do": "output"} for _, each in pairs]
             made = [(each.index, both.as_torch(own.outputs[0], each.outputs[0])) for own, each in pairs]
@@ -141,7 +141,7 @@ def as_formulas(at: Situation, known: bool) -> str:
     steps = both.way(at.ends[0][0], at.ends[1][0])[1]
     if known and (not _plain(steps) or any(step.kind in ("arguments", "whole") for step in steps)):
         return ""
-    return _told(both, steps)[1] if steps else ""
+    return told(both, steps)[1] if steps else ""
 
 
 def _plain(steps: Sequence[Change]) -> bool:
@@ -154,21 +154,21 @@ def _plain(steps: Sequence[Change]) -> bool:
     return all(step.top for step in steps) or (len(steps) == 2 and kinds[0] == kinds[1] != [])
 
 
-def _told(both: Graphs, steps: Sequence[Change]) -> tuple[str, str]:
+def told(both: Graphs, steps: Sequence[Change]) -> tuple[str, str]:
     """The cause and what is said of the steps from Keras's formula to PyTorch's."""
     first = steps[0]
     cause, what = _of_several(both, steps) or _of_operands(both, first) or _of_step(both, first)
     sums = weighted(both, first.keras, first.torch) if len(steps) == 1 or first.kind == "whole" else None
     if sums is not None:
         cause, what = sums
-    told = []
+    lines = []
     for step in [each for each in steps if each.top][:2]:
         at = step.events[1] or (step.consumer[0] if step.consumer is not None else None)
         native = both.torch.written(step.torch)
         where = place(at) if at is not None and not native.endswith(place(at)) else ""
-        told.append(f"Keras computes {both.keras.written(step.keras)}, PyTorch {native}{where}")
-        told += [words] if (words := relation(both, step.keras, step.torch)) else []
-    return cause, ": ".join(part for part in (what, "; ".join(dict.fromkeys(told))) if part)
+        lines.append(f"Keras computes {both.keras.written(step.keras)}, PyTorch {native}{where}")
+        lines += [words] if (words := relation(both, step.keras, step.torch)) else []
+    return cause, ": ".join(part for part in (what, "; ".join(dict.fromkeys(lines))) if part)
 
 
 def _of_step(both: Graphs, step: Change) -> tuple[str, str]:

@@ -223,6 +223,7 @@ class Side:
             given += [_array(each) for each in self.constants.get(event.index, [])]
             if own is not None and self.turned(event):
                 given.reverse()
+            given += ["a weight"] if len(given) == 1 and name != "power" else []  # what else no trace writes down
             if len(given) == 2:
                 return "(" + f" {SIGNS[name]} ".join(given) + ")"
         else:
