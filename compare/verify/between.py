@@ -1,7 +1,7 @@
 """What lies between two pairs of layers where both sides part: the first calls that differ, found by their values."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from compare.verify.causes.constants import constants
 from compare.verify.causes.situation import Replacement, Situation
 from compare.verify.causes.words import place as place_of
 from compare.verify.replay import Replay
+from compare.verify.runs import of_another_run
 from compare.verify.segments import Anchor, before_padding, segment
 from compare.verify.verdict import LIMIT
 from compare.verify.wiring import (
@@ -38,7 +39,8 @@ def situation(replay: Replay, anchor: Anchor | None, output: int = 0) -> tuple[S
     ends = Ends(anchor.keras.inputs, anchor.torch.inputs) if anchor else _output(replay, output)
     a = segment(mine, ends.keras, anchored(replay, 0))
     b = segment(theirs, ends.torch, anchored(replay, 1))
-    unlike = _parting(mine, ends.keras, a, theirs), _parting(theirs, ends.torch, b, mine)
+    moved = _moved(a, b), _moved(b, a)
+    unlike = _parting(mine, ends.keras, a, theirs, moved[0]), _parting(theirs, ends.torch, b, mine, moved[1])
     first, other = (next((e for e in events if not neutral(e)), None) for events in unlike)
     source = theirs.values.get(other.inputs[0]) if other is not None and other.inputs else None
     end = _end(replay, theirs.producers.get(next(iter(ends.torch), -1)) if b else None, ends)
@@ -81,11 +83,27 @@ def situation(replay: Replay, anchor: Anchor | None, output: int = 0) -> tuple[S
         *wired_layer(replay, anchor, ends),
         *taken,
         *searched(replay, other),
+        *(of_another_run(replay, anchor, ends) if other is None else ()),
     ]
     return found, wired
 
 
-def _parting(trace: Trace, ends: Sequence[int], events: Sequence[Event], other: Trace) -> list[Event]:
+def _moved(events: Sequence[Event], others: Sequence[Event]) -> set[int]:
+    """Values that are made of what is rolled or turned round, where the other side does that less often.
+
+    All their numbers may be the other side's, which says nothing of where they are.
+    """
+    count, other = (sum(event.name in MOVING for event in each) for each in (events, others))
+    moved: set[int] = set()
+    for event in events if count > other else ():
+        if event.name in MOVING or moved & set(event.inputs):
+            moved |= set(event.outputs)
+    return moved
+
+
+def _parting(
+    trace: Trace, ends: Sequence[int], events: Sequence[Event], other: Trace, moved: Collection[int]
+) -> list[Event]:
     """The calls, of those before some values, whose results the other side has nowhere: back to what it has.
 
     A call whose result is nowhere, but whose pieces the other side has, such as the one projection that another
@@ -105,7 +123,7 @@ def _parting(trace: Trace, ends: Sequence[int], events: Sequence[Event], other: 
         value = trace.values.get(number)
         if value is None or value.dtype.kind not in "fiucb" or (value.dtype.kind in "iub" and value.size < 2):
             continue
-        if all(is_found(part, values, event.name not in MOVING) for part in _real(value)):
+        if all(is_found(part, values, event.name not in MOVING and number not in moved) for part in _real(value)):
             todo += _of_no_effect(trace, event, value)
             continue
         found[event.index] = event

@@ -11,6 +11,7 @@ from compare.verify.causes.arguments import in_place, of_arguments, of_catalogue
 from compare.verify.causes.attention import factors, of_attention
 from compare.verify.causes.candidate import Candidate, InKeras, InTorch, multiple
 from compare.verify.causes.constants import of_constants, of_made_weights, of_normed_weights, of_weights
+from compare.verify.causes.ends import of_ends
 from compare.verify.causes.entering import of_indices, of_parts
 from compare.verify.causes.formulas import (
     ONE,
@@ -21,6 +22,7 @@ from compare.verify.causes.formulas import (
     of_one_step,
     of_other_steps,
 )  # fmt: skip
+from compare.verify.causes.masked import of_masked_weights
 from compare.verify.causes.numbers import of_numbers
 from compare.verify.causes.pieces import bidirectional_last, halves, of_end_piece, of_pieces
 from compare.verify.causes.recurrences import of_recurrence
@@ -28,6 +30,8 @@ from compare.verify.causes.rotation import of_rotation, turned
 from compare.verify.causes.sequences import of_kinds, of_stretches
 from compare.verify.causes.settings import SETTINGS, nothing, unlike_arguments
 from compare.verify.causes.situation import Situation
+from compare.verify.causes.splits import split_orders
+from compare.verify.causes.totals import of_totals
 from compare.verify.causes.values import of_functions, of_values, recognized
 from compare.verify.causes.words import argument as argument_of
 from compare.verify.causes.words import changed, in_keras, in_torch, kind_of, name_of, place, written
@@ -59,6 +63,7 @@ def _rearranged(at: Situation) -> Iterator[Candidate]:
         yield from of_formulas(at, ONE, ("operand", "arguments", "order", "other", "whole"))
     if at.rearranged is not None and at.keras is not None and at.end is not None:
         says = f"Keras computes {written(at.keras)} on the arrangement {at.rearranged}, which PyTorch has nowhere"
+        says = ": ".join(part for part in (says, split_orders(at)) if part)
         yield Candidate("arrangement_order", says, *at.end.edits())
 
 
@@ -200,6 +205,7 @@ def _of_constants(at: Situation) -> Iterator[Candidate]:
             todo += [each for each in event.inputs if each not in todo]
     yield from of_made_weights(*at.constants, at.weights)
     yield from of_normed_weights(*at.constants, at.weights)
+    yield from of_masked_weights(*at.constants)
     yield from of_constants(*at.constants)
     yield from of_weights(*at.constants, at.weights)
 
@@ -373,6 +379,7 @@ PARTICULAR = (
     _of_attention,
     _exchanged_functions,
     _of_arguments,
+    of_ends,
     _of_all_axes,
     _of_one_operation,
     _of_functions,
@@ -382,6 +389,7 @@ GENERAL = (
     _commuted,
     of_pieces,
     of_end_piece,
+    of_totals,
     of_other_steps,
     of_loops,
     _without,

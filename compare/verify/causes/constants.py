@@ -69,7 +69,7 @@ def of_constants(keras: Sequence[Constant], torch: Sequence[Constant]) -> Iterat
     found: list[tuple[float, Candidate]] = []
     for theirs in torch:
         for mine in keras:
-            for value in _arranged(_as_taken(mine, theirs), theirs.array):
+            for value in arranged(_as_taken(mine, theirs), theirs.array):
                 edits: list[Edit] = [{"event": theirs.event.index, "do": theirs.slot.split("/")[0]}]
                 arrays = {f"{theirs.event.index}/{theirs.slot}": value}
                 cause, says = _told(value, theirs.array)
@@ -115,7 +115,7 @@ def of_weights(
     made = {constant.array.size for constant in torch}  # PyTorch does not take these weights as they are
     left = {name: weight for name, weight in arrays.items() if weight.size not in made}
     for constant, (name, weight) in itertools.product(keras, left.items()):
-        for value in _arranged(constant.array, weight) if weight.dtype.kind == "f" and weight.size > 3 else ():
+        for value in arranged(constant.array, weight) if weight.dtype.kind == "f" and weight.size > 3 else ():
             if value.shape != weight.shape:
                 continue
             kept = value != 0
@@ -142,7 +142,7 @@ def of_made_weights(
     """Functions of a weight that both sides compute before they use it, along other axes or another function."""
     for mine, theirs, (name, weight) in itertools.product(keras, torch, arrays.items()):
         other = recognized(weight, theirs.array, 0) if weight.shape == theirs.array.shape else None
-        for value in _arranged(mine.array, theirs.array) if other else ():
+        for value in arranged(mine.array, theirs.array) if other else ():
             one = recognized(weight, value, 0)
             if one is None or other is None or one == other:
                 continue
@@ -158,7 +158,7 @@ def of_normed_weights(
     """A weight that both sides multiply by a number made of it, such as one over its norm, and another number each."""
     for mine, theirs, (name, weight) in itertools.product(keras, torch, arrays.items()):
         factor = multiple(weight, theirs.array)
-        for value in _arranged(mine.array, theirs.array) if factor is not None else ():
+        for value in arranged(mine.array, theirs.array) if factor is not None else ():
             own = multiple(weight, value)
             if own is None or factor is None:
                 continue
@@ -188,7 +188,7 @@ def _of_weight(weight: np.ndarray, factor: float) -> str:
     return "as it is" if math.isclose(factor, 1, rel_tol=1e-6) else f"times {factor:.5g}"
 
 
-def _arranged(keras: np.ndarray, torch: np.ndarray) -> list[np.ndarray]:
+def arranged(keras: np.ndarray, torch: np.ndarray) -> list[np.ndarray]:
     """Keras's constant in the shapes of PyTorch's, where that is not the same."""
     along = [[axis for axis, side in enumerate(each.shape) if side > 1] for each in (keras, torch)]
     if keras.size != torch.size and keras.ndim == torch.ndim and along[0] != along[1] and keras.dtype.kind == "f":

@@ -6,9 +6,9 @@ from itertools import permutations, product
 import numpy as np
 
 from compare.verify import axes as alignment
-from compare.verify.causes.candidate import Candidate
+from compare.verify.causes.candidate import Candidate, InTorch
 from compare.verify.causes.situation import Situation
-from compare.verify.causes.words import place, written
+from compare.verify.causes.words import name_of, place, written
 from compare.verify.verdict import LIMIT
 from twin.trace import Edit, Event
 
@@ -16,6 +16,7 @@ from twin.trace import Edit, Event
 def of_indices(at: Situation) -> Iterator[Candidate]:
     """Whole numbers, such as positions and rows of a table, that one law makes of the other side's."""
     yield from _of_tables(at)
+    yield from _of_gathered(at)
     if at.end is None or at.entering[1] is None:
         return
     wanted, native, event = at.end.value, at.entering[1], at.end.event
@@ -41,6 +42,23 @@ def _of_tables(at: Situation) -> Iterator[Candidate]:
             edits: list[Edit] = [{"event": theirs.index, "do": "output"}]
             arrays = {f"{theirs.index}/output/0": rows.reshape(own.shape)}
             yield Candidate(found[0], f"{found[1]}: {written(theirs)}{place(theirs)}", edits, arrays)
+
+
+MIRRORED = {
+    "with the last two axes exchanged: relative positions with the opposite sign, j - i for i - j": "transpose(-1, -2)",
+    "from the other end of the last axis": "flip(-1)",
+}
+GATHERING = {"gather": "index", "take_along_dim": "indices"}
+
+
+def _of_gathered(at: Situation) -> Iterator[Candidate]:
+    """Indices along an axis that are in each row of a square of positions, in another direction."""
+    for event in at.unlike[1]:
+        word = GATHERING.get(name_of(event))
+        for told, code in MIRRORED.items() if word else ():
+            fix = InTorch.otherwise(event, {str(word): f"{word}.{code}"})
+            says = f"Keras takes what PyTorch's indices are {told}: {written(event)}{place(event)}"
+            yield Candidate("index_direction", says, fix.edits, torch=fix)
 
 
 def _indices(at: Situation, side: int, event: Event) -> np.ndarray | None:

@@ -102,6 +102,8 @@ def recognized(source: np.ndarray, value: np.ndarray, first: int = 1) -> str | N
     """The function of the table that makes a value of its source; one along an axis, from `first` on, is one too."""
     if source.shape != value.shape or source.dtype.kind != "f" or value.dtype.kind != "f" or source.size < 2:
         return None
+    if not value.any():  # zeros are made of nothing
+        return None
     with np.errstate(all="ignore"):
         x = source.astype(np.float64)
         for name, function in FUNCTIONS.items():
@@ -326,8 +328,9 @@ def _whole_multiple(term: np.ndarray, left: np.ndarray) -> float | None:
 def _elsewhere(wanted: np.ndarray, got: np.ndarray, event: Event) -> Iterator[Candidate]:
     """Values that are equal but at some places: those that one side masks, or those at the border."""
     unlike = np.abs(wanted - got) > 1e-4 * np.abs(wanted).max()
-    zeros = (wanted == 0) | (got == 0)
-    if (wanted == 0).any() and (got == 0).any() and (zeros | ~unlike).all():
+    edge = _border(wanted, got)
+    both = [(unlike & (one == 0) & (other != 0)).any() for one, other in ((wanted, got), (got, wanted))]
+    if all(both) and ((wanted == 0) | (got == 0) | ~unlike).all():
         yield Candidate("mask", f"Both sides set values to zero, but not the same ones{place(event)}")
     if not 0 < unlike.mean() < 0.75:
         return
@@ -340,12 +343,25 @@ def _elsewhere(wanted: np.ndarray, got: np.ndarray, event: Event) -> Iterator[Ca
     low = np.minimum(wanted, got)[unlike]
     if np.abs(low).max(initial=0) > 1e4:
         yield Candidate("attention_mask", f"One side masks other places than the other{place(event)}")
+    if edge:
+        yield Candidate("padding_values", edge + place(event))
+
+
+def _border(wanted: np.ndarray, got: np.ndarray) -> str:
+    """In words, what each side has near the ends of the axis near which alone both differ; "" where there is none.
+
+    Args:
+        wanted: Keras's value.
+        got: PyTorch's, of the same shape.
+    """
+    unlike = np.abs(wanted - got) > 1e-4 * np.abs(wanted).max()
     for axis in range(1, got.ndim):
         size = got.shape[axis]
-        over = tuple(each for each in range(got.ndim) if each != axis)
-        where = np.flatnonzero(unlike.any(over))
+        where = np.flatnonzero(unlike.any(tuple(each for each in range(got.ndim) if each != axis)))
         edge = max(1, size // 4)
-        if size >= 4 and len(where) and all(each < edge or each >= size - edge for each in where):
-            says = f"Both differ only at the border of axis {axis} (places {', '.join(map(str, where[:4]))} of {size})"
-            yield Candidate("padding_values", says)
-            return
+        if size < 4 or not len(where) or not all(each < edge or each >= size - edge for each in where):
+            continue
+        told = f"Both differ only at the border of axis {axis} (places {', '.join(map(str, where[:4]))} of {size})"
+        zeros = [side for side, value in (("Keras", wanted), ("PyTorch", got)) if not value[unlike].any()]
+        return f"{told}: {zeros[0]} has zeros there" if len(zeros) == 1 else told
+    return ""
