@@ -20,14 +20,14 @@ import keras
 import numpy as np
 from keras import ops
 from keras.src import backend
-from keras.src.ops import core
 
 from keras_impl.backend import seed as seed_backend
 from keras_impl.backend import value_and_gradients
+from keras_impl.cuts import without
 from keras_impl.draws import fixed
 from keras_impl.inventory import every_layer, leaves
 from twin.bridge import Arrays, Leaf
-from twin.trace import LARGEST_CONSTANT, Event, Trace, in_words
+from twin.trace import LARGEST_CONSTANT, Cut, Event, Trace, in_words
 from twin.trace import by_name as outputs_by_name
 
 ACTIVATIONS = {
@@ -152,11 +152,11 @@ class Subject:
         cotangents: Mapping[str, np.ndarray],
         training: bool,
         masks: bool = False,
-        uncut: bool = False,
+        uncut: Sequence[int] = (),
     ) -> dict[str, np.ndarray]:
         """The gradient of sum(output * cotangent) by every trainable weight, with draws known and nothing dropped.
 
-        With `uncut`, `stop_gradient` stops no gradient.
+        Without the `cuts` of the numbers in `uncut`.
         """
         state = self._state()
         named = {name: v for name, v in state.items() if v.trainable}
@@ -167,12 +167,19 @@ class Subject:
             outputs = by_name(_call(self.model, tensors, training))
             return sum(ops.sum(outputs[name] * ops.convert_to_tensor(array)) for name, array in cotangents.items())
 
-        with self._unchanged(), fixed(masks), _uncut() if uncut else nullcontext():
+        with self._unchanged(), fixed(masks), without(uncut, [], _where) if uncut else nullcontext():
             _, found = value_and_gradients(total, list(named.values()), others)
         return {
             name: np.zeros(variable.shape, np.float32) if gradient is None else _array(gradient)
             for (name, variable), gradient in zip(named.items(), found, strict=True)
         }
+
+    def cuts(self, inputs: Sequence[np.ndarray], training: bool, masks: bool = False) -> list[Cut]:
+        """What stops a gradient in a pass, in the order of execution."""
+        met: list[Cut] = []
+        with self._unchanged(), fixed(masks), without((), met, _where):
+            _call(self.model, self._tensors(inputs), training)
+        return met
 
     def statistics(
         self, inputs: Sequence[np.ndarray], masks: bool = False, training: bool = True
@@ -270,20 +277,6 @@ class Subject:
         finally:
             for variable, value in before:
                 variable.assign(value)
-
-
-@contextmanager
-def _uncut() -> Iterator[None]:
-    """Within it `stop_gradient` stops none."""
-    places = (ops, core)
-    own = [place.stop_gradient for place in places]
-    try:
-        for place in places:
-            place.stop_gradient = lambda variable: variable
-        yield
-    finally:
-        for place, function in zip(places, own, strict=True):
-            place.stop_gradient = function
 
 
 class _Recorder:
@@ -803,9 +796,9 @@ def _where() -> str:
     """File and line of the user's code that made the call; "" where a model was assembled beforehand."""
     frame: FrameType | None = sys._getframe(2)
     here, library = Path(__file__), str(Path(keras.__file__).parent)
-    own = str(here), str(here.with_name("criteria.py"))
+    own = str(here), str(here.with_name("criteria.py")), str(here.with_name("cuts.py"))
     while frame and (frame.f_code.co_filename in own or frame.f_code.co_filename.startswith(library)):
-        if frame.f_code.co_filename == own[0] and frame.f_code.co_name == "trace":
+        if frame.f_code.co_filename == own[0] and frame.f_code.co_name in ("trace", "cuts"):
             return ""
         frame = frame.f_back
     return in_words(frame) if frame else ""

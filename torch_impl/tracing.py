@@ -24,10 +24,11 @@ from torch import nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode, resolve_name
 
+from torch_impl.cuts import without
 from torch_impl.draws import Fixed
 from torch_impl.inventory import leaves
 from twin.bridge import Leaf
-from twin.trace import LARGEST_CONSTANT, Edit, Event, Trace, in_words
+from twin.trace import LARGEST_CONSTANT, Cut, Edit, Event, Trace, in_words
 from twin.trace import by_name as outputs_by_name
 
 CONV = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
@@ -218,15 +219,15 @@ class Subject:
         cotangents: Mapping[str, np.ndarray],
         training: bool,
         masks: bool = False,
-        uncut: bool = False,
+        uncut: Sequence[int] = (),
     ) -> dict[str, np.ndarray]:
         """The gradient of sum(output * cotangent) by every weight that requires one; draws known, nothing dropped.
 
-        With `uncut`, `detach`, `data` and `no_grad` stop no gradient.
+        Without the `cuts` of the numbers in `uncut`.
         """
         self.model.zero_grad()
         with self._unchanged(training):
-            with Fixed(masks), _uncut() if uncut else nullcontext():
+            with Fixed(masks), without(uncut, [], _where) if uncut else nullcontext():
                 outputs = by_name(self.model(*map(to_tensor, inputs)))
             total = sum((outputs[name] * torch.from_numpy(array)).sum() for name, array in cotangents.items())
             if torch.is_tensor(total) and total.requires_grad:
@@ -238,6 +239,13 @@ class Subject:
             }
         self.model.zero_grad()
         return found
+
+    def cuts(self, inputs: Sequence[np.ndarray], training: bool, masks: bool = False) -> list[Cut]:
+        """What stops a gradient in a pass, or computes one by hand, in the order of execution."""
+        met: list[Cut] = []
+        with self._unchanged(training), Fixed(masks), without((), met, _where):
+            self.model(*map(to_tensor, inputs))
+        return met
 
     def statistics(
         self,
@@ -290,27 +298,6 @@ class Subject:
                         buffer.copy_(value)
             self.model.load_state_dict(before)
             self.model.train(mode)
-
-
-class _Uncut(TorchFunctionMode):
-    """Lets tensors through that `detach` and `data` would cut off the graph."""
-
-    def __torch_function__(self, function, types, args=(), kwargs=None):
-        if resolve_name(function) in ("torch.Tensor.detach", "torch.Tensor.detach_", "torch.Tensor.data.__get__"):
-            return args[0]
-        return function(*args, **(kwargs or {}))
-
-
-@contextmanager
-def _uncut() -> Iterator[None]:
-    """Within it nothing stops a gradient."""
-    own = torch.no_grad.__enter__
-    torch.no_grad.__enter__ = lambda self: setattr(self, "prev", torch.is_grad_enabled())  # type: ignore[method-assign]
-    try:
-        with _Uncut():
-            yield
-    finally:
-        torch.no_grad.__enter__ = own  # type: ignore[method-assign]
 
 
 class _Recorder(TorchFunctionMode):
@@ -726,9 +713,9 @@ def _where() -> str:
     """File and line of the user's code that made the call."""
     frame: FrameType | None = sys._getframe(2)
     here, library = Path(__file__), str(Path(torch.__file__).parent)
-    own = str(here), str(here.with_name("criteria.py"))
+    own = str(here), str(here.with_name("criteria.py")), str(here.with_name("cuts.py"))
     while frame and (frame.f_code.co_filename in own or frame.f_code.co_filename.startswith(library)):
-        if frame.f_code.co_filename == own[0] and frame.f_code.co_name == "trace":
+        if frame.f_code.co_filename == own[0] and frame.f_code.co_name in ("trace", "cuts"):
             return ""
         frame = frame.f_back
     return in_words(frame) if frame else ""

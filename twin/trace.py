@@ -24,7 +24,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -112,6 +112,18 @@ class Event:
     def from_json(fields: Mapping[str, Any]) -> "Event":
         numbers = {"inputs": tuple(fields["inputs"]), "outputs": tuple(fields["outputs"])}
         return Event(**{**fields, **numbers, "constants": tuple(fields.get("constants", ()))})
+
+
+class Cut(NamedTuple):
+    """What stops a gradient in a pass, or computes one by hand.
+
+    Args:
+        word: what it is, such as `detach` or `backward of NAME`.
+        where: file and line in the user's code; "" where a model was assembled beforehand.
+    """
+
+    word: str
+    where: str
 
 
 def in_words(frame: FrameType) -> str:

@@ -115,12 +115,16 @@ class OpenedModel:
         cotangents: Named,
         training: bool,
         masks: bool = False,
-        uncut: bool = False,
+        uncut: Sequence[int] = (),
     ) -> Arrays:
-        """The gradient of every weight, for those of the outputs; `uncut` also through what stops a gradient."""
+        """The gradient of every weight, for those of the outputs; without the `cuts` of the numbers in `uncut`."""
         given = {"inputs": numbered(inputs), "cotangents": cotangents}
-        more = {"uncut": True} if uncut else {}
+        more = {"uncut": list(uncut)} if uncut else {}
         return self._examine("gradients", {"training": training, "masks": masks, **more}, given)[1]
+
+    def cuts(self, inputs: Sequence[np.ndarray], training: bool, masks: bool = False) -> list[Sequence[str]]:
+        """What stops a gradient in a pass, or computes one by hand, in the order of execution: what, and where."""
+        return self._found(list, "cuts", {"training": training, "masks": masks}, {"inputs": numbered(inputs)})
 
     def statistics(
         self,

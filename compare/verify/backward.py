@@ -7,12 +7,11 @@ from dataclasses import replace
 import numpy as np
 
 from compare.verify import axes as alignment
-from compare.verify.causes.candidate import multiple
 from compare.verify.pairing import Pairing
+from compare.verify.slopes import Gradients, Slopes
 from compare.verify.verdict import GRADIENT_LIMIT, Finding, Remedy
 from compare.verify.whole import Whole, apart_in_gradients
 from twin.bridge import Arrays
-from twin.errors import TwinError
 from twin.trace import Event, Trace
 
 
@@ -74,45 +73,9 @@ def gradients(
     got = {link.torch.name: other for link, _, other, _ in found}
     wanted = {link.torch.name: one for link, one, _, _ in found}
     finding = _first_gradient(pairing, traces, apart, got, wanted)
-    if finding.cause is None:
-        finding = _uncut(whole, pairing, training, finding)
-    if finding.cause is None:
-        finding = _of_rows(pairing, finding, apart, got, wanted)
+    if finding.cause != "not_finite":  # what was carried out, or shows in the numbers, says more than where a cut is
+        finding = Slopes(whole, pairing, training).explained(finding, Gradients(apart, wanted, got))
     return (finding,), worst
-
-
-def _uncut(whole: Whole, pairing: Pairing, training: bool, finding: Finding) -> Finding:
-    """The finding with its cause where both agree once nothing stops a gradient on one side."""
-    for side, words in (("PyTorch", "detach, data or no_grad"), ("Keras", "stop_gradient")):
-        try:
-            apart, worst = apart_in_gradients(whole.gradients(pairing.links, training, side))
-        except (TwinError, RuntimeError, ValueError):
-            continue
-        if not apart:
-            says = f"{side} cuts a part of the gradient off ({words}); where nothing is cut, both agree"
-            return replace(finding, cause="stopped_gradient", after=worst, says=says, tried=())
-    return finding
-
-
-def _of_rows(pairing: Pairing, finding: Finding, apart: Mapping[str, float], got: Arrays, wanted: Arrays) -> Finding:
-    """The finding with its cause where only rows of a table that one side never trains differ, or a factor."""
-    if len(apart) == 1:
-        name = next(iter(apart))
-        one, other = wanted[name], got[name].reshape(wanted[name].shape)
-        kind = next(m.keras[0].kind for m in pairing.matches for link in m.links if link.torch.name == name)
-        rows = np.flatnonzero(np.abs(one - other).reshape(len(one), -1).max(1) > 1e-4 * np.abs(one).max())
-        if kind == "table" and 0 < len(rows) < len(one) and (not other[rows].any() or not one[rows].any()):
-            side = "PyTorch" if not other[rows].any() else "Keras"
-            says = (
-                f"{side} does not train row {', '.join(map(str, rows[:4]))} of the table (padding_idx), the other does"
-            )
-            return replace(finding, cause="embedding_padding_vector", after=None, says=says, tried=())
-    factors = {multiple(got[name].reshape(wanted[name].shape), wanted[name]) for name in apart}
-    factor = next(iter(factors))
-    if factor is not None and all(each is not None and math.isclose(each, factor, rel_tol=1e-3) for each in factors):
-        says = f"Keras's gradient is {factor:.6g} times PyTorch's"
-        return replace(finding, cause="gradient_scale", after=None, says=says, tried=())
-    return finding
 
 
 def trained(pairing: Pairing) -> tuple[Finding, ...]:

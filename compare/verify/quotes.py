@@ -50,6 +50,8 @@ def with_lines(finding: Finding, files: Sequence[str]) -> Finding:
     told = []
     for word, file, name in zip(("Keras", "PyTorch"), files, (finding.keras, finding.torch), strict=True):
         where = re.search(r"\(([^():]+\.py:\d+)", name)
+        if finding.rung == "gradients" and where is None:  # a layer's name stands there, and the line in what is said
+            where = re.search(rf"\b({re.escape(Path(file).name)}:\d+)", finding.says)
         line = line_at(file, where.group(1)) if where and file.endswith(".py") else ""
         if where and line and line not in finding.says:
             told.append(f"{word}'s line is `{line}` ({where.group(1)})")

@@ -24,8 +24,9 @@ class Subject(Protocol):
         cotangents: Mapping[str, np.ndarray],
         training: bool,
         masks: bool = False,
-        uncut: bool = False,
+        uncut: Sequence[int] = (),
     ) -> Arrays: ...
+    def cuts(self, inputs: Sequence[np.ndarray], training: bool, masks: bool = False) -> Sequence[Sequence[str]]: ...
     def statistics(
         self,
         inputs: Sequence[np.ndarray],

@@ -91,33 +91,42 @@ class Whole:
         }
 
     def gradients(
-        self, links: Sequence[Link], training: bool, uncut: str = ""
+        self,
+        links: Sequence[Link],
+        training: bool,
+        uncut: Mapping[str, Sequence[int]] | None = None,
+        only: str = "",
+        seed: int = 0,
     ) -> list[tuple[Link, np.ndarray, np.ndarray, float]]:
         """For each pair of trainable arrays: the link, both gradients of one random sum of the outputs, rounding's.
 
         Args:
             links: the pairs.
             training: the mode.
-            uncut: the side on which nothing stops a gradient.
+            uncut: by side the numbers of the cuts that do nothing.
+            only: the one output that counts, by Keras's name; "" for all.
+            seed: of the sum.
 
         Raises:
             TwinError: when a model cannot be differentiated.
         """
-        rng = np.random.default_rng(0)
+        rng = np.random.default_rng(seed)
         wanted = self.keras_outputs(training)
         got = self.torch.outputs(self.torch_inputs, training)
         cotangents: Arrays = {}
         turned: Arrays = {}
         for name, other in names_paired(wanted, got):
             value = wanted[name]
-            if value.dtype.kind != "f" or got[other].dtype.kind != "f":
+            if value.dtype.kind != "f" or got[other].dtype.kind != "f" or only not in ("", name):
                 continue
             made = rng.standard_normal(value.shape).astype(np.float32)
             cotangents[name] = made
             turned[other] = _turned(made, value, got[other])
         if not cotangents:
             return []
-        ours, others = ({"uncut": True} if uncut == side else {} for side in ("Keras", "PyTorch"))
+        ours, others = (
+            {"uncut": list(uncut[side])} if uncut and uncut.get(side) else {} for side in ("Keras", "PyTorch")
+        )
         mine = self.keras.gradients(self.inputs, cotangents, training, self.masks, **ours)
         theirs = self.torch.gradients(self.torch_inputs, turned, training, self.masks, **others)
         pairs = [
