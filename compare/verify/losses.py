@@ -23,6 +23,8 @@ from compare.verify.verdict import GRADIENT_LIMIT, LIMIT, Finding, Remedy
 from twin.errors import TwinError
 
 ROUNDING = 1e-6
+SIDES = ("PyTorch", "Keras")
+MOST_ROWS = 64  # whose losses are asked one by one
 
 
 class Loss(NamedTuple):
@@ -93,7 +95,10 @@ class Losses:
         place = f"loss of {name}" if name else "loss"
         finding = Finding("loss", place, place, what, None, far)
         tried: list[str] = []
-        kinds = (_of_targets, _of_outputs, _of_arguments, _of_rows, _of_scale, _of_labels, _of_weights, _of_batch)
+        kinds = (
+            _of_targets, _of_outputs, _of_arguments, _of_rows, _of_axes, _of_smoothing, _of_scale, _of_labels,
+            _of_weights, _of_batch,
+        )  # fmt: skip
         for trials, (mine, theirs) in itertools.product(kinds, seen):
             for trial in _as_far(trials(self, mine, theirs)):
                 if trial.after <= GRADIENT_LIMIT:
@@ -158,6 +163,11 @@ class Losses:
 
     def _chain(self, side: str, transform: str) -> str:
         return ",".join(each for each in (self.first.get(side, ""), transform) if each)
+
+    def of_row(self, row: int) -> "Losses":
+        """The same of one row."""
+        given = {n: a if n == "class_weight" else a[row : row + 1] for n, a in self.given.items()}
+        return replace(self, given=given)
 
     def with_array(self, name: str, array: np.ndarray) -> "Losses":
         """The same with another array."""
@@ -285,6 +295,63 @@ def _of_rows(losses: Losses, wanted: Loss, got: Loss) -> Iterator[Trial]:
         )
 
 
+def _of_axes(losses: Losses, wanted: Loss, got: Loss) -> Iterator[Trial]:
+    """Outputs that PyTorch's loss reshapes where their axes should change places: classes and positions are mixed."""
+    outputs = losses.given["outputs"]
+    if outputs.ndim < 3 or outputs.shape[-1] == 1 or outputs[0, ..., 0].size == 1:
+        return
+    second = np.moveaxis(outputs, -1, 1).shape
+    # Outputs that its reshape brings into the right order; the gradient goes the same way back.
+    if losses.second:
+        turned, axes = np.moveaxis(outputs.reshape(second), 1, -1), (0, *range(2, outputs.ndim), 1)
+    else:
+        turned, axes = (
+            np.moveaxis(outputs, -1, 1).reshape(outputs.shape),
+            (0, outputs.ndim - 1, *range(1, outputs.ndim - 1)),
+        )
+    loss = losses.with_array("outputs", np.ascontiguousarray(turned)).of_torch()
+    if loss.gradient.shape != outputs.shape:
+        return
+    back = (
+        np.moveaxis(loss.gradient, -1, 1).reshape(outputs.shape)
+        if losses.second
+        else np.moveaxis(loss.gradient.reshape(second), 1, -1)
+    )
+    line = re.search(r"[\w.]+\.(?:reshape|view|flatten)\([^()]*\)|\b(?:torch\.)?reshape\([^()]*\)", got.text)
+    code = f" (`{line.group(0)}`)" if line else ""
+    says = (
+        f"PyTorch reshapes the outputs{code} where their axes should change places: classes and positions are mixed. "
+    )
+    says += f"With permute{axes} in place of that both agree"
+    yield Trial("loss_reshape_for_permute", says, _apart(loss._replace(gradient=back), wanted))
+
+
+def _of_smoothing(losses: Losses, wanted: Loss, got: Loss) -> Iterator[Trial]:
+    """Label smoothing that one side spreads over the other classes alone, or leaves out."""
+    outputs, target = losses.given["outputs"], losses.given["target"]
+    count = outputs.shape[-1]
+    rows = target.shape == outputs.shape and target.dtype.kind == "f" and np.allclose(target.sum(-1), 1, atol=1e-3)
+    if count < 3 or not rows:
+        return
+    told = re.findall(r"(?<![\w.])0?\.\d+", f"{wanted.text} {got.text}")
+    for share in sorted({0.1, 0.2, *(float(each) for each in told)}):
+        if not 0 < share < 0.5:
+            continue
+        others = share / (count - 1)
+        slope = 1 - share - others
+        moves = {
+            f"gives a smoothing of {share:g} to the {count - 1} other classes alone ({share:g} / {count - 1} each), "
+            f"{{}} spreads it over all {count} ({share:g} / {count} each)": (
+                (1 - share) / slope, (share / count - others) / slope
+            ),
+            f"has no label smoothing, {{}} has one of {share:g}": (1 - share, share / count),
+        }  # fmt: skip
+        for (words, (factor, more)), (side, other) in itertools.product(moves.items(), (SIDES, SIDES[::-1])):
+            moved = losses.with_array("target", (factor * target + more).astype(target.dtype))
+            loss, goal = (moved.of_torch(), wanted) if side == "PyTorch" else (moved.of_keras(), got)
+            yield Trial("label_smoothing", f"{side} {words.format(other)}", _apart(loss, goal))
+
+
 def _of_scale(losses: Losses, wanted: Loss, got: Loss) -> Iterator[Trial]:
     """One loss is a multiple of the other, or differs by a constant."""
     factor = wanted.value / got.value if got.value else 0.0
@@ -312,6 +379,8 @@ def _of_scale(losses: Losses, wanted: Loss, got: Loss) -> Iterator[Trial]:
     if "ignore" in text or "not_equal" in text or "mask" in text:
         says = "One side averages over all targets, the other only over those that count"
         yield Trial("ignored_labels", says, after, fix)
+    if weights := _dividing(losses, factor):
+        yield Trial("class_weights", weights, after, fix)
     yield Trial("loss_scale", f"Keras's loss is {factor:.6g} times PyTorch's", after, fix)
     shift = wanted.value - got.value
     after = _apart(Loss(got.value + shift, got.gradient, ""), wanted)
@@ -320,6 +389,30 @@ def _of_scale(losses: Losses, wanted: Loss, got: Loss) -> Iterator[Trial]:
     yield Trial(cause, says, after, {"torch": f"loss {shift:+.6g}"})
     after = _apart(Loss(wanted.value, -got.gradient, ""), wanted)
     yield Trial("loss_sign", "The gradients have opposite signs: one side descends where the other climbs", after)
+
+
+def _dividing(losses: Losses, factor: float) -> str:
+    """In words, that one side divides a weighted sum of rows by the weights, where the factor says so; else ""."""
+    length = len(losses.given["outputs"])
+    if not 1 < length <= MOST_ROWS:
+        return ""
+    counted = []
+    for row in range(length):
+        alone = losses.of_row(row)
+        try:
+            mine, theirs = alone.of_keras().value, alone.of_torch().value
+        except TwinError:  # a loss may take no single row
+            return ""
+        counted.append(mine / theirs if np.isfinite((mine, theirs)).all() and theirs else 0.0)
+    for sides, rows, whole in ((SIDES[::-1], counted, factor), (SIDES, [1 / each if each else 0.0 for each in counted],
+                               1 / factor if factor else 0.0)):  # fmt: skip
+        if np.ptp(rows) > 1e-2 and min(rows) >= 0 and np.isclose(np.mean(rows), whole, rtol=1e-3):
+            told = ", ".join(f"{each:.4g}" for each in sorted({float(f"{row:.3g}") for row in rows})[:5])
+            return (
+                f"{sides[0]}'s loss is {whole:.6g} times {sides[1]}'s, the mean of its rows' weights ({told}): "
+                f"{sides[1]} divides the weighted sum by the sum of the weights, {sides[0]} by the number of rows"
+            )
+    return ""
 
 
 def _as_far(trials: Iterator[Trial]) -> Iterator[Trial]:
@@ -403,8 +496,7 @@ def _weighted(losses: Losses) -> bool:
     A function of one number has gradients in one direction, whatever is computed of it.
     """
     for row in range(min(len(losses.given["outputs"]), 3)):
-        given = {n: a if n == "class_weight" else a[row : row + 1] for n, a in losses.given.items()}
-        alone = replace(losses, given=given)
+        alone = losses.of_row(row)
         wanted, got = alone.of_keras(), alone.of_torch()
         lengths = [float(np.linalg.norm(each.gradient)) for each in (wanted, got)]
         # Both values may be differences of large terms, of which float32 leaves three digits.
@@ -423,8 +515,7 @@ def _of_batch(losses: Losses, wanted: Loss, got: Loss) -> Iterator[Trial]:
         return
     apart, slopes = [], []
     for row in range(min(length, ALONE)):
-        given = {n: a if n == "class_weight" else a[row : row + 1] for n, a in losses.given.items()}
-        alone = replace(losses, given=given)
+        alone = losses.of_row(row)
         mine, theirs = alone.of_keras(), alone.of_torch()
         apart.append(_apart(theirs, mine))
         slopes.append(float(np.linalg.norm(mine.gradient) + np.linalg.norm(theirs.gradient)))

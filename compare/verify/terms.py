@@ -142,16 +142,31 @@ def _alone(keras: Sum, torch: Sum, apart: np.ndarray, zero: Callable[[np.ndarray
     term = None if zero(apart + whole["keras"]) else _deepest(keras, -apart, zero)
     if term is not None and not _has(torch, term.share, zero):
         value = f"it adds {term.share[0]:.6g} to Keras's loss"
-        return Explanation(
-            "missing_term", f"PyTorch's loss lacks one term of Keras's, {keras.quoted(term.event)}: {value}"
+        says = (
+            f"PyTorch's loss lacks one term of Keras's, {keras.quoted(term.event)}: {value}{_twice(torch, 'PyTorch')}"
         )
+        return Explanation("missing_term", says)
     term = None if zero(apart - whole["torch"]) else _deepest(torch, apart, zero)
     if term is not None and not _has(keras, term.share, zero):
         value = f"it adds {term.share[0]:.6g} to PyTorch's loss"
-        return Explanation(
-            "extra_term", f"PyTorch's loss has one term more than Keras's, {torch.quoted(term.event)}: {value}"
-        )
+        says = f"PyTorch's loss has one term more than Keras's, {torch.quoted(term.event)}: {value}"
+        return Explanation("extra_term", says + _twice(keras, "Keras"))
     return None
+
+
+def _twice(side: Sum, word: str) -> str:
+    """Two lines of a side that compute the same of the same values: one of them was meant to take others."""
+    seen: dict[tuple[object, ...], Event] = {}
+    for event in side.first.events:
+        values = [side.first.values[number] for number in event.outputs if number in side.first.values]
+        if event.family == "shape" or not set(event.inputs) & side.depends or not values:
+            continue
+        key = (event.call, event.inputs, event.text, *(value.tobytes() for value in values))
+        other = seen.setdefault(key, event)
+        if other.where != event.where:
+            lines = f"{side.quoted(other)} and {side.quoted(event)}"
+            return f". {word} computes the same twice, of the same values, in {lines}"
+    return ""
 
 
 def _has(side: Sum, share: np.ndarray, zero: Callable[[np.ndarray], bool]) -> bool:
@@ -206,6 +221,7 @@ def _alone_and_scaled(
                 cause = "missing_term" if word == "PyTorch" else "extra_term"
                 says = f"{word}'s loss lacks one term of {other}'s, {side.quoted(one.event)}; the other term, "
                 says += f"{opposite.quoted(both.event)}, counts {counts:.4g} times as much in {word}'s"
+                says += _twice(opposite, word)
                 return Explanation(cause, says)
     return None
 

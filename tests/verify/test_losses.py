@@ -111,3 +111,69 @@ def test_rows_that_meet_other_targets_show_a_limit_that_is_not_reached():
     sides = Side(lambda x, y: np.maximum(x * y, 0).mean()), Side(lambda x, y: (x * y).mean())
     finding, _ = Losses(*sides, {"outputs": outputs, "target": target}).compare("")
     assert finding is not None
+
+
+def cross_entropy(logits, y):
+    return -np.mean((y * (logits - np.log(np.exp(logits).sum(-1, keepdims=True)))).sum(-1))
+
+
+def smoothed(over, share=0.2):
+    """Smoothing over all classes, or over the others alone."""
+    return lambda x, y: cross_entropy(
+        x, (1 - share) * y + (share * y.shape[-1] ** -1 if over == "all" else share * (1 - y) / (y.shape[-1] - 1))
+    )
+
+
+CLASSES = np.eye(3, dtype=np.float32)[RNG.integers(0, 3, 6)]
+
+
+@pytest.mark.parametrize(
+    ("keras", "torch", "words"),
+    [
+        (smoothed("all"), smoothed("others"), "PyTorch gives a smoothing of 0.2 to the 2 other classes alone"),
+        (smoothed("others"), smoothed("all"), "Keras gives a smoothing of 0.2 to the 2 other classes alone"),
+        (smoothed("all"), cross_entropy, "PyTorch has no label smoothing, Keras has one of 0.2"),
+    ],
+)
+def test_smoothing_over_the_other_classes_alone(keras, torch, words):
+    found = compared(keras, torch, CLASSES)
+    assert (found.cause, found.says.startswith(words)) == ("label_smoothing", True)
+
+
+def of_weighted_rows(divided):
+    def function(x, y):
+        weights = y @ np.array([0.5, 2.0, 1.0])
+        rows = -(y * (x - np.log(np.exp(x).sum(-1, keepdims=True)))).sum(-1)
+        return np.sum(weights * rows) / (weights.sum() if divided else len(y))
+
+    return function
+
+
+@pytest.mark.parametrize("divided", [True, False])
+def test_a_weighted_sum_of_rows_divided_by_the_weights_or_by_the_rows(divided):
+    found = compared(of_weighted_rows(not divided), of_weighted_rows(divided), CLASSES)
+    assert found.cause == "class_weights"
+    side = "PyTorch" if divided else "Keras"
+    assert f"{side} divides the weighted sum by the sum of the weights" in found.says
+
+
+@pytest.mark.parametrize("second", [False, True])
+def test_outputs_that_are_reshaped_where_axes_change_places(second):
+    outputs = RNG.standard_normal((2, 4, 3))
+    target = RNG.standard_normal((2, 4, 3))
+
+    def turned(x, y):
+        given = np.moveaxis(x, -1, 1).reshape(x.shape) if second else np.moveaxis(x.reshape(2, 3, 4), 1, -1)
+        return np.mean(np.tanh(given) * y)
+
+    sides = Side(lambda x, y: np.mean(np.tanh(x) * y)), Moved(turned)
+    found, _ = Losses(*sides, {"outputs": outputs, "target": target}, second=second).compare("")
+    assert found.cause == "loss_reshape_for_permute"
+    assert f"permute{(0, 2, 1)}" in found.says
+
+
+class Moved(Side):
+    """A side that is told where its model has the classes."""
+
+    def loss(self, given, transform="", changes=None):
+        return super().loss(given, transform, {n: v for n, v in (changes or {}).items() if n != "second"})

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from compare.verify.parts import View
 from compare.verify.pairing import Link
+from compare.verify.parts import View
 from compare.verify.slopes import Gradients, Slopes
 from compare.verify.verdict import Finding
 

@@ -120,3 +120,13 @@ def test_values_that_count_by_numbers_of_their_own_are_no_other_reduction():
 
     found = _explained(labels(lambda y: np.exp(y) / np.exp(y).sum(-1, keepdims=True)), labels(lambda y: y))
     assert found is None or found.cause != "term_reduction"
+
+
+def test_a_term_that_is_computed_twice_in_place_of_another():
+    """A line that was copied, and whose operand was left as it was."""
+    mean = np.mean
+    two = ("square", (0,), np.square), ("exp", (0,), np.exp), ("mean", (2,), mean), ("mean", (3,), mean)
+    copied = ("square", (0,), np.square), ("square", (0,), np.square), *two[2:]
+    found = _explained(Tape(*two, ("add", (4, 5), np.add)), Tape(*copied, ("add", (4, 5), np.add)))
+    assert found.cause == "missing_term"
+    assert "PyTorch computes the same twice, of the same values, in x.py:1 and x.py:2" in found.says
