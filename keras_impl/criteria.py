@@ -138,7 +138,8 @@ def updates(
         found: a stock name, an optimizer, or what returns one.
         weights: where each array starts, by its path, such as `dense.kernel`.
         gradients: for each step one array for each of the weights.
-        changes: `regularizers` has for each of the weights the factors of an L1 and of an L2 penalty.
+        changes: `regularizers` has for each of the weights the factors of an L1 and of an L2 penalty, `constraints`
+            the configuration of what is done to it after each step.
 
     Returns:
         (kind and settings, for each of the weights an array with one more axis in front: the steps).
@@ -151,7 +152,8 @@ def updates(
     optimizer = found if isinstance(found, keras.optimizers.Optimizer) else found()
     if not isinstance(optimizer, keras.optimizers.Optimizer):
         raise TwinError(f"expected a keras.optimizers.Optimizer; received a {type(optimizer).__name__}")
-    variables = {path: _variable(path, array) for path, array in weights.items()}
+    constraints = changes.get("constraints") or {}
+    variables = {path: _variable(path, array, constraints.get(path)) for path, array in weights.items()}
     after: dict[str, list[np.ndarray]] = {path: [] for path in weights}
     rates = []
     penalties = changes.get("regularizers") or {}
@@ -173,11 +175,14 @@ def updates(
     return told, {path: np.stack(kept) for path, kept in after.items()}
 
 
-def _variable(path: str, array: np.ndarray) -> keras.Variable:
+def _variable(path: str, array: np.ndarray, constraint: Any = None) -> keras.Variable:
     """A variable as a model names it: its layer's scope, and its own name, by which an optimizer may leave it out."""
     scope, _, name = path.rpartition(".")
     with keras.name_scope(scope.replace(".", "_") or "model"):
-        return keras.Variable(array, name=name)
+        variable = keras.Variable(array, name=name)
+    if constraint is not None:
+        variable.constraint = keras.constraints.get(constraint)
+    return variable
 
 
 def _settings(optimizer: Any, rate: float) -> dict[str, Any]:

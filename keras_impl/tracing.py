@@ -229,6 +229,14 @@ class Subject:
                 found[name] = factors
         return found
 
+    def constraints(self) -> list[tuple[str, Any]]:
+        """What an optimizer does to arrays after each step, by name: the configuration that Keras makes it of."""
+        found = []
+        for name, variable in self._state().items():
+            if getattr(variable, "constraint", None) is not None and variable.trainable:
+                found.append((name, keras.constraints.serialize(variable.constraint)))
+        return found
+
     def penalties(self, inputs: Sequence[np.ndarray]) -> list[tuple[str, float]]:
         """What `fit` adds to the loss beside it: penalties on weights, and what layers add by `add_loss`."""
         own = {}

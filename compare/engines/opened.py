@@ -101,6 +101,10 @@ class OpenedModel:
         """Factors of the L1 and L2 penalties that layers add to the loss, by weight."""
         return self._found(dict, "regularizers", {}, {})
 
+    def constraints(self) -> dict[str, Any]:
+        """What Keras's optimizer does to arrays after each step, by name: a constraint's configuration."""
+        return dict(self._found(list, "constraints", {}, {}))
+
     def penalties(self, inputs: Sequence[np.ndarray]) -> list[tuple[str, float]]:
         """What Keras's `fit` adds to the loss, by what adds it."""
         return self._found(list, "penalties", {}, {"inputs": numbered(inputs)})

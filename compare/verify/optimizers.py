@@ -47,12 +47,14 @@ class Trained:
         keras, torch: its names.
         shape: of the array that is updated in its place, which may be smaller.
         penalties: factors of the L1 and the L2 penalty that Keras adds to the loss.
+        constraint: what Keras does to it after each step, as a configuration; None where it does nothing.
     """
 
     keras: str
     torch: str
     shape: tuple[int, ...]
     penalties: tuple[float, float] = (0.0, 0.0)
+    constraint: Mapping[str, Any] | None = None
 
 
 # Long: one comparison, whose parts share both sides and their arrays.
@@ -71,9 +73,8 @@ class Optimizers:
 
     def compare(self) -> tuple[Finding | None, float]:
         """A finding where the steps differ, or the learning rates of later steps; and how far the steps are apart."""
-        penalties = {array.keras: list(array.penalties) for array in self.arrays}
         names = [array.keras for array in self.arrays]
-        mine, after = self.keras.updates(*self._given(names), {"regularizers": penalties})
+        mine, after = self.keras.updates(*self._given(names), self._beside())
         wanted = [after[name] for name in names]
         steps = mine["schedule"]["steps"]
         theirs, got = self._torch({"steps": steps})
@@ -83,6 +84,8 @@ class Optimizers:
         kinds = mine["kind"], theirs["kind"]
         what = f"From equal gradients the steps of {' and '.join(kinds)} are {far:.2g} apart (relative L2)"
         finding = Finding("optimizer", *kinds, what, None, far)
+        if free := self._unconstrained(got):
+            return replace(finding, cause="weight_constraint", says=free[0], after=free[1]), far
         place = place_of_epsilon(mine, theirs)
         if place:
             left = self._left(wanted, place)
@@ -105,35 +108,63 @@ class Optimizers:
             "kind" in found[0] and not theirs["stock"]
         )  # "another optimizer" says little of one by hand
         settings = {**mine["settings"], **theirs["settings"]}
-        recognized = (self._rates(wanted, got, settings) or self._rule(mine, theirs, wanted, got)) if own else None
+        recognized = (
+            (self._rates(wanted, got, settings, mine["rates"]) or self._rule(mine, theirs, wanted, got))
+            if own
+            else None
+        )
         if found and not recognized:
             changes, left = found
             names = [name for name in changes if name not in PLACES] or list(changes)
             cause = name_of(CAUSES.get(names[-1], names[-1]), mine, theirs)
             fix = {"torch": Remedy(line_to_write(theirs, changes), left)}
             says = in_words(mine, theirs, changes)
-            asked = self._asked(penalties, steps, settings) if own else None
+            asked = self._asked(steps, settings) if own else None
             if asked:
                 cause, says = asked[0], f"{asked[1]}. {says}"
             return replace(finding, cause=cause, after=left, says=says, fix=fix), far
         if not recognized and place:
-            recognized = self._rates(wanted, self._torch(place)[1], settings)
+            recognized = self._rates(wanted, self._torch(place)[1], settings, mine["rates"])
         if recognized:
             cause, says, left = recognized
             return replace(finding, cause=cause, after=left, says=says, tried=tuple(dict.fromkeys(tried))), far
         says = f"Keras has {mine['kind']} with {mine['settings']}, PyTorch {theirs['kind']} with {theirs['settings']}"
-        if answer := self._asked(penalties, steps, settings):
+        if answer := self._asked(steps, settings):
             finding, says = replace(finding, cause=answer[0]), answer[1]
         return replace(finding, says=says, tried=tuple(dict.fromkeys(tried))), far
 
-    def _asked(self, penalties: Mapping[str, Any], steps: Any, settings: Mapping[str, Any]) -> tuple[str, str] | None:
+    def _beside(self) -> dict[str, Any]:
+        """What the Keras model has beside its optimizer: penalties on arrays, and constraints."""
+        penalties = {array.keras: list(array.penalties) for array in self.arrays}
+        constraints = {array.keras: array.constraint for array in self.arrays if array.constraint}
+        return {"regularizers": penalties, **({"constraints": constraints} if constraints else {})}
+
+    def _unconstrained(self, got: Sequence[np.ndarray]) -> tuple[str, float] | None:
+        """What Keras's constraints are, in words, and how far both are apart without them, where both then agree."""
+        beside = self._beside()
+        if not beside.pop("constraints", None):
+            return None
+        names = [array.keras for array in self.arrays]
+        after = self.keras.updates(*self._given(names), beside)[1]
+        left = self._apart([after[name] for name in names], got)
+        if left > STEP_LIMIT:
+            return None
+        told = {
+            f"{array.constraint['class_name']} on {array.keras}"
+            for array in self.arrays
+            if array.constraint is not None
+        }
+        says = f"Keras constrains weights after each step ({', '.join(sorted(told))}), PyTorch's optimizer does not: "
+        return says + "without that both agree", left
+
+    def _asked(self, steps: Any, settings: Mapping[str, Any]) -> tuple[str, str] | None:
         """The first of some questions that both sides answer otherwise."""
 
         def ask(weights: Sequence[np.ndarray], gradients: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
             other = copy.copy(self)
             other.weights, other.gradients = list(weights), list(gradients)
             names = [array.keras for array in self.arrays]
-            after = self.keras.updates(*other._given(names), {"regularizers": penalties})[1]
+            after = self.keras.updates(*other._given(names), self._beside())[1]
             return other._moves([after[name] for name in names]), other._moves(other._torch({"steps": steps})[1])
 
         try:
@@ -142,21 +173,39 @@ class Optimizers:
             return None
 
     def _rates(
-        self, wanted: Sequence[np.ndarray], got: Sequence[np.ndarray], settings: Mapping[str, Any]
+        self,
+        wanted: Sequence[np.ndarray],
+        got: Sequence[np.ndarray],
+        settings: Mapping[str, Any],
+        rates: Sequence[float],
     ) -> tuple[str, str, float] | None:
         """Steps of which each is a multiple of the other side's: learning rates that an optimizer keeps to itself."""
         moved, native = self._moves(wanted), self._moves(got)
-        if not (np.square(native).sum(1) > 0).all():
+        found = _multiples(moved, native)
+        if found is None:
             return None
-        factors = (native * moved).sum(1) / np.square(native).sum(1)
-        left = max(alignment.relative(f * n, m) for f, n, m in zip(factors, native, moved, strict=True))
-        if left > STEP_LIMIT:
-            return self._by_array(wanted, got)
-        cause = "learning_rate" if np.allclose(factors, factors[0], rtol=STEP_LIMIT) else "schedule"
+        if found[1] > STEP_LIMIT:
+            if by_array := self._by_array(wanted, got):
+                return by_array
+            # An epsilon at another place counts only for small gradients.
+            large = np.concatenate([np.abs(g).min(0).ravel() for g in self.gradients]) > 1e-3
+            found = _multiples(moved[:, large], native[:, large]) if large.any() else None
+            if found is None or found[1] > STEP_LIMIT or np.allclose(found[0], found[0][-1], rtol=STEP_LIMIT):
+                return None
+        factors, left = found
         told = ", ".join(f"{factor:.4g}" for factor in factors)
-        if cause == "schedule" and (law := questions.by_law(1 / factors, settings)):
+        if np.allclose(factors, factors[0], rtol=STEP_LIMIT):
+            same = math.isclose(rates[0], settings.get("lr", math.nan), rel_tol=1e-6)
+            if same and (belief := _of_belief(float(factors[0]), settings)):
+                return "optimizer_average", belief, left
+            return "learning_rate", f"Keras's learning rates are those of PyTorch's steps times {told}", left
+        if late := _lagging(factors, rates):
+            return "schedule_step", f"{late}: Keras's steps are PyTorch's times {told}", left
+        with np.errstate(divide="ignore"):
+            law = questions.by_law(1 / factors, settings)
+        if law:
             return law[0], f"{law[1]}: Keras's steps are PyTorch's times {told}", left
-        return cause, f"Keras's learning rates are those of PyTorch's steps times {told}", left
+        return "schedule", f"Keras's learning rates are those of PyTorch's steps times {told}", left
 
     def _by_array(self, wanted: Sequence[np.ndarray], got: Sequence[np.ndarray]) -> tuple[str, str, float] | None:
         """Steps of each array that are a multiple of the other side's, by a factor of its own."""
@@ -292,6 +341,46 @@ class Optimizers:
         pairs = pairs if only is None else [pairs[only]]
         moves = [np.diff(np.concatenate([start[None], each]).astype(np.float64), axis=0) for start, each in pairs]
         return np.concatenate([move.reshape(STEPS, -1) for move in moves], axis=1)
+
+
+def _multiples(moved: np.ndarray, native: np.ndarray) -> tuple[np.ndarray, float] | None:
+    """What each of PyTorch's steps is multiplied by to give Keras's, and how far they then are apart."""
+    squares = np.square(native).sum(1)
+    if not (squares > 0).all():
+        return None
+    factors = (native * moved).sum(1) / squares
+    return factors, max(alignment.relative(f * n, m) for f, n, m in zip(factors, native, moved, strict=True))
+
+
+def _of_belief(factor: float, settings: Mapping[str, Any]) -> str:
+    """In words, that squares are taken of what a gradient is off an average before that is moved, or after it; or "".
+
+    The gradient is beta times as far off the average that it has moved.
+    """
+    beta = float((settings.get("betas") or [0.0])[0])
+    for side, other, expected in (("PyTorch", "Keras", 1 / beta if beta else 0.0), ("Keras", "PyTorch", beta)):
+        if beta and math.isclose(factor, expected, rel_tol=STEP_LIMIT):
+            power = "1 / beta_1" if side == "PyTorch" else "beta_1"
+            return (
+                f"Both have one learning rate, and Keras's steps are PyTorch's times {factor:.4g}, which is {power}: "
+                f"{side} takes the residual (gradient minus average) before the average is updated, {other} after its "
+                "update"
+            )
+    return ""
+
+
+def _lagging(factors: np.ndarray, rates: Sequence[float]) -> str:
+    """In words, that one side's learning rates are the other's of a step later or earlier; else ""."""
+    own = np.array(rates[: len(factors)])
+    with np.errstate(all="ignore"):
+        native = own / factors  # PyTorch's; unknown where Keras's is zero
+    for shift, side, other in ((1, "Keras", "PyTorch"), (-1, "PyTorch", "Keras")):
+        one, two = (native[:-1], own[1:]) if shift > 0 else (native[1:], own[:-1])
+        known = np.isfinite(one)
+        if known.sum() > 3 and np.ptp(own) > 0 and np.allclose(one[known], two[known], rtol=STEP_LIMIT):
+            first = ", so that it begins with a rate of 0" if own[0] == 0 else ""
+            return f"{side}'s learning rates lag those of {other} by one step{first}"
+    return ""
 
 
 def _is_turned(array: Trained) -> bool:

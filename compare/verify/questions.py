@@ -73,12 +73,50 @@ def answers(shapes: Sequence[Sequence[int]], asked: Asked, settings: Mapping[str
         if max(alignment.relative(rounded[step], mine[step]) for step in range(STEPS)) <= SAME:
             agreed.append(question.words)
             continue
-        if question.course == "none" and (still := _stand_still(shapes, asked)):
-            return still
+        if question.course == "none":
+            if projected := _projections(mine, theirs, weights):
+                return projected
+            if still := _stand_still(shapes, asked):
+                return still
         cause, says = _told(question, mine, theirs, given, held, settings)
         before = f"Both take the same steps {', '.join(agreed)}. " if agreed else ""
         return cause, f"{before}{question.words[0].upper()}{question.words[1:]} {says}"
     return None
+
+
+def _projections(mine: Moves, theirs: Moves, weights: Sequence[np.ndarray]) -> tuple[str, str] | None:
+    """The cause where a side pulls weights back once, and has then nothing to pull: a constraint, and no decay."""
+    sides = {"Keras": mine, "PyTorch": theirs}
+    once = {word: np.abs(each[1:]).max() < 1e-4 * np.abs(each[0]).max(initial=0.0) for word, each in sides.items()}
+    moving = [word for word, each in sides.items() if each.any()]
+    if not moving or not all(once[word] for word in moving):
+        return None
+    told = [
+        f"{word} {_pulled(moves[0], weights) if word in moving else 'leaves the weights as they are'}"
+        for word, moves in sides.items()
+    ]
+    return (
+        "weight_constraint",
+        f"Without gradients {', '.join(told)}: a constraint of the weights, as in a maximal norm",
+    )
+
+
+def _pulled(move: np.ndarray, weights: Sequence[np.ndarray]) -> str:
+    """Along which axes of a kernel (inputs, outputs) one step pulls weights back by one factor."""
+    start = 0
+    for array in weights:
+        own = move[start : start + array.size].reshape(array.shape)
+        start += array.size
+        if array.ndim != 2 or not own.any() or min(array.shape) < 2:
+            continue
+        factors = 1 + own / array
+        ways = ((None, "pulls each matrix back as a whole"), (0, "pulls each column of (in, out) back by its norm, "
+                "which is each unit's incoming weights"), (1, "pulls each row of (in, out) back by its norm, which is "
+                "each input's outgoing weights"))  # fmt: skip
+        for axis, words in ways:
+            if np.ptp(factors, axis=axis).max() <= SAME:
+                return f"{words} ({factors.min():.3g} to {factors.max():.3g} times the weights)"
+    return "pulls some weights back, each by itself"
 
 
 def _stand_still(shapes: Sequence[Sequence[int]], asked: Asked) -> tuple[str, str] | None:

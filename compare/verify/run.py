@@ -285,7 +285,7 @@ def _with_initial(
 
 def _trained(keras: OpenedModel, torch: OpenedModel, verdict: Verdict) -> list[Trained]:
     """A few trainable arrays of both models, which an optimizer may tell apart, and what penalties act on them."""
-    factors = keras.regularizers()
+    factors, constraints = keras.regularizers(), keras.constraints()
     shapes = {
         leaf.full(name): tuple(min(side, 12) for side in leaf.shapes[name])
         for leaf in keras.leaves()
@@ -304,7 +304,7 @@ def _trained(keras: OpenedModel, torch: OpenedModel, verdict: Verdict) -> list[T
         kinds[kind] = kinds.get(kind, 0) + 1
         if kinds[kind] <= 4:  # a few of each kind are enough
             factor = factors.get(name, [0.0, 0.0])
-            out.append(Trained(name, partner, shape, (factor[0], factor[1])))
+            out.append(Trained(name, partner, shape, (factor[0], factor[1]), constraints.get(name)))
     return out or [Trained("kernel", "weight", (200,))]
 
 

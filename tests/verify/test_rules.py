@@ -102,7 +102,7 @@ def test_a_query_a_key_and_a_value_in_one_pytorch_array_are_compared_once():
     """Three of Keras's arrays under one name of PyTorch's would be three gradients for one parameter."""
     kernels = {f"{name}.kernel": (8, 2, 4) for name in ("query", "key", "value")}
     keras = SimpleNamespace(leaves=lambda: [Leaf("mix", "MultiHeadAttention", kernels, tuple(kernels))],
-                            regularizers=dict)  # fmt: skip
+                            regularizers=dict, constraints=dict)  # fmt: skip
     torch = SimpleNamespace(leaves=lambda: [Leaf("mix", "Linear", {"weight": (24, 8)}, ("weight",))])
     verdict = SimpleNamespace(arrays=[(f"mix.{name}", "mix.weight") for name in kernels])
     assert [(each.keras, each.torch) for each in run._trained(keras, torch, verdict)] == [
