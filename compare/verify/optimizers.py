@@ -197,7 +197,7 @@ class Optimizers:
         if np.allclose(factors, factors[0], rtol=STEP_LIMIT):
             same = math.isclose(rates[0], settings.get("lr", math.nan), rel_tol=1e-6)
             if same and (belief := _of_belief(float(factors[0]), settings)):
-                return "optimizer_average", belief, left
+                return "optimizer_residual", belief, left
             return "learning_rate", f"Keras's learning rates are those of PyTorch's steps times {told}", left
         if late := _lagging(factors, rates):
             return "schedule_step", f"{late}: Keras's steps are PyTorch's times {told}", left

@@ -64,7 +64,7 @@ def test_rates_that_lag_a_step_and_begin_with_zero(epsilon):
 @pytest.mark.parametrize(("factor", "side"), [(0.9, "PyTorch"), (1 / 0.9, "Keras")])
 def test_a_residual_from_the_average_before_its_update(factor, side):
     found = _compared(Steps(), TorchSteps(factor=factor))
-    assert found.cause == "optimizer_average"
+    assert found.cause == "optimizer_residual"
     assert f"{side} takes the residual (gradient minus average) before the average is updated" in found.says
 
 
