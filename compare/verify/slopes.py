@@ -143,7 +143,14 @@ class Slopes:
                 continue
             words = f"Of the output {only} alone, " if only else ""
             words += self._in_factors(factors, len(first.apart) == len(first.wanted))
-            return replace(finding, cause="gradient_scale", says=words + _tail(by_hand), tried=())
+            # Arrays with factors of their own, and stops on both sides: terms whose stops are exchanged.
+            several = not all(_same(each, next(iter(factors.values()))) for each in factors.values())
+            stops = all(cuts and not any(w.startswith(("backward", "register")) for w, _ in cuts)
+                        for cuts in by_hand.values())  # fmt: skip
+            if several and stops:
+                words += ": each side stops gradients in another term, or counts the terms otherwise"
+            cause = "stopped_gradient" if several and stops else "gradient_scale"
+            return replace(finding, cause=cause, says=words + _tail(by_hand), tried=())
         return None
 
     def _in_factors(self, factors: Mapping[str, float], every: bool) -> str:

@@ -100,6 +100,17 @@ def test_factors_that_go_with_the_size_of_a_layer():
     assert "the square root of 7 times the number of values" in found.says
 
 
+def test_terms_whose_stops_are_exchanged():
+    """As where a factor weighs the commitment in place of the codebook."""
+
+    def changed(name, gradient, side, uncut, only):
+        return gradient * np.float32(1 + (side == "Keras") * (3 if name.startswith("a") else -0.75))
+
+    found = Models(changed, {"Keras": [STOP], "PyTorch": [DETACH]}).explained()
+    assert found.cause == "stopped_gradient"
+    assert "each side stops gradients in another term" in found.says
+
+
 def test_a_factor_of_one_output():
     def changed(name, gradient, side, uncut, only):
         return gradient * {"": 1 + 0.1 * gradient, "a": 1.0, "b": -1.0}[only] if side == "Keras" else gradient
