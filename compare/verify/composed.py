@@ -1,5 +1,6 @@
 """Arrays that hold several of the other side: projections side by side, tables, layers along one more axis."""
 
+import itertools
 import math
 import re
 from collections.abc import Sequence
@@ -8,7 +9,7 @@ from typing import Protocol
 
 from compare.verify.flow import Place
 from compare.verify.names import alike
-from compare.verify.pairing import Link, Match, composition
+from compare.verify.pairing import Link, Match, composition, composition_of_rows
 from compare.verify.parts import Part
 
 RANKS = {
@@ -65,6 +66,46 @@ def composed(keras: Side, torch: Side, strict: bool) -> list[Match]:
                 big.take(whole)
                 small.take(*(own.get(id(part), part) for part in group))
     return matches
+
+
+def in_one_row(keras: Side, torch: Side) -> list[Match]:
+    """Layers of one side whose results are added: one layer of the other side takes in one row what they take."""
+    matches = []
+    for big, small in ((keras, torch), (torch, keras)):
+        for whole in [part for part in big.left if part.kind in ("dense", "conv") and "kernel" in part.views]:
+            shape = whole.views["kernel"].own_shape
+            fitting = [part for part in small.left if part.kind == whole.kind and _is_row_of(part, shape)]
+            group = max(_in_rows(fitting, shape[-2]), key=lambda row: _together(row, whole, small), default=[])
+            if group:
+                matches.append(composition_of_rows(whole, group, big is keras))
+                big.take(whole)
+                small.take(*group)
+    return matches
+
+
+def _is_row_of(part: Part, shape: tuple[int, ...]) -> bool:
+    """Whether a layer's kernel is as another but for fewer values that enter."""
+    own = part.views["kernel"].own_shape if "kernel" in part.views else ()
+    return len(own) == len(shape) and own[:-2] == shape[:-2] and own[-1] == shape[-1] and own[-2] < shape[-2]
+
+
+def _in_rows(parts: Sequence[Part], entering: int) -> list[list[Part]]:
+    """Two or three layers that take so many values together, of which at most two have a bias."""
+    found = []
+    for count in (2, 3):
+        for row in itertools.combinations(parts, count):
+            biases = sum("bias" in part.views for part in row)
+            if sum(part.views["kernel"].own_shape[-2] for part in row) == entering and biases < 3:
+                found.append(list(row))
+    return found
+
+
+def _together(row: Sequence[Part], whole: Part, side: Side) -> float:
+    """How much speaks for several layers being added: what comes after them, and their names."""
+    after = [side.place(part).after for part in row]
+    named = (whole.path, whole.leaf.kind)
+    same = sum(alike(named, (part.path, part.leaf.kind)) for part in row) / len(row)
+    return 2.0 * all(each == after[0] for each in after) + same
 
 
 def _as_kernels(whole: Part, parts: Sequence[Part]) -> list[tuple[Part, Part]]:

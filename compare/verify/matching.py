@@ -7,7 +7,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from compare.verify.cells import cells
-from compare.verify.composed import beside, composed, stacked
+from compare.verify.composed import beside, composed, in_one_row, stacked
 from compare.verify.flow import Place, added, entering, places
 from compare.verify.names import alike, opposed, role_of, words
 from compare.verify.pairing import Alone, Link, Match, Pairing, Unpaired, of_parts
@@ -99,7 +99,7 @@ def pair(
     for fits in (_equal if counts[0] == counts[1] else _equal_layers, _alike, _thin):
         matches += _assigned(sides, known, fits, weights)
     matches += beside(*sides, matches)
-    matches += composed(*sides, strict=True) + stacked(*sides) + composed(*sides, strict=False)
+    matches += composed(*sides, strict=True) + stacked(*sides) + composed(*sides, strict=False) + in_one_row(*sides)
     matches += _by_array(sides, known, weights)
     misfits = [
         (match.keras[0], match.torch[0]) for match in _assigned(sides, known, lambda a, b: a.kind == b.kind, weights)

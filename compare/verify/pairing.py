@@ -202,7 +202,7 @@ class Pairing:
         for i, match in enumerate(self.matches):
             in_keras = len(match.torch) == 1
             group, whole = (match.keras, match.torch[0]) if in_keras else (match.torch, match.keras[0])
-            if match.sure or len(group) < 2 or whole.kind not in SIDE_BY_SIDE:
+            if match.sure or len(group) < 2 or whole.kind not in SIDE_BY_SIDE or not _beside(match):
                 continue
             for j, place in itertools.product(single, range(len(group))):
                 pair = self.matches[j].keras[0], self.matches[j].torch[0]
@@ -304,6 +304,22 @@ def composition(whole: Part, group: Sequence[Part], keras_is_whole: bool) -> Mat
     return Match(mine, theirs, tuple(links), sure=False)
 
 
+def composition_of_rows(whole: Part, group: Sequence[Part], keras_is_whole: bool) -> Match:
+    """Layers whose results are added, as one that takes in one row what they take."""
+    links: list[tuple[str, View, View]] = []
+    start, bias = 0, None
+    for part in group:
+        view = part.views["kernel"]
+        links.append(("kernel", replace(whole.views["kernel"], lines=(start, start + view.own_shape[-2])), view))
+        start += view.own_shape[-2]
+        if "bias" in part.views and "bias" in whole.views:
+            bias = replace(part.views["bias"], plus=bias.name if bias else "")
+    links += [("bias", whole.views["bias"], bias)] if bias else []
+    if keras_is_whole:
+        return Match((whole,), tuple(group), tuple(Link(*each) for each in links), sure=False)
+    return Match(tuple(group), (whole,), tuple(Link(role, own, piece) for role, piece, own in links), sure=False)
+
+
 def _told(one: Match, other: Match) -> bool:
     """Whether the names of two matches say that the partners are not each other's."""
     names = [[(each.path, each.leaf.kind) for each in (m.keras[0], m.torch[0])] for m in (one, other)]
@@ -330,7 +346,7 @@ def _rearranged(match: Match) -> Iterator[tuple[Link, ...]]:
     yield from _in_other_order(match)
     whole, group = _composed(match)
     pieces = len(group)
-    beside = 1 < pieces <= MOST_PIECES and whole.kind in SIDE_BY_SIDE
+    beside = 1 < pieces <= MOST_PIECES and whole.kind in SIDE_BY_SIDE and _beside(match)
     even = beside and len({part.views[part.main].own_shape[-1] for part in group}) == 1
     for heads in range(2, MOST_HEADS + 1) if even else ():
         if interleaved := _by_head(whole, pieces, heads):
@@ -344,10 +360,16 @@ def _rearranged(match: Match) -> Iterator[tuple[Link, ...]]:
 def _in_other_order(match: Match) -> Iterator[tuple[Link, ...]]:
     """The links of a composition with its pieces in every other order."""
     whole, group = _composed(match)
-    beside = 1 < len(group) <= MOST_PIECES and not match.sure and whole.kind in SIDE_BY_SIDE
-    for order in itertools.permutations(group) if beside else ():
+    pieces = 1 < len(group) <= MOST_PIECES and not match.sure and whole.kind in SIDE_BY_SIDE
+    made = composition if _beside(match) else composition_of_rows
+    for order in itertools.permutations(group) if pieces else ():
         if order != group:
-            yield composition(whole, order, len(match.keras) == 1).links
+            yield made(whole, order, len(match.keras) == 1).links
+
+
+def _beside(match: Match) -> bool:
+    """Whether the pieces lie side by side in columns, and not one below the other."""
+    return not any(link.keras.lines or link.torch.lines for link in match.links)
 
 
 def _composed(match: Match) -> tuple[Part, tuple[Part, ...]]:

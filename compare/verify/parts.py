@@ -38,7 +38,7 @@ class View:
         plus: another array of the model that is added to this one; zero once the part is put.
         places: per axis 0 and -1, the model's positions in the order of the common form.
         columns: a piece of the common form's last axis, start and end.
-        lines: a piece of the common form's first axis.
+        lines: a piece of the axis before the last, along which lies what enters.
     """
 
     name: str
@@ -108,7 +108,7 @@ class View:
     @property
     def _piece(self) -> tuple[slice, ...]:
         pieces = [slice(None)] * len(self.shape)
-        for axis, piece in ((-1, self.columns), (0, self.lines)):
+        for axis, piece in ((-1, self.columns), (-2, self.lines)):
             if piece:
                 pieces[axis] = slice(*piece)
         return tuple(pieces)
@@ -122,7 +122,7 @@ class View:
     def own_shape(self) -> tuple[int, ...]:
         """The shape of what `get` returns."""
         shape = list(self.shape)
-        for axis, piece in ((-1, self.columns), (0, self.lines)):
+        for axis, piece in ((-1, self.columns), (-2, self.lines)):
             if piece:
                 shape[axis] = piece[1] - piece[0]
         return tuple(shape)

@@ -58,6 +58,18 @@ def branches():
         y = layers.Dense(8, name=f"up_{name}")(layers.Dense(8, activation="tanh", name=f"down_{name}")(inputs))
         out = ops.tanh(0.7 * out + layers.LayerNormalization(epsilon=1e-5, name=f"norm_{name}")(y))
     return keras.Model(inputs, out)
+
+
+def rows():
+    a, b = keras.Input((6,)), keras.Input((4,))
+    x = layers.Dense(8, activation="tanh", name="mix")(layers.Concatenate()([a, b]))
+    return keras.Model([a, b], layers.Dense(3, name="head")(layers.Concatenate()([b, x, a])))
+
+
+def pictures():
+    a, b = keras.Input((6, 6, 3)), keras.Input((6, 6, 3))
+    x = layers.Conv2D(4, 3, padding="same", name="of_a")(a) + layers.Conv2D(4, 3, padding="same", name="of_b")(b)
+    return keras.Model([a, b], layers.Conv2D(2, 1, name="head")(ops.tanh(x)))
 """
 TORCH = """
 def gates(i, f, g, o, c):
@@ -183,13 +195,33 @@ class branches(nn.Module):
         for row in (rows[3], rows[1], rows[0], rows[2]):
             out = torch.tanh(0.7 * row + out if self.swapped else 0.7 * out + row)
         return out
+
+
+class rows(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.of_b, self.of_a = nn.Linear(4, 8), nn.Linear(6, 8)
+        self.xa, self.xb, self.xx = nn.Linear(6, 3, bias=False), nn.Linear(4, 3), nn.Linear(8, 3, bias=False)
+
+    def forward(self, a, b):
+        return self.xx(torch.tanh(self.of_a(a) + self.of_b(b))) + self.xa(a) + self.xb(b)
+
+
+class pictures(nn.Module):
+    def __init__(self, swapped=False):
+        super().__init__()
+        self.both, self.last, self.swapped = nn.Conv2d(6, 4, 3, padding=1), nn.Conv2d(4, 2, 1), swapped
+
+    def forward(self, a, b):
+        x = torch.cat([b, 2 * b if self.swapped else a], 1)
+        return self.last(torch.tanh(self.both(x)))
 """
 
 
 @pytest.fixture(scope="module")
 def verify(tmp_path_factory):
     with examiner(tmp_path_factory.mktemp("partners"), KERAS, TORCH) as examine:
-        yield lambda name, shape, **options: examine(name, name, (shape,), **options)
+        yield lambda name, *shapes, **options: examine(name, name, shapes, **options)
 
 
 @pytest.mark.framework
@@ -211,16 +243,23 @@ def test_layers_of_one_shape_are_told_apart_by_what_they_do(verify):
 
 
 @pytest.mark.framework
+@pytest.mark.parametrize(("name", "shapes"), [("rows", ((6,), (4,))), ("pictures", ((6, 6, 3), (6, 6, 3)))])
+def test_layers_that_are_added_are_one_layer_of_what_they_take_in_a_row(verify, name, shapes):
+    assert verify(name, *shapes).verdict == "agree"
+
+
+@pytest.mark.framework
 @pytest.mark.parametrize(
-    ("name", "shape", "options"),
+    ("name", "shapes", "options"),
     [
-        ("lstm", (4, 5), {"torch_kwargs": {"kind": "OneRow", "forget": 1}}),
-        ("gru", (4, 6), {"keras_kwargs": {"both": True}}),
-        ("branches", (8,), {"torch_kwargs": {"swapped": True}}),
+        ("lstm", ((4, 5),), {"torch_kwargs": {"kind": "OneRow", "forget": 1}}),
+        ("gru", ((4, 6),), {"keras_kwargs": {"both": True}}),
+        ("branches", ((8,),), {"torch_kwargs": {"swapped": True}}),
+        ("pictures", ((6, 6, 3), (6, 6, 3)), {"torch_kwargs": {"swapped": True}}),
     ],
 )
-def test_no_order_of_layers_makes_a_wrong_pair_agree(verify, name, shape, options):
-    assert verify(name, shape, **options).verdict != "agree"
+def test_no_order_of_layers_makes_a_wrong_pair_agree(verify, name, shapes, options):
+    assert verify(name, *shapes, **options).verdict != "agree"
 
 
 @pytest.mark.framework
