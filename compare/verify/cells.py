@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from compare.verify.composed import RANKS, Side
 from compare.verify.names import alike
 from compare.verify.pairing import Link, Match, Pairing
-from compare.verify.parts import Part, View
+from compare.verify.parts import Part
 from compare.verify.shapes import as_shape
+from compare.verify.views import View
 
 GATES = ("lstm", "gru", "rnn")
 PLACES = RANKS | {"candidate": 2, "cand": 2, "hidden": 2}

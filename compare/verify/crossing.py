@@ -13,7 +13,6 @@ from compare.verify.cells import rewritten, without_partner
 from compare.verify.flow import places
 from compare.verify.matching import GUESSES, pair
 from compare.verify.pairing import Alone, Match, Pairing, Unpaired, unpaired
-from compare.verify.parts import of_keras
 from compare.verify.probes import Probe
 from compare.verify.segments import before_flatten
 from compare.verify.shapes import same
@@ -63,18 +62,13 @@ class Crossing:
             if far <= limit:
                 return placed, far
             tried.append((far, placed))
-        best = min(tried, key=lambda each: each[0])
-        for far, pairing in self._alike_at_once(tried):
+        best = min(tried, key=_far)
+        for far, pairing in self._otherwise(tried, limit or 0.0):
             if far <= (limit or 0.0):
                 return pairing, far
-            best = min(best, (far, pairing), key=lambda each: each[0])
-        if best[0] != FAR and (told := self._told(best[1], limit or 0.0)):
-            far = self.whole.apart(False)
-            if far <= (limit or 0.0):
-                return told, far
-            tried.append((far, told))
-            best = min(best, tried[-1], key=lambda each: each[0])
-        if best[0] != FAR or len(tried) == 1:
+            best = min(best, (far, pairing), key=_far)
+        tried.append(best)
+        if best[0] != FAR or len(guesses) == 1:
             far, pairing = self._search(*best, limit or 0.0)
             if far <= (limit or 0.0):
                 return pairing, far
@@ -83,23 +77,24 @@ class Crossing:
         self.load(pairing)
         return pairing, self.whole.apart(False)
 
-    def _alike_at_once(self, tried: Sequence[tuple[float, Pairing]]) -> Iterator[tuple[float, Pairing]]:
-        """Each guess with all layers of a kind otherwise: a gate for a value says nothing of who is whose partner."""
+    def _otherwise(self, tried: Sequence[tuple[float, Pairing]], limit: float) -> Iterator[tuple[float, Pairing]]:
+        """Each guess with all layers of a kind otherwise: a gate for a value says nothing of who is whose partner.
+
+        Then the best of them all with the partners that the outputs tell.
+        """
+        best = min(tried, key=_far)
         for far, pairing in tried:
             for other in itertools.islice(pairing.at_once() if far != FAR else (), TRIALS // 4):
                 self.load(other)
-                yield self.whole.apart(False), other
-
-    def _told(self, pairing: Pairing, limit: float) -> Pairing | None:
-        """The pairing with the partners that the outputs tell, loaded."""
-        self.load(pairing)
-        if pairing.shared:
-            return None
-        others = [*itertools.islice(pairing.at_once(), TRIALS // 4), *rewritten(pairing)]
-        told = Probe(self.whole, limit).partners([pairing, *others])
-        if told:
-            self.load(told)
-        return told
+                found = self.whole.apart(False), other
+                best = min(best, found, key=_far)
+                yield found
+        if best[0] != FAR and not best[1].shared:
+            self.load(best[1])
+            others = [*itertools.islice(best[1].at_once(), TRIALS // 4), *rewritten(best[1])]
+            if told := Probe(self.whole, limit).partners([best[1], *others]):
+                self.load(told)
+                yield self.whole.apart(False), told
 
     def turned(self, pairing: Pairing) -> tuple[str, str, float] | None:
         """The matrix with which both models agree once it is transposed, and how far; the pairing's weights stay."""
@@ -228,14 +223,23 @@ class Crossing:
             if set_:
                 self.whole.keras.load(set_)
                 self.whole.forget()
-        for side, served, by in pairing.shared:
-            subject = self.whole.keras if side == "Keras" else self.whole.torch
-            now = subject.dump()
-            out = dict(now)
-            for role, view in served.views.items():
-                view.put(out, by.views[role].get(now))
-            subject.load({view.name: out[view.name] for view in served.views.values()})
-            self.whole.forget()
+        _serve(self.whole, pairing)
+
+
+def _serve(whole: Whole, pairing: Pairing) -> None:
+    """Give parts without partner the arrays of the part of their own side that does what they do in a second call."""
+    for side, served, by in pairing.shared:
+        subject = whole.keras if side == "Keras" else whole.torch
+        now = subject.dump()
+        out = dict(now)
+        for role, view in served.views.items():
+            view.put(out, by.views[role].get(now))
+        subject.load({view.name: out[view.name] for view in served.views.values()})
+        whole.forget()
+
+
+def _far(each: tuple[float, Pairing]) -> float:
+    return each[0]
 
 
 def _names(match: Match) -> tuple[tuple[str, ...], ...]:
@@ -265,56 +269,6 @@ def neutral(alone: Sequence[Alone], side: str, arrays: Mapping[str, np.ndarray],
         view.put(given, np.zeros(view.own_shape, np.float32))
         out |= given
     return out
-
-
-def perturbed(leaves: Sequence[Leaf], arrays: Mapping[str, np.ndarray]) -> Arrays:
-    """Fresh arrays that are constant, as a norm's scale, or orthogonal, moved: else they hide an axis or a term.
-
-    A kernel of zeros, with which the last layer of a branch often begins, hides all that comes before it.
-    """
-    rng = np.random.default_rng(0)
-    out: Arrays = {}
-    seen: set[bytes] = set()
-    for leaf in leaves:
-        for part in of_keras(leaf):
-            for role, view in part.views.items():
-                value = arrays[view.name]
-                # One initializer gives several arrays the same values: outputs would not tell which is which.
-                bare = role == "array" and value.size > 1 and value.dtype.kind == "f"
-                again = bare and value.tobytes() in seen
-                if bare:
-                    seen.add(value.tobytes())
-                if again and part.trainable:
-                    moved = rng.standard_normal(value.shape) * (value.std() or 0.1)
-                    out[view.name] = (value + moved).astype(np.float32)
-                    continue
-                constant = value.size and len(np.unique(value[:4096].ravel()[:4096])) <= 2
-                if value.size and role == "array" and part.trainable and _slight(value):
-                    out[view.name] = (value * (0.3 / value.std())).astype(np.float32)
-                    continue
-                if value.size == 0 or value.dtype.kind != "f" or not (constant or _orthogonal(role, value)):
-                    continue
-                noise = rng.standard_normal(value.shape).astype(np.float32)
-                if role == "variance" and value.min() > 0:
-                    out[view.name] = value * np.exp(0.3 * noise)
-                elif role in ("scale", "shift", "mean", "bias", "recurrent_bias"):
-                    out[view.name] = value + 0.2 * noise
-                elif (role == "array" or not value.any()) and part.trainable:
-                    out[view.name] = value + 0.1 * noise
-    return out
-
-
-def _slight(value: np.ndarray) -> bool:
-    """Whether a bare array is drawn so small, as a scale or a table of 0.02 is, that what it does hardly shows."""
-    small = value.dtype.kind == "f" and 0 < float(value.std()) < 0.06 and min(value.shape, default=0) <= 64
-    return small and len(np.unique(value[:4096].ravel()[:4096])) > 2
-
-
-def _orthogonal(role: str, value: np.ndarray) -> bool:
-    """Whether a bare matrix is orthogonal: the logarithm of its determinant is then zero, whatever it is taken for."""
-    square = role == "array" and value.ndim == 2 and 1 < value.shape[0] == value.shape[1] <= 4096
-    # Of values of at most 1; a matrix that is merely drawn is 1 away from it.
-    return square and bool(np.allclose(value @ value.T, np.eye(len(value)), atol=1e-4))
 
 
 def flattened(pairing: Pairing, mine: Trace, whole: Whole) -> dict[str, dict[int, np.ndarray]]:

@@ -19,8 +19,9 @@ from scipy.optimize import linear_sum_assignment
 from compare.verify import axes as alignment
 from compare.verify import backward, dropout, structure, unfollowed
 from compare.verify.comparison import Comparison
-from compare.verify.crossing import Crossing, perturbed
+from compare.verify.crossing import Crossing
 from compare.verify.flow import places
+from compare.verify.fresh import perturbed
 from compare.verify.pairing import Pairing, Unpaired
 from compare.verify.replay import Replay
 from compare.verify.segments import Anchor, before_flatten, cropped, dropout_pairs

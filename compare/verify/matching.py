@@ -1,15 +1,16 @@
 """The likeliest pairing of a Keras model's arrays with a PyTorch model's: by names, shapes and the flow of data."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from compare.verify.cells import cells
 from compare.verify.composed import beside, composed, in_one_row, stacked
-from compare.verify.flow import Place, added, entering, places
-from compare.verify.names import alike, opposed, role_of, words
+from compare.verify.flow import added, entering, places
+from compare.verify.likeness import Side, Weights, ranks_of, score
+from compare.verify.names import opposed, role_of, words
 from compare.verify.pairing import Alone, Link, Match, Pairing, Unpaired, of_parts
 from compare.verify.parts import Part, of_keras, of_torch
 from compare.verify.shapes import as_shape, fit, fit_merged
@@ -17,39 +18,7 @@ from twin.bridge import Leaf
 from twin.trace import Trace
 
 RECURRENT = {"lstm", "gru", "rnn"}
-NOWHERE = Place(10**6, 0, frozenset(), frozenset(), ())
 ROLE_WORDS = {"scale": {"kernel", "scale", "gain"}, "shift": {"bias", "shift"}}
-
-
-@dataclass
-class _Side:
-    """One model's parts and where they are used."""
-
-    name: str
-    parts: list[Part]
-    places: Mapping[str, Place]
-    sizes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # of what enters each layer, call by call
-    left: list[Part] = field(init=False)
-
-    def __post_init__(self) -> None:
-        ranked = sorted(range(len(self.parts)), key=lambda i: (self.place(self.parts[i]).order, i))
-        self.left = [self.parts[i] for i in ranked]
-
-    def place(self, part: Part) -> Place:
-        return self.places.get(part.leaf.path, NOWHERE)
-
-    def take(self, *parts: Part) -> None:
-        gone = set(map(id, parts))
-        self.left = [part for part in self.left if id(part) not in gone]
-
-
-@dataclass(frozen=True)
-class Weights:
-    """How much each sign counts when parts are paired."""
-
-    name: float = 1.0
-    flow: float = 1.0
-    order: float = 1.0
 
 
 GUESSES = (Weights(), Weights(0.0, 0.0, 1.0), Weights(0.0, 2.0, 1.0), Weights(3.0, 0.0, 0.1))
@@ -77,13 +46,13 @@ def pair(
         Unpaired: when the user names what is not there.
     """
     sides = (
-        _Side(
+        Side(
             "Keras",
             [part for leaf in keras for part in of_keras(leaf)],
             places(traces[0], inputs, [leaf.path for leaf in keras]),
             entering(traces[0]),
         ),
-        _Side(
+        Side(
             "PyTorch",
             [part for leaf in torch for part in of_torch(leaf)],
             places(traces[1], inputs, [leaf.path for leaf in torch]),
@@ -111,7 +80,7 @@ def pair(
     return Pairing(tuple(matches), tuple(_alone(sides, matches)), tuple(misfits), tuple(shared))
 
 
-def _alone(sides: tuple[_Side, _Side], matches: Sequence[Match]) -> list[Alone]:
+def _alone(sides: tuple[Side, Side], matches: Sequence[Match]) -> list[Alone]:
     """The arrays without partner, in parts that have one and in those that have none."""
     alone = [
         Alone(side.name, part, role)
@@ -139,7 +108,7 @@ def _bare(match: Match, paths: set[str]) -> bool:
     return all(part.kind == "array" and part.path in paths for part in parts)
 
 
-def _given(sides: tuple[_Side, _Side], given: Mapping[str, str]) -> list[Match]:
+def _given(sides: tuple[Side, Side], given: Mapping[str, str]) -> list[Match]:
     """The pairs that the user names, by layer or by part."""
     matches = []
     for name, path in given.items():
@@ -201,18 +170,18 @@ def _without_thin_axes(match: Match) -> Match:
     return replace(match, links=tuple(links))
 
 
-def _assigned(sides: tuple[_Side, _Side], known: dict[str, str], fits: object, weights: Weights) -> list[Match]:
+def _assigned(sides: tuple[Side, Side], known: dict[str, str], fits: object, weights: Weights) -> list[Match]:
     """Pair what is left where it fits, as the signs tell; the flow of data counts once partners are known."""
     ours, theirs = sides[0].left, sides[1].left
     if not ours or not theirs:
         return []
-    ranks = [_ranks(side) for side in sides]
+    ranks = [ranks_of(side) for side in sides]
     possible = np.array([[bool(fits(a, b)) for b in theirs] for a in ours])  # type: ignore[operator]
     chosen: list[tuple[int, int]] = []
     for turn in range(4):
         scores = np.full(possible.shape, -100.0)
         for i, j in zip(*np.nonzero(possible), strict=True):
-            scores[i, j] = _score(sides, ours[i], theirs[j], known, weights, ranks)
+            scores[i, j] = score(sides, ours[i], theirs[j], known, weights, ranks)
         rows, columns = linear_sum_assignment(scores, maximize=True)
         now = [(i, j) for i, j in zip(rows, columns, strict=True) if possible[i, j]]
         # A norm belongs to the layer that it follows, which is paired before it tells anything itself.
@@ -227,47 +196,7 @@ def _assigned(sides: tuple[_Side, _Side], known: dict[str, str], fits: object, w
     return matches
 
 
-def _ranks(side: _Side) -> dict[int, float]:
-    """Each part's place among those of its kind and shape, from 0 to 1."""
-    out: dict[int, float] = {}
-    for signature in {part.signature for part in side.left}:
-        same = [part for part in side.left if part.signature == signature]
-        out |= {id(part): place / len(same) for place, part in enumerate(same)}
-    return out
-
-
-def _score(
-    sides: tuple[_Side, _Side],
-    one: Part,
-    other: Part,
-    known: Mapping[str, str],
-    weights: Weights,
-    ranks: Sequence[Mapping[int, float]],
-) -> float:
-    """How much speaks for two parts being the same."""
-    mine, native = sides[0].place(one), sides[1].place(other)
-    sizes = sides[0].sizes.get(one.leaf.path), sides[1].sizes.get(other.leaf.path)
-    gap = abs(ranks[0][id(one)] - ranks[1][id(other)])
-    # Convex, so that two in a row stay in their order where both stand before their partners.
-    known_sizes = sizes[0] is not None or bool(mine.calls and native.calls)  # none enters a layer of constants
-    score = 1.0 + 1.5 * (sizes[0] == sizes[1] and known_sizes) - weights.order * (gap + 0.2 * gap**2)
-    score += weights.name * alike((one.path, one.leaf.kind), (other.path, other.leaf.kind))
-    score += 0.7 * (mine.role == native.role) * (weights.flow > 0)
-    score += 0.7 * (mine.joined == native.joined != "") * (weights.flow > 0)
-    score += 0.7 * (mine.steps == native.steps != ()) * (weights.flow > 0)
-    score += weights.flow * (mine.ends == native.ends)
-    score += weights.flow * (_overlap(mine.before, native.before, known) + _overlap(mine.after, native.after, known))
-    score += 1.0 * (one.path.removeprefix(one.leaf.path) == other.path.removeprefix(other.leaf.path) != "")
-    return score - 2.0 * (bool(mine.calls) != bool(native.calls))
-
-
-def _overlap(one: frozenset[str], other: frozenset[str], known: Mapping[str, str]) -> float:
-    """How much of two neighbourhoods is each other's partner."""
-    mapped = {known.get(name, name) for name in one}
-    return len(mapped & other) / max(len(mapped | other), 1)
-
-
-def _by_array(sides: tuple[_Side, _Side], known: dict[str, str], weights: Weights) -> list[Match]:
+def _by_array(sides: tuple[Side, Side], known: dict[str, str], weights: Weights) -> list[Match]:
     """Array by array, what is left: of layers that one side writes by hand."""
     linked: set[tuple[int, str]] = set()
     matches: list[Match] = []
@@ -281,7 +210,7 @@ def _by_array(sides: tuple[_Side, _Side], known: dict[str, str], weights: Weight
 
 
 def _arrays(
-    sides: tuple[_Side, _Side],
+    sides: tuple[Side, Side],
     known: dict[str, str],
     weights: Weights,
     seen: str,
@@ -338,7 +267,7 @@ def _arrays(
 
 
 def _array_scores(
-    sides: tuple[_Side, _Side],
+    sides: tuple[Side, Side],
     atoms: Sequence[Sequence[tuple[Part, str]]],
     known: Mapping[str, str],
     weights: Weights,
@@ -351,17 +280,17 @@ def _array_scores(
         for j, (other, native) in enumerate(atoms[1]):
             close = _by_hand(one, other) and fits(one.views[role].own_shape, other.views[native].own_shape)
             if close:
-                score = (
-                    _score(sides, one, other, known, weights, ranks)
+                total = (
+                    score(sides, one, other, known, weights, ranks)
                     + close
                     + (role_of(one.path, role) == role_of(other.path, native))
                 )
-                score -= 2.0 * opposed(role_of(one.path, role), role_of(other.path, native))
+                total -= 2.0 * opposed(role_of(one.path, role), role_of(other.path, native))
                 named = words(f"{one.path}.{role}", one.leaf.kind), words(f"{other.path}.{native}", other.leaf.kind)
-                score += len(named[0] & named[1]) / max(len(named[0] | named[1]), 1)
-                score += 0.6 * bool(ROLE_WORDS.get(role, set()) & named[1])  # a norm's scale is a `weight` by hand
-                score += 0.6 * bool(ROLE_WORDS.get(native, set()) & named[0])
-                scores[i, j] = score - (one.trainable != other.trainable)
+                total += len(named[0] & named[1]) / max(len(named[0] | named[1]), 1)
+                total += 0.6 * bool(ROLE_WORDS.get(role, set()) & named[1])  # a norm's scale is a `weight` by hand
+                total += 0.6 * bool(ROLE_WORDS.get(native, set()) & named[0])
+                scores[i, j] = total - (one.trainable != other.trainable)
     return scores
 
 
@@ -386,7 +315,7 @@ def _split(part: Part, matches: Sequence[Match]) -> bool:
     return sum(any(part is each for each in (*match.keras, *match.torch)) for match in matches) > 1
 
 
-def _shared(sides: tuple[_Side, _Side], matches: Sequence[Match]) -> list[tuple[str, Part, Part]]:
+def _shared(sides: tuple[Side, Side], matches: Sequence[Match]) -> list[tuple[str, Part, Part]]:
     """Parts without partner that do what a part of the other side does in a second call."""
     found = []
     for place, side in enumerate(sides):

@@ -104,15 +104,11 @@ class Optimizers:
         if pulled := of_slow_weights(self._moves(wanted), self._moves(got)):
             return replace(finding, cause=pulled[0], says=pulled[1]), far
         found = self._fewest(mine, theirs, wanted, partners)
-        own = found is None or (
-            "kind" in found[0] and not theirs["stock"]
-        )  # "another optimizer" says little of one by hand
+        # "Another optimizer" says little of one by hand.
+        own = found is None or ("kind" in found[0] and not theirs["stock"])
         settings = {**mine["settings"], **theirs["settings"]}
-        recognized = (
-            (self._rates(wanted, got, settings, mine["rates"]) or self._rule(mine, theirs, wanted, got))
-            if own
-            else None
-        )
+        recognized = self._rates(wanted, got, settings, mine["rates"]) if own else None
+        recognized = recognized or (self._rule(mine, theirs, wanted, got) if own else None)
         if found and not recognized:
             changes, left = found
             names = [name for name in changes if name not in PLACES] or list(changes)

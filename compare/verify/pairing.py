@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from compare.verify.names import told
-from compare.verify.parts import Part, View
+from compare.verify.parts import Part
 from compare.verify.shapes import MOST_WAYS, same, ways
+from compare.verify.views import View
 from twin.bridge import Arrays
 from twin.errors import TwinError
 

@@ -16,7 +16,8 @@ from scipy.optimize import linear_sum_assignment
 from compare.verify import axes
 from compare.verify.names import told
 from compare.verify.pairing import Link, Match, Over, Pairing
-from compare.verify.parts import Part, View
+from compare.verify.parts import Part
+from compare.verify.views import View
 from compare.verify.whole import Whole, names_paired
 from twin.bridge import Arrays
 from twin.errors import TwinError

@@ -48,8 +48,7 @@ class Replay:
     def unlike(self) -> int:
         """How many layers differ by themselves or get something else."""
         theirs = self.theirs
-        parts = [self.entering(anchor, theirs) for anchor in self.anchors]
-        parts += [self.leaving(anchor, theirs) for anchor in self.anchors]
+        parts = [far(anchor, theirs) for far in (self.entering, self.leaving) for anchor in self.anchors]
         return sum(far > LIMIT for far in (*parts, self.leaving_model(theirs)))
 
     def trial(
@@ -63,8 +62,8 @@ class Replay:
         """How far apart both are with some edits: behind a layer, before it, or in the model's outputs."""
         theirs = self.run(edits, arrays)
         ends = () if anchor is None else anchor.end.outputs if inside else anchor.torch.inputs
-        if theirs.stopped and not (ends and all(number in theirs.values for number in ends)):
-            return float("inf")  # a pass that stops behind the layer, where another does not fit, has got there
+        if theirs.stopped and (not ends or set(ends) - set(theirs.values)):  # one that stops behind it has got there
+            return float("inf")
         if anchor is None:
             return self.leaving_model(theirs, output)
         return self.leaving(anchor, theirs) if inside else self.entering(anchor, theirs)

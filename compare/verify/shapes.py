@@ -9,7 +9,7 @@ from itertools import permutations
 
 import numpy as np
 
-from compare.verify.parts import View
+from compare.verify.views import View
 
 MOST_AXES = 5  # orders of more are too many
 MOST_WAYS = 4  # other arrangements of one array that are tried

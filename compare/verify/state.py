@@ -13,8 +13,8 @@ import numpy as np
 
 from compare.verify.causes.candidate import multiple
 from compare.verify.pairing import Link, Pairing
-from compare.verify.parts import View
 from compare.verify.verdict import GRADIENT_LIMIT, Finding
+from compare.verify.views import View
 from compare.verify.whole import Whole
 from twin.bridge import Arrays
 from twin.numeric import perturbed_by_one_ulp

@@ -8,7 +8,7 @@ import pytest
 from compare.verify import shapes
 from compare.verify.matching import pair
 from compare.verify.pairing import Pairing, _rearranged
-from compare.verify.parts import View
+from compare.verify.views import View
 from twin.bridge import Leaf
 from twin.trace import Event, Trace
 

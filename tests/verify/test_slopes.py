@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from compare.verify.pairing import Link
-from compare.verify.parts import View
 from compare.verify.slopes import Gradients, Slopes
 from compare.verify.verdict import Finding
+from compare.verify.views import View
 
 FINDING = Finding("gradients", "a", "a", "gradient of a.weight")
 SIZES = {"a.weight": (4, 3), "a.alpha": (1,), "b.weight": (5, 4), "b.alpha": (1,)}

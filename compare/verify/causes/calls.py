@@ -9,7 +9,7 @@ import numpy as np
 from compare.verify import axes as alignment
 from compare.verify.causes.arguments import in_place, of_arguments, of_catalogue, of_results
 from compare.verify.causes.attention import factors, of_attention
-from compare.verify.causes.candidate import Candidate, InKeras, InTorch, multiple
+from compare.verify.causes.candidate import Candidate, InTorch, multiple
 from compare.verify.causes.constants import of_constants, of_made_weights, of_normed_weights, of_weights
 from compare.verify.causes.ends import of_ends
 from compare.verify.causes.entering import of_indices, of_parts
@@ -24,17 +24,18 @@ from compare.verify.causes.formulas import (
 )  # fmt: skip
 from compare.verify.causes.masked import of_masked_weights
 from compare.verify.causes.numbers import of_numbers
+from compare.verify.causes.one_call import instead, kind_in_words, missing, other_in_words, without
 from compare.verify.causes.pieces import bidirectional_last, halves, of_end_piece, of_pieces
 from compare.verify.causes.recurrences import of_recurrence
 from compare.verify.causes.rotation import of_rotation, turned
 from compare.verify.causes.sequences import of_kinds, of_stretches
-from compare.verify.causes.settings import SETTINGS, nothing, unlike_arguments
+from compare.verify.causes.settings import SETTINGS, nothing
 from compare.verify.causes.situation import Situation
 from compare.verify.causes.splits import split_orders
 from compare.verify.causes.totals import of_totals
 from compare.verify.causes.values import of_functions, of_values, recognized
 from compare.verify.causes.words import argument as argument_of
-from compare.verify.causes.words import changed, in_keras, in_torch, kind_of, name_of, place, written
+from compare.verify.causes.words import changed, in_torch, kind_of, name_of, place, written
 from twin.trace import Edit, Event
 
 
@@ -76,7 +77,7 @@ def _of_one_kind(at: Situation) -> Iterator[Candidate]:
         for event in at.unlike[0] if at.keras.family in ("lstm", "gru", "rnn") else ():  # PyTorch's may be several
             if event.family == at.keras.family and event is not at.keras:
                 yield from SETTINGS[event.family](at, event, at.torch)
-        yield from (replace(each, edits=each.torch.edits, arrays={}) for each in _instead(at) if each.torch)
+        yield from (replace(each, edits=each.torch.edits, arrays={}) for each in instead(at) if each.torch)
 
 
 def _of_crops(at: Situation) -> Iterator[Candidate]:
@@ -95,65 +96,6 @@ def _of_one_operation(at: Situation) -> Iterator[Candidate]:
     """One operation with other arguments, where the catalogue and other axes explain nothing."""
     if at.keras is not None and at.torch is not None and at.keras.family == at.torch.family == "op":
         yield from SETTINGS["op"](at, at.keras, at.torch)
-
-
-def _without(at: Situation) -> Iterator[Candidate]:
-    """PyTorch's call left out."""
-    torch = at.torch
-    if torch is None:
-        return
-    skip: list[Edit] = [{"event": torch.index, "do": "skip"}]
-    cause, says = f"extra_{_kind(torch)}", f"PyTorch has {written(torch)}{place(torch)}, which Keras has not"
-    fix = InTorch(f"take {written(torch)}{place(torch)} out", skip)
-    keras = None
-    if at.entering[0] is not None and at.entering[1] is not None:
-        keras = InKeras([in_keras(torch)], [at.entering[0]], at.entering[1], f"add {in_keras(torch)}")
-    if at.follows and at.layer is not None:
-        cause, says = "order", f"PyTorch applies {written(torch)} before {at.layer.leaf}, Keras after it"
-        moved = InTorch.of([changed("torch", torch)], at.layer, [torch], behind=True)
-        fix = InTorch(f"move {written(torch)} behind {at.layer.leaf}", moved.edits)
-        keras = None
-    if torch.family == "dropout":
-        cause, says = "dropout_mode", f"PyTorch drops values here in a mode in which Keras does not{place(torch)}"
-        fix, keras = InTorch("torch.nn.functional.dropout(x, p, training=self.training)", skip), None
-    yield Candidate(cause, says, skip, torch=fix, keras=keras)
-
-
-def _missing(at: Situation) -> Iterator[Candidate]:
-    """Keras's call added to PyTorch's pass."""
-    for each in at.replacements if at.keras is not None else ():
-        if not each.instead and at.keras is not None:
-            says = f"Keras has {written(at.keras)}{place(at.keras)}, which PyTorch has not"
-            fix = InTorch.of([in_torch(at.keras)], each.event, behind=True)
-            fix = InTorch(f"add {in_torch(at.keras)}", fix.edits)
-            keras: InKeras | None = InKeras(["x"], (), at.entering[1], f"take {written(at.keras)} out")
-            cause = f"missing_{_kind(at.keras)}"
-            if at.precedes and at.layer is not None:
-                cause, keras = "order", None
-                says = f"Keras applies {written(at.keras)} before {at.layer.leaf}, PyTorch after it"
-            yield Candidate(cause, says, *each.edits(), fix, keras)
-
-
-def _instead(at: Situation) -> Iterator[Candidate]:
-    """Keras's call in place of PyTorch's."""
-    keras, torch = at.keras, at.torch
-    if keras is None or torch is None:
-        return
-    same_name = keras.settings.get("name") == torch.settings.get("name")
-    says = f"Keras computes {written(keras)}, PyTorch {written(torch)}{place(torch)}"
-    fix, other = InTorch.of([in_torch(keras)], torch), InKeras([in_keras(torch)])
-    cause = at.miswired or _other(keras, torch)
-    if keras.family == torch.family and not at.miswired:
-        cause = {"activation": "wrong_activation", "pool": "pooling", "resize": "resize"}.get(keras.family, cause)
-        if same_name and keras.family == "op":
-            cause = unlike_arguments(str(keras.settings["name"]), torch)
-        if same_name and keras.settings.get("name") == "concatenate":
-            cause, says = "operand_order", f"The parts of {written(torch)}{place(torch)} stand in another order"
-            fix = InTorch.of([f"torch.cat((y, x), {written(torch).removeprefix('cat(').removesuffix(')')})"], torch)
-            other = InKeras(["keras.ops.concatenate((y, x), axis=-1)"])
-    for each in at.replacements:
-        if each.instead:
-            yield Candidate(cause, says, *each.edits(), fix, other)
 
 
 def _turned(at: Situation) -> Iterator[Candidate]:
@@ -332,33 +274,13 @@ def _end(at: Situation) -> Iterator[Candidate]:
         yield Candidate("sequence_step", says, *at.end.edits(), InTorch.of(["x[:, -1]"], torch))
     elif torch is not None and keras is None:
         says = f"{written(torch)}{place(torch)} gives another value than what enters Keras's next layer"
-        yield Candidate(f"other_{_kind(torch)}", says, *at.end.edits())
+        yield Candidate(f"other_{kind_in_words(torch)}", says, *at.end.edits())
     elif torch is not None and keras is not None:
         says = f"Keras computes {written(keras)}{place(keras)}, PyTorch {written(torch)}{place(torch)}"
-        yield Candidate(at.miswired or _other(keras, torch), says, *at.end.edits())
+        yield Candidate(at.miswired or other_in_words(keras, torch), says, *at.end.edits())
     elif keras is None and at.arranged is not None:
         says = f"{written(at.arranged)}{place(at.arranged)} leaves the values in another order than Keras's reshape"
         yield Candidate("arrangement_order", says, *at.end.edits())
-
-
-def _kind(event: Event) -> str:
-    """What a call does, for a cause's name: a product with a number is a scale."""
-    return "scale" if kind_of(event) in ("multiply", "divide") and len(event.inputs) == 1 else kind_of(event)
-
-
-def _other(keras: Event, torch: Event) -> str:
-    """The name of a cause of which only the place is known: what one side has as a layer, the other by hand."""
-    if "Bidirectional" in keras.call:
-        return "bidirectional_merge"
-    names = kind_of(keras), kind_of(torch)
-    if all("pool" in name for name in names):
-        return "pooling"
-    if torch.leaf and not torch.inputs:
-        name = names[1].strip("_")
-        return name if name.startswith("weight") else f"weight_{name}"
-    if names[0] == names[1]:
-        return unlike_arguments(names[0], torch)
-    return f"{_kind(torch)}_for_{_kind(keras)}"
 
 
 REDUCING = {"mean", "sum", "std", "var", "var_mean", "std_mean", "norm", "amax", "amin", "logsumexp"}
@@ -392,8 +314,8 @@ GENERAL = (
     of_totals,
     of_other_steps,
     of_loops,
-    _without,
-    _missing,
+    without,
+    missing,
     of_one_step,
     of_stretches,
     _turned,
@@ -403,6 +325,6 @@ GENERAL = (
     _scaled_calls,
     _of_values,
     of_long_formulas,
-    _instead,
+    instead,
     _end,
 )
