@@ -127,8 +127,8 @@ class Examination:
         if found := _not_numbers("forward", whole.unusable(False)):
             return self._verdict("differ", found, rungs, notes)
         self.tell(RUNGS["forward"])
-        if far > whole.limit(False) or misfits:
-            found = self._local("forward", False, far) if far > whole.limit(False) else ()
+        if far > whole.limit(False, far) or misfits:
+            found = self._local("forward", False, far) if far > whole.limit(False, far) else ()
             return self._verdict("differ", self._in_order(found, misfits), rungs, notes)
         found = self._dropping()
         if found:
@@ -406,9 +406,9 @@ class Examination:
         if found := _not_numbers("training", whole.unusable(True)):
             return found, math.inf
         far = whole.apart(True)
-        if far > whole.limit(True):
+        if far > whole.limit(True, far):
             masked = whole.apart(True, masks=True)
-            if masked <= whole.limit(True):
+            if masked <= whole.limit(True, masked):
                 whole.masks = True
                 return (), masked
             found = self._unscaled(whole, far, masked) or self._state(whole).differences(measured=True)

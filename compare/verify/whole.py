@@ -16,6 +16,7 @@ from twin.errors import TwinError
 from twin.numeric import perturbed_by_one_ulp
 
 LIMIT = 2e-5  # of whole models in float32, relative L2; what rounding does to a deep one is measured and allowed for
+LARGEST = 1e-3  # that rounding may explain
 FAR = float("inf")
 
 
@@ -68,17 +69,18 @@ class Whole:
                 lines.append(f"the {side} model alone returns {', '.join(alone)}, which was compared with nothing")
         return lines
 
-    def limit(self, training: bool) -> float:
-        """What may be apart: a few times what moving the inputs by one ulp does to PyTorch's outputs."""
-        rng = np.random.default_rng(0)
-        try:
-            first = self.torch.outputs(self.torch_inputs, training)
-            moved = [perturbed_by_one_ulp(a, rng) if a.dtype.kind == "f" else a for a in self.torch_inputs]
-            again = self.torch.outputs(moved, training)
-        except (TwinError, RuntimeError, ValueError, IndexError, TypeError):
-            return LIMIT
-        noise = max((distance(first[name], again[name]) for name in first), default=0.0)
-        return max(LIMIT, min(20 * noise, 1e-3)) if math.isfinite(noise) else LIMIT
+    def limit(self, training: bool, far: float = 0.0) -> float:
+        """What may be apart: a few times what moving the inputs by one ulp does to PyTorch's outputs.
+
+        Args:
+            training: the mode.
+            far: how far apart both are; where that is more, Keras's rounding counts too. A mean of squares less the
+                square of the mean, as Keras's norms compute the variance of a few rows, rounds more than PyTorch's.
+        """
+        allowed = max(LIMIT, min(20 * _noise(self.torch, self.torch_inputs, training, 1), LARGEST))
+        if allowed < far <= LARGEST:
+            allowed = max(allowed, min(5 * _noise(self.keras, self.inputs, training, 3), LARGEST))
+        return allowed
 
     def unusable(self, training: bool) -> dict[str, list[str]]:
         """The outputs that are not numbers, by side."""
@@ -147,6 +149,21 @@ class Whole:
             drawn = [link.torch.get(side, added=False).astype(np.float64) for side in draws]
             out.append((link, one, native, max(float(np.linalg.norm(draw - native)) for draw in drawn)))
         return out
+
+
+def _noise(side: Subject, inputs: Sequence[np.ndarray], training: bool, draws: int) -> float:
+    """How far a model's outputs move when its inputs move by one ulp, the most of several draws; 0 if it stops."""
+    rng = np.random.default_rng(0)
+    found = [0.0]
+    try:
+        first = side.outputs(inputs, training)
+        for _ in range(draws):
+            moved = [perturbed_by_one_ulp(a, rng) if a.dtype.kind == "f" else a for a in inputs]
+            again = side.outputs(moved, training)
+            found += [distance(first[name], again[name]) for name in first]
+    except (TwinError, RuntimeError, ValueError, IndexError, TypeError):
+        return 0.0
+    return max(found) if all(map(math.isfinite, found)) else 0.0
 
 
 def apart_in_gradients(found: Sequence[tuple[Link, np.ndarray, np.ndarray, float]]) -> tuple[dict[str, float], float]:
