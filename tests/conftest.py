@@ -21,7 +21,7 @@ from compare.check import run as check
 from compare.engines.engine import ENGINES, Engine
 from compare.record.measurement import Measurement
 from compare.train import run as training
-from tests.helpers import background, work
+from tests.helpers import background, forks, work
 from twin.catalogue import TWINS, find
 from twin.errors import TwinError
 from twin.spec import Twin
@@ -75,8 +75,12 @@ def pytest_configure(config):
     config.stash[FOLDER] = Path(given or tempfile.mkdtemp(prefix="twin-tests-"))
     if not given:
         config.add_cleanup(lambda: background.stop(config.stash[FOLDER]))
+        forks.offer(config.stash[FOLDER])
+        config.add_cleanup(forks.end)
     if config.getoption("numprocesses", None) and not given:
         config.pluginmanager.register(BesideProcesses())
+    else:
+        forks.plant()
     try:
         for name in config.getoption("--twin") or ():
             find(name)
@@ -184,6 +188,12 @@ class BesideProcesses:
     def pytest_xdist_node_collection_finished(self, node):
         if node.gateway.id == "gw0":
             background.start(node.config.stash[FOLDER], engines_of(node.config))
+
+
+@pytest.fixture
+def fresh(monkeypatch) -> None:
+    """Workers are fresh processes, as users start them, and no forks (tests/helpers/forks.py)."""
+    monkeypatch.delenv(forks.ASKED, raising=False)
 
 
 @pytest.fixture

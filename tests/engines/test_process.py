@@ -14,7 +14,7 @@ from twin.catalogue import find
 pytestmark = pytest.mark.framework
 
 
-def test_killing_a_worker_ends_its_whole_group():
+def test_killing_a_worker_ends_its_whole_group(fresh):
     worker = Worker(replace(ENGINES["torch"], module="tests.helpers.faulty_worker"))
     worker.kill()
     worker.close()
@@ -22,7 +22,7 @@ def test_killing_a_worker_ends_its_whole_group():
     assert worker.process.returncode is not None
 
 
-def test_a_workers_temporary_files_go_with_it_and_no_compiler_finds_its_earlier_work(monkeypatch):
+def test_a_workers_temporary_files_go_with_it_and_no_compiler_finds_its_earlier_work(fresh, monkeypatch):
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "/somewhere")
     monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "/somewhere")
     worker = Worker(replace(ENGINES["torch"], module="tests.helpers.faulty_worker"))

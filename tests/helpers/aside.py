@@ -1,12 +1,18 @@
 """Programs that a test runs on an engine, in a process of their own."""
 
+import os
+import signal
 import subprocess
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from tempfile import TemporaryFile
 
 import pytest
 
 from compare.engines.engine import ENGINES
+from tests.helpers import forks
+from twin.paths import ROOT
 
 # Keras's engines as parameters of a test: TensorFlow and JAX take long to import and compile, and go to make test-long.
 KERAS = [
@@ -19,15 +25,30 @@ KERAS = [
 QUICK = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
 
 
-def run(engine: str, *arguments: str) -> str:
-    """What Python prints for these arguments, on one thread; the test is skipped where the engine is not installed."""
+def run(engine: str, *arguments: str, folder: Path = ROOT) -> str:
+    """What Python prints for these arguments, on one thread; the test is skipped where the engine is not installed.
+
+    Args:
+        engine: its name.
+        arguments: of Python.
+        folder: where it runs, and imports from.
+    """
     if ENGINES[engine].missing():
         pytest.skip(f"{engine} is not installed")
-    env = ENGINES[engine].environment("cpu", 1) | QUICK
+    env = ENGINES[engine].environment("cpu", 1) | (QUICK if ENGINES[engine].backend == "jax" else {})
+    env["PYTHONPATH"] = f"{folder}{os.pathsep}{env['PYTHONPATH']}"
     command = [ENGINES[engine].python, "-W", "ignore", *arguments]
-    answer = subprocess.run(command, capture_output=True, text=True, timeout=900, env=env)
-    assert answer.returncode == 0, f"{engine}: {answer.stderr[-3000:]}"
-    return answer.stdout
+    with TemporaryFile("w+") as said, TemporaryFile("w+") as complained:
+        process = forks.start(command, env, ENGINES[engine].side, cwd=folder, stdout=said, stderr=complained)
+        try:
+            code = process.wait(900)
+        except subprocess.TimeoutExpired:
+            os.kill(process.pid, signal.SIGKILL)
+            raise
+        said.seek(0)
+        complained.seek(0)
+        assert code == 0, f"{engine}: {complained.read()[-3000:]}"
+        return said.read()
 
 
 def run_each(engines: Iterable[str], *arguments: str) -> dict[str, Future]:

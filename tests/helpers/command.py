@@ -7,7 +7,7 @@ from pathlib import Path
 
 from compare.engines.engine import ROOT
 
-TWIN = [sys.executable, "-m", "compare.cli"]
+TWIN = [sys.executable, str(ROOT / "tests" / "helpers" / "forking_twin.py")]
 
 
 def environment() -> dict[str, str]:

@@ -4,27 +4,19 @@ All pairs run in one process on Keras's torch backend (tests/helpers/kinds.py), 
 """
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
+from tests.helpers import aside
 from tests.helpers.kind_names import RIGHT, WRONG
 
 pytestmark = pytest.mark.framework
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
 def verdicts(tmp_path_factory):
     out = tmp_path_factory.mktemp("kinds") / "kinds.json"
-    env = os.environ | {"KERAS_BACKEND": "torch", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "tests/helpers/kinds.py", str(out)]
-    answer = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=env, timeout=600)
-    assert answer.returncode == 0, answer.stderr
+    aside.run("keras-torch", "-m", "tests.helpers.kinds", str(out))
     return json.loads(out.read_text())
 
 

@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from compare.engines.engine import ENGINES
 from compare.engines.pool import Pool, Settings
 from compare.verify import run as examination
 from compare.verify import text as terminal
+from tests.helpers import aside
 from tests.helpers.command import TWIN
 from twin.errors import TwinError
 
@@ -666,8 +666,7 @@ state["conv.bias"] += 3
 torch.save(state, "torch.pt")
 save_file(state, "torch.safetensors")
 """
-    env = os.environ | {"KERAS_BACKEND": "torch"}
-    subprocess.run([sys.executable, "-c", code], cwd=files, check=True, env=env, capture_output=True)
+    aside.run("keras-torch", "-c", code, folder=files)
     return files
 
 
@@ -791,8 +790,4 @@ with pytest.raises(AssertionError, match="PyTorch has eps=1e-05"):
     twin.assert_twins(model, theirs.Net(eps=1e-5), x)
 assert twin.verify(model, theirs.Net(eps=1e-5), x).findings[0].cause == "batchnorm_epsilon"
 """
-    env = os.environ | {"KERAS_BACKEND": "torch", "PYTHONPATH": str(ROOT)}
-    answer = subprocess.run(
-        [sys.executable, "-c", code], cwd=files, env=env, capture_output=True, text=True, timeout=300
-    )
-    assert answer.returncode == 0, answer.stderr
+    aside.run("keras-torch", "-c", code, folder=files)

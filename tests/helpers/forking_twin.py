@@ -1,0 +1,15 @@
+"""The command `twin` as `python -m compare.cli` runs it, whose workers are forks where a test session offers them."""
+
+import os
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path[0] = ROOT  # or the helpers beside this file would be imported for modules of the same names
+
+from compare.cli.main import main  # noqa: E402
+from tests.helpers import forks  # noqa: E402
+
+if __name__ == "__main__":
+    sys.argv[0] = os.path.join(ROOT, "compare", "cli", "__main__.py")
+    forks.plant()
+    main()
