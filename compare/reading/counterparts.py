@@ -479,6 +479,7 @@ BY_NAME = {
 }
 
 
+@functools.cache
 def references(text: str) -> dict[str, list[int]]:
     """What a file uses of Keras or PyTorch: full name -> lines."""
     tree = ast.parse(text)
