@@ -9,12 +9,15 @@ import numpy as np
 import pytest
 
 from compare.bench import run as bench
+from compare.engines import pool
 from compare.engines.engine import ENGINES
 from compare.engines.pool import Settings
 from compare.record.record import RunRecord, read_record
 from compare.record.results import BenchResult, CheckResult, ProcessRun, RungResult, SpeedRatio
 from compare.stats import ratios as speed
 from compare.worker.stopwatch import is_steady
+from tests.helpers.in_process import in_process
+from tests.helpers.quick_worker import Quick
 from twin.catalogue import find
 from twin.errors import INCOMPLETE, TwinError
 
@@ -82,10 +85,11 @@ def test_a_process_run_keeps_raw_times_also_of_the_a_a_run(engine, tmp_path):
     assert read_record(record.path).measurements[-1].result == measurement.result
 
 
-@pytest.mark.slow  # resamples what forty process runs would have measured
+@pytest.mark.slow  # resamples what forty process runs would have measured, and starts no process for them
 @pytest.mark.parametrize("slower", ["1.1", "0.9", "1.0"])
 def test_a_tenth_is_called_and_nothing_is_not(slower, tmp_path, monkeypatch):
     monkeypatch.setenv("TWIN_SLOWER", slower)
+    monkeypatch.setattr(pool, "Worker", in_process(Quick))
     engines = quick(), quick("slow")
     measurements = plan(*engines)
     _, words = run(agreed(measurements), engines, tmp_path, process_runs=None, timed_loops=4, budget=60)
