@@ -19,7 +19,7 @@ BLOCK = re.compile(r"`([\w/]+\.py)`:\n\n```python\n(.*?)```", re.DOTALL)
 COMMANDS = re.compile(r"The tests find the new twin in the catalogue:\n\n```sh\n(.*?)```", re.DOTALL)
 PROGRAMS = {
     ".venv/bin/pytest": [sys.executable, "-m", "pytest"],
-    ".venv/bin/twin": [sys.executable, "-m", "compare.cli"],
+    ".venv/bin/twin": [sys.executable, "tests/helpers/forking_twin.py"],
 }
 
 
@@ -68,7 +68,8 @@ def _both_frameworks():
 
 def test_the_page_has_the_whole_example():
     assert [path.parts[0] for path in blocks()] == ["keras_impl", "torch_impl", "twin"]
-    assert [command[2] for command in commands()] == ["pytest", "compare.cli", "compare.cli"]
+    twin = PROGRAMS[".venv/bin/twin"][1]
+    assert [command[1] for command in commands()] == ["-m", twin, twin]
     assert PAGE.count("- [ ]") == 5
 
 

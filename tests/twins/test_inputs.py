@@ -19,6 +19,7 @@ from twin.errors import TwinError
 from twin.paths import ROOT
 from twin.spec import Twin, torch_shape
 
+QUICK = ("torch", "keras-torch")  # the others import and compile for longer: no layout depends on the engine
 DATA = '''
 """Rows of several kinds, for a test."""
 
@@ -150,7 +151,7 @@ def tree(tmp_path_factory):
     if ENGINES["keras-torch"].missing():
         pytest.skip("the twin runs on PyTorch and on Keras on PyTorch")
     tree = tmp_path_factory.mktemp("tree")
-    for folder in ("twin", "keras_impl", "torch_impl", "compare"):
+    for folder in ("twin", "keras_impl", "torch_impl", "compare", "tests/helpers"):
         shutil.copytree(ROOT / folder, tree / folder, ignore=shutil.ignore_patterns("__pycache__"))
     catalogue = tree / "twin/catalogue/sequences.py"
     text = catalogue.read_text()
@@ -164,19 +165,28 @@ def tree(tmp_path_factory):
 
 
 def run(tree, *arguments, code=0):
+    """The command of the copy."""
+    return python(tree, "tests/helpers/forking_twin.py", *arguments, code=code)
+
+
+def python(tree, *arguments, code=0):
+    """What Python prints where it finds nothing but the copy."""
     env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    command = [sys.executable, "-m", "compare.cli", *arguments]
-    answer = subprocess.run(command, capture_output=True, text=True, cwd=tree, env=env, timeout=400)
+    answer = subprocess.run(
+        [sys.executable, *arguments], capture_output=True, text=True, cwd=tree, env=env, timeout=400
+    )
     assert answer.returncode == code, answer.stdout + answer.stderr
     return answer.stdout
 
 
 @pytest.mark.framework
-def test_every_rung_agrees_on_every_engine(tree):
-    engines = [name for name, engine in ENGINES.items() if not engine.missing()]
-    out = run(tree, "check", "mixed", *(word for name in engines for word in ("--engine", name)))
+@pytest.mark.parametrize("names", [QUICK, pytest.param(tuple(ENGINES), marks=pytest.mark.long)], ids=["quick", "all"])
+def test_every_rung_agrees(tree, names):
+    engines = [name for name in names if not ENGINES[name].missing()]
+    place = f"runs/{len(names)}"
+    out = run(tree, "check", "mixed", *(word for name in engines for word in ("--engine", name)), "--out", place)
     assert len(re.findall(r" agrees ", out)) >= len(engines)
-    (record,) = (tree / "runs").glob("check-*.json")
+    (record,) = (tree / place).glob("check-*.json")
     for measurement in read_record(record).measurements:
         assert measurement.result.rungs[-1].rung == "trajectory"
         forward = next(rung for rung in measurement.result.rungs if rung.rung == "forward")
@@ -186,11 +196,7 @@ def test_every_rung_agrees_on_every_engine(tree):
 @pytest.mark.framework
 @pytest.mark.parametrize(
     "engine",
-    [
-        "torch",
-        "keras-torch",
-        *(pytest.param(name, marks=pytest.mark.long) for name in ("keras-tensorflow", "keras-jax")),
-    ],
+    [pytest.param(name, marks=[] if name in QUICK else [pytest.mark.long]) for name in ENGINES],
 )
 def test_it_learns_and_shows_pictures_of_each_input_that_is_one(tree, engine):
     if ENGINES[engine].missing():
@@ -241,7 +247,8 @@ def test_show_and_the_site_have_the_shapes_of_each_side(tree):
     assert entering["conv1"] == ["B", 3, 6, 5]
     assert entering["conv2"] == ["B", 2, 4, 6, 5]
     assert "self.conv2 = nn.Conv3d(2, width, 2)" in run(tree, "show", "mixed")
-    run(tree, "site", "site")
+    site = "from compare.reading import site; from pathlib import Path; from twin.catalogue import find"
+    python(tree, "-c", f"{site}; site.build(Path('site'), twins=[find('mixed')])")
     assert "Several inputs" in (tree / "site/mixed.html").read_text()
 
 
