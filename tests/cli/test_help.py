@@ -17,7 +17,12 @@ from tests.helpers.command import TWIN, twin
 from twin.errors import TwinError
 
 COMMANDS = {each.name: each for each in commands.all_of()}
-EXAMPLES = [example for each in COMMANDS.values() for example in each.examples]
+LONG = "twin site pages --record runs/check.json"  # as the site of tests/reading is written, in 12 s
+EXAMPLES = [
+    pytest.param(example, marks=[pytest.mark.long] if example == LONG else [])
+    for each in COMMANDS.values()
+    for example in each.examples
+]
 
 
 WHOLE = get_command(app)
@@ -116,7 +121,7 @@ def test_what_people_call_an_engine_is_understood():
     assert {named(each) for each in ("tf", "jax", "pytorch", "keras-torch")} == set(ENGINES)
 
 
-@pytest.mark.slow  # a process of its own for each
+@pytest.mark.slow
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_every_example_runs(example, tmp_path, monkeypatch):
     """From its words to its answer, but for the workers: these end as soon as they are started."""

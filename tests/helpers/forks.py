@@ -30,7 +30,7 @@ IMPORTED = {"torch": ("torch", "torch._dynamo"), "keras": ("keras",)}
 WORKERS = ("compare.worker", "tests.helpers.planted_worker", "tests.helpers.faulty_worker")
 # What of an environment says nothing to PyTorch while it is imported, or is said to it in the fork.
 LATE = re.compile(
-    "PYTHONPATH|TMPDIR|PWD|COLUMNS|LINES|NO_COLOR|(TWIN|PYTEST|RAY|XLA|TF)_.*|(OMP|MKL|OPENBLAS)_NUM_THREADS"
+    "PYTHONPATH|TMPDIR|PWD|COLUMNS|LINES|NO_COLOR|(TWIN|PYTEST|RAY|XLA|TF|JAX)_.*|(OMP|MKL|OPENBLAS)_NUM_THREADS"
 )
 SERVES = ("PYTHONPATH", "OMP_NUM_THREADS")  # what a server has of its own: it does nothing in which threads help
 SERVERS: dict[str, "subprocess.Popen[bytes]"] = {}  # by the path of the socket

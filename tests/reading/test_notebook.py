@@ -9,7 +9,8 @@ from tests.helpers.command import environment, twin
 from twin.catalogue import TWINS
 
 nbformat = pytest.importorskip("nbformat")
-SOME = ("lenet", "tensors", "har_lstm")  # a picture's model, an exercise, a sequence's model
+ALONE = "lenet"  # in a kernel of its own; what imports a framework anew takes 8 s of processor time
+SOME = ("tensors", "har_lstm")  # an exercise, a sequence's model; the others are left to `make test-long`
 
 
 @pytest.mark.parametrize("name", TWINS)
@@ -84,25 +85,25 @@ def execute(notebook):
 
 
 @pytest.mark.framework
-@pytest.mark.parametrize("name", SOME)
-def test_a_notebook_runs_in_a_kernel_of_its_own(name, surroundings):
-    client(name, surroundings).execute()
+def test_a_notebook_runs_in_a_kernel_of_its_own(surroundings):
+    client(ALONE, surroundings).execute()
 
 
 @pytest.mark.framework
-def test_what_a_reader_changes_in_a_file_is_what_the_cells_below_compare(surroundings):
+def test_what_a_reader_changes_in_a_file_is_what_the_cells_below_compare(surroundings, kernels):
     exceptions = pytest.importorskip("nbclient.exceptions")
-    book = client("lenet", surroundings)
+    book = client(ALONE, surroundings, km=kernels())
     (cell,) = [cell for cell in book.nb.cells if cell.source.startswith("%%writefile torch_")]
     assert "nn.AvgPool2d(2)" in cell.source
     cell.source = cell.source.replace("nn.AvgPool2d(2)", "nn.MaxPool2d(2)", 1)
     with pytest.raises(exceptions.CellExecutionError, match="y differs: what did you change"):
-        book.execute()
+        execute(book)
 
 
 @pytest.mark.framework
-@pytest.mark.long
-@pytest.mark.parametrize("name", [name for name in TWINS if name not in SOME])
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[] if n in SOME else [pytest.mark.long]) for n in TWINS if n != ALONE]
+)
 def test_every_notebook_runs(name, surroundings, kernels):
     """One after the other in one kernel, without the names of the one before: frameworks are imported once."""
     notebook = client(name, surroundings, km=kernels())
