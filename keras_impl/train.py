@@ -173,7 +173,8 @@ def prepare(run: Run, steps: int, matched: Optimizer | None = None) -> None:
     """
     for phase in run.phases:
         optimizer = make_optimizer(matched or run.twin.optimizer, steps)
-        optimizer.build(list(run.variables[phase.trains].values()))
+        with backend.drawing():
+            optimizer.build(list(run.variables[phase.trains].values()))
         run.optimizers[phase.trains] = optimizer
     if hasattr(run.module, "PHASES"):
         everything = [

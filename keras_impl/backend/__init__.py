@@ -59,7 +59,7 @@ class Backend(Protocol):
         """Seed what the backend draws from without a SeedGenerator: dropout on PyTorch, the order of rows in `fit`."""
 
     def drawing(self) -> AbstractContextManager[Any]:
-        """A block in which initial weights are drawn."""
+        """A block in which initial weights are drawn, and an optimizer's variables are made."""
 
     def batches(self, pairs: Any, orders: Sequence[np.ndarray], batch_size: int) -> tuple[Any, int | None]:
         """What `fit` takes, and its number of steps an epoch, where it must be told.

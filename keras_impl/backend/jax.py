@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
 import jax
 import keras
@@ -75,16 +76,16 @@ def seed(seed):
 def drawing():
     """The numbers of Keras's initializers come from NumPy: JAX compiles a program for each shape of weights.
 
-    That took four fifths of the time in which a model was built. The distributions are the same.
+    That took four fifths of the time in which a model was built. The distributions are the same. JAX compiles one for
+    each shape that it takes from NumPy too, unless it is told to put it on the device.
     """
-    own = {name: getattr(jax.random, name) for name in NUMPY_DRAWS}
-    try:
-        for name, draw in own.items():
-            setattr(jax.random, name, _unless_traced(draw, NUMPY_DRAWS[name]))
+    with contextlib.ExitStack() as replaced:
+        replaced.enter_context(patch.object(jax.numpy, "asarray", _put_on_device(jax.numpy.asarray)))
+        for name, instead in NUMPY_DRAWS.items():
+            replaced.enter_context(patch.object(jax.random, name, _unless_traced(getattr(jax.random, name), instead)))
+        for initializer, filled in NUMPY_CONSTANTS.items():
+            replaced.enter_context(patch.object(initializer, "__call__", _constant(filled)))
         yield
-    finally:
-        for name, draw in own.items():
-            setattr(jax.random, name, draw)
 
 
 def _truncated_normal(rng, lower, upper, shape):
@@ -99,6 +100,23 @@ NUMPY_DRAWS = {
     "uniform": lambda rng, shape, minval, maxval: minval + (maxval - minval) * rng.random(shape, np.float32),
     "truncated_normal": _truncated_normal,
 }
+NUMPY_CONSTANTS = {keras.initializers.Zeros: np.zeros, keras.initializers.Ones: np.ones}
+
+
+def _put_on_device(own):
+    def asarray(array, dtype=None, **options):
+        if type(array) is np.ndarray and dtype is None and not options:
+            return jax.device_put(array)
+        return own(array, dtype=dtype, **options)
+
+    return asarray
+
+
+def _constant(instead):
+    def fill(self, shape, dtype=None, **options):
+        return instead(shape, keras.backend.standardize_dtype(dtype))
+
+    return fill
 
 
 def _unless_traced(own, instead):

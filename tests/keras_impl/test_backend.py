@@ -118,6 +118,38 @@ def test_initial_weights_on_jax_are_distributed_as_keras_draws_them():
             assert ours[kind][3:] == pytest.approx(moments[2:], rel=0.01), kind
 
 
+MADE = """
+import jax, keras
+from keras_impl.backend import jax as backend
+
+compiled = []
+jax.monitoring.register_event_duration_secs_listener(
+    lambda event, *_, **__: compiled.append(event) if "backend_compile" in event else None
+)
+
+def made(width):
+    parts = [keras.Input((width, width, 3)), keras.layers.Conv2D(width, 3), keras.layers.BatchNormalization()]
+    model = keras.Sequential([*parts, keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(width)])
+    optimizer = keras.optimizers.Adam()
+    optimizer.build(model.trainable_variables)
+    constant = keras.ops.convert_to_numpy(model.layers[1].gamma.value), optimizer.variables[-1].numpy()
+    assert [(set(each.flat), each.dtype) for each in constant] == [({1.0}, "float32"), ({0.0}, "float32")]
+    return len(compiled)
+
+with backend.drawing():
+    first = made(5)
+    print(made(6) - first, made(7) - first)
+print(made(8) - first)
+"""
+
+
+@pytest.mark.framework
+def test_a_model_of_other_shapes_is_made_on_jax_without_another_program():
+    inside, outside = aside.run("keras-jax", "-c", MADE).splitlines()[-2:]
+    assert inside == "0 0"
+    assert int(outside) > 0, "what is counted would not be seen"
+
+
 SEEDED = """
 import keras
 import numpy as np
