@@ -81,7 +81,7 @@ class Engine:
             **PRECISION,
         }
         if threads == 1:
-            settings["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
+            settings["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen=false".lstrip()
         if self.backend:
             settings["KERAS_BACKEND"] = self.backend
         if device == "cpu":

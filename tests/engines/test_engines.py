@@ -2,7 +2,7 @@
 
 import pytest
 
-from compare.engines.engine import choose, parse_pythons
+from compare.engines.engine import ENGINES, choose, parse_pythons
 from twin.errors import TwinError
 
 
@@ -18,3 +18,12 @@ def test_engines_are_chosen_by_name_and_interpreter(tmp_path):
     bare.chmod(0o755)
     with pytest.raises(TwinError, match="'keras-jax' needs keras and jax"):
         choose(["keras-jax"], {"keras-jax": str(bare)})
+
+
+def test_an_engine_adds_to_the_flags_of_xla_that_are_set(monkeypatch):
+    own = "--xla_cpu_multi_thread_eigen=false"
+    monkeypatch.setenv("XLA_FLAGS", "--xla_dump_to=/tmp/dump")
+    given = {threads: ENGINES["keras-jax"].environment("cpu", threads)["XLA_FLAGS"] for threads in (1, 2)}
+    assert given == {1: f"--xla_dump_to=/tmp/dump {own}", 2: "--xla_dump_to=/tmp/dump"}
+    monkeypatch.delenv("XLA_FLAGS")
+    assert ENGINES["keras-jax"].environment("cpu", 1)["XLA_FLAGS"] == own
