@@ -110,22 +110,18 @@ def pytest_generate_tests(metafunc):
     models = [twin for twin in twins if twin.kind == "model"]
     if "checked" in metafunc.fixturenames:
         measurements = check.plan(twins, engines_of(metafunc.config), "cpu", 0, "small")
-        long = _long_to_train(models)
-        params = [_param(each, each.dtype == "float64" and each.twin in long) for each in measurements]
+        # To check twice what is heavy is long too.
+        heavy = {twin.name for twin in models if work.is_heavy(twin)}
+        params = [_param(each, each.dtype == "float64" and each.twin in heavy) for each in measurements]
         metafunc.parametrize("checked", params, indirect=True)
     if "trained" in metafunc.fixturenames:
         measurements = training.plan(models, engines_of(metafunc.config), "cpu", [0])
         if not metafunc.config.getoption("--engine"):
             measurements = [c for c in measurements if c.engine in ("torch", INSTEAD if c.twin in SLOW else KERAS)]
-        long = _long_to_train(models)
+        long = {twin.name for twin in models if work.is_long(twin)}
         metafunc.parametrize("trained", [_param(each, each.twin in long) for each in measurements], indirect=True)
     if "twin" in metafunc.fixturenames:
         metafunc.parametrize("twin", twins, ids=[twin.name for twin in twins])
-
-
-def _long_to_train(models: list[Twin]) -> set[str]:
-    """Those whose training `make test` leaves to `make test-long`, with their check in float64, which is as long."""
-    return {twin.name for twin in models if work.is_long(twin)}
 
 
 def _param(measurement: Measurement, long: bool):

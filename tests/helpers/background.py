@@ -77,22 +77,19 @@ def _measure(folder: Path, measurements: list[Measurement], engines: list[Engine
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
     checks = [measurement for measurement in measurements if measurement.measure == "check"]
     trains = [measurement for measurement in measurements if measurement.measure == "train"]
-    native, keras = ([c for c in trains if (c.engine == "torch") is side] for side in (True, False))
+    native, keras = ([each for each in trains if (each.engine == "torch") is side] for side in (True, False))
     beside, one_each = Settings(timeout=PATIENCE), Settings(jobs=1, timeout=PATIENCE)
     until_target = training.Options(until_target=True)
 
-    def compare(lane: list[Measurement]) -> None:
-        check.run(RunRecord("test", lane, None), engines, beside, on_progress)
+    def compare() -> None:
+        check.run(RunRecord("test", checks, None), engines, beside, on_progress)
 
     def train(lane: list[Measurement]) -> None:
         training.run(RunRecord("test", lane, None), engines, one_each, until_target, on_progress)
 
-    # Beside each other, in lanes that take equally long: what XLA compiles for the checks takes longer than all that
-    # the other engines do, so every second twin is checked in a lane of its own; Keras's trainings are two lanes too.
-    twins = list(dict.fromkeys(measurement.twin for measurement in checks))
-    halves = [[each for each in checks if each.twin in half] for half in (twins[::2], twins[1::2])]
-    tasks = [*(partial(compare, lane) for lane in halves if lane)]
-    tasks += [partial(train, lane) for lane in (native, keras[::2], keras[1::2]) if lane]
+    # Beside each other; every lane more would start workers of its own, and each of them imports a framework.
+    tasks = [compare] if checks else []
+    tasks += [partial(train, lane) for lane in (native, keras) if lane]
     threads = [threading.Thread(target=_or_say_why_not, args=(folder, task), daemon=True) for task in tasks]
     for thread in threads:
         thread.start()
