@@ -97,7 +97,10 @@ def _loss(
     moved = second and variable.ndim > 2
     given = variable.movedim(-1, 1) if moved else variable
     goal = torch.from_numpy(np.array(target))
-    goal = goal.long() if target.dtype.kind in "iu" else goal.movedim(-1, 1) if moved and goal.ndim > 2 else goal
+    if target.dtype.kind in "iu":
+        goal = goal.long()
+    elif moved and goal.ndim == variable.ndim:  # else it has a value for each place, and no axis of classes
+        goal = goal.movedim(-1, 1)
     for name in transform.split(",") if transform else ():
         given = getattr(torch, name)(given, **({"dim": 1 if moved else -1} if "softmax" in name else {}))
     weight = torch.from_numpy(arrays["sample_weight"].astype(np.float32)) if "sample_weight" in arrays else None
@@ -109,7 +112,7 @@ def _loss(
         total = (rows * weight).mean() if rows.ndim else rows  # a function that has averaged takes no weights
     total.backward()
     gradient = torch.zeros_like(variable) if variable.grad is None else variable.grad
-    return float(total), gradient.numpy(), written(function)
+    return total.item(), gradient.numpy(), written(function)
 
 
 def loss_model(found: Any) -> nn.Module:

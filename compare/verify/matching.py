@@ -153,17 +153,22 @@ def _alike(one: Part, other: Part) -> bool:
 
 
 def _thin(one: Part, other: Part) -> bool:
-    """Whether two convolutions fit but for axes of length 1: one over steps, and one as wide as its only channel."""
-    if one.kind != other.kind or one.kind != "conv" or set(one.views) != set(other.views):
+    """Whether two parts fit but for the order of axes or those of length 1.
+
+    So do convolutions, one over steps and one as wide as its only channel, and norms over steps and channels, of which
+    PyTorch's has its channels first.
+    """
+    least = {"conv": 2.0, "norm": 1.0}.get(one.kind, float("inf"))
+    if one.kind != other.kind or set(one.views) != set(other.views):
         return False
-    return all(fit(view.own_shape, other.views[role].own_shape) == 2.0 for role, view in one.views.items())
+    return all(fit(view.own_shape, other.views[role].own_shape) >= least for role, view in one.views.items())
 
 
-def _without_thin_axes(match: Match) -> Match:
-    """The match with PyTorch's arrays in Keras's shapes, where those are the same but for axes of length 1."""
+def _in_shape(match: Match) -> Match:
+    """The match with PyTorch's arrays in Keras's shapes."""
     links = [
         replace(link, torch=as_shape(link.torch, link.keras.own_shape))
-        if fit(link.keras.own_shape, link.torch.own_shape) == 2.0
+        if fit(link.keras.own_shape, link.torch.own_shape)
         else link
         for link in match.links
     ]
@@ -190,7 +195,7 @@ def _assigned(sides: tuple[Side, Side], known: dict[str, str], fits: object, wei
         if now == chosen:
             break
         chosen = now
-    matches = [_without_thin_axes(of_parts(ours[i], theirs[j])) for i, j in chosen]
+    matches = [_in_shape(of_parts(ours[i], theirs[j])) for i, j in chosen]
     sides[0].take(*(ours[i] for i, _ in chosen))
     sides[1].take(*(theirs[j] for _, j in chosen))
     return matches

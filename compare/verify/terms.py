@@ -71,8 +71,9 @@ def explain(
 
 
 def classes_second(inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Arrays (B, ..., C) as (B, C, ...); those without an axis between stay."""
-    return [np.moveaxis(each, -1, 1) if each.ndim > 2 else each for each in inputs]
+    """Arrays (B, ..., C) as (B, C, ...); those without an axis between stay, and those of fewer axes than the most."""
+    rank = max((each.ndim for each in inputs), default=0)
+    return [np.moveaxis(each, -1, 1) if each.ndim == rank > 2 else each for each in inputs]
 
 
 def _draws(outputs: np.ndarray) -> list[np.ndarray]:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from compare.verify.losses import Losses
+from compare.verify.terms import classes_second
 from twin.errors import TwinError
 
 RNG = np.random.default_rng(0)
@@ -177,3 +178,20 @@ class Moved(Side):
 
     def loss(self, given, transform="", changes=None):
         return super().loss(given, transform, {n: v for n, v in (changes or {}).items() if n != "second"})
+
+
+@pytest.mark.framework
+def test_targets_with_a_value_for_each_place_stay_as_they_are_where_classes_stand_second():
+    from torch_impl import criteria
+
+    rng = np.random.default_rng(0)
+    outputs = rng.standard_normal((2, 3, 4, 1)).astype(np.float32)
+    target = rng.standard_normal((2, 3, 4)).astype(np.float32)
+    value, gradient, _ = criteria.loss(
+        lambda given, goal: ((given.squeeze(1) - goal) ** 2).mean(),
+        {"outputs": outputs, "target": target},
+        changes={"second": True},
+    )
+    assert value == pytest.approx(np.mean((outputs[..., 0] - target) ** 2), rel=1e-5)
+    assert gradient.shape == outputs.shape
+    assert [each.shape for each in classes_second([outputs, target])] == [(2, 1, 3, 4), (2, 3, 4)]

@@ -60,6 +60,12 @@ def branches():
     return keras.Model(inputs, out)
 
 
+def normed():
+    inputs = keras.Input((7, 5))
+    x = layers.LayerNormalization(axis=[1, 2], epsilon=1e-5, name="whole")(layers.Conv1D(6, 3, name="conv")(inputs))
+    return keras.Model(inputs, layers.Dense(3, name="head")(layers.GlobalAveragePooling1D()(x)))
+
+
 def rows():
     a, b = keras.Input((6,)), keras.Input((4,))
     x = layers.Dense(8, activation="tanh", name="mix")(layers.Concatenate()([a, b]))
@@ -197,6 +203,15 @@ class branches(nn.Module):
         return out
 
 
+class normed(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm, self.out = nn.Conv1d(5, 6, 3), nn.LayerNorm([6, 5]), nn.Linear(6, 3)
+
+    def forward(self, x):
+        return self.out(self.norm(self.conv(x.transpose(1, 2))).mean(2))
+
+
 class rows(nn.Module):
     def __init__(self):
         super().__init__()
@@ -240,6 +255,11 @@ def test_gates_together_apart_and_without_bias_are_a_gru_too(verify, name, shape
 def test_layers_of_one_shape_are_told_apart_by_what_they_do(verify):
     """Neither names nor order say which of four branches is which: there are 24 times 24 times 24 orders."""
     assert verify("branches", (8,)).verdict == "agree"
+
+
+@pytest.mark.framework
+def test_a_norm_over_steps_and_channels_is_one_over_channels_and_steps(verify):
+    assert verify("normed", (7, 5)).verdict == "agree"
 
 
 @pytest.mark.framework
