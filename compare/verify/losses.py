@@ -470,7 +470,9 @@ def _of_weights(losses: Losses, wanted: Loss, got: Loss) -> Iterator[Trial]:
     groups["sample_weights"] = "the row is {}", np.broadcast_to(rows, gradient.shape)
     for cause, (words, labels) in groups.items():
         names = np.unique(labels)
-        if not 1 < len(names) <= min(100, gradient.size // 2):
+        counts = [np.count_nonzero(other[labels == name]) for name in names]
+        # A factor for each number of its own fits anything, such as another target for each row.
+        if not 1 < len(names) <= min(100, gradient.size // 2) or np.median(counts) < 2:
             continue
         factors = {}
         for name in names:

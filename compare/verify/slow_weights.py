@@ -22,6 +22,8 @@ def of_slow_weights(mine: np.ndarray, theirs: np.ndarray) -> tuple[str, str] | N
     first = apart.index(True) if True in apart else 0
     if first == 0 or not np.isfinite(mine).all() or not np.isfinite(theirs).all():
         return None
+    if not mine[:first].any() and not theirs[:first].any():
+        return _gathered(mine[first], theirs[first], first + 1)
     keras, torch = (np.concatenate([np.zeros((1, side.shape[1])), side.cumsum(0)]) for side in (mine, theirs))
     number = first + 1
     before = f"Both take the same {first} steps. After step {number} "
@@ -44,6 +46,16 @@ def of_slow_weights(mine: np.ndarray, theirs: np.ndarray) -> tuple[str, str] | N
                 f"{before}{says}: slow weights (Lookahead) are not those of step {start} in one of the two",
             )
     return None
+
+
+def _gathered(mine: np.ndarray, theirs: np.ndarray, count: int) -> tuple[str, str] | None:
+    """The cause where both take their first step after several gradients, and one sums what the other averages."""
+    share = _share(theirs, mine)
+    if share is None or not np.isclose([share * count, share / count], 1, rtol=SAME).any():
+        return None
+    averages, sums = ("Keras", "PyTorch") if share < 1 else ("PyTorch", "Keras")
+    says = f"Both take one step for {count} gradients: {averages} takes their mean, {sums} their sum"
+    return "gradient_accumulation", f"{says}, which is {count} times as large"
 
 
 def _share(way: np.ndarray, other: np.ndarray) -> float | None:

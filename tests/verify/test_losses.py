@@ -92,6 +92,15 @@ def test_a_loss_agrees_with_itself(cause):
     assert compared(keras, keras, target) is None
 
 
+def test_a_factor_for_each_target_of_its_own_explains_nothing():
+    """Where each target but 0 is there once, any gradient is a multiple of any other, target by target."""
+    target = np.where(np.arange(18).reshape(6, 3) % 4 == 0, VALUES, 0.0)
+    found = compared(
+        *(lambda x, y, power=power: np.mean((y != 0) * np.abs(x - y) ** power) for power in (2, 3)), target
+    )
+    assert found.cause != "class_weights"
+
+
 def test_a_loss_that_refuses_single_rows_is_no_error():
     found = compared(ratio(-1), lambda x, y: np.mean(np.abs(x - y) ** 3), LABELS, rows=3)
     assert found.cause is None

@@ -38,6 +38,15 @@ def test_where_slow_weights_pull_back_is_named(torch, words):
     assert words in says
 
 
+@pytest.mark.parametrize("every", [2, 3])
+def test_gradients_that_are_summed_where_the_other_side_averages_them_are_named(every):
+    rows = [STEP[max(n - every, 0) : n].sum(0) if n % every == 0 else np.zeros(40) for n in range(1, STEPS + 1)]
+    summed = np.array(rows)
+    cause, says = of_slow_weights(summed / every, summed)
+    assert (cause, "Keras takes their mean, PyTorch their sum" in says) == ("gradient_accumulation", True)
+    assert of_slow_weights(1.7 * summed, summed) is None
+
+
 def test_a_momentum_and_another_rate_are_no_slow_weights():
     velocity = np.zeros(40)
     moves = []
