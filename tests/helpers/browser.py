@@ -43,6 +43,7 @@ def browser(width: int = 1280, height: int = 900, dark: bool = False) -> Iterato
             options.add_argument(f"--{switch}")
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
         driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
+        driver.set_script_timeout(600)  # half a minute is not enough on a machine that does much else
         try:
             metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
             driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)  # a window cannot be a phone's
