@@ -33,13 +33,14 @@ from twin.trace import by_name as outputs_by_name
 
 CONV = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
 TRANSPOSED = ("input", "weight", "bias", "stride", "padding", "output_padding", "groups", "dilation")
+RECURRENT_CALLS = ("lstm", "gru", "rnn_tanh", "rnn_relu")
 RECURRENT = ("input", "hx", "params", "has_biases", "num_layers", "dropout", "train", "bidirectional", "batch_first")
 REDUCING = ("input", "dim", "keepdim")
 ARGUMENTS = {  # of functions whose signature Python cannot read
     **{f"conv{n}d": CONV for n in (1, 2, 3)},
     **{f"conv_transpose{n}d": TRANSPOSED for n in (1, 2, 3)},
     "linear": ("input", "weight", "bias"),
-    **dict.fromkeys(("lstm", "gru", "rnn_tanh", "rnn_relu"), RECURRENT),
+    **dict.fromkeys(RECURRENT_CALLS, RECURRENT),
     **{
         f"avg_pool{n}d": ("input", "kernel_size", "stride", "padding", "ceil_mode", "count_include_pad")
         for n in (1, 2, 3)
@@ -474,10 +475,6 @@ def _carry_out(function, short, args, kwargs, edits, arrays, index, flowing, mod
                 for place, tensor in enumerate(flowing)
                 if (key := f"{index}/input/{place}") in arrays
             }
-            if short in ("lstm", "gru", "rnn_tanh", "rnn_relu"):  # oneDNN's would read beyond the end of the states
-                for tensor in flowing:
-                    if forced.get(id(tensor), tensor).shape != tensor.shape:
-                        raise ValueError(f"shapes {tuple(tensor.shape)} and {tuple(forced[id(tensor)].shape)}")
             args, kwargs = _swap((args, kwargs), forced)
             flowing = [forced.get(id(tensor), tensor) for tensor in flowing]
         elif do == "batch_second":
@@ -500,10 +497,25 @@ def _carry_out(function, short, args, kwargs, edits, arrays, index, flowing, mod
             function, args, kwargs = partial(_run_code, edit["code"], module), flowing, {}
         elif do == "reverse":
             args, kwargs = _swap((args, kwargs), {id(flowing[0]): flowing[0].flip(edit["axis"])})
+    if short in RECURRENT_CALLS and not isinstance(function, partial):
+        _fits_state(bind(short, function, args, kwargs))
     out = function(*args, **kwargs)
     for change in after:
         out = change(out)
     return out
+
+
+def _fits_state(given: Mapping[str, Any]) -> None:
+    """Refuse a recurrent call whose states have another batch, or other layers: it would read beyond their end."""
+    values, states = given.get("input"), given.get("hx")
+    states = states if isinstance(states, (list, tuple)) else [states]
+    if not torch.is_tensor(values) or values.ndim != 3 or not all(map(torch.is_tensor, states)):
+        return
+    batch = values.shape[0 if given.get("batch_first") else 1]
+    wanted = int(given.get("num_layers", 1)) * (2 if given.get("bidirectional") else 1), batch
+    for state in states:
+        if tuple(state.shape[:2]) != wanted:
+            raise ValueError(f"states {tuple(state.shape[:2])}, where the call has {wanted} of layers and rows")
 
 
 def _written_into(function, short, args, kwargs, edits, arrays, index, flowing, module):
@@ -596,7 +608,7 @@ def describe(short: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tupl
         return name, {"epsilon": bound.get("eps") or 1e-5, **groups}, text
     if name == "embedding":
         return "embedding", {}, text
-    if name in ("lstm", "gru", "rnn_tanh", "rnn_relu"):
+    if name in RECURRENT_CALLS:
         packed = isinstance(args[3] if len(args) > 3 else None, list)
         if packed:  # the sizes of the batches come second, and there is no batch_first
             bound = dict(zip(("input", "batch_sizes", *RECURRENT[1:8]), args, strict=False))
