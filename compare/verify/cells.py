@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from compare.verify.composed import RANKS, Side
 from compare.verify.names import alike
-from compare.verify.pairing import Link, Match, Pairing
+from compare.verify.pairing import Link, Match, Pairing, of_pieces
 from compare.verify.parts import Part
 from compare.verify.shapes import as_shape
 from compare.verify.views import View
@@ -56,11 +56,7 @@ def cells(keras: Side, torch: Side) -> list[Match]:
                 _, (parts, links) = max(inner, key=lambda each: alike(named, (each[0], whole.leaf.kind)))
                 big.take(whole)
                 small.take(*parts)
-                matches.append(
-                    Match((whole,), parts, tuple(links), sure=False)
-                    if big is keras
-                    else Match(parts, (whole,), tuple(Link(li.role, li.torch, li.keras) for li in links), sure=False)
-                )
+                matches.append(of_pieces(whole, parts, links, big is keras))
     return matches
 
 

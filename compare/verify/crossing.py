@@ -67,7 +67,8 @@ class Crossing:
             if far <= (limit or 0.0):
                 return pairing, far
             best = min(best, (far, pairing), key=_far)
-        tried.append(best)
+        if all(best[1] is not pairing for _, pairing in tried):
+            tried.append(best)
         if best[0] != FAR or len(guesses) == 1:
             far, pairing = self._search(*best, limit or 0.0)
             if far <= (limit or 0.0):

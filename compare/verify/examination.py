@@ -127,8 +127,9 @@ class Examination:
         if found := _not_numbers("forward", whole.unusable(False)):
             return self._verdict("differ", found, rungs, notes)
         self.tell(RUNGS["forward"])
-        if far > whole.limit(False, far) or misfits:
-            found = self._local("forward", False, far) if far > whole.limit(False, far) else ()
+        apart = far > whole.limit(False, far)
+        if apart or misfits:
+            found = self._local("forward", False, far) if apart else ()
             return self._verdict("differ", self._in_order(found, misfits), rungs, notes)
         found = self._dropping()
         if found:

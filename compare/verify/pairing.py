@@ -316,9 +316,14 @@ def composition_of_rows(whole: Part, group: Sequence[Part], keras_is_whole: bool
         if "bias" in part.views and "bias" in whole.views:
             bias = replace(part.views["bias"], plus=bias.name if bias else "")
     links += [("bias", whole.views["bias"], bias)] if bias else []
+    return of_pieces(whole, group, [Link(*each) for each in links], keras_is_whole)
+
+
+def of_pieces(whole: Part, group: Sequence[Part], links: Sequence[Link], keras_is_whole: bool) -> Match:
+    """A part and those that make it up; the links are written as if the whole were Keras's."""
     if keras_is_whole:
-        return Match((whole,), tuple(group), tuple(Link(*each) for each in links), sure=False)
-    return Match(tuple(group), (whole,), tuple(Link(role, own, piece) for role, piece, own in links), sure=False)
+        return Match((whole,), tuple(group), tuple(links), sure=False)
+    return Match(tuple(group), (whole,), tuple(Link(li.role, li.torch, li.keras) for li in links), sure=False)
 
 
 def _told(one: Match, other: Match) -> bool:

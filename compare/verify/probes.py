@@ -168,11 +168,9 @@ class Held:
         keras: Arrays = Over(probe.keras)
         torch: Arrays = Over(probe.torch)
         for group in self.groups:
+            values = self._values(group)
             for unit in group:
-                for link in unit.links:
-                    value = self._values(group)[unit.role(link)]
-                    link.keras.put(keras, value)
-                    link.torch.put(torch, value)
+                _put(unit, values, keras, torch)
         self.keras, self.torch = {**probe.keras, **keras}, {**probe.torch, **torch}
         probe.load(keras, torch)
         self.orders: dict[str, tuple[int, ...]] = {}
@@ -213,9 +211,7 @@ class Held:
         """How both models' outputs move when one unit of them gets other values."""
         keras: Arrays = Over(self.keras)
         torch: Arrays = Over(self.torch)
-        for link in unit.links:
-            link.keras.put(keras, values[unit.role(link)])
-            link.torch.put(torch, values[unit.role(link)])
+        _put(unit, values, keras, torch)
         self.probe.load(keras, torch)
         after = self.probe.outputs(self.orders)
         self.probe.load({name: self.keras[name] for name in keras}, {name: self.torch[name] for name in torch})
@@ -225,6 +221,13 @@ class Held:
         """How far apart two movements are, from 0 to about 1; 0 where neither side moves."""
         own = max(float(np.linalg.norm(keras)), float(np.linalg.norm(torch)))
         return float(np.linalg.norm(keras - torch)) / own if own > UNSEEN * self.scale else 0.0
+
+
+def _put(unit: Unit, values: Values, keras: Arrays, torch: Arrays) -> None:
+    """Write the values of a unit's roles into the arrays of both models."""
+    for link in unit.links:
+        link.keras.put(keras, values[unit.role(link)])
+        link.torch.put(torch, values[unit.role(link)])
 
 
 def _other(value: np.ndarray, rng: np.random.Generator) -> np.ndarray:
