@@ -47,6 +47,7 @@ OPS = {
 
 MOST_STEPS = 64  # of a cell that are followed one by one
 MERGES = {"sum": "add", "ave": "bidirectional_mean", "mul": "multiply"}
+COMPARISONS = {"__eq__": "equal", "__ne__": "not_equal"}  # which Keras's symbols lack
 OPERATORS = {
     "__add__": "add", "__sub__": "subtract", "__mul__": "multiply", "__truediv__": "true_divide", "__pow__": "power",
     "__matmul__": "matmul",
@@ -354,9 +355,16 @@ class _Recorder:
         operators = {name: getattr(keras.Variable, name) for name in OPERATORS}
         for name, own in operators.items():
             setattr(keras.Variable, name, _symbolic(own, getattr(ops, OPERATORS[name])))
+        comparisons = {name: getattr(keras.KerasTensor, name) for name in COMPARISONS}
+        for name, own in comparisons.items():
+            setattr(keras.KerasTensor, name, _comparison(own, getattr(ops, COMPARISONS[name])))
+        keras.KerasTensor.__array_priority__ = 1000  # so that NumPy leaves what it has on the left to the symbol
         try:
             yield
         finally:
+            del keras.KerasTensor.__array_priority__
+            for name, own in comparisons.items():
+                setattr(keras.KerasTensor, name, own)
             keras.Layer.__call__, keras.Operation.symbolic_call = call, symbolic
             keras.Variable.__getitem__, keras.KerasTensor.__getitem__ = piece, symbolic_piece
             keras.Variable.assign = assign
@@ -564,6 +572,18 @@ def _merge(mode: str, value: Any) -> Any:
 def _symbolic(own: Any, operation: Any) -> Any:
     """A variable's operator that takes symbols too: Keras has those only on their left."""
     return lambda variable, other: operation(variable, other) if _symbols(other) else own(variable, other)
+
+
+def _comparison(own: Any, operation: Any) -> Any:
+    """`==` and `!=` of a symbol's values, as of a tensor's; Keras's own code asks whether two symbols are one object."""
+
+    def compare(symbol: Any, other: Any) -> Any:
+        if sys._getframe(1).f_globals.get("__name__", "").partition(".")[0] == "keras":
+            return own(symbol, other)
+        values = isinstance(other, (int, float, np.ndarray, np.generic, keras.KerasTensor)) or ops.is_tensor(other)
+        return operation(symbol, other) if values else NotImplemented
+
+    return compare
 
 
 def describe(operation: Any, x: Any, training: bool | None) -> tuple[str, dict[str, Any], str]:

@@ -50,7 +50,7 @@ ARGUMENTS = {  # of functions whose signature Python cannot read
     "log_softmax": ("input", "dim"),
     "gelu": ("input", "approximate"),
     "scaled_dot_product_attention": ("query", "key", "value", "attn_mask", "dropout_p", "is_causal", "scale"),
-    **dict.fromkeys(("sum", "mean", "amax", "amin", "max", "min", "prod", "logsumexp", "argmax"), REDUCING),
+    **dict.fromkeys(("sum", "mean", "amax", "amin", "max", "min", "prod", "logsumexp", "argmax", "argmin"), REDUCING),
     **dict.fromkeys(("std", "var", "std_mean", "var_mean"), ("input", "dim", "unbiased", "keepdim")),
     "cosine_similarity": ("x1", "x2", "dim", "eps"),
     "pairwise_distance": ("x1", "x2", "p", "eps", "keepdim"),
@@ -58,6 +58,14 @@ ARGUMENTS = {  # of functions whose signature Python cannot read
     **dict.fromkeys(("cumsum", "cumprod", "squeeze", "unsqueeze"), ("input", "dim")),
     **dict.fromkeys(("cat", "concat", "stack"), ("tensors", "dim")),
     **dict.fromkeys(("sub", "__sub__", "div", "__truediv__", "matmul", "__matmul__", "pow"), ("input", "other")),
+    **dict.fromkeys(("fmod", "remainder", "atan2", "maximum", "minimum", "lt", "le", "gt", "ge"), ("input", "other")),
+    **dict.fromkeys(("floor", "ceil", "round", "trunc", "sin", "cos"), ("input",)),
+    **dict.fromkeys(("sort", "argsort"), ("input", "dim", "descending")),
+    "topk": ("input", "k", "dim", "largest", "sorted"),
+    "searchsorted": ("sorted_sequence", "input"),
+    "bucketize": ("input", "boundaries"),
+    "lerp": ("input", "end", "weight"),
+    "scatter_reduce": ("input", "dim", "index", "src", "reduce"),
     "norm": ("input", "p", "dim", "keepdim"),
     "median": ("input",),
     "clamp": ("input", "min", "max"),
@@ -157,9 +165,9 @@ class Subject:
             inputs: in PyTorch's layout.
             training: the mode; running statistics are put back afterwards.
             edits: calls to carry out differently: {"event": index, "do": ...} with "skip" (the output is the input),
-                "arguments" (a dictionary of changed ones, and `expressions`: code of the call's arguments),
-                "exchange" (two of several results, by their `places`), "function" (by its name in torch.nn.functional
-                or torch), "pad" (in the order of torch.nn.functional.pad, and its `mode`), "crop" (so much off each
+                "arguments" (a dictionary of changed ones, and `expressions`: code of the call's arguments; `function`:
+                another of torch's that takes them), "exchange" (two of several results, by their `places`), "function"
+                (by its name in torch.nn.functional or torch), "pad" (in the order of torch.nn.functional.pad, and its `mode`), "crop" (so much off each
                 spatial axis), "scale", "reverse", "batch_second" (attention whose first axis is the batch), "state" (of
                 a recurrent layer, in `arrays` under INDEX/state/PLACE), "input", "constant" or "output" (other values,
                 in `arrays` under INDEX/input/PLACE and so on), "code" (lines to run in place of the call, each with
@@ -462,6 +470,7 @@ def _carry_out(function, short, args, kwargs, edits, arrays, index, flowing, mod
             bound |= changed
             if edit.get("after"):
                 after.append(partial(_evaluated, edit["after"], scope))
+            function = getattr(torch, edit["function"]) if "function" in edit else function
             args = (bound.pop(next(iter(bound))),) if isinstance(function, METHOD) else ()
             kwargs = bound
         elif do == "pad":

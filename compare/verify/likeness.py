@@ -1,7 +1,7 @@
 """How much speaks for two layers being each other's partner: names, order, and where the flow of data uses them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from compare.verify.flow import Place
 from compare.verify.names import alike
@@ -25,7 +25,13 @@ class Side:
         self.left = [self.parts[i] for i in ranked]
 
     def place(self, part: Part) -> Place:
-        return self.places.get(part.leaf.path, NOWHERE)
+        """Where a part is used: an attention's output comes behind its other projections."""
+        found, path = self.places.get(part.leaf.path, NOWHERE), part.leaf.path
+        if part.path == f"{path}.attention_output":
+            return replace(found, before=frozenset({path}))
+        if part.path in (f"{path}.query", f"{path}.key", f"{path}.value"):
+            return replace(found, after=frozenset({path}))
+        return found
 
     def take(self, *parts: Part) -> None:
         gone = set(map(id, parts))

@@ -15,6 +15,7 @@ from compare.engines.process import WorkerFailed
 from compare.engines.session import Session
 from compare.verify import initial
 from compare.verify.before_loss import between
+from compare.verify.causes.choices import CAUSES
 from compare.verify.examination import Examination
 from compare.verify.given import both, by_output, from_file, given_to_loss, stock, target
 from compare.verify.inputs import layouts, make_inputs, whole_numbers
@@ -254,7 +255,8 @@ def _explained(
     first = next((each for each in found if each.cause), None)
     tried = first is not None and first.after is not None and bool(first.fix or first.cause != "operand_order")
     says = f"{first.keras} / {first.torch}: {first.says}" if first is not None else ""
-    if terms is not None and (terms.sure or not tried):
+    chosen = first is not None and tried and bool(first.fix) and first.cause in {*ROWS, *CAUSES}  # one call, run so
+    if terms is not None and not chosen and (terms.sure or not tried):
         after, fix = (first.after, first.fix) if first is not None and tried else (None, {})
         says = f"{terms.says}. {says}" if fix else terms.says
         return replace(finding, cause=f"loss_{terms.cause}", after=after, says=says, fix=fix, tried=())

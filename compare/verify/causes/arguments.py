@@ -1,12 +1,13 @@
 """Causes in one PyTorch call: what the catalogue of differences says to write, other axes, results exchanged."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 from compare.verify.causes.candidate import Candidate, InTorch
+from compare.verify.causes.choices import changed, of_choices
 from compare.verify.causes.transforms import of_transforms
-from compare.verify.causes.words import argument, assigned, name_of, place, written
+from compare.verify.causes.words import argument, name_of, place, written
 from twin.differences import ROWS
 from twin.trace import Edit, Event
 
@@ -23,10 +24,18 @@ def of_arguments(event: Event, rank: int) -> list[Candidate]:
         rank: the number of axes of its first input.
     """
     ways = (
-        of_catalogue(event), _of_operands(event), _of_axes(event, rank), of_results(event), _of_repeats(event),
-        _of_padding(event), _of_samples(event), _of_shifts(event), _of_weights(event), of_transforms(event, rank),
+        of_settings(event), _of_operands(event), _of_axes(event, rank), of_results(event), _of_repeats(event),
+        _of_padding(event), of_transforms(event, rank),
     )  # fmt: skip
     return [candidate for way in ways for candidate in way]
+
+
+def of_settings(event: Event) -> Iterator[Candidate]:
+    """What one argument, or a function of the same arguments, makes of the call: few, so that many calls are tried."""
+    yield from of_catalogue(event)
+    yield from of_choices(event)
+    yield from _of_shifts(event)
+    yield from _of_weights(event)
 
 
 def of_catalogue(event: Event) -> Iterator[Candidate]:
@@ -104,48 +113,25 @@ def _of_repeats(event: Event) -> Iterator[Candidate]:
         yield Candidate("repeat_order", says, fix.edits, torch=fix)
 
 
-def _changed(cause: str, says: str, event: Event, expressions: Mapping[str, str]) -> Candidate:
-    fix = InTorch.otherwise(event, expressions)
-    says = f"{says}: {written(event)}{place(event)}; with {assigned(expressions)} both agree"
-    return Candidate(cause, says, fix.edits, torch=fix)
-
-
 def _of_padding(event: Event) -> Iterator[Candidate]:
     """What a call pads with."""
     for mode in ("constant", "reflect", "replicate", "circular") if name_of(event) == "pad" else ():
         if mode not in event.text:
             value = {"value": "0.0"} if mode == "constant" else {"value": "None"}
-            yield _changed("padding_mode", "Padding", event, {"mode": repr(mode), **value})
+            yield changed("padding_mode", "Padding", event, {"mode": repr(mode), **value})
 
     sizes = [int(each) for each in re.findall(r"-?\d+", argument(event.text, "pad") or "")]
     pairs = [sizes[place_of : place_of + 2] for place_of in range(0, len(sizes) - 1, 2)]
     if name_of(event) == "pad" and any(one != other for one, other in pairs):
         exchanged = tuple(side for pair in pairs for side in reversed(pair))
         says = f"What is odd of the padding goes to the wrong side: PyTorch pads {tuple(sizes)} (left, right, top, ...)"
-        yield _changed("padding", f"{says}, Keras {exchanged}", event, {"pad": str(exchanged)})
+        yield changed("padding", f"{says}, Keras {exchanged}", event, {"pad": str(exchanged)})
     for place_of in range(0, len(sizes) - 1, 2) if name_of(event) == "pad" else ():
         total = sizes[place_of] + sizes[place_of + 1]
         for before in range(min(total, 8) + 1) if min(sizes) >= 0 else ():
             other = [*sizes[:place_of], before, total - before, *sizes[place_of + 2 :]]
             if before in (0, total, total // 2, total - total // 2) and other != sizes:
-                yield _changed("padding", "PyTorch pads another end", event, {"pad": str(tuple(other))})
-
-
-def _of_samples(event: Event) -> Iterator[Candidate]:
-    """How a picture is read between its pixels and beyond its border."""
-    if name_of(event) != "grid_sample":
-        return
-    modes = [argument(event.text, word) for word in ("mode", "padding_mode", "align_corners")]
-    own = {"mode": modes[0] or "'bilinear'", "padding_mode": modes[1] or "'zeros'", "align_corners": str(modes[2])}
-    causes = (
-        ("grid_padding_mode", "padding_mode", ("'zeros'", "'border'", "'reflection'")),
-        ("align_corners", "align_corners", ("True", "False")),
-        ("interpolation", "mode", ("'bilinear'", "'nearest'")),
-    )
-    for cause, word, values in causes:
-        for value in values:
-            if value != own[word]:
-                yield _changed(cause, "A grid of points is read in another way", event, {word: value})
+                yield changed("padding", "PyTorch pads another end", event, {"pad": str(tuple(other))})
 
 
 def _of_shifts(event: Event) -> Iterator[Candidate]:
@@ -156,18 +142,18 @@ def _of_shifts(event: Event) -> Iterator[Candidate]:
         if re.fullmatch(r"[-\d(), \[\]]+", own):  # numbers as they are written
             shifts = [-int(each) for each in re.findall(r"-?\d+", own)]
             turned = str(tuple(shifts) if len(shifts) > 1 else shifts[0])
-        yield _changed("roll_direction", "PyTorch rolls in the other direction", event, {"shifts": turned})
+        yield changed("roll_direction", "PyTorch rolls in the other direction", event, {"shifts": turned})
     for offset in (1, -1) if name_of(event) in ("tril", "triu") else ():
         diagonal = argument(event.text, "diagonal") or "0"
-        yield _changed("mask_diagonal", "Another diagonal", event, {"diagonal": f"{diagonal} + {offset}"})
+        yield changed("mask_diagonal", "Another diagonal", event, {"diagonal": f"{diagonal} + {offset}"})
 
 
 def _of_weights(event: Event) -> Iterator[Candidate]:
     """What weighs the positive targets taken for what weighs the values, and the other way round."""
     if name_of(event) == "binary_cross_entropy_with_logits":
         says = "weight multiplies the whole loss of a value, pos_weight only that of the positive targets"
-        yield _changed("pos_weight", says, event, {"pos_weight": "weight", "weight": "None"})
-        yield _changed("pos_weight", says, event, {"weight": "pos_weight", "pos_weight": "None"})
+        yield changed("pos_weight", says, event, {"pos_weight": "weight", "weight": "None"})
+        yield changed("pos_weight", says, event, {"weight": "pos_weight", "pos_weight": "None"})
 
 
 def of_results(event: Event) -> Iterator[Candidate]:

@@ -7,12 +7,13 @@ from itertools import combinations
 import numpy as np
 
 from compare.verify import axes as alignment
-from compare.verify.causes.arguments import in_place, of_arguments, of_catalogue, of_results
+from compare.verify.causes.arguments import in_place, of_arguments, of_results, of_settings
 from compare.verify.causes.attention import factors, of_attention
 from compare.verify.causes.candidate import Candidate, InTorch, multiple
 from compare.verify.causes.constants import of_constants, of_made_weights, of_normed_weights, of_weights
 from compare.verify.causes.ends import of_ends
 from compare.verify.causes.entering import of_indices, of_parts
+from compare.verify.causes.exchanges import of_exchanged_numbers, of_exchanged_values
 from compare.verify.causes.formulas import (
     ONE,
     of_cuts,
@@ -111,8 +112,9 @@ def _of_arguments(at: Situation) -> Iterator[Candidate]:
     for event in at.unlike[1][:3]:
         source = at.values[1].get(event.inputs[0]) if event.inputs else None
         yield from of_arguments(event, source.ndim if source is not None else 0)
-    for event in at.unlike[1][3:12]:
-        yield from of_catalogue(event)
+    once = {(event.where, event.call, event.text): event for event in reversed(at.unlike[1][3:])}  # of a loop's lines
+    for event in sorted(once.values(), key=lambda event: event.index)[:LINES]:
+        yield from of_settings(event)
     for event in at.before[-8:]:
         if len(event.outputs) > 1 and event not in at.unlike[1][:3]:
             yield from of_results(event)
@@ -283,6 +285,7 @@ def _end(at: Situation) -> Iterator[Candidate]:
         yield Candidate("arrangement_order", says, *at.end.edits())
 
 
+LINES = 40  # calls behind the first that part, of which one argument each is tried
 REDUCING = {"mean", "sum", "std", "var", "var_mean", "std_mean", "norm", "amax", "amin", "logsumexp"}
 REDUCTIONS = {"mean", "sum", "max", "min", "prod", "logsumexp"}
 # What takes which value is tried between the two.
@@ -306,11 +309,13 @@ PARTICULAR = (
     _of_one_operation,
     _of_functions,
     of_numbers,
+    of_exchanged_numbers,
 )  # before what takes which value
 GENERAL = (
     _commuted,
     of_pieces,
     of_end_piece,
+    of_exchanged_values,
     of_totals,
     of_other_steps,
     of_loops,

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -96,7 +97,11 @@ def _together(found: Sequence[tuple[float, Candidate]]) -> Iterator[Candidate]:
     for far, each in found:
         slots.setdefault(next(iter(each.arrays)), []).append((far, each))
     nearest = [min(options, key=lambda option: option[0])[1] for options in slots.values()]
-    in_order = [options[min(place, len(options) - 1)][1] for place, options in enumerate(slots.values())]
+    in_order, before = [], Counter[int]()  # in the order of those of one size
+    for options in slots.values():
+        size = next(iter(options[0][1].arrays.values())).size
+        in_order.append(options[min(before[size], len(options) - 1)][1])
+        before[size] += 1
     for chosen in (nearest, in_order) if len(slots) > 1 else ():
         edits = [edit for each in chosen for edit in each.edits]
         arrays = {name: value for each in chosen for name, value in each.arrays.items()}
@@ -193,6 +198,9 @@ def arranged(keras: np.ndarray, torch: np.ndarray) -> list[np.ndarray]:
     along = [[axis for axis, side in enumerate(each.shape) if side > 1] for each in (keras, torch)]
     if keras.size != torch.size and keras.ndim == torch.ndim and along[0] != along[1] and keras.dtype.kind == "f":
         return [np.ascontiguousarray(keras)]  # it spreads along other axes
+    if 1 < keras.size < torch.size and keras.shape == torch.shape[-keras.ndim :]:  # one row, which PyTorch repeats
+        rows = torch.reshape(-1, *keras.shape)
+        keras = np.broadcast_to(keras, torch.shape) if np.array_equal(rows, rows[:1].repeat(len(rows), 0)) else keras
     if keras.size != torch.size or keras.size < 2 or (keras.dtype.kind == "b") != (torch.dtype.kind == "b"):
         return []
     mine, theirs = np.squeeze(keras), np.squeeze(torch)

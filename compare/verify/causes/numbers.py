@@ -20,7 +20,7 @@ def of_numbers(at: Situation) -> Iterator[Candidate]:
         return
     both = Graphs(at)
     sides = (both.keras, both.torch)
-    keras, torch = (_plain(side, events) for side, events in zip(sides, at.unlike, strict=True))
+    keras, torch = (plain(side, events) for side, events in zip(sides, at.unlike, strict=True))
     scores = [event.index for event in at.unlike[1] if event.settings.get("name") == "softmax"]
     tried = 0
     for (mine, number), (theirs, other) in product(keras, torch):
@@ -37,7 +37,7 @@ def of_numbers(at: Situation) -> Iterator[Candidate]:
         yield Candidate("attention_scale" if scaled else f"{kind(theirs)}_constant", says, fix.edits, torch=fix)
 
 
-def _plain(side: Side, events: Sequence[Event]) -> list[tuple[Event, float]]:
+def plain(side: Side, events: Sequence[Event]) -> list[tuple[Event, float]]:
     """The calls that take a plain number beside a value, once for each line, with the number."""
     found: dict[tuple[str, str, float], tuple[Event, float]] = {}
     for event in events:

@@ -102,7 +102,7 @@ def recognized(source: np.ndarray, value: np.ndarray, first: int = 1) -> str | N
     """The function of the table that makes a value of its source; one along an axis, from `first` on, is one too."""
     if source.shape != value.shape or source.dtype.kind != "f" or value.dtype.kind != "f" or source.size < 2:
         return None
-    if not value.any():  # zeros are made of nothing
+    if np.ptp(value) <= LIMIT * np.abs(value).max():  # one number everywhere is made of nothing
         return None
     with np.errstate(all="ignore"):
         x = source.astype(np.float64)

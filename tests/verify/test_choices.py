@@ -1,0 +1,169 @@
+"""One call with another choice of those it offers, and two numbers or values that stand in each other's place."""
+
+import pytest
+
+from compare.verify.causes.choices import CAUSES, of_choices
+from tests.helpers.bodies import pair_examiner
+from twin.trace import Event
+
+KERAS = """
+import keras
+from keras import layers, ops
+
+
+class Own(keras.layers.Layer):
+    def __init__(self, parts, body):
+        super().__init__()
+        self.parts, self.body = parts, body
+
+    def call(self, x):
+        return self.body(x, *self.parts)
+
+
+def model(shape, parts, body):
+    inputs = keras.Input(shape)
+    return keras.Model(inputs, Own(parts, body)(inputs))
+
+
+def sampled():
+    def body(x, first, head):
+        x = first(x)
+        picture, at = ops.reshape(x[:, :48], (-1, 4, 4, 3)), ops.tanh(x[:, 48:])
+        at = ops.clip((at + 1) / 2 * 3, 0, 3)
+        left = ops.clip(ops.floor(at), 0, 2)
+        share, places = at - left, ops.arange(4, dtype="float32")
+        near = [ops.cast(places == left[:, n:n + 1], "float32") for n in (0, 1)]
+        far = [ops.cast(places == left[:, n:n + 1] + 1, "float32") for n in (0, 1)]
+        both = [near[n] * (1 - share[:, n:n + 1]) + far[n] * share[:, n:n + 1] for n in (0, 1)]
+        return head(ops.sum(picture * both[1][:, :, None, None] * both[0][:, None, :, None], (1, 2)))
+
+    return model((6,), [layers.Dense(50), layers.Dense(3)], body)
+
+
+def phased():
+    def body(x, first, head):
+        x = first(x)
+        for _ in range(3):
+            x = ops.tanh(ops.mod(2 * x - 0.3, 1.5)) - 0.4
+        return head(x)
+
+    return model((6,), [layers.Dense(8), layers.Dense(3)], body)
+
+
+def balanced():
+    def body(x, first, head):
+        x = first(x)
+        chosen = ops.cast(x > 0.1, "float32")
+        weights = ops.where(chosen > 0, 0.25, 0.75)
+        return head(ops.mean(weights * ops.square(ops.sin(x)), 1))
+
+    return model((5, 6), [layers.Dense(8), layers.Dense(3)], body)
+
+
+def crossed():
+    def body(x, first, head):
+        x = first(x)
+        low, high, part = x[:, :4], x[:, 4:8], ops.sigmoid(x[:, 8:])
+        return head(ops.exp(-low) * part + ops.cos(high) * (1 - part))
+
+    return model((6,), [layers.Dense(12), layers.Dense(3)], body)
+
+
+def read_out():
+    def body(x, first, head):
+        x = first(x)
+        scores = ops.matmul(ops.sigmoid(x), ops.transpose(ops.tanh(x), (0, 2, 1)))
+        out = [ops.sum(scores[:, t, : t + 1, None] * x[:, : t + 1] ** 2, 1) for t in range(5)]
+        return head(ops.stack(out, 1))
+
+    return model((5, 4), [layers.Dense(6), layers.Dense(3)], body)
+"""
+TORCH = """
+
+def sampled(align=True):
+    def body(x, first, head):
+        x = first(x)
+        picture, at = x[:, :48].view(-1, 4, 4, 3).permute(0, 3, 1, 2), x[:, 48:].tanh()[:, None, None]
+        return head(F.grid_sample(picture, at, padding_mode="border", align_corners=align)[:, :, 0, 0])
+
+    return Own([nn.Linear(6, 50), nn.Linear(3, 3)], body)
+
+
+def phased(sign="remainder"):
+    def body(x, first, head):
+        x = first(x)
+        for _ in range(3):
+            x = getattr(torch, sign)(2 * x - 0.3, 1.5).tanh() - 0.4
+        return head(x)
+
+    return Own([nn.Linear(6, 8), nn.Linear(8, 3)], body)
+
+
+def balanced(alpha=0.25):
+    def body(x, first, head):
+        x = first(x)
+        chosen = (x > 0.1).float()
+        return head(((alpha * chosen + (1 - alpha) * (1 - chosen)) * x.sin() ** 2).mean(1))
+
+    return Own([nn.Linear(6, 8), nn.Linear(8, 3)], body)
+
+
+def crossed(turned=False):
+    def body(x, first, head):
+        low, high, part = first(x).split(4, -1)
+        part = part.sigmoid()
+        one, other = (1 - part, part) if turned else (part, 1 - part)
+        return head(torch.exp(-low) * one + torch.cos(high) * other)
+
+    return Own([nn.Linear(6, 12), nn.Linear(4, 3)], body)
+
+
+def read_out(diagonal=0):
+    def body(x, first, head):
+        x = first(x)
+        return head((x.sigmoid() @ x.tanh().mT).tril(diagonal) @ x**2)
+
+    return Own([nn.Linear(4, 6), nn.Linear(6, 3)], body)
+
+"""
+SHAPES = {"sampled": (6,), "phased": (6,), "balanced": (5, 6), "crossed": (6,), "read_out": (5, 4)}
+WRONG = {
+    "sampled": ("align_corners", {"align": False}),
+    "phased": ("remainder_sign", {"sign": "fmod"}),
+    "balanced": ("exchanged_numbers", {"alpha": 0.75}),
+    "crossed": ("operand_order", {"turned": True}),
+    "read_out": ("mask_diagonal", {"diagonal": -1}),
+}
+
+
+@pytest.fixture(scope="module")
+def verify(tmp_path_factory):
+    with pair_examiner(tmp_path_factory.mktemp("choices"), KERAS, TORCH, SHAPES) as examine:
+        yield examine
+
+
+@pytest.mark.framework
+@pytest.mark.parametrize("name", SHAPES)
+def test_a_right_pair_agrees_and_a_wrong_one_has_its_cause(verify, name):
+    assert verify(name).verdict == "agree"
+    cause, options = WRONG[name]
+    found = verify(name, torch_kwargs=options)
+    assert (found.verdict, found.findings[0].cause) == ("differ", cause)
+
+
+@pytest.mark.parametrize(
+    ("text", "codes"),
+    [
+        ("sort(dim=1, descending=True)", ["descending=False"]),
+        ("topk(k=3, dim=1)", ["largest=True", "largest=False"]),
+        ("fmod()", ["torch.remainder", "torch.fmod(other, input)"]),
+        ("floor()", ["torch.ceil", "torch.round", "torch.trunc"]),
+        ("relu()", []),
+    ],
+)
+def test_a_call_has_every_choice_but_its_own(text, codes):
+    name = text.partition("(")[0]
+    event = Event(0, "op", {"name": name}, f"torch.{name}", "", "", "", (0,), (1,), text)
+    found = list(of_choices(event))
+    assert [each.torch.text.partition(" in ")[0] for each in found if each.torch] == codes
+    assert {each.cause for each in found} <= CAUSES
