@@ -575,7 +575,7 @@ def _symbolic(own: Any, operation: Any) -> Any:
 
 
 def _comparison(own: Any, operation: Any) -> Any:
-    """`==` and `!=` of a symbol's values, as of a tensor's; Keras's own code asks whether two symbols are one object."""
+    """`==` and `!=` of a symbol's values, as of a tensor's; Keras's own code asks whether two symbols are one."""
 
     def compare(symbol: Any, other: Any) -> Any:
         if sys._getframe(1).f_globals.get("__name__", "").partition(".")[0] == "keras":
