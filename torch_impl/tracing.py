@@ -168,11 +168,11 @@ class Subject:
                 "arguments" (a dictionary of changed ones, and `expressions`: code of the call's arguments; `function`:
                 another of torch's that takes them), "exchange" (two of several results, by their `places`), "function"
                 (by its name in torch.nn.functional or torch), "pad" (in the order of torch.nn.functional.pad, and its
-                `mode`), "crop" (so much off each spatial axis), "scale", "reverse", "batch_second" (attention whose first axis is the batch), "state" (of
-                a recurrent layer, in `arrays` under INDEX/state/PLACE), "input", "constant" or "output" (other values,
-                in `arrays` under INDEX/input/PLACE and so on), "code" (lines to run in place of the call, each with
-                what the one before gives as `x`; a module gets the arrays of the module that makes the call; with
-                "after", behind the call).
+                `mode`), "crop" (so much off each spatial axis), "scale", "reverse", "batch_second" (attention whose
+                first axis is the batch), "state" (of a recurrent layer, in `arrays` under INDEX/state/PLACE), "input",
+                "constant" or "output" (other values, in `arrays` under INDEX/input/PLACE and so on), "code" (lines to
+                run in place of the call, each with what the one before gives as `x`; a module gets the arrays of the
+                module that makes the call; with "after", behind the call).
             arrays: values for the edits.
             keep: numbers of the values to return; all by default.
             masks: let dropout drop.

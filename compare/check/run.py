@@ -99,8 +99,12 @@ class References:
     lock: threading.Lock = field(default_factory=threading.Lock)
     session: Session | None = None
 
-    def get(self, measurement: CheckMeasurement) -> Reference:
+    def get(self, measurement: CheckMeasurement, left: int = 0) -> Reference:
         """The reference for that measurement.
+
+        Args:
+            measurement: what needs it.
+            left: how much the engine that asks still has to measure.
 
         Raises:
             WorkerFailed: when the reference itself cannot be computed.
@@ -108,7 +112,7 @@ class References:
         key = reference_key(measurement)
         with self.lock:
             if key not in self.computed:
-                with self.pool.slots:
+                with self.pool.slot(left):
                     self.computed[key] = self._kept(key, self._compute(measurement))
                     if self.session and (
                         measurement.size != "small" or not self._more()
@@ -215,8 +219,9 @@ class EngineChecks:
 
     def _climb(self, measurement: CheckMeasurement) -> list[Rung]:
         try:
-            ref = self.references.get(measurement)
-            with self.pool.slots:
+            left = sum(each.status == "not_run" for each in self.measurements)
+            ref = self.references.get(measurement, left)
+            with self.pool.slot(left):
                 self.progress(measurement, "started")
                 if self.session is None or self.session.closed:
                     self.session = self.pool.start(self.engine, measurement.device)

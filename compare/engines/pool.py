@@ -1,8 +1,11 @@
 """How a run is carried out: workers that compute at the same time, and all end together."""
 
+import heapq
+import itertools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from compare.engines.engine import Engine
@@ -35,10 +38,33 @@ class Pool:
 
     def __init__(self, settings: Settings):
         self.settings = settings
-        self.slots = threading.BoundedSemaphore(settings.jobs)
+        self.free, self.freed = settings.jobs, threading.Condition()
+        self.waiting: list[tuple[int, int]] = []  # a heap: who has most left to do, who came first
+        self.numbers = itertools.count()
         self.lock = threading.Lock()
         self.workers: list[Worker] = []
         self.stopping = False
+
+    @contextmanager
+    def slot(self, left: int = 0) -> Iterator[None]:
+        """One of the places to compute in. Who has most left to do gets the next one, so that no core idles at the end.
+
+        Args:
+            left: how much the caller still has to do, this included.
+        """
+        with self.freed:
+            own = -left, next(self.numbers)
+            heapq.heappush(self.waiting, own)
+            self.freed.wait_for(lambda: self.free and self.waiting[0] == own)
+            heapq.heappop(self.waiting)
+            self.free -= 1
+            self.freed.notify_all()  # another place may be free for the next one
+        try:
+            yield
+        finally:
+            with self.freed:
+                self.free += 1
+                self.freed.notify_all()
 
     def start(self, engine: Engine, device: str) -> Session:
         """A session with a new worker of that engine, which has said hello.

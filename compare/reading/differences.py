@@ -123,7 +123,7 @@ class _Prober:
             if self.engine.side == "keras" and not row.is_about(self.engine.backend):
                 continue
             written = functions(row.name, self.engine.side)
-            with self.pool.slots:
+            with self.pool.slot():
                 out[row.name, USUAL] = self._ask(row, row.name, hiding=False)
                 if row.hiding:
                     out[row.name, HIDDEN] = self._ask(row, row.name, hiding=True)

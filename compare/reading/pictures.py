@@ -48,7 +48,7 @@ def write(twins: Sequence[Twin], engines: Iterable[Engine], settings: Settings, 
 
 def _run(pool: Pool, engine: Engine, twins: Sequence[Twin], found: dict[str, Arrays]) -> None:
     """Put each twin's outputs on one engine into `found`."""
-    with pool.slots:
+    with pool.slot():
         try:
             session = pool.start(engine, pool.settings.device)
             for twin in twins:
