@@ -6,7 +6,7 @@ What lies between two pairs of layers (activations, poolings, sums) is found by 
 import itertools
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -19,6 +19,7 @@ from compare.verify.causes.calls import of_calls
 from compare.verify.causes.candidate import Candidate, InKeras, InTorch
 from compare.verify.causes.formulas import as_formulas
 from compare.verify.causes.layers import Layer, of_layer
+from compare.verify.causes.situation import Situation
 from compare.verify.causes.words import place, written
 from compare.verify.replay import Replay
 from compare.verify.segments import Anchor
@@ -149,11 +150,22 @@ class Comparison:
             before=far if math.isfinite(far) else None,
         )  # fmt: skip
         at = At(anchor, False, found.keras, found.torch, far, output)
-        settled = self._settle(of_calls(found, wired), at, finding)
+        settled = self._settle([*self._uncalled(found), *of_calls(found, wired)], at, finding)
         formulas = as_formulas(found, settled.cause is not None)
         if formulas and formulas not in settled.says and (not settled.fix or len(formulas) < SHORT):
             settled = replace(settled, says=". ".join(each for each in (settled.says, formulas) if each))
         return settled
+
+    def _uncalled(self, at: Situation) -> Iterator[Candidate]:
+        """A layer that Keras uses here, and whose partner PyTorch uses nowhere: another takes its place."""
+        partner = self.pairs.get(at.keras.leaf) if at.keras is not None and at.end is not None else None
+        theirs = self.replay.theirs
+        if at.keras is None or at.end is None or not partner or partner in {event.leaf for event in theirs.events}:
+            return
+        own = sorted({at.givers[number] for number in at.end.event.inputs if number in at.givers})
+        says = f"PyTorch never calls {partner}, which is Keras's {at.keras.leaf}; here it takes {written(at.end.event)}"
+        says += f"{place(at.end.event)}{' of ' + ' and '.join(own) if own else ''}"
+        yield Candidate("layer_not_called", says, *at.end.edits())
 
     def _settle(self, candidates: Sequence[Candidate], at: At, finding: Finding) -> Finding:
         """The finding with the first cause that makes both agree, or with all that were tried and the two calls."""

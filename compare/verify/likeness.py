@@ -19,8 +19,10 @@ class Side:
     places: Mapping[str, Place]
     sizes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # of what enters each layer, call by call
     left: list[Part] = field(init=False)
+    norms: set[str] = field(init=False)
 
     def __post_init__(self) -> None:
+        self.norms = {part.leaf.path for part in self.parts if part.kind == "norm"}
         ranked = sorted(range(len(self.parts)), key=lambda i: (self.place(self.parts[i]).order, i))
         self.left = [self.parts[i] for i in ranked]
 
@@ -32,6 +34,14 @@ class Side:
         if part.path in (f"{path}.query", f"{path}.key", f"{path}.value"):
             return replace(found, after=frozenset({path}))
         return found
+
+    def after(self, part: Part) -> frozenset[str]:
+        """What comes after a part, behind its norms: a norm belongs to the layer that it follows, and tells nothing."""
+        found = self.place(part).after
+        if part.kind == "norm":
+            return found
+        norms = {name for name in found if name in self.norms and name in self.places}
+        return (found - norms).union(*(self.places[name].after for name in norms))
 
     def take(self, *parts: Part) -> None:
         gone = set(map(id, parts))
@@ -76,7 +86,8 @@ def score(
     total += 0.7 * (mine.joined == native.joined != "") * (weights.flow > 0)
     total += 0.7 * (mine.steps == native.steps != ()) * (weights.flow > 0)
     total += weights.flow * (mine.ends == native.ends)
-    total += weights.flow * (_overlap(mine.before, native.before, known) + _overlap(mine.after, native.after, known))
+    total += weights.flow * _overlap(mine.before, native.before, known)
+    total += weights.flow * _overlap(sides[0].after(one), sides[1].after(other), known)
     total += 1.0 * (one.path.removeprefix(one.leaf.path) == other.path.removeprefix(other.leaf.path) != "")
     return total - 2.0 * (bool(mine.calls) != bool(native.calls))
 

@@ -8,6 +8,7 @@ from scipy.optimize import linear_sum_assignment
 
 from compare.verify.cells import cells
 from compare.verify.composed import beside, composed, in_one_row, stacked
+from compare.verify.consistency import consistent
 from compare.verify.flow import added, entering, places
 from compare.verify.likeness import Side, Weights, ranks_of, score
 from compare.verify.names import opposed, role_of, words
@@ -76,7 +77,7 @@ def pair(
     ]  # fmt: skip
     shared = _shared(sides, matches)
     shown_added = added(traces)
-    matches = [replace(match, turns=not _bare(match, shown_added)) for match in matches]
+    matches = consistent([replace(match, turns=not _bare(match, shown_added)) for match in matches])
     return Pairing(tuple(matches), tuple(_alone(sides, matches)), tuple(misfits), tuple(shared))
 
 
@@ -191,8 +192,9 @@ def _assigned(sides: tuple[Side, Side], known: dict[str, str], fits: object, wei
         now = [(i, j) for i, j in zip(rows, columns, strict=True) if possible[i, j]]
         # A norm belongs to the layer that it follows, which is paired before it tells anything itself.
         telling = [(i, j) for i, j in now if turn > 0 or ours[i].kind != "norm"]
+        before = dict(known)
         known |= {ours[i].leaf.path: theirs[j].leaf.path for i, j in telling}
-        if now == chosen:
+        if now == chosen and known == before:
             break
         chosen = now
     matches = [_in_shape(of_parts(ours[i], theirs[j])) for i, j in chosen]
@@ -252,14 +254,16 @@ def _arrays(
         return []
     scores = _array_scores(sides, atoms, known, weights, fits)
     rows, columns = linear_sum_assignment(scores, maximize=True)
-    # A kernel that a trace does not show goes where the bias beside it goes.
+    # What one layer has goes to one layer: a bias to where its kernel goes, of which fewer have the shape; and a kernel
+    # that a trace does not show to where the bias beside it goes.
     found = [(i, j) for i, j in zip(rows, columns, strict=True) if scores[i, j] > -50]
     found = [(i, j) for i, j in found if sides[0].place(atoms[0][i][0]).calls and sides[1].place(atoms[1][j][0]).calls]
+    found.sort(key=lambda pair: atoms[0][pair[0]][0].views[atoms[0][pair[0]][1]].size)
     owners = {_holder(atoms[0][i][0]): _holder(atoms[1][j][0]) for i, j in found}
     for i, (one, _) in enumerate(atoms[0]):
         for j, (other, _) in enumerate(atoms[1]):
             hidden = not sides[0].place(one).calls or not sides[1].place(other).calls
-            scores[i, j] += 3.0 * (hidden and owners.get(_holder(one), "") == _holder(other) != "")
+            scores[i, j] += (3.0 if hidden else 1.0) * (owners.get(_holder(one), "") == _holder(other) != "")
     rows, columns = linear_sum_assignment(scores, maximize=True)
     matches = []
     for i, j in zip(rows, columns, strict=True):

@@ -24,7 +24,7 @@ def of_arguments(event: Event, rank: int) -> list[Candidate]:
         rank: the number of axes of its first input.
     """
     ways = (
-        of_settings(event), _of_operands(event), _of_axes(event, rank), of_results(event), _of_repeats(event),
+        of_settings(event), _of_operands(event), of_axes(event, rank), of_results(event), _of_repeats(event),
         _of_padding(event), of_transforms(event, rank),
     )  # fmt: skip
     return [candidate for way in ways for candidate in way]
@@ -69,7 +69,7 @@ def _of_operands(event: Event) -> Iterator[Candidate]:
         yield Candidate("operand_order", says, edits, torch=InTorch("the parts in the opposite order", edits))
 
 
-def _of_axes(event: Event, rank: int) -> Iterator[Candidate]:
+def of_axes(event: Event, rank: int) -> Iterator[Candidate]:
     """The same call along another axis, or other axes."""
     name = name_of(event)
     kind = str(event.settings.get("name", name))
@@ -115,6 +115,9 @@ def _of_repeats(event: Event) -> Iterator[Candidate]:
 
 def _of_padding(event: Event) -> Iterator[Candidate]:
     """What a call pads with."""
+    if name_of(event) == "pad" and argument(event.text, "mode") in (None, "'constant'"):
+        says = "What a maximum finds beyond the ends"
+        yield changed("padding_value", says, event, {"value": "float('-inf')"})
     for mode in ("constant", "reflect", "replicate", "circular") if name_of(event) == "pad" else ():
         if mode not in event.text:
             value = {"value": "0.0"} if mode == "constant" else {"value": "None"}

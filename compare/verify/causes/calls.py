@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 
 from compare.verify import axes as alignment
-from compare.verify.causes.arguments import in_place, of_arguments, of_results, of_settings
+from compare.verify.causes.arguments import in_place, of_arguments, of_axes, of_results, of_settings
 from compare.verify.causes.attention import factors, of_attention
 from compare.verify.causes.candidate import Candidate, InTorch, multiple
 from compare.verify.causes.constants import of_constants, of_made_weights, of_normed_weights, of_weights
@@ -113,8 +113,12 @@ def _of_arguments(at: Situation) -> Iterator[Candidate]:
         source = at.values[1].get(event.inputs[0]) if event.inputs else None
         yield from of_arguments(event, source.ndim if source is not None else 0)
     once = {(event.where, event.call, event.text): event for event in reversed(at.unlike[1][3:])}  # of a loop's lines
-    for event in sorted(once.values(), key=lambda event: event.index)[:LINES]:
+    lines = sorted(once.values(), key=lambda event: event.index)[:LINES]
+    for event in lines:
         yield from of_settings(event)
+    for event in [each for each in lines if name_of(each) in REDUCTIONS][:6]:
+        source = at.values[1].get(event.inputs[0]) if event.inputs else None
+        yield from of_axes(event, source.ndim if source is not None else 0)
     for event in at.before[-8:]:
         if len(event.outputs) > 1 and event not in at.unlike[1][:3]:
             yield from of_results(event)
