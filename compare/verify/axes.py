@@ -1,6 +1,6 @@
 """Bringing a value of one framework into the other's layout: which axes are which, and how far apart the values are."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import permutations
 
 import numpy as np
@@ -23,15 +23,26 @@ def distance(keras: np.ndarray, torch: np.ndarray) -> tuple[float, tuple[int, ..
         return float("inf"), None
     if keras.ndim != torch.ndim:
         keras, torch = np.squeeze(keras), np.squeeze(torch)
-    if keras.ndim != torch.ndim:  # one may be the other with axes merged: (B, T, D) and (B * T, D)
+    if keras.ndim != torch.ndim:  # one may be the other with axes merged
         far = relative(torch.reshape(keras.shape), keras)
-        moved = _channels_last(keras, torch) if far > CLOSE else None
-        return min(far, relative(moved, torch)) if moved is not None else far, None
+        return min([far, *(relative(each, torch) for each in _merged(keras, torch) if far > CLOSE)]), None
     found = [(relative(torch.transpose(order), keras), order) for order in arrangements(torch.shape, keras.shape)]
     return min(found, default=(float("inf"), None), key=lambda each: each[0])
 
 
-def _channels_last(keras: np.ndarray, torch: np.ndarray) -> np.ndarray | None:
+def _merged(keras: np.ndarray, torch: np.ndarray) -> Iterator[np.ndarray]:
+    """Keras's value as PyTorch's with axes merged on one side: (B, T, D) and (B * T, D), or channels or T first."""
+    yield keras.reshape(torch.shape)
+    moved = _channels_first(keras, torch)
+    if moved is not None:
+        yield moved
+    if keras.ndim == 3 and torch.ndim == 2 and keras.shape[2] == torch.shape[1]:
+        yield keras.swapaxes(0, 1).reshape(torch.shape)
+    if keras.ndim == 2 and torch.ndim == 3 and keras.shape[1] == torch.shape[2]:
+        yield keras.reshape(torch.shape[1], torch.shape[0], -1).swapaxes(0, 1)
+
+
+def _channels_first(keras: np.ndarray, torch: np.ndarray) -> np.ndarray | None:
     """Keras's value as PyTorch's, where it has its channels last, and a picture in one axis or in two: (B, H W, C)."""
     last, shape = keras.shape[-1], torch.shape
     if min(keras.ndim, torch.ndim) < 3 or shape[1] != last or shape[0] != keras.shape[0]:
@@ -84,11 +95,10 @@ def to_torch(keras: np.ndarray, torch: np.ndarray | None, family: str) -> np.nda
         elif close is not None:
             squeezed = np.squeeze(keras).transpose(np.argsort(close))
             return np.ascontiguousarray(squeezed.reshape(torch.shape))
-        elif keras.size == torch.size:  # axes are merged, as (B, T, D) in (B * T, D)
-            plain = relative(torch, keras.reshape(torch.shape)) < CLOSE
-            moved = None if plain else _channels_last(keras, torch)
-            if moved is not None and (far < CLOSE or family in CHANNELS_FIRST):
-                return np.ascontiguousarray(moved)
+        elif keras.size == torch.size:  # axes are merged
+            moved = _channels_first(keras, torch)
             if far < CLOSE:
-                return np.ascontiguousarray(keras.reshape(torch.shape))
+                return np.ascontiguousarray(min(_merged(keras, torch), key=lambda each: relative(torch, each)))
+            if moved is not None and family in CHANNELS_FIRST:
+                return np.ascontiguousarray(moved)
     return np.ascontiguousarray(keras.transpose(np.argsort(order)))

@@ -179,11 +179,11 @@ class Comparison:
             after = candidate.measured
             if candidate.edits:
                 after = self.replay.trial(at.anchor, candidate.edits, candidate.arrays, at.inside, at.output)
-                everywhere = self._everywhere(candidate) if after > LIMIT else []
-                if everywhere:
+                for everywhere in self._everywhere(candidate) if after > LIMIT else ():
                     left = self.replay.trial(at.anchor, everywhere, {}, at.inside, at.output)
                     if left <= LIMIT:
                         candidate, after = replace(candidate, edits=everywhere, torch=_all(candidate, everywhere)), left
+                        break
             if after is None or after <= LIMIT:
                 return replace(
                     finding,
@@ -211,19 +211,28 @@ class Comparison:
         numbers = self.replay.output_numbers()[at.output : at.output + 1]
         return all(self.replay.mine.values[number].size >= FEW for number in numbers)
 
-    def _everywhere(self, candidate: Candidate) -> list[Edit]:
-        """A change of one call made wherever its line runs, as in a loop; nothing where it runs once."""
+    def _everywhere(self, candidate: Candidate) -> Iterator[list[Edit]]:
+        """A change of one call made wherever its line runs, as in a loop; then in all calls that are written so."""
         events = self.replay.theirs.events
-        out: list[Edit] = []
+        if candidate.arrays:
+            return
+        lines: list[Edit] = []
+        alike: list[Edit] = []
         for edit in candidate.edits:
             if edit["do"] not in ("arguments", "exchange", "code", "skip", "scale") or edit["event"] >= len(events):
-                return []
+                return
             own = events[edit["event"]]
             free = edit["do"] in ("exchange", "skip") or "expressions" in edit  # of what stands in the call
             same = [e for e in events if own.where and (e.where, e.call) == (own.where, own.call)]
             same = same if free else [e for e in same if e.text == own.text]
-            out += [{**edit, "event": event.index} for event in same]
-        return out if len(out) > len(candidate.edits) and not candidate.arrays else []
+            lines += [{**edit, "event": event.index} for event in same]
+            if "expressions" in edit and not own.leaf:
+                same = [e for e in events if (e.call, e.text, e.leaf) == (own.call, own.text, "")]
+                alike += [{**edit, "event": event.index} for event in same]
+        if len(lines) > len(candidate.edits):
+            yield lines
+        if len(alike) > max(len(lines), len(candidate.edits)):
+            yield alike
 
     def _proved(self, candidate: Candidate, at: At) -> dict[str, Remedy]:
         """What to write on either side, as far as it was run and both agree with it."""

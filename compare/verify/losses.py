@@ -381,7 +381,8 @@ def _of_scale(losses: Losses, wanted: Loss, got: Loss) -> Iterator[Trial]:
         yield Trial("ignored_labels", says, after, fix)
     if weights := _dividing(losses, factor):
         yield Trial("class_weights", weights, after, fix)
-    yield Trial("loss_scale", f"Keras's loss is {factor:.6g} times PyTorch's", after, fix)
+    if _holds(losses, factor):
+        yield Trial("loss_scale", f"Keras's loss is {factor:.6g} times PyTorch's", after, fix)
     shift = wanted.value - got.value
     after = _apart(Loss(got.value + shift, got.gradient, ""), wanted)
     cause = "cosine_loss_sign" if "cosine" in text else "loss_constant"
@@ -389,6 +390,14 @@ def _of_scale(losses: Losses, wanted: Loss, got: Loss) -> Iterator[Trial]:
     yield Trial(cause, says, after, {"torch": f"loss {shift:+.6g}"})
     after = _apart(Loss(wanted.value, -got.gradient, ""), wanted)
     yield Trial("loss_sign", "The gradients have opposite signs: one side descends where the other climbs", after)
+
+
+def _holds(losses: Losses, factor: float) -> bool:
+    """Whether a factor between both losses is the same for other outputs: a count of those that count is not."""
+    outputs = losses.given["outputs"]
+    other = losses.with_array("outputs", np.roll(outputs, 1, axis=0))
+    wanted, got = other.of_keras(), other.of_torch()
+    return _apart(Loss(got.value * factor, got.gradient * factor, ""), wanted) <= GRADIENT_LIMIT
 
 
 def _dividing(losses: Losses, factor: float) -> str:
@@ -489,6 +498,8 @@ def _of_weights(losses: Losses, wanted: Loss, got: Loss) -> Iterator[Trial]:
             says += "PyTorch counts something of them"
         if cause == "sample_weights" and after <= GRADIENT_LIMIT and not _weighted(losses):
             continue
+        if len(names) > 1 and np.allclose(list(factors.values()), next(iter(factors.values())), rtol=1e-4):
+            continue  # one factor for all is no weight of theirs
         yield Trial(cause, says, after)
 
 

@@ -31,7 +31,8 @@ class Rule:
             a step of its own where they are not gathered.
         gradient: what is done to each array's gradient first.
         exchanged: whether each beta has the other's place.
-        trust: whether Lamb's steps are scaled by the norm of the weights over that of the update.
+        trust: over the norm of what Lamb's steps are scaled by the weights' norm: of the update, of the gradient (as
+            LARS), or not at all.
         before: whether Lion's average takes the gradient in before the step.
         l1, l2: what Ftrl's penalties count.
     """
@@ -49,7 +50,7 @@ class Rule:
     gathered: str = "averaged"
     gradient: str = "as it is"
     exchanged: bool = False
-    trust: bool = True
+    trust: str = "of the update"
     before: bool = False
     l1: str = "once"
     l2: str = "twice"
@@ -70,7 +71,7 @@ FIELDS: Mapping[str, tuple[str, str]] = {
     "gathered": ("gradient_accumulation", "the gradients of the batches before a step"),
     "gradient": ("optimizer_gradient", "the gradient of each array"),
     "exchanged": ("optimizer_betas", "the two betas stand in each other's place"),
-    "trust": ("lamb_trust_ratio", "steps are scaled by the weights' norm over the update's (the trust ratio)"),
+    "trust": ("lamb_trust_ratio", "steps are scaled by the weights' norm over that (the trust ratio)"),
     "before": ("lion_order", "the average takes the gradient in before the step"),
     "l1": ("ftrl_l1", "Ftrl's L1 strength counts"),
     "l2": ("ftrl_l2", "Ftrl's L2 strength counts, in the denominator"),
@@ -92,7 +93,8 @@ OPTIONS: Mapping[str, Sequence[Any]] = {
     "nesterov": (False, True), "dampened": (False, True),
     "decay": ("none", "coupled", "decoupled", "decoupled without the learning rate"), "centered": (False, True),
     "clip": ("", *CLIPS), "gathered": ("averaged", "summed", "the last one", "a step for each"),
-    "gradient": tuple(GRADIENTS), "exchanged": (False, True), "trust": (True, False), "before": (False, True),
+    "gradient": tuple(GRADIENTS), "exchanged": (False, True), "before": (False, True),
+    "trust": ("of the update", "of the gradient", "not at all"),
     "l1": ("once", "not at all"), "l2": ("twice", "once", "not at all"),
 }  # fmt: skip
 USED = {
@@ -286,8 +288,10 @@ def _of_array(
                 for one, word in zip(whole, ("only the mean", "only the squares"), strict=True)
             ]
             update = _divided(rule, mean / whole[0], squares, settings["eps"], whole[1])
-            norms = float(np.linalg.norm(weights)), float(np.linalg.norm(update))
-            trust = norms[0] / norms[1] if rule.kind == "Lamb" and rule.trust and all(norms) else 1.0
+            over = gradient if rule.trust == "of the gradient" else update
+            norms = float(np.linalg.norm(weights)), float(np.linalg.norm(over))
+            scaled = rule.kind == "Lamb" and rule.trust != "not at all" and all(norms)
+            trust = norms[0] / norms[1] if scaled else 1.0
             weights = weights - rate * trust * update
         elif rule.kind == "Lion":
             kept = second * mean + (1 - second) * gradient

@@ -43,7 +43,7 @@ def _event(call="torch.nn.functional.relu", **more):
 def test_a_call_that_rows_name_gets_their_candidates():
     found = of_arguments(_event("torch.Tensor.std", text="std(dim=1)"), rank=3)
     assert [each.edits[0]["expressions"] for each in found if each.cause == "std_ddof"] == [
-        {"unbiased": "False"}, {"correction": "0"},
+        {"unbiased": "False"}, {"correction": "0"}, {"unbiased": "True"}, {"correction": "1"},
     ]  # fmt: skip
     axes = [each.edits[0]["expressions"]["dim"] for each in found if each.cause == "reduction_axis"]
     assert "1" not in axes

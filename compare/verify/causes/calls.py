@@ -28,6 +28,7 @@ from compare.verify.causes.numbers import of_numbers
 from compare.verify.causes.one_call import instead, kind_in_words, missing, other_in_words, without
 from compare.verify.causes.pieces import bidirectional_last, halves, of_end_piece, of_pieces
 from compare.verify.causes.recurrences import of_recurrence
+from compare.verify.causes.reductions import of_missing_reductions
 from compare.verify.causes.rotation import of_rotation, turned
 from compare.verify.causes.sequences import of_kinds, of_stretches
 from compare.verify.causes.settings import SETTINGS, nothing
@@ -122,6 +123,23 @@ def _of_arguments(at: Situation) -> Iterator[Candidate]:
     for event in at.before[-8:]:
         if len(event.outputs) > 1 and event not in at.unlike[1][:3]:
             yield from of_results(event)
+    # What enters the first call may be a value that Keras has too, and uses elsewhere: the other softmax of two.
+    for event in _makers(at):
+        source = at.values[1].get(event.inputs[0]) if event.inputs else None
+        yield from of_axes(event, source.ndim if source is not None else 0)
+
+
+def _makers(at: Situation) -> list[Event]:
+    """What gives the values that enter PyTorch's first call, behind calls that only arrange them."""
+    makers = {number: event for event in at.before for number in event.outputs}
+    found = []
+    for number in at.unlike[1][0].inputs if at.unlike[1] else ():
+        event = makers.get(number)
+        while event is not None and event.family == "shape" and event.inputs:
+            event = makers.get(event.inputs[0])
+        if event is not None and event.family != "shape":
+            found.append(event)
+    return found
 
 
 def _of_attention(at: Situation) -> Iterator[Candidate]:
@@ -320,6 +338,7 @@ GENERAL = (
     of_pieces,
     of_end_piece,
     of_exchanged_values,
+    of_missing_reductions,
     of_totals,
     of_other_steps,
     of_loops,

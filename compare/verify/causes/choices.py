@@ -44,6 +44,7 @@ CHOICES = (
            "segment_reduction", "What is made of all values that go to one place"),
     Choice(("scatter_reduce", "scatter_reduce_"), "include_self", ("True", "False"), "segment_reduction",
            "Whether what stands in a place counts too"),
+    Choice(("conv1d", "conv2d", "conv3d"), "padding", ("0", "'same'"), "conv_padding", "What a convolution pads with"),
     Choice(DEVIATIONS, "unbiased", ("True",), "std_ddof", "The divisor, n - 1 or n"),
     Choice(DEVIATIONS, "correction", ("1",), "std_ddof", "The divisor, n - 1 or n"),
 )  # fmt: skip
