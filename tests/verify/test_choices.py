@@ -1,4 +1,4 @@
-"""One call with another choice of those it offers, and two numbers or values that stand in each other's place."""
+"""One call with another choice of those it offers, numbers in each other's place, a reduction that is left out."""
 
 import pytest
 
@@ -77,6 +77,35 @@ def read_out():
         return head(ops.stack(out, 1))
 
     return model((5, 4), [layers.Dense(6), layers.Dense(3)], body)
+
+
+def aligned():
+    def body(x, first, head):
+        x = first(x)
+        scores = ops.matmul(x, ops.transpose(ops.tanh(x), (0, 2, 1)))
+        here = ops.matmul(ops.softmax(scores, -1), x)
+        there = ops.matmul(ops.transpose(ops.softmax(scores, 1), (0, 2, 1)), x * x)
+        return head(ops.concatenate([here, there], -1))
+
+    return model((5, 4), [layers.Dense(6), layers.Dense(3)], body)
+
+
+def joint():
+    def body(x, first, head):
+        x = first(x)
+        return head(ops.exp(-ops.sum((x - 0.3) ** 2, -1, keepdims=True)) * x)
+
+    return model((5,), [layers.Dense(6), layers.Dense(3)], body)
+
+
+def windowed():
+    def body(x, first, head):
+        x = first(x)
+        window = ops.tile(ops.eye(6)[None] / 3, (3, 1, 1))
+        mean = ops.conv(x, window, padding="valid")
+        return head(ops.mean(ops.conv(x * x, window, padding="valid") - mean * mean, 1))
+
+    return model((9, 4), [layers.Dense(6), layers.Dense(3)], body)
 """
 TORCH = """
 
@@ -133,6 +162,9 @@ WRONG = {
     "balanced": ("exchanged_numbers", {"alpha": 0.75}),
     "crossed": ("operand_order", {"turned": True}),
     "read_out": ("mask_diagonal", {"diagonal": -1}),
+    "aligned": ("softmax_axis", {"dim": 2}),
+    "joint": ("missing_sum", {"total": False}),
+    "windowed": ("conv_padding", {"padding": 1}),
 }
 
 
