@@ -10,6 +10,19 @@ from compare.engines.pool import Pool, Settings
 from compare.verify import run as examination
 from compare.verify.verdict import Verdict
 
+OWN = """
+import keras
+from keras import layers, ops
+
+
+class Own(keras.layers.Layer):
+    def __init__(self, parts, body):
+        super().__init__()
+        self.parts, self.body = parts, body
+
+    def call(self, x):
+        return self.body(x, *self.parts)
+"""
 TORCH = """
 import torch
 from torch import nn

@@ -3,22 +3,12 @@
 import pytest
 
 from compare.verify.causes.choices import CAUSES, of_choices
-from tests.helpers.bodies import pair_examiner
+from tests.helpers.bodies import OWN, pair_examiner
 from twin.trace import Event
 
-KERAS = """
-import keras
-from keras import layers, ops
-
-
-class Own(keras.layers.Layer):
-    def __init__(self, parts, body):
-        super().__init__()
-        self.parts, self.body = parts, body
-
-    def call(self, x):
-        return self.body(x, *self.parts)
-
+KERAS = (
+    OWN
+    + """
 
 def model(shape, parts, body):
     inputs = keras.Input(shape)
@@ -107,6 +97,7 @@ def windowed():
 
     return model((9, 4), [layers.Dense(6), layers.Dense(3)], body)
 """
+)
 TORCH = """
 
 def sampled(align=True):

@@ -4,21 +4,11 @@ import numpy as np
 import pytest
 
 from compare.verify.causes.entering import _law, _part
-from tests.helpers.bodies import pair_examiner
+from tests.helpers.bodies import OWN, pair_examiner
 
-KERAS = """
-import keras
-from keras import layers, ops
-
-
-class Own(keras.layers.Layer):
-    def __init__(self, parts, body):
-        super().__init__()
-        self.parts, self.body = parts, body
-
-    def call(self, x):
-        return self.body(x, *self.parts)
-
+KERAS = (
+    OWN
+    + """
 
 def model(shape, parts, body, dtype="float32"):
     inputs = keras.Input(shape, dtype=dtype)
@@ -65,6 +55,7 @@ def joined():
 
     return model((5, 8), [layers.Dense(8), layers.LayerNormalization(epsilon=1e-5), layers.Dense(3)], body)
 """
+)
 TORCH = """
 
 def positions(start=2):
