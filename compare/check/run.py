@@ -26,6 +26,7 @@ from twin.errors import TwinError
 from twin.spec import Twin
 
 SECOND_TRY = 1_000_000  # added to the seed
+MANY = 10  # twins from which an engine's measurements in float64 have a worker of their own, which takes time to start
 
 
 def plan(twins: Iterable[Twin], engines: Iterable[Engine], device: str, seed: int, size: str) -> list[CheckMeasurement]:
@@ -61,20 +62,19 @@ def run(record: RunRecord, engines: Iterable[Engine], settings: Settings, progre
         KeyboardInterrupt: after ending the workers; what was measured is in the record.
     """
     by_name = {engine.name: engine for engine in engines}
-    todo: dict[str, list[CheckMeasurement]] = {}
-    for measurement in checks_of(record.measurements):
-        if measurement.status == "not_run":
-            todo.setdefault(measurement.engine, []).append(measurement)
+    planned = [measurement for measurement in checks_of(record.measurements) if measurement.status == "not_run"]
+    many = len({measurement.twin for measurement in planned}) >= MANY
+    todo: dict[tuple[str, str], list[CheckMeasurement]] = {}
+    for measurement in planned:
+        todo.setdefault((measurement.engine, measurement.dtype if many else ""), []).append(measurement)
     native = by_name.get(REFERENCE, ENGINES[REFERENCE])
     if todo and native.missing():
         raise TwinError("the ladder's reference is native PyTorch; try: pip install 'twin-suite[torch]'")
     pool = Pool(settings)
-    references = References(
-        pool, native, Counter(reference_key(measurement) for planned in todo.values() for measurement in planned)
-    )
+    references = References(pool, native, Counter(map(reference_key, planned)))
     checks = [
         EngineChecks(by_name[name], measurements, record, references, pool, progress)
-        for name, measurements in todo.items()
+        for (name, _), measurements in todo.items()
     ]
     pool.run([each.run for each in checks])
 

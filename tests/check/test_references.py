@@ -15,8 +15,9 @@ from compare.engines.engine import ENGINES
 from compare.engines.pool import Pool, Settings
 from compare.engines.process import WorkerFailed
 from compare.record.measurement import CheckMeasurement
+from compare.record.record import RunRecord
 from twin import batches, data
-from twin.catalogue import find
+from twin.catalogue import TWINS, find
 
 
 class Computed(check.References):
@@ -131,3 +132,24 @@ def test_a_reference_holds_no_data_and_no_weights_that_no_rung_compares(session,
     failed = ladder.broken("forward", "outputs differ")
     (found.folder / "inference").unlink()
     assert climb._with_first_difference(failed, None, found, ladder.Limits(False, {}), find("mlp")) is failed
+
+
+@pytest.mark.parametrize(
+    ("twins", "workers"),
+    [
+        (check.MANY - 1, [("torch", {"float32"}), ("keras-tensorflow", {"float32", "float64"})]),
+        (check.MANY, [("torch", {"float32"}), ("keras-tensorflow", {"float32"}), ("keras-tensorflow", {"float64"})]),
+    ],
+)
+def test_float64_has_a_worker_of_its_own_where_many_twins_are_checked(twins, workers, monkeypatch):
+    made = []
+
+    class Noted(check.EngineChecks):
+        def run(self):
+            made.append((self.engine.name, {each.dtype for each in self.measurements}))
+
+    monkeypatch.setattr(check, "EngineChecks", Noted)
+    engines = [ENGINES[name] for name in ("torch", "keras-tensorflow")]
+    planned = check.plan(list(TWINS.values())[:twins], engines, "cpu", 0, "small")
+    check.run(RunRecord("check", planned, None), engines, Settings(), lambda measurement, word: None)
+    assert sorted(made, key=str) == sorted(workers, key=str)

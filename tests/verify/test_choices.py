@@ -59,6 +59,15 @@ def crossed():
     return model((6,), [layers.Dense(12), layers.Dense(3)], body)
 
 
+def weighed():
+    def body(x, first, head):
+        x = first(x)
+        low, high, part = x[:, :4], x[:, 4:8], ops.sigmoid(x[:, 8:])
+        return head(ops.exp(-low) * part + ops.cos(high) * (1 - part))
+
+    return model((6,), [layers.Dense(12), layers.Dense(3)], body)
+
+
 def read_out():
     def body(x, first, head):
         x = first(x)
@@ -138,6 +147,16 @@ def crossed(turned=False):
     return Own([nn.Linear(6, 12), nn.Linear(4, 3)], body)
 
 
+def weighed(turned=False):
+    def body(x, first, head):
+        low, high, part = (3 * first(x)).split(4, -1)
+        share = (part / 3).sigmoid()
+        one, other = (1 - share, share) if turned else (share, 1 - share)
+        return head(torch.exp(-low / 3) * one + torch.cos(high / 3) * other)
+
+    return Own([nn.Linear(6, 12), nn.Linear(4, 3)], body)
+
+
 def read_out(diagonal=0):
     def body(x, first, head):
         x = first(x)
@@ -154,6 +173,7 @@ WRONG = {
     "crossed": ("operand_order", {"turned": True}),
     "read_out": ("mask_diagonal", {"diagonal": -1}),
     "aligned": ("softmax_axis", {"dim": 2}),
+    "weighed": ("exchanged_values", {"turned": True}),
     "joint": ("missing_sum", {"total": False}),
     "windowed": ("conv_padding", {"padding": 1}),
 }
