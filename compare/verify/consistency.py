@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from compare.verify.pairing import Match
-from compare.verify.parts import Part
+from compare.verify.pairing import Match, with_array_of
 from compare.verify.shapes import ways
 
 
@@ -20,17 +19,17 @@ def _beside_their_kernels(matches: list[Match]) -> list[Match]:
     for place in sorted(alone, key=lambda place: matches[place].links[0].keras.size):  # the largest has the last word
         match = matches[place]
         if len(match.links[0].keras.own_shape) > 1:
-            owners[_owner(match.keras[0])] = _owner(match.torch[0])
+            owners[match.keras[0].holder] = match.torch[0].holder
     vectors = [place for place in alone if len(matches[place].links[0].keras.own_shape) == 1]
     for place in vectors:
-        wanted = owners.get(_owner(matches[place].keras[0]))
-        if wanted is None or wanted == _owner(matches[place].torch[0]):
+        wanted = owners.get(matches[place].keras[0].holder)
+        if wanted is None or wanted == matches[place].torch[0].holder:
             continue
         for other in vectors:
             one, two = matches[place], matches[other]
             same = one.links[0].torch.own_shape == two.links[0].torch.own_shape
-            if same and _owner(two.torch[0]) == wanted:
-                matches[place], matches[other] = _with_array_of(one, two), _with_array_of(two, one)
+            if same and two.torch[0].holder == wanted:
+                matches[place], matches[other] = with_array_of(one, two), with_array_of(two, one)
                 break
     return matches
 
@@ -62,17 +61,7 @@ def _are_arrays(match: Match) -> bool:
     return len(parts) == 2 and len(match.links) == 1 and any(part.kind == "array" for part in parts)
 
 
-def _owner(part: Part) -> str:
-    """The path of the layer that has an array."""
-    return part.path.rpartition(".")[0] if part.kind == "array" else part.path
-
-
 def _names(match: Match) -> tuple[str, str]:
     """The arrays' own names, which stand for what their layers do with them."""
     link = match.links[0]
     return link.keras.name.rpartition(".")[2], link.torch.name.rpartition(".")[2]
-
-
-def _with_array_of(one: Match, other: Match) -> Match:
-    """A match with the PyTorch array of another."""
-    return replace(one, torch=other.torch, links=(replace(one.links[0], torch=other.links[0].torch),))

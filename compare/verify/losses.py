@@ -381,7 +381,7 @@ def _of_scale(losses: Losses, wanted: Loss, got: Loss) -> Iterator[Trial]:
         yield Trial("ignored_labels", says, after, fix)
     if weights := _dividing(losses, factor):
         yield Trial("class_weights", weights, after, fix)
-    if _holds(losses, factor):
+    if after > GRADIENT_LIMIT or _holds(losses, factor):
         yield Trial("loss_scale", f"Keras's loss is {factor:.6g} times PyTorch's", after, fix)
     shift = wanted.value - got.value
     after = _apart(Loss(got.value + shift, got.gradient, ""), wanted)
@@ -499,7 +499,7 @@ def _of_weights(losses: Losses, wanted: Loss, got: Loss) -> Iterator[Trial]:
         if cause == "sample_weights" and after <= GRADIENT_LIMIT and not _weighted(losses):
             continue
         if len(names) > 1 and np.allclose(list(factors.values()), next(iter(factors.values())), rtol=1e-4):
-            continue  # one factor for all is no weight of theirs
+            continue  # one factor for all is no weight of theirs; factors are fitted to gradients in float32
         yield Trial(cause, says, after)
 
 

@@ -259,11 +259,11 @@ def _arrays(
     found = [(i, j) for i, j in zip(rows, columns, strict=True) if scores[i, j] > -50]
     found = [(i, j) for i, j in found if sides[0].place(atoms[0][i][0]).calls and sides[1].place(atoms[1][j][0]).calls]
     found.sort(key=lambda pair: atoms[0][pair[0]][0].views[atoms[0][pair[0]][1]].size)
-    owners = {_holder(atoms[0][i][0]): _holder(atoms[1][j][0]) for i, j in found}
+    owners = {atoms[0][i][0].holder: atoms[1][j][0].holder for i, j in found}
     for i, (one, _) in enumerate(atoms[0]):
         for j, (other, _) in enumerate(atoms[1]):
             hidden = not sides[0].place(one).calls or not sides[1].place(other).calls
-            scores[i, j] += (3.0 if hidden else 1.0) * (owners.get(_holder(one), "") == _holder(other) != "")
+            scores[i, j] += (3.0 if hidden else 1.0) * (owners.get(one.holder, "") == other.holder != "")
     rows, columns = linear_sum_assignment(scores, maximize=True)
     matches = []
     for i, j in zip(rows, columns, strict=True):
@@ -306,11 +306,6 @@ def _array_scores(
 def _owner(part: Part) -> str:
     """The path of the layer that owns an array by itself."""
     return part.path.rpartition(".")[0]
-
-
-def _holder(part: Part) -> str:
-    """The path of the layer in which an array lies, whether it is an array by itself or a layer's."""
-    return _owner(part) if part.kind == "array" else part.path
 
 
 def _by_hand(one: Part, other: Part) -> bool:

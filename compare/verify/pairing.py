@@ -156,7 +156,7 @@ class Pairing:
             if one.sure and other.sure:
                 yield from self._traded(i, j, together)
             elif _exchangeable(one, other):
-                yield self.exchanged({i: _exchanged(one, other), j: _exchanged(other, one)})
+                yield self.exchanged({i: with_array_of(one, other), j: with_array_of(other, one)})
         yield from self._pieces_exchanged(single)
 
     def _of_one_layer(self) -> dict[int, list[int]]:
@@ -340,7 +340,7 @@ def _exchangeable(one: Match, other: Match) -> bool:
     return shapes[0] == shapes[1]
 
 
-def _exchanged(one: Match, other: Match) -> Match:
+def with_array_of(one: Match, other: Match) -> Match:
     """A match of single arrays with the PyTorch array of another."""
     return replace(one, torch=other.torch, links=(replace(one.links[0], torch=other.links[0].torch),))
 

@@ -42,6 +42,11 @@ class Part:
     trainable: bool = True
 
     @property
+    def holder(self) -> str:
+        """The path of the layer that has it, whether it is an array by itself or that layer's."""
+        return self.path.rpartition(".")[0] if self.kind == "array" else self.path
+
+    @property
     def signature(self) -> tuple[object, ...]:
         """Kind and shapes: parts with one signature may be each other's partner."""
         return (self.kind, *sorted((role, view.own_shape) for role, view in self.views.items()))

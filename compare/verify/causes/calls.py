@@ -111,22 +111,25 @@ def _in_place(at: Situation) -> Iterator[Candidate]:
 def _of_arguments(at: Situation) -> Iterator[Candidate]:
     """PyTorch's call made another; then those that take what it gives."""
     for event in at.unlike[1][:3]:
-        source = at.values[1].get(event.inputs[0]) if event.inputs else None
-        yield from of_arguments(event, source.ndim if source is not None else 0)
+        yield from of_arguments(event, _rank(at, event))
     once = {(event.where, event.call, event.text): event for event in reversed(at.unlike[1][3:])}  # of a loop's lines
     lines = sorted(once.values(), key=lambda event: event.index)[:LINES]
     for event in lines:
         yield from of_settings(event)
     for event in [each for each in lines if name_of(each) in REDUCTIONS][:6]:
-        source = at.values[1].get(event.inputs[0]) if event.inputs else None
-        yield from of_axes(event, source.ndim if source is not None else 0)
+        yield from of_axes(event, _rank(at, event))
     for event in at.before[-8:]:
         if len(event.outputs) > 1 and event not in at.unlike[1][:3]:
             yield from of_results(event)
     # What enters the first call may be a value that Keras has too, and uses elsewhere: the other softmax of two.
     for event in _makers(at):
-        source = at.values[1].get(event.inputs[0]) if event.inputs else None
-        yield from of_axes(event, source.ndim if source is not None else 0)
+        yield from of_axes(event, _rank(at, event))
+
+
+def _rank(at: Situation, event: Event) -> int:
+    """The number of axes of a PyTorch call's first input, where that is known."""
+    source = at.values[1].get(event.inputs[0]) if event.inputs else None
+    return source.ndim if source is not None else 0
 
 
 def _makers(at: Situation) -> list[Event]:
