@@ -112,6 +112,11 @@ class Subject:
             told = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
             return Trace(tuple(recorder.events), {}, {}, told, written=recorder.written)
         kept = {number: _array(value) for number, value in values.items()}
+        if recorder.assigned:  # a function of the state may have taken it as it was before
+            own = self.outputs(inputs, training)
+            if any(not np.allclose(kept[number], own[name], 1e-3, 1e-5) for name, number in outputs.items()):
+                told = "a layer reads a state that it has assigned in the same pass"
+                return Trace(tuple(recorder.events), {}, {}, told, written=recorder.written)
         return Trace(tuple(recorder.events), kept, outputs, constants=recorder.constants, written=recorder.written)
 
     def _recorded(
@@ -308,6 +313,7 @@ class _Recorder:
         self.pieces: dict[int, Any] = {}  # tensors that are cut out of a variable
         self.names = {id(variable): name for name, variable in subject._state().items()}
         self.written: dict[str, str] = {}  # arrays that the pass assigns, and where
+        self.assigned: dict[int, Any] = {}  # by variable, the symbol that the pass assigns to it
         self.places = [("", None)]  # enclosing layers of the user's own: path, training
         self.quiet = 0  # inside a layer of Keras's own
         self.symbols = list(symbols)
@@ -344,6 +350,9 @@ class _Recorder:
         def noted(variable: Any, value: Any) -> Any:
             if id(variable) in self.names and not self.quiet:
                 self.written.setdefault(self.names[id(variable)], _where())
+            if not self.quiet and _symbols(value):
+                self.assigned[id(variable)] = value
+                return value
             return assign(variable, value)
 
         keras.Variable.__getitem__, keras.Variable.assign = getitem, noted
@@ -354,7 +363,7 @@ class _Recorder:
         )
         operators = {name: getattr(keras.Variable, name) for name in OPERATORS}
         for name, own in operators.items():
-            setattr(keras.Variable, name, _symbolic(own, getattr(ops, OPERATORS[name])))
+            setattr(keras.Variable, name, _symbolic(own, getattr(ops, OPERATORS[name]), self.assigned))
         comparisons = {name: getattr(keras.KerasTensor, name) for name in COMPARISONS}
         for name, own in comparisons.items():
             setattr(keras.KerasTensor, name, _comparison(own, getattr(ops, COMPARISONS[name])))
@@ -569,9 +578,14 @@ def _merge(mode: str, value: Any) -> Any:
     return (one + other) / (2 if mode == "ave" else 1)
 
 
-def _symbolic(own: Any, operation: Any) -> Any:
-    """A variable's operator that takes symbols too: Keras has those only on their left."""
-    return lambda variable, other: operation(variable, other) if _symbols(other) else own(variable, other)
+def _symbolic(own: Any, operation: Any, assigned: Mapping[int, Any]) -> Any:
+    """A variable's operator that takes symbols too, which Keras has only on their left; or what was assigned to it."""
+
+    def operator(variable: Any, other: Any) -> Any:
+        value = assigned.get(id(variable), variable)
+        return operation(value, other) if _symbols((value, other)) else own(variable, other)
+
+    return operator
 
 
 def _comparison(own: Any, operation: Any) -> Any:

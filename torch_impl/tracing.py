@@ -170,7 +170,8 @@ class Subject:
                 (by its name in torch.nn.functional or torch), "pad" (in the order of torch.nn.functional.pad, and its
                 `mode`), "crop" (so much off each spatial axis), "scale", "reverse", "batch_second" (attention whose
                 first axis is the batch), "state" (of a recurrent layer, in `arrays` under INDEX/state/PLACE), "input",
-                "constant" or "output" (other values, in `arrays` under INDEX/input/PLACE and so on), "code" (lines to
+                "constant" or "output" (other values, in `arrays` under INDEX/input/PLACE and so on), "wire" (what this
+                pass has `from` that number on goes into the place `slot`), "code" (lines to
                 run in place of the call, each with what the one before gives as `x`; a module gets the arrays of the
                 module that makes the call; with "after", behind the call).
             arrays: values for the edits.
@@ -325,6 +326,7 @@ class _Recorder(TorchFunctionMode):
         self.constants: dict[int, np.ndarray] = {}
         self.numbers: dict[int, int] = {}
         self.alive: list[torch.Tensor] = []  # a freed tensor's id would be given to another
+        self.tensors: dict[int, torch.Tensor] = {}
         self.count = 0
         self.written: dict[str, str] = {}  # arrays that the pass changes in place, and where
         self.names = {id(tensor): name for name, tensor in subject.state.items()}
@@ -363,8 +365,13 @@ class _Recorder(TorchFunctionMode):
         path = self.stack[-1] if self.stack else ""
         module = self.subject.modules.get(path)
         others = self._other_constants(index, loose)
-        if others:
-            args, kwargs = _swap((args, kwargs), others)
+        wired = {
+            id(flowing[edit["slot"]]): self.tensors[edit["from"]] for edit in edits
+            if edit["do"] == "wire" and edit["slot"] < len(flowing) and edit["from"] in self.tensors
+        }  # fmt: skip
+        flowing = [wired.get(id(each), each) for each in flowing]
+        if others or wired:
+            args, kwargs = _swap((args, kwargs), {**others, **wired})
         if short == "__setitem__":
             out = _written_into(function, short, args, kwargs, edits, self.arrays, index, flowing, module)
         else:
@@ -431,6 +438,7 @@ class _Recorder(TorchFunctionMode):
     def _new(self, tensor: torch.Tensor) -> int:
         number, self.count = self.count, self.count + 1
         self.numbers[id(tensor)] = number
+        self.tensors[number] = tensor
         self.alive.append(tensor)
         if self.keep is None or number in self.keep:
             self.values[number] = _array(tensor)

@@ -12,6 +12,7 @@ from compare.verify.causes.candidate import Candidate, neutral
 from compare.verify.causes.constants import constants
 from compare.verify.causes.situation import Replacement, Situation
 from compare.verify.causes.words import place as place_of
+from compare.verify.loops import in_every_run
 from compare.verify.replay import Replay
 from compare.verify.runs import of_another_run
 from compare.verify.segments import Anchor, before_padding, segment
@@ -83,6 +84,7 @@ def situation(replay: Replay, anchor: Anchor | None, output: int = 0) -> tuple[S
         *wired_layer(replay, anchor, ends),
         *taken,
         *searched(replay, other),
+        *in_every_run(replay, unlike[1]),
         *(of_another_run(replay, anchor, ends) if other is None else ()),
     ]
     return found, wired

@@ -6,6 +6,7 @@ What lies between two pairs of layers (activations, poolings, sums) is found by 
 import itertools
 import math
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -20,7 +21,8 @@ from compare.verify.causes.candidate import Candidate, InKeras, InTorch
 from compare.verify.causes.formulas import as_formulas
 from compare.verify.causes.layers import Layer, of_layer
 from compare.verify.causes.situation import Situation
-from compare.verify.causes.words import place, written
+from compare.verify.causes.words import acts, place, written
+from compare.verify.moved import moved
 from compare.verify.replay import Replay
 from compare.verify.segments import Anchor
 from compare.verify.subject import Subject
@@ -31,6 +33,13 @@ from twin.trace import Edit, Event
 MOST_STARTS = 256  # places at which a value may lie in a padded one
 FEW = 8  # numbers of an output, such as the one of a loss, that a wrong candidate may come near
 SHORT = 300  # letters of two formulas that are told beside a fix
+IN_FULL = ("mean_count", "split_order")  # causes whose words are both formulas
+SHOWN = (
+    "arrangement_order",
+    "transposed_input",
+    "kernel_transposed",
+    "sum_constants",
+)  # by the values, without a trial
 SECONDS = 20.0  # for candidates that need a pass, over all differences of one mode
 
 
@@ -109,7 +118,7 @@ class Comparison:
             allowed.append(far)
         once = {(*_calls(finding), finding.cause): finding for finding in reversed(found)}
         worst = max(each for each in allowed if each <= LIMIT)
-        return _moved(_slight_last([each for each in found if each in once.values()])), worst
+        return moved(_slight_last([each for each in found if each in once.values()])), worst
 
     def _inside(self, anchor: Anchor, far: float) -> Finding:
         """A layer that differs from equal inputs."""
@@ -150,11 +159,14 @@ class Comparison:
             before=far if math.isfinite(far) else None,
         )  # fmt: skip
         at = At(anchor, False, found.keras, found.torch, far, output)
-        settled = self._settle([*self._uncalled(found), *of_calls(found, wired)], at, finding)
-        formulas = as_formulas(found, settled.cause is not None)
-        if formulas and formulas not in settled.says and (not settled.fix or len(formulas) < SHORT):
+        settled = self._settle(
+            [*self._uncalled(found), *self._in_one_batch(found), *of_calls(found, wired)], at, finding
+        )
+        cause, formulas = as_formulas(found, settled.cause is not None)
+        more = formulas not in settled.says and (not settled.fix or len(formulas) < SHORT)
+        if formulas and more and settled.cause not in IN_FULL:
             settled = replace(settled, says=". ".join(each for each in (settled.says, formulas) if each))
-        return settled
+        return replace(settled, cause=cause) if settled.cause is None and cause in SHOWN else settled
 
     def _uncalled(self, at: Situation) -> Iterator[Candidate]:
         """A layer that Keras uses here, and whose partner PyTorch uses nowhere: another takes its place."""
@@ -162,10 +174,38 @@ class Comparison:
         theirs = self.replay.theirs
         if at.keras is None or at.end is None or not partner or partner in {event.leaf for event in theirs.events}:
             return
+        counts = [Counter(event.leaf for event in trace.events if event.leaf) for trace in (self.replay.mine, theirs)]
+        more = [(mine, native) for mine, native in self.pairs.items() if counts[1][native] > counts[0][mine] > 0]
         own = sorted({at.givers[number] for number in at.end.event.inputs if number in at.givers})
         says = f"PyTorch never calls {partner}, which is Keras's {at.keras.leaf}; here it takes {written(at.end.event)}"
         says += f"{place(at.end.event)}{' of ' + ' and '.join(own) if own else ''}"
+        for mine, native in more[:1]:
+            says += f", and calls {native} {counts[1][native]} times, where Keras calls {mine} {counts[0][mine]} times"
         yield Candidate("layer_not_called", says, *at.end.edits())
+
+    def _in_one_batch(self, at: Situation) -> Iterator[Candidate]:
+        """A norm that gets all rows in one batch on one side, and on the other in several batches of fewer rows."""
+        traces = self.replay.mine, self.replay.theirs
+        if at.end is None:
+            return
+        for paths in self.pairs.items() if self.replay.training else ():
+            calls = [
+                [
+                    event
+                    for event in trace.events
+                    if event.leaf == path and event.family == "batch_norm" and event.inputs
+                ]
+                for trace, path in zip(traces, paths, strict=True)
+            ]
+            rows = [
+                [len(trace.values[event.inputs[0]]) for event in events if event.inputs[0] in trace.values]
+                for trace, events in zip(traces, calls, strict=True)
+            ]
+            if all(rows) and len(rows[0]) != len(rows[1]) and sum(rows[0]) == sum(rows[1]):
+                told = [" and ".join(map(str, each)) for each in rows]
+                says = f"Keras calls {paths[0]} on {told[0]} rows, PyTorch {paths[1]} on {told[1]}: each batch has "
+                yield Candidate("joint_batch", f"{says}statistics of its own", *at.end.edits())
+                return
 
     def _settle(self, candidates: Sequence[Candidate], at: At, finding: Finding) -> Finding:
         """The finding with the first cause that makes both agree, or with all that were tried and the two calls."""
@@ -200,7 +240,7 @@ class Comparison:
             left, candidate = nearest
             says = f"{candidate.says}; with that, {left:.1g} is left"
             return replace(finding, cause=candidate.cause, says=says, tried=tuple(tried))
-        calls = [f"{side} computes {written(call)}{place(call)}"
+        calls = [f"{side} {acts(call)}{place(call)}"
                  for side, call in (("Keras", at.keras), ("PyTorch", at.torch)) if call is not None]  # fmt: skip
         return replace(finding, tried=tuple(dict.fromkeys(tried)), says=", ".join(calls))
 
@@ -343,16 +383,3 @@ def _all(candidate: Candidate, edits: list[Edit]) -> InTorch | None:
 def _calls(finding: Finding) -> tuple[str, str]:
     """The two calls that differ, without the layer before which they are: several may follow."""
     return finding.keras.split(" before ")[0], finding.torch.split(" before ")[0]
-
-
-def _moved(found: list[Finding]) -> list[Finding]:
-    """Findings in which a call that one side alone makes here, and the other alone at the next place, is one moved."""
-    out: list[Finding] = []
-    for number, finding in enumerate(found):
-        later = next((each for each in found[number + 1 :] if each.cause != finding.cause), None)
-        kinds = [(each.cause or "").split("_", 1) if each is not None else [""] for each in (finding, later)]
-        turned = {kinds[0][0], kinds[1][0]} == {"missing", "extra"} and kinds[0][1:] == kinds[1][1:]
-        if later is not None and turned and not (out and out[-1].cause == "order"):
-            finding = replace(finding, cause="order", says=f"{finding.says}; then the other way round: {later.says}")
-        out.append(finding)
-    return out

@@ -24,6 +24,7 @@ from twin.errors import TwinError
 
 ROUNDING = 1e-6
 SIDES = ("PyTorch", "Keras")
+FEWEST = 3  # outputs whose gradients differ by one number, which then is none by chance
 MOST_ROWS = 64  # whose losses are asked one by one
 
 
@@ -97,7 +98,7 @@ class Losses:
         tried: list[str] = []
         kinds = (
             _of_targets, _of_outputs, _of_arguments, _of_rows, _of_axes, _of_smoothing, _of_scale, _of_labels,
-            _of_weights, _of_batch,
+            _of_logit_signs, _of_weights, _of_batch,
         )  # fmt: skip
         for trials, (mine, theirs) in itertools.product(kinds, seen):
             for trial in _as_far(trials(self, mine, theirs)):
@@ -459,6 +460,31 @@ def _of_labels(losses: Losses, wanted: Loss, got: Loss) -> Iterator[Trial]:
         yield Trial("loss_operand_order", says, after if wanted.value != got.value else 1.0)
 
 
+def _of_logit_signs(losses: Losses, wanted: Loss, got: Loss) -> Iterator[Trial]:
+    """The logarithm of sigmoid(x) where the other side has that of sigmoid(-x), for some outputs.
+
+    The two differ by x itself: the gradients by one number at those outputs, and by nothing at all others.
+    """
+    outputs = losses.given["outputs"]
+    if outputs.shape != wanted.gradient.shape or outputs.shape != got.gradient.shape:
+        return
+    apart = wanted.gradient.astype(np.float64) - got.gradient
+    size = float(np.abs(apart).max(initial=0.0))
+    at = np.abs(apart) > 1e-3 * size
+    step = float(np.median(apart[at])) if size > 0 else 0.0
+    # Gradients of float32 that nearly cancel leave three digits; what decides is the loss.
+    if not step or at.sum() < FEWEST or not np.allclose(apart[at], step, rtol=1e-3):
+        return
+    value = got.value + step * float(outputs[at].sum())
+    gradient = got.gradient + np.where(at, step, 0.0)
+    side, other = SIDES if step > 0 else SIDES[::-1]
+    says = (
+        f"At {at.sum()} of {at.size} outputs {side} takes logsigmoid(x) where {other} takes logsigmoid(-x), as for the "
+        f"other label"
+    )
+    yield Trial("loss_logit_sign", says, _apart(Loss(value, gradient, ""), wanted))
+
+
 def _of_weights(losses: Losses, wanted: Loss, got: Loss) -> Iterator[Trial]:
     """Gradients that are multiples of each other, by another factor for each class, column, step or row."""
     target, gradient, other = losses.given["target"], wanted.gradient, got.gradient
@@ -483,6 +509,8 @@ def _of_weights(losses: Losses, wanted: Loss, got: Loss) -> Iterator[Trial]:
         # A factor for each number of its own fits anything, such as another target for each row.
         if not 1 < len(names) <= min(100, gradient.size // 2) or np.median(counts) < 2:
             continue
+        if cause == "class_weights" and (names != np.round(names)).any():
+            continue  # values, and no classes
         factors = {}
         for name in names:
             one, two = (each[labels == name].astype(np.float64) for each in (other, gradient))

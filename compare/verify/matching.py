@@ -22,7 +22,9 @@ RECURRENT = {"lstm", "gru", "rnn"}
 ROLE_WORDS = {"scale": {"kernel", "scale", "gain"}, "shift": {"bias", "shift"}}
 
 
-GUESSES = (Weights(), Weights(0.0, 0.0, 1.0), Weights(0.0, 2.0, 1.0), Weights(3.0, 0.0, 0.1))
+GUESSES = (
+    Weights(), Weights(0.0, 0.0, 1.0), Weights(0.0, 2.0, 1.0), Weights(3.0, 0.0, 0.1), Weights(8.0, 0.0, 0.1)
+)  # fmt: skip
 
 
 def pair(
@@ -291,7 +293,7 @@ def _array_scores(
             if close:
                 total = (
                     score(sides, one, other, known, weights, ranks)
-                    + close
+                    + 0.5 * close  # a matrix by hand may stand either way round
                     + (role_of(one.path, role) == role_of(other.path, native))
                 )
                 total -= 2.0 * opposed(role_of(one.path, role), role_of(other.path, native))
@@ -299,6 +301,7 @@ def _array_scores(
                 total += len(named[0] & named[1]) / max(len(named[0] | named[1]), 1)
                 total += 0.6 * bool(ROLE_WORDS.get(role, set()) & named[1])  # a norm's scale is a `weight` by hand
                 total += 0.6 * bool(ROLE_WORDS.get(native, set()) & named[0])
+                total += 0.3 * (one.path[-1] == other.path[-1])  # a gate's letter: peep_i and w_ci
                 scores[i, j] = total - (one.trainable != other.trainable)
     return scores
 

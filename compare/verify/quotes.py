@@ -1,5 +1,6 @@
 """The lines of the user's code in which two calls are: beside a cause that names kinds of calls they show more."""
 
+import ast
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,10 +9,11 @@ from pathlib import Path
 from compare.verify.verdict import Finding, Verdict
 
 LONGEST = 160  # letters of a line that is shown
+SHOWN = 2  # lines of one side
 
 
 def line_at(file: str | Path, where: str) -> str:
-    """The line of code at a place; "" where there is none, or one that is too long to be shown.
+    """The statement at a place, or the line where that is too long; "" where there is none that can be shown.
 
     Args:
         file: the one that holds the model or the loss; others are looked for beside it.
@@ -21,11 +23,24 @@ def line_at(file: str | Path, where: str) -> str:
     if found is None:
         return ""
     try:
-        lines = (Path(file).parent / found.group(1)).read_text().splitlines()
-        line = lines[int(found.group(2)) - 1].strip()
+        text = (Path(file).parent / found.group(1)).read_text()
+        line = text.splitlines()[int(found.group(2)) - 1].strip()
+        whole = _statement(text, int(found.group(2)))
     except (OSError, IndexError, UnicodeError):
         return ""
-    return line if len(line) <= LONGEST else ""
+    return next((each for each in (whole, line) if 0 < len(each) <= LONGEST), "")
+
+
+def _statement(text: str, number: int) -> str:
+    """The statement that a line belongs to, in one line; "" where it has statements within it."""
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError):
+        return ""
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.stmt) and not hasattr(node, "body")]
+    found = [node for node in nodes if node.lineno <= number <= (node.end_lineno or 0)]
+    segment = ast.get_source_segment(text, found[0]) if found else None
+    return re.sub(r"(?<=[(\[{]) | (?=[)\]}])", "", " ".join((segment or "").split()))
 
 
 def quoted(verdict: Verdict, references: Sequence[str]) -> Verdict:
@@ -49,11 +64,16 @@ def with_lines(finding: Finding, files: Sequence[str]) -> Finding:
     """
     told = []
     for word, file, name in zip(("Keras", "PyTorch"), files, (finding.keras, finding.torch), strict=True):
+        known = [] if Path(files[0]).name == Path(files[1]).name else _said(finding.says, Path(file).name)
         where = re.search(r"\(([^():]+\.py:\d+)", name)
-        if finding.rung == "gradients" and where is None:  # a layer's name stands there, and the line in what is said
-            where = re.search(rf"\b({re.escape(Path(file).name)}:\d+)", finding.says)
-        line = line_at(file, where.group(1)) if where and file.endswith(".py") else ""
-        if where and line and line not in finding.says:
-            told.append(f"{word}'s line is `{line}` ({where.group(1)})")
+        for place in known or ([where.group(1)] if where else []):
+            line = line_at(file, place) if file.endswith(".py") else ""
+            if line and line not in finding.says:
+                told.append(f"{word}'s line is `{line}` ({place})")
     words = [each for each in (finding.says.rstrip("."), *told) if each]
     return replace(finding, says=". ".join(words)) if told else finding
+
+
+def _said(says: str, file: str) -> list[str]:
+    """The lines of a file that what is said of a difference names, the first ones."""
+    return list(dict.fromkeys(re.findall(rf"\b{re.escape(file)}:\d+", says)))[:SHOWN]

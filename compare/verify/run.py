@@ -15,6 +15,7 @@ from compare.engines.process import WorkerFailed
 from compare.engines.session import Session
 from compare.verify import initial
 from compare.verify.before_loss import between
+from compare.verify.causes.candidate import only_named
 from compare.verify.causes.choices import CAUSES
 from compare.verify.examination import Examination
 from compare.verify.given import both, by_output, from_file, given_to_loss, stock, target
@@ -262,7 +263,7 @@ def _explained(
         return replace(finding, cause=f"loss_{terms.cause}", after=after, says=says, fix=fix, tried=())
     if first is None:
         return finding
-    says += f". {terms.says}" if terms is not None else ""
+    says += f". {terms.says}" if terms is not None and (chosen or only_named(first.cause)) else ""
     cause = first.cause if first.cause in ROWS else f"loss_{first.cause}"
     return replace(finding, cause=cause, after=first.after, says=says, fix=first.fix, tried=())
 

@@ -64,6 +64,7 @@ class Slopes:
         by_hand = self._by_hand()
         return (
             self._of_cuts(finding, by_hand, _of_one_side(by_hand))
+            or self._of_single_cuts(finding, by_hand)
             or self._of_rows(finding, found)
             or self._of_factors(finding, found, by_hand)
             or self._of_values(finding, found, by_hand)
@@ -114,7 +115,25 @@ class Slopes:
             stops = all(not word.startswith(("backward", "register")) for side in lines for word, _ in lines[side])
             cause = "stopped_gradient" if stops else "custom_gradient"
             says = f"{'; '.join(told)}. Without what is done by hand {f'at {places}' if places else 'there'} both agree"
+            if len(lines) == 1 and all(word.startswith("backward") for word, _ in lines[side]):
+                says += ": what backward returns is not the gradient of what forward computes"
             return replace(finding, cause=cause, says=says, tried=())
+        return None
+
+    def _of_single_cuts(self, finding: Finding, by_hand: ByHand) -> Finding | None:
+        """The cause where a line stops several gradients, and the other side all of them but one."""
+        for side, other in (SIDES, SIDES[::-1]):
+            for line in dict.fromkeys(by_hand[side]):
+                numbers = [number for number, each in enumerate(by_hand[side]) if each == line]
+                for place, number in enumerate(numbers[:MOST_LINES] if len(numbers) > 1 else (), start=1):
+                    if self._agree({side: [number]}):
+                        word, where = line
+                        says = (
+                            f"{side} stops {len(numbers)} gradients ({word}){f' at {where}' if where else ''}, and "
+                            f"{other} does not stop number {place} of them. Without that one both agree. {other} "
+                            f"{_in_words(by_hand[other]) if by_hand[other] else 'stops none'}"
+                        )
+                        return replace(finding, cause="stopped_gradient", says=says, tried=())
         return None
 
     def _of_rows(self, finding: Finding, found: Gradients) -> Finding | None:

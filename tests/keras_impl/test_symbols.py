@@ -27,6 +27,20 @@ WAYS = {
 X = np.array([[0.0, 1.0, 2.5, -3.0], [0.0, 0.0, 1.0, 3.0], [-1.0, 0.0, 0.5, 3.5]], "float32")
 
 
+class Stateful(keras.layers.Layer):
+    # It assigns its state in the pass and then reads it: by an operator, or by a function, which takes it as it was.
+    def __init__(self, way):
+        super().__init__()
+        self.way = way
+        self.head = keras.layers.Dense(4, use_bias=False, kernel_initializer="identity")
+        self.state = self.add_weight(shape=(4,), initializer="ones", trainable=False)
+
+    def call(self, x):
+        x = self.head(x)
+        self.state.assign(0.1 * ops.mean(x, 0) + 0.9 * self.state)  # the symbol on the left, as JAX wants it
+        return x / (self.state + 0.5) if self.way == "operator" else x * ops.exp(self.state)
+
+
 class Own(keras.layers.Layer):
     def __init__(self, way):
         super().__init__()
@@ -50,6 +64,17 @@ for way in WAYS:
     value = trace.values.get(trace.outputs.get("y"))
     inside = any(event.call == "keras.layers.Dense" for event in trace.events)
     found[way] = trace.stopped or bool(inside and value is not None and np.allclose(value, own))
+for way in ("operator", "function"):
+    layer = Stateful(way)
+    layer(X)
+    subject = Subject(layer, [X])
+    trace = subject.trace([X], training=True)
+    own = subject.outputs([X], True)["y"]
+    same = not trace.stopped and np.allclose(trace.values[trace.outputs["y"]], own)
+    found[way] = same and not any("tateful" in event.call for event in trace.events) if way == "operator" else (
+        "in the same pass" in trace.stopped
+    )
+    found[way + " leaves the state"] = bool(np.all(keras.ops.convert_to_numpy(layer.state) == subject.dump()["state"]))
 print(json.dumps(found))
 """
 

@@ -105,6 +105,32 @@ def windowed():
         return head(ops.mean(ops.conv(x * x, window, padding="valid") - mean * mean, 1))
 
     return model((9, 4), [layers.Dense(6), layers.Dense(3)], body)
+
+
+def averaged():
+    def body(x, first, head):
+        x = first(x)
+        kept = ops.cast(x[..., :1] > 0, "float32")
+        return head(ops.sum(x * kept, 1) / ops.maximum(ops.sum(kept, 1), 1.0))
+
+    return model((7, 5), [layers.Dense(6), layers.Dense(3)], body)
+
+
+def by_heads():
+    def body(x, first, head):
+        x = ops.reshape(first(x), (-1, 5, 2, 3, 4))
+        query, key, value = x[:, :, :, 0], x[:, :, :, 1], x[:, :, :, 2]
+        scores = ops.softmax(ops.einsum("bthd,bshd->bhts", query, key) / 2, -1)
+        return head(ops.reshape(ops.einsum("bhts,bshd->bthd", scores, value), (-1, 5, 8)))
+
+    return model((5, 4), [layers.Dense(24), layers.Dense(3)], body)
+
+
+def two_parts():
+    def body(x, one, other, head):
+        return head(ops.tanh(one(x)) * ops.sigmoid(other(x)) + x)
+
+    return model((6,), [layers.Dense(6), layers.Dense(6), layers.Dense(3)], body)
 """
 )
 TORCH = """
@@ -164,8 +190,36 @@ def read_out(diagonal=0):
 
     return Own([nn.Linear(4, 6), nn.Linear(6, 3)], body)
 
+
+def averaged(all=False):
+    def body(x, first, head):
+        x = first(x)
+        kept = (x[..., :1] > 0).float()
+        return head((x * kept).mean(1) if all else (x * kept).sum(1) / kept.sum(1).clamp(min=1))
+
+    return Own([nn.Linear(5, 6), nn.Linear(6, 3)], body)
+
+
+def by_heads(first_roles=False):
+    def body(x, first, head):
+        x = first(x)
+        if first_roles:
+            q, k, v = (part.view(-1, 5, 2, 4).transpose(1, 2) for part in x.chunk(3, -1))
+        else:
+            q, k, v = x.view(-1, 5, 2, 3, 4).permute(3, 0, 2, 1, 4)
+        return head((((q @ k.mT) / 2).softmax(-1) @ v).transpose(1, 2).reshape(-1, 5, 8))
+
+    return Own([nn.Linear(4, 24), nn.Linear(8, 3)], body)
+
+
+def two_parts(twice=False):
+    def body(x, one, other, head):
+        return head(one(x).tanh() * (one if twice else other)(x).sigmoid() + x)
+
+    return Own([nn.Linear(6, 6), nn.Linear(6, 6), nn.Linear(6, 3)], body)
 """
-SHAPES = {"sampled": (6,), "phased": (6,), "balanced": (5, 6), "crossed": (6,), "read_out": (5, 4)}
+SHAPES = {"sampled": (6,), "phased": (6,), "balanced": (5, 6), "crossed": (6,), "read_out": (5, 4),
+          "averaged": (7, 5), "by_heads": (5, 4), "two_parts": (6,)}  # fmt: skip
 WRONG = {
     "sampled": ("align_corners", {"align": False}),
     "phased": ("remainder_sign", {"sign": "fmod"}),
@@ -176,6 +230,9 @@ WRONG = {
     "weighed": ("exchanged_values", {"turned": True}),
     "joint": ("missing_sum", {"total": False}),
     "windowed": ("conv_padding", {"padding": 1}),
+    "averaged": ("mean_count", {"all": True}),
+    "by_heads": ("split_order", {"first_roles": True}),
+    "two_parts": ("layer_not_called", {"twice": True}),
 }
 
 
@@ -192,6 +249,20 @@ def test_a_right_pair_agrees_and_a_wrong_one_has_its_cause(verify, name):
     cause, options = WRONG[name]
     found = verify(name, torch_kwargs=options)
     assert (found.verdict, found.findings[0].cause) == ("differ", cause)
+
+
+@pytest.mark.framework
+@pytest.mark.parametrize(
+    ("name", "options", "told"),
+    [
+        ("averaged", {"all": True}, "PyTorch by 7, the number of all values,"),
+        ("by_heads", {"first_roles": True}, "Keras takes the channels 0-3, 12-15 (k.py:"),
+        ("by_heads", {"first_roles": True}, "PyTorch 0-7 (t.py:"),
+        ("two_parts", {"twice": True}, "times, where Keras calls"),
+    ],
+)
+def test_the_words_say_what_each_side_counts_takes_or_calls(verify, name, options, told):
+    assert told in verify(name, torch_kwargs=options).findings[0].says
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,10 @@ def hinge(signs):
     return lambda x, y: np.mean(np.maximum(1 - (2 * y - 1 if signs else y) * x, 0))
 
 
+def negatives(turned):
+    return lambda x, y: -np.mean(y * np.log(sigmoid(x)) + (1 - y) * np.log(sigmoid(-x if turned else x)))
+
+
 def divergence(turned):
     def function(x, y):
         p, q = (np.exp(x), np.exp(y)) if turned else (np.exp(y), np.exp(x))
@@ -71,6 +75,7 @@ PAIRS = {
     "loss_output_weights": (of_columns(1, 2, 3), of_columns(1, 1, 1), VALUES),
     "loss_reduction": (ratio(-1), ratio(None), LABELS),
     "loss_labels": (hinge(True), hinge(False), LABELS),
+    "loss_logit_sign": (negatives(True), negatives(False), LABELS),
     "loss_operand_order": (divergence(False), divergence(True), VALUES),
 }
 

@@ -33,6 +33,19 @@ def test_what_a_fix_shows_or_the_words_have_is_not_said_twice(files):
     assert _of(fixed, files) == "a"
 
 
+def test_the_lines_that_the_words_name_come_first(files):
+    told = Finding("forward", "tanh (k.py:2)", "sin (t.py:2)", "", says="No (t.py:1)")
+    assert _of(told, files) == (
+        "No (t.py:1). Keras's line is `y = ops.tanh(x)` (k.py:2). PyTorch's line is `import torch` (t.py:1)"
+    )
+
+
+def test_a_statement_over_several_lines_is_shown_as_one(tmp_path):
+    (tmp_path / "k.py").write_text("if True:\n    y = f(\n        x,\n        2,\n    )\n    z = 1\n")
+    assert line_at(tmp_path / "k.py", "k.py:3") == "y = f(x, 2,)"
+    assert line_at(tmp_path / "k.py", "k.py:1") == "if True:"
+
+
 @pytest.mark.parametrize("where", ["", "k.py:99", "other.py:1", "layer"])
 def test_there_may_be_no_line(files, where):
     assert line_at(files[0].rpartition(":")[0], where) == ""

@@ -69,6 +69,16 @@ def test_one_of_several_lines_that_stop_a_gradient_is_named():
     assert "PyTorch does so nowhere" in found.says
 
 
+def test_one_of_several_gradients_that_a_line_stops():
+    def changed(name, gradient, side, uncut, only):
+        return gradient if side == "PyTorch" or uncut.get("Keras") == [1] else 0.5 * gradient**2
+
+    found = Models(changed, {"Keras": [STOP, STOP], "PyTorch": [DETACH]}).explained()
+    assert found.cause == "stopped_gradient"
+    assert "PyTorch does not stop number 2 of them" in found.says
+    assert found.says.endswith("PyTorch stops a gradient (detach) at t.py:7")
+
+
 def test_two_sides_that_stop_gradients_at_other_places():
     def changed(name, gradient, side, uncut, only):
         return gradient if uncut.get(side) else gradient * np.cos(np.arange(gradient.size) + len(side)).reshape(
@@ -88,6 +98,7 @@ def test_a_backward_by_hand_that_is_no_derivative():
     found = Models(changed, {"PyTorch": [("backward of Reverse", "t.py:7")]}).explained()
     assert found.cause == "custom_gradient"
     assert "Reverse.backward" in found.says
+    assert found.says.endswith("is not the gradient of what forward computes")
 
 
 def test_factors_that_go_with_the_size_of_a_layer():

@@ -11,6 +11,7 @@ from compare.verify.causes.arguments import in_place, of_arguments, of_axes, of_
 from compare.verify.causes.attention import factors, of_attention
 from compare.verify.causes.candidate import Candidate, InTorch, multiple
 from compare.verify.causes.constants import of_constants, of_made_weights, of_normed_weights, of_weights
+from compare.verify.causes.divisors import of_divisors
 from compare.verify.causes.ends import of_ends
 from compare.verify.causes.entering import of_indices, of_parts
 from compare.verify.causes.exchanges import of_exchanged_numbers, of_exchanged_values
@@ -29,15 +30,19 @@ from compare.verify.causes.one_call import instead, kind_in_words, missing, othe
 from compare.verify.causes.pieces import bidirectional_last, halves, of_end_piece, of_pieces
 from compare.verify.causes.recurrences import of_recurrence
 from compare.verify.causes.reductions import of_missing_reductions
+from compare.verify.causes.related import of_functions_of_constants, of_related_values
+from compare.verify.causes.reshapes import of_reshapes, of_reshapes_and_back, reshaped_in_words
 from compare.verify.causes.rotation import of_rotation, turned
+from compare.verify.causes.selections import of_selections
 from compare.verify.causes.sequences import of_kinds, of_stretches
 from compare.verify.causes.settings import SETTINGS, nothing
 from compare.verify.causes.situation import Situation
 from compare.verify.causes.splits import split_orders
 from compare.verify.causes.totals import of_totals
 from compare.verify.causes.values import of_functions, of_values, recognized
+from compare.verify.causes.words import acts, changed, in_torch, kind_of, name_of, place, written
 from compare.verify.causes.words import argument as argument_of
-from compare.verify.causes.words import changed, in_torch, kind_of, name_of, place, written
+from compare.verify.verdict import LIMIT
 from twin.trace import Edit, Event
 
 
@@ -66,7 +71,7 @@ def _rearranged(at: Situation) -> Iterator[Candidate]:
         yield from of_formulas(at, ONE, ("operand", "arguments", "order", "other", "whole"))
     if at.rearranged is not None and at.keras is not None and at.end is not None:
         says = f"Keras computes {written(at.keras)} on the arrangement {at.rearranged}, which PyTorch has nowhere"
-        says = ": ".join(part for part in (says, split_orders(at)) if part)
+        says = reshaped_in_words(at) or ": ".join(part for part in (says, split_orders(at)) if part)
         yield Candidate("arrangement_order", says, *at.end.edits())
 
 
@@ -245,8 +250,8 @@ def _of_functions(at: Situation) -> Iterator[Candidate]:
         return
     value, native = at.values[0][mine.outputs[0]], at.values[1][theirs.outputs[0]]
     sources = at.values[0][keras.inputs[0]], at.values[1][torch.inputs[0]]
-    order = alignment.distance(*sources)[1]
-    if value.size == native.size and order is not None and len(order) == value.ndim == native.ndim:
+    far, order = alignment.distance(*sources)
+    if far <= LIMIT and value.size == native.size and order is not None and len(order) == value.ndim == native.ndim:
         turned = np.ascontiguousarray(value.transpose(np.argsort(order)))
         yield of_functions(one, other, theirs, turned)
 
@@ -303,7 +308,7 @@ def _end(at: Situation) -> Iterator[Candidate]:
         says = f"{written(torch)}{place(torch)} gives another value than what enters Keras's next layer"
         yield Candidate(f"other_{kind_in_words(torch)}", says, *at.end.edits())
     elif torch is not None and keras is not None:
-        says = f"Keras computes {written(keras)}{place(keras)}, PyTorch {written(torch)}{place(torch)}"
+        says = f"Keras {acts(keras)}{place(keras)}, PyTorch {acts(torch)}{place(torch)}"
         yield Candidate(at.miswired or other_in_words(keras, torch), says, *at.end.edits())
     elif keras is None and at.arranged is not None:
         says = f"{written(at.arranged)}{place(at.arranged)} leaves the values in another order than Keras's reshape"
@@ -318,6 +323,7 @@ PARTICULAR = (
     _in_place,
     of_indices,
     of_parts,
+    of_reshapes,
     _rearranged,
     halves,
     bidirectional_last,
@@ -329,6 +335,7 @@ PARTICULAR = (
     _of_attention,
     _exchanged_functions,
     _of_arguments,
+    of_selections,
     of_ends,
     _of_all_axes,
     _of_one_operation,
@@ -341,6 +348,9 @@ GENERAL = (
     of_pieces,
     of_end_piece,
     of_exchanged_values,
+    of_divisors,
+    of_related_values,
+    of_functions_of_constants,
     of_missing_reductions,
     of_totals,
     of_other_steps,
@@ -355,6 +365,7 @@ GENERAL = (
     of_cuts,
     _scaled_calls,
     _of_values,
+    of_reshapes_and_back,
     of_long_formulas,
     instead,
     _end,

@@ -92,6 +92,11 @@ class Candidate:
     measured: float | None = None
 
 
+def only_named(cause: str | None) -> bool:
+    """Whether a cause names kinds of calls, as `missing_tanh` or `mean_for_max`, and not what is meant."""
+    return cause is None or cause.startswith(("missing_", "extra_", "other_")) or "_for_" in cause
+
+
 def neutral(event: Event) -> bool:
     """Whether a call leaves every value as it is, or only frames them with zeros for the next call."""
     if event.family == "dropout":

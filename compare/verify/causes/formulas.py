@@ -10,7 +10,7 @@ from compare.verify.causes.graph import LARGEST, MASKED, MOST, kind
 from compare.verify.causes.graphs import Change, Graphs
 from compare.verify.causes.operands import arranged, other_kernel, relation, turned, weighted
 from compare.verify.causes.situation import Situation
-from compare.verify.causes.words import place
+from compare.verify.causes.words import does, place
 from twin.trace import Edit, Event
 
 ONE = 1.1  # cost of one step
@@ -128,20 +128,20 @@ def of_long_formulas(at: Situation) -> Iterator[Candidate]:
         yield replace(each, cause=at.miswired or each.cause, says=words)
 
 
-def as_formulas(at: Situation, known: bool) -> str:
-    """Both formulas in words where they part; "" where they are too long to tell, or tell nothing more.
+def as_formulas(at: Situation, known: bool) -> tuple[str, str]:
+    """The cause and both formulas in words where they part; "" where they are too long to tell, or tell nothing more.
 
     Args:
         at: where both part.
         known: whether a cause was found, beside which only one step says more.
     """
     if not all(at.unlike) or not all(at.ends) or max(map(len, at.unlike)) > MOST:
-        return ""
+        return "", ""
     both = Graphs(at)
     steps = both.way(at.ends[0][0], at.ends[1][0])[1]
     if known and (not _plain(steps) or any(step.kind in ("arguments", "whole") for step in steps)):
-        return ""
-    return told(both, steps)[1] if steps else ""
+        return "", ""
+    return told(both, steps) if steps else ("", "")
 
 
 def _plain(steps: Sequence[Change]) -> bool:
@@ -179,9 +179,9 @@ def _of_step(both: Graphs, step: Change) -> tuple[str, str]:
     )
     negative = ", so that it has the opposite sign" if other == "subtract" else ""
     return {
-        "missing": (f"missing_{one}", f"PyTorch has no {one} here"),
-        "extra": (f"extra_{other}", f"PyTorch has one more {other} here"),
-        "other": (f"{other}_for_{one}", f"PyTorch computes {other} in place of {one}"),
+        "missing": (f"missing_{one}", f"Keras {does(one)} here, PyTorch does not"),
+        "extra": (f"extra_{other}", f"PyTorch {does(other)} here, Keras does not"),
+        "other": (f"{other}_for_{one}", f"PyTorch {does(other)} where Keras {does(one)}"),
         "order": ("operand_order", f"the operands of PyTorch's {other} are exchanged" + negative),
         "arguments": (f"{one}_arguments", f"{one} has other arguments in PyTorch"),
         "operand": ("input_wiring", "PyTorch takes another value here"),
@@ -213,7 +213,8 @@ def _of_several(both: Graphs, steps: Sequence[Change]) -> tuple[str, str] | None
         return _of_step(both, others[0])
     if missing and extra and steps[0].kind in ("missing", "extra"):
         own, native = ("_".join(dict.fromkeys(each[:2])) for each in names)
-        return f"{native}_for_{own}", f"PyTorch computes {native} in place of {own}"
+        done = [" and ".join(map(does, dict.fromkeys(each[:2]))) for each in names]
+        return f"{native}_for_{own}", f"PyTorch {done[1]} where Keras {done[0]}"
     if steps[0].kind in ("missing", "extra"):
         kinds = names[0] if steps[0].kind == "missing" else names[1]
         words = _of_step(both, steps[0])[1]

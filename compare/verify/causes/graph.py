@@ -32,7 +32,8 @@ CHAINS = {
     "log_softmax": (("log", "softmax"),), "mean": (("divide", "sum"), ("multiply", "sum")),
     "softmax": (("exp", "log_softmax"),), "reciprocal": (("exp", "negative", "log"),),
     "log_sigmoid": (("log", "sigmoid"), ("negative", "softplus", "negative")), "log1p": (("log", "add"),),
-    "expm1": (("subtract", "exp"),), "logsumexp": (("log", "sum", "exp"),), "cube": (("power",),),
+    "dense": (("add", "matmul"), ("matmul",)), "expm1": (("subtract", "exp"),), "logsumexp": (("log", "sum", "exp"),),
+    "cube": (("power",),),
 }  # fmt: skip
 EITHER_WAY = {"add", "multiply", "maximum", "minimum"}
 MASKED = -50.0  # of which, and of less, a softmax leaves nothing
@@ -75,6 +76,8 @@ class Side:
         name = kind(event)
         if name == "multiply" and len(event.inputs) == 2 and len(set(map(self.behind, event.inputs))) == 1:
             return "square"
+        if name == "dense" and len(event.inputs) == 2:  # by a matrix that is no weight by itself
+            return "matmul"
         if name == "power":
             return POWERS.get(self.number(event) or 0.0, name)
         if name == "divide" and self.number(event) == 1.0 and self.turned(event):
@@ -235,7 +238,7 @@ class Side:
     def masks(self, event: Event) -> bool:
         """Whether a call makes some values so small that a softmax leaves nothing of them."""
         x, y = (self.values.get(next(iter(numbers), -1)) for numbers in (event.inputs, event.outputs))
-        if kind(event) == "pad":  # before a pooling by maximum
+        if kind(event) in ("pad", "dense", "conv", "matmul"):  # before a pooling by maximum; values of any size
             return False
         if x is None or y is None or x.dtype.kind != "f" or y.dtype.kind != "f" or not x.size:
             return False

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from compare.verify.causes.candidate import Candidate, InKeras, InTorch
 from compare.verify.causes.settings import unlike_arguments
 from compare.verify.causes.situation import Situation
-from compare.verify.causes.words import changed, in_keras, in_torch, kind_of, place, written
+from compare.verify.causes.words import acts, changed, in_keras, in_torch, kind_of, place, written
 from twin.trace import Edit, Event
 
 
@@ -15,7 +15,7 @@ def without(at: Situation) -> Iterator[Candidate]:
     if torch is None:
         return
     skip: list[Edit] = [{"event": torch.index, "do": "skip"}]
-    cause, says = f"extra_{kind_in_words(torch)}", f"PyTorch has {written(torch)}{place(torch)}, which Keras has not"
+    cause, says = f"extra_{kind_in_words(torch)}", f"PyTorch {acts(torch)} here{place(torch)}, Keras does not"
     fix = InTorch(f"take {written(torch)}{place(torch)} out", skip)
     keras = None
     if at.entering[0] is not None and at.entering[1] is not None:
@@ -35,7 +35,7 @@ def missing(at: Situation) -> Iterator[Candidate]:
     """Keras's call added to PyTorch's pass."""
     for each in at.replacements if at.keras is not None else ():
         if not each.instead and at.keras is not None:
-            says = f"Keras has {written(at.keras)}{place(at.keras)}, which PyTorch has not"
+            says = f"Keras {acts(at.keras)} here{place(at.keras)}, PyTorch does not"
             fix = InTorch.of([in_torch(at.keras)], each.event, behind=True)
             fix = InTorch(f"add {in_torch(at.keras)}", fix.edits)
             keras: InKeras | None = InKeras(["x"], (), at.entering[1], f"take {written(at.keras)} out")
@@ -52,7 +52,7 @@ def instead(at: Situation) -> Iterator[Candidate]:
     if keras is None or torch is None:
         return
     same_name = keras.settings.get("name") == torch.settings.get("name")
-    says = f"Keras computes {written(keras)}, PyTorch {written(torch)}{place(torch)}"
+    says = f"Keras {acts(keras)}{place(keras)}, PyTorch {acts(torch)}{place(torch)}"
     fix, other = InTorch.of([in_torch(keras)], torch), InKeras([in_keras(torch)])
     cause = at.miswired or other_in_words(keras, torch)
     if keras.family == torch.family and not at.miswired:

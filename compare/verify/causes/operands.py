@@ -10,6 +10,9 @@ from compare.verify.causes.values import recognized
 from compare.verify.verdict import LIMIT
 from twin.trace import Event
 
+SIDES = ("Keras", "PyTorch")
+SIGNED = {"one_minus": "1 - ", "one_plus": "1 + ", "negative": "-"}  # functions that are written before a value
+
 
 def weighted(both: Graphs, one: int, other: int) -> tuple[str, str] | None:
     """The cause and the words of two sums over an axis of one value with other numbers, as of a grey image."""
@@ -101,10 +104,7 @@ def relation(both: Graphs, one: int, other: int) -> str:
     shift = float(np.mean(value.astype(np.float64) - native))
     if alignment.relative(native + shift, value) <= LIMIT:
         return f"Keras's value is PyTorch's {shift:+.5g}"
-    for words, (source, made) in {
-        "Keras's value is {} of PyTorch's": (native, value), "PyTorch's value is {} of Keras's": (value, native)
-    }.items():  # fmt: skip
-        name = recognized(source, made)
-        if name:
-            return words.format(name)
+    for (side, origin), (source, made) in zip((SIDES, SIDES[::-1]), ((native, value), (value, native)), strict=True):
+        if name := recognized(source, made):
+            return f"{side}'s value is {SIGNED.get(name, f'the {name} of ')}{origin}'s"
     return ""

@@ -19,6 +19,22 @@ TO_TORCH = {
     "log1p": "log1p", "normalize": "nn.functional.normalize",
 }  # fmt: skip
 
+DOES = {
+    "add": "adds", "subtract": "subtracts", "multiply": "multiplies", "divide": "divides",
+    "matmul": "multiplies matrices", "sum": "adds up", "mean": "takes the mean", "max": "takes the maximum", "min": "takes the minimum",
+    "maximum": "takes the greater of two values", "minimum": "takes the smaller of two values",
+    "dropout": "drops values", "softmax": "takes the softmax", "square": "squares", "sqrt": "takes the square root",
+    "exp": "takes the exponential", "log": "takes the logarithm", "abs": "takes the absolute value", "negative": "turns the sign",
+    "reciprocal": "takes the reciprocal", "power": "raises to a power", "clip": "clips", "where": "chooses by a mask",
+    "concatenate": "concatenates", "getitem": "takes a part", "take": "takes rows by number", "pad": "pads",
+    "cumsum": "adds up step by step", "var": "takes the variance", "std": "takes the standard deviation",
+}  # fmt: skip  # what a call does, where its name is no word of a sentence
+
+
+def does(kind: str) -> str:
+    """What a call does, as the verb of a sentence: takes the mean."""
+    return DOES.get(kind, f"computes {kind}")
+
 
 def kind_of(event: Event) -> str:
     return event.family if event.family != "op" else str(event.settings["name"])
@@ -38,6 +54,12 @@ def written(event: Event) -> str:
     if event.text:
         return event.text
     return str(event.settings.get("name", event.call))
+
+
+def acts(event: Event) -> str:
+    """What a call does, as a verb: with its arguments where it has some."""
+    text = written(event)
+    return does(kind_of(event)) if event.family == "op" and text.endswith("()") else f"computes {text}"
 
 
 def place(event: Event) -> str:
