@@ -1,4 +1,4 @@
-"""Another value for what a line of a loop takes, in all of its runs: the first for the current one, new for old state."""
+"""Another value for what a line takes in all its runs: the first for the current one, new for old state."""
 
 from collections.abc import Iterator, Sequence
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 from compare.verify.verdict import Finding
 
 
-def _function(says: str) -> str:
-    """The activation of which a finding says that a layer has it."""
-    named = re.search(r"activation='(\w+)'", says)
-    return named.group(1) if named else ""
+def _again(finding: Finding, later: Finding) -> bool:
+    """Whether a later finding speaks of the activation that a layer has here."""
+    named = re.search(r"activation='(\w+)'", finding.says)
+    return named is not None and named.group(1) in later.says
 
 
 def moved(found: Sequence[Finding]) -> list[Finding]:
@@ -22,8 +22,8 @@ def moved(found: Sequence[Finding]) -> list[Finding]:
         turned = {kinds[0][0], kinds[1][0]} == {"missing", "extra"} and kinds[0][1:] == kinds[1][1:]
         if later is not None and turned and not (out and out[-1].cause == "order"):
             finding = replace(finding, cause="order", says=f"{finding.says}; then the other way round: {later.says}")
-        elif later is not None and later.cause == "order" and kinds[0][0] == "missing" and _function(finding.says):
-            if _function(finding.says) in later.says:  # half of a move: the fix alone would do it twice
-                finding = replace(finding, cause="order", says=f"{finding.says}; and {later.says}", fix={})
+        elif later is not None and later.cause == "order" and kinds[0][0] == "missing" and _again(finding, later):
+            # Half of a move: the fix alone would do it twice.
+            finding = replace(finding, cause="order", says=f"{finding.says}; and {later.says}", fix={})
         out.append(finding)
     return out

@@ -74,6 +74,8 @@ def answers(shapes: Sequence[Sequence[int]], asked: Asked, settings: Mapping[str
             agreed.append(question.words)
             continue
         if question.course == "none":
+            if _moves_all_alike(mine[0]) and _moves_all_alike(theirs[0]):
+                continue  # averages that start with a number, and no decay: other questions say what differs
             if projected := _projections(mine, theirs, weights):
                 return projected
             if still := _stand_still(shapes, asked):
@@ -82,6 +84,11 @@ def answers(shapes: Sequence[Sequence[int]], asked: Asked, settings: Mapping[str
         before = f"Both take the same steps {', '.join(agreed)}. " if agreed else ""
         return cause, f"{before}{question.words[0].upper()}{question.words[1:]} {says}"
     return None
+
+
+def _moves_all_alike(move: Moves) -> bool:
+    """Whether a step without gradients moves every weight by one number, whatever the weight and its sign."""
+    return bool(move.any() and np.ptp(move) <= SAME * np.abs(move).max())
 
 
 def _projections(mine: Moves, theirs: Moves, weights: Sequence[np.ndarray]) -> tuple[str, str] | None:

@@ -1,4 +1,4 @@
-"""Lines that run several times, reshapes, functions of values and of constants, batches, signs of logits: told as such."""
+"""Lines that run several times, reshapes, functions of values and constants, and batches: each told as such."""
 
 import pytest
 

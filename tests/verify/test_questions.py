@@ -12,12 +12,12 @@ RATE = 2e-3
 class AdaBelief:
     """One step after another; what a subclass changes is a part of the rule."""
 
-    beta, gamma, epsilon, decay = 0.9, 0.999, 1e-8, 0.0
+    beta, gamma, epsilon, decay, started = 0.9, 0.999, 1e-8, 0.0, 0.0
 
     def moves(self, weights, gradients):
         found = []
         for start, own in zip(weights, gradients, strict=True):
-            w, m, s = start.astype(np.float64), np.zeros(start.shape), np.zeros(start.shape)
+            w, m, s = start.astype(np.float64), *np.full((2, *start.shape), self.started)
             for number, gradient in enumerate(own.astype(np.float64), 1):
                 g = self.first(gradient, w)
                 m = self.mean(m, g)
@@ -86,6 +86,17 @@ class Late(AdaBelief):
         return self.beta * m + (1 - self.beta) * np.sign(g)
 
 
+class Started(AdaBelief):
+    """Its averages start with a number, so that weights move a little without a gradient."""
+
+    started, epsilon = 1e-6, 1e-3
+
+
+class UnderTheRoot(Started):
+    def step(self, m, s, number):
+        return m / (1 - self.beta**number) / np.sqrt(s / (1 - self.gamma**number) + self.epsilon)
+
+
 def _answers(keras, torch):
     return questions.answers(SHAPES, lambda w, g: (keras.moves(w, g), torch.moves(w, g)), {"betas": (0.9, 0.999)})
 
@@ -109,6 +120,12 @@ def test_the_first_question_with_other_answers_names_the_part_of_the_rule(other,
     assert found is not None
     assert found[0] == cause
     assert words in found[1]
+
+
+def test_weights_that_all_move_alike_without_gradients_are_no_decay():
+    cause, words = _answers(Started(), UnderTheRoot())
+    assert cause == "optimizer_epsilon"
+    assert "under it, counts for small gradients" in words
 
 
 def test_the_other_side_is_named_where_it_is_keras_that_does_it():

@@ -72,7 +72,9 @@ def _quotient(side: Side, event: Event) -> Quotient | None:
     name, first = side.kind(event), given[0]
     if name == "mean" and len(given) == 1 and first.size > made.size and first.size <= LARGEST:
         count = first.size // made.size
-        return Quotient(event, made.astype(np.float64) * count, np.array(float(count)), f"{count}, the number of all values,")
+        return Quotient(
+            event, made.astype(np.float64) * count, np.array(float(count)), f"{count}, the number of all values,"
+        )
     maker = side.makers.get(side.behind(event.inputs[0]))
     if name == "divide" and made.size > 1 and (maker is None or side.kind(maker) not in ADDING):
         return None  # a value that is normalized, and no mean

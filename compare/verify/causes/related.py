@@ -1,4 +1,4 @@
-"""A plain function of a value that one side leaves out, in a call that need not be the first: a square, 1 - x, a factor."""
+"""A plain function of a value that one side leaves out, wherever it is: a square, 1 - x, a factor."""
 
 from collections.abc import Callable, Iterator, Mapping
 

@@ -46,7 +46,11 @@ def of_selections(at: Situation) -> Iterator[Candidate]:
         if given is None:
             continue
         taken = [
-            [(each, channels) for each in found if each.source == number and (channels := _channels(source, side, each))]
+            [
+                (each, channels)
+                for each in found
+                if each.source == number and (channels := _channels(source, side, each))
+            ]
             for side, found, number, source in zip((both.keras, both.torch), (mine, theirs), pair, given, strict=True)
         ]
         edits: list[Edit] = []

@@ -21,10 +21,11 @@ TO_TORCH = {
 
 DOES = {
     "add": "adds", "subtract": "subtracts", "multiply": "multiplies", "divide": "divides",
-    "matmul": "multiplies matrices", "sum": "adds up", "mean": "takes the mean", "max": "takes the maximum", "min": "takes the minimum",
-    "maximum": "takes the greater of two values", "minimum": "takes the smaller of two values",
-    "dropout": "drops values", "softmax": "takes the softmax", "square": "squares", "sqrt": "takes the square root",
-    "exp": "takes the exponential", "log": "takes the logarithm", "abs": "takes the absolute value", "negative": "turns the sign",
+    "matmul": "multiplies matrices", "sum": "adds up", "mean": "takes the mean", "max": "takes the maximum",
+    "min": "takes the minimum", "maximum": "takes the greater of two values",
+    "minimum": "takes the smaller of two values", "dropout": "drops values", "softmax": "takes the softmax",
+    "square": "squares", "sqrt": "takes the square root", "exp": "takes the exponential",
+    "log": "takes the logarithm", "abs": "takes the absolute value", "negative": "turns the sign",
     "reciprocal": "takes the reciprocal", "power": "raises to a power", "clip": "clips", "where": "chooses by a mask",
     "concatenate": "concatenates", "getitem": "takes a part", "take": "takes rows by number", "pad": "pads",
     "cumsum": "adds up step by step", "var": "takes the variance", "std": "takes the standard deviation",
