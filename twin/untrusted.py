@@ -28,6 +28,7 @@ MOST_UNPACKED = 512 * 2**20  # bytes of a gzipped file; CIFAR-10 has 184 million
 MOST_ARRAYS = 4 * 2**30  # bytes of the arrays of one file, unpacked
 # C0 without tab and line feed, DEL, C1, and what turns the direction of text: on a terminal, they are commands.
 CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _ESCAPED = re.compile(r"\\u(?:00[0189]|007[fF]|20[26]|[dD][89a-fA-F])|\\[bfr]")  # where JSON may have one
 REPLACEMENT = "\ufffd"
 PIPE_SECONDS = 30.0
@@ -210,8 +211,8 @@ def _is_one_array(path: Path) -> bool:
 
 
 def printable(words: str) -> str:
-    """A string whose control characters are replaced."""
-    return CONTROLS.sub(REPLACEMENT, words)
+    """A string without colours, as other tools give their messages, and whose control characters are replaced."""
+    return CONTROLS.sub(REPLACEMENT, COLOURS.sub("", words))
 
 
 def _printable(value: Any) -> Any:

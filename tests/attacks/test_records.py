@@ -198,6 +198,10 @@ def test_a_value_without_control_characters_is_read_as_it_was_written(value):
         assert json.dumps(found) == json.dumps(_printable(value))
 
 
+def test_colours_are_left_out_and_other_control_characters_replaced():
+    assert printable("\x1b[1mno\x1b[0;31m such \x1b]0;t\x07 op\x1b[m") == "no such \ufffd]0;t\ufffd op"
+
+
 def _printable(value):
     if isinstance(value, str):
         return printable(value)

@@ -658,7 +658,7 @@ WRONG = [
     ("constant_axis", "positions", {"rows": True}),
     ("wrong_activation", "filter and gate", {"turned": True}),
     ("missing_add", "nearest", {"norm": False}),
-    ("selected_places", "halves", {"interleaved": True}),
+    ("split_order", "halves", {"interleaved": True}),
     ("order", "sum after a gate", {"before": True}),
     ("reduction_axis", "a weight of five axes", {"axes": (1, 3, 4)}),
     ("causal_mask", "matrices by heads", {"masked": False}),

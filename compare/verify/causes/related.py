@@ -40,6 +40,8 @@ def of_related_values(at: Situation) -> Iterator[Candidate]:
             value = at.values[0].get(mine.outputs[0])
             if value is None or value.dtype.kind != "f" or value.size != native.size or mine.family == "shape":
                 continue
+            if "Bidirectional" in mine.call:
+                continue  # how it merges its directions is a setting
             turned = both.as_torch(mine.outputs[0], theirs.outputs[0])
             if turned is None:
                 continue
