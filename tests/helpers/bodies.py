@@ -22,6 +22,11 @@ class Own(keras.layers.Layer):
 
     def call(self, x):
         return self.body(x, *self.parts)
+
+
+def model(shape, parts, body, dtype="float32"):
+    inputs = keras.Input(shape, dtype=dtype)
+    return keras.Model(inputs, Own(parts, body)(inputs))
 """
 TORCH = """
 import torch

@@ -10,11 +10,6 @@ KERAS = (
     OWN
     + """
 
-def model(shape, parts, body):
-    inputs = keras.Input(shape)
-    return keras.Model(inputs, Own(parts, body)(inputs))
-
-
 def sampled():
     def body(x, first, head):
         x = first(x)

@@ -8,11 +8,6 @@ KERAS = (
     OWN
     + """
 
-def model(shape, parts, body):
-    inputs = keras.Input(shape)
-    return keras.Model(inputs, Own(parts, body)(inputs))
-
-
 def crossed():
     def body(x, start, one, other, head):
         first = x = start(x)

@@ -10,11 +10,6 @@ KERAS = (
     OWN
     + """
 
-def model(shape, parts, body, dtype="float32"):
-    inputs = keras.Input(shape, dtype=dtype)
-    return keras.Model(inputs, Own(parts, body)(inputs))
-
-
 def positions():
     parts = [layers.Embedding(20, 8), layers.Embedding(12, 8), layers.Dense(3)]
     return model((6,), parts, lambda x, ids, places, head: head(ids(x) + places(0 * x + ops.arange(6) + 2)), "int32")
