@@ -193,13 +193,13 @@ def updates(
                 group["eps"] = own / (1 - group["betas"][1] ** number) ** 0.5
             if "rates" in changes and "lr" in group:
                 group["lr"] = changes["rates"][number - 1]
-        rates += _rate(made)
         for name, parameter in parameters.items():
             parameter.grad = torch.from_numpy(np.array(step[name]))
             l1, l2 = penalties.get(name, (0.0, 0.0))
             parameter.grad += l1 * parameter.detach().sign() + 2 * l2 * parameter.detach()
         with _unclipped() if changes.get("unclipped") else nullcontext():
             _behind(made, eps) if changes.get("behind") else made.step()
+        rates += _rate(made)  # after the step: an optimizer may set its own in it
         _advance(scheduler)
         for name, parameter in parameters.items():
             if "ema" in changes:

@@ -159,6 +159,15 @@ def causes_of(
         yield "param_groups", {**every, "one_group": True}
 
 
+def _shifted(rates: Sequence[float], others: Sequence[float]) -> str:
+    """In words, that PyTorch's rates are Keras's of a step later or earlier; else ""."""
+    if len(rates) < 3 or len(rates) != len(others):
+        return ""
+    if _alike(rates[1:], others[:-1]):
+        return ": PyTorch's is one step ahead"
+    return ": PyTorch's is one step behind" if _alike(rates[:-1], others[1:]) else ""
+
+
 def in_words(mine: Mapping[str, Any], theirs: Mapping[str, Any], changes: Mapping[str, Any]) -> str:
     native = theirs["settings"]
     parts = [f"PyTorch has {n}={native[n]}, Keras {v}" for n, v in changes.items() if n in native and native[n] != v]
@@ -168,7 +177,8 @@ def in_words(mine: Mapping[str, Any], theirs: Mapping[str, Any], changes: Mappin
         parts.append("PyTorch's step clips gradients otherwise" if clips else "only PyTorch's step clips gradients")
     if "rates" in changes:
         told = ["/".join(f"{rate:.3g}" for rate in side["rates"]) for side in (mine, theirs)]
-        parts.append(f"Keras's learning rate is {told[0]} in the first steps, PyTorch's {told[1]}")
+        words = f"Keras's learning rate is {told[0]} in the first steps, PyTorch's {told[1]}"
+        parts.append(words + _shifted(mine["rates"], theirs["rates"]))
     if changes.get("one_group"):
         parts.append(
             f"PyTorch's parameter groups differ in {', '.join(theirs['groups'])}, Keras treats all arrays alike"

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from compare.verify.optimizers import Optimizers, Trained
+from compare.verify.settings_apart import in_words
 
 ARRAYS = [Trained("a.kernel", "a.weight", (6, 5)), Trained("a.bias", "a.bias", (5,))]
 LIMIT = 1.5
@@ -107,3 +108,32 @@ def test_keras_applies_a_constraint_to_the_arrays_it_is_given():
     _, after = criteria.updates(keras.optimizers.SGD, weights, gradients, {"constraints": constraints})
     np.testing.assert_allclose(np.linalg.norm(after["a.kernel"][0], axis=0), 0.5, rtol=1e-5)
     np.testing.assert_allclose(after["a.bias"][0], 1.0)
+
+
+@pytest.mark.parametrize(
+    ("rates", "others", "told"),
+    [
+        ([0.1, 0.2, 0.3, 0.4], [0.2, 0.3, 0.4, 0.5], "one step ahead"),
+        ([0.2, 0.3, 0.4, 0.5], [0.1, 0.2, 0.3, 0.4], "one step behind"),
+        ([0.1, 0.2, 0.3, 0.4], [0.1, 0.1, 0.2, 0.2], "PyTorch's 0.1/0.1/0.2/0.2"),
+    ],
+)
+def test_rates_of_one_step_later_or_earlier_are_said_to_be(rates, others, told):
+    says = in_words({"rates": rates}, {"rates": others, "settings": {}}, {"rates": rates})
+    assert says.endswith(told)
+
+
+@pytest.mark.framework
+def test_a_rate_that_an_optimizer_sets_in_its_own_step_is_the_one_of_that_step():
+    torch = pytest.importorskip("torch")
+    from torch_impl.criteria import updates
+
+    class Own(torch.optim.SGD):
+        def step(self, closure=None):
+            self.param_groups[0]["lr"] *= 2
+            return super().step(closure)
+
+    start = {"w": np.ones(3, np.float32)}
+    told, after = updates(lambda parameters: Own(parameters, lr=0.1), start, [start] * 3, {})
+    assert told["rates"] == pytest.approx([0.2, 0.4, 0.8])
+    assert after["w"][:, 0] == pytest.approx([0.8, 0.4, -0.4])
