@@ -113,6 +113,7 @@ class Subject:
             return Trace(tuple(recorder.events), {}, {}, told, written=recorder.written)
         kept = {number: _array(value) for number, value in values.items()}
         if recorder.assigned:  # a function of the state may have taken it as it was before
+            # An update moves a state by percents; call by call float32 may round otherwise than in one pass.
             own = self.outputs(inputs, training)
             if any(not np.allclose(kept[number], own[name], 1e-3, 1e-5) for name, number in outputs.items()):
                 told = "a layer reads a state that it has assigned in the same pass"

@@ -325,8 +325,8 @@ class _Recorder(TorchFunctionMode):
         self.computed: dict[int, np.ndarray] = {}
         self.constants: dict[int, np.ndarray] = {}
         self.numbers: dict[int, int] = {}
-        self.alive: list[torch.Tensor] = []  # a freed tensor's id would be given to another
-        self.tensors: dict[int, torch.Tensor] = {}
+        self.tensors: dict[int, torch.Tensor] = {}  # by number; a freed tensor's id would be given to another
+        self.alive: list[torch.Tensor] = []  # so would that of one that takes a value's place
         self.count = 0
         self.written: dict[str, str] = {}  # arrays that the pass changes in place, and where
         self.names = {id(tensor): name for name, tensor in subject.state.items()}
@@ -439,7 +439,6 @@ class _Recorder(TorchFunctionMode):
         number, self.count = self.count, self.count + 1
         self.numbers[id(tensor)] = number
         self.tensors[number] = tensor
-        self.alive.append(tensor)
         if self.keep is None or number in self.keep:
             self.values[number] = _array(tensor)
         return number

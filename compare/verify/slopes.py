@@ -112,7 +112,7 @@ class Slopes:
                 told += [f"{side} also {_in_words(left)}"] if left else []
                 told.append(f"{other} {_in_words(by_hand[other]) if by_hand[other] else 'does so nowhere'}")
             places = ", ".join(dict.fromkeys(where for side in lines for _, where in lines[side] if where))
-            stops = all(not word.startswith(("backward", "register")) for side in lines for word, _ in lines[side])
+            stops = all(_stops(word) for side in lines for word, _ in lines[side])
             cause = "stopped_gradient" if stops else "custom_gradient"
             says = f"{'; '.join(told)}. Without what is done by hand {f'at {places}' if places else 'there'} both agree"
             if len(lines) == 1 and all(word.startswith("backward") for word, _ in lines[side]):
@@ -123,7 +123,7 @@ class Slopes:
     def _of_single_cuts(self, finding: Finding, by_hand: ByHand) -> Finding | None:
         """The cause where a line stops several gradients, and the other side all of them but one."""
         for side, other in (SIDES, SIDES[::-1]):
-            for line in dict.fromkeys(by_hand[side]):
+            for line in (each for each in dict.fromkeys(by_hand[side]) if _stops(each[0])):
                 numbers = [number for number, each in enumerate(by_hand[side]) if each == line]
                 for place, number in enumerate(numbers[:MOST_LINES] if len(numbers) > 1 else (), start=1):
                     if self._agree({side: [number]}):
@@ -164,8 +164,7 @@ class Slopes:
             words += self._in_factors(factors, len(first.apart) == len(first.wanted))
             # Arrays with factors of their own, and stops on both sides: terms whose stops are exchanged.
             several = not all(_same(each, next(iter(factors.values()))) for each in factors.values())
-            stops = all(cuts and not any(w.startswith(("backward", "register")) for w, _ in cuts)
-                        for cuts in by_hand.values())  # fmt: skip
+            stops = all(cuts and all(_stops(word) for word, _ in cuts) for cuts in by_hand.values())
             if several and stops:
                 words += ": each side stops gradients in another term, or counts the terms otherwise"
             cause = "stopped_gradient" if several and stops else "gradient_scale"
@@ -226,6 +225,11 @@ def _of_both_sides(by_hand: ByHand) -> Iterator[Lines]:
 def _in_words(cuts: Sequence[tuple[str, str]]) -> str:
     """What is done by hand, and where."""
     return ", ".join(f"{_done(word)}{f' at {where}' if where else ''}" for word, where in list(dict.fromkeys(cuts))[:3])
+
+
+def _stops(word: str) -> bool:
+    """Whether what is done by hand stops a gradient, and does not compute or change one."""
+    return not word.startswith(("backward", "register"))
 
 
 def _done(word: str) -> str:

@@ -1,6 +1,6 @@
 """A plain function of a value that one side leaves out, wherever it is: a square, 1 - x, a factor."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -8,6 +8,7 @@ from compare.verify import axes as alignment
 from compare.verify.causes.candidate import Candidate, InTorch, multiple
 from compare.verify.causes.graphs import Graphs
 from compare.verify.causes.situation import Situation
+from compare.verify.causes.values import FUNCTIONS, line_of
 from compare.verify.causes.words import place, written
 from compare.verify.verdict import LIMIT
 from twin.trace import Edit
@@ -15,16 +16,11 @@ from twin.trace import Edit
 CALLS = 24  # of each side
 CONSTANTS = 8
 LARGEST = 100_000  # numbers of a value
-FUNCTIONS: Mapping[str, tuple[Callable[[np.ndarray], np.ndarray], str, str]] = {
-    "one_minus": (lambda x: 1 - x, "1 - x", "1 - {}"),
-    "negative": (lambda x: -x, "-x", "-{}"),
-    "square": (np.square, "torch.square(x)", "the square of {}"),
-    "sqrt": (np.sqrt, "torch.sqrt(x)", "the square root of {}"),
-    "abs": (np.abs, "torch.abs(x)", "the absolute value of {}"),
-    "reciprocal": (lambda x: 1 / x, "1 / x", "1 / {}"),
-    "exp": (np.exp, "torch.exp(x)", "the exponential of {}"),
-    "log": (np.log, "torch.log(x)", "the logarithm of {}"),
-}  # cause, code and words
+WORDS = {
+    "one_minus": "1 - {}", "negative": "-{}", "square": "the square of {}", "sqrt": "the square root of {}",
+    "abs": "the absolute value of {}", "reciprocal": "1 / {}", "exp": "the exponential of {}",
+    "log": "the logarithm of {}",
+}  # fmt: skip  # functions that are tried in every call
 
 
 def of_related_values(at: Situation) -> Iterator[Candidate]:
@@ -58,9 +54,9 @@ def of_functions_of_constants(at: Situation) -> Iterator[Candidate]:
         event, array = constant.event, constant.array
         if array.dtype.kind != "f" or not 2 <= array.size <= LARGEST:
             continue
-        for name, (function, _, words) in FUNCTIONS.items():
+        for name, words in WORDS.items():
             with np.errstate(all="ignore"):
-                value = function(array.astype(np.float64)).astype(array.dtype)
+                value = FUNCTIONS[name](array.astype(np.float64)).astype(array.dtype)
             if np.isfinite(value).all() and not np.array_equal(value, array):
                 says = f"With {words.format(f'the constant in {written(event)}')}{place(event)} both agree"
                 edits: list[Edit] = [{"event": event.index, "do": constant.slot.split("/")[0]}]
@@ -74,6 +70,6 @@ def _relations(native: np.ndarray, value: np.ndarray) -> Iterator[tuple[str, str
         yield "scale", f"x * {factor:.6g}", f"{factor:.6g} times {{}}"
     with np.errstate(all="ignore"):
         x = native.astype(np.float64)
-        for name, (function, line, words) in FUNCTIONS.items():
-            if alignment.relative(function(x), value) <= LIMIT < alignment.relative(x, value):
-                yield f"missing_{name}", line, words
+        for name, words in WORDS.items():
+            if alignment.relative(FUNCTIONS[name](x), value) <= LIMIT < alignment.relative(x, value):
+                yield f"missing_{name}", line_of(name), words

@@ -204,7 +204,7 @@ LINES = {
 }  # fmt: skip
 
 
-def _line(name: str) -> str:
+def line_of(name: str) -> str:
     if " with " in name:
         name, numbers = name.split(" with ")
         return f"torch.clamp(x, {numbers})" if name == "clip" else WITH_NUMBER[name][2].format(numbers)
@@ -223,7 +223,7 @@ def _functions(wanted: np.ndarray, got: np.ndarray, event: Event) -> Iterator[Ca
         yield _behind(f"missing_{name}", f"Keras computes {missing} of it", IN_TORCH[name].format(axis), event)
     elif missing:
         says = f"Keras computes {missing} of what {written(event)}{place(event)} gives, PyTorch does not"
-        yield _behind(f"missing_{named(missing)}", says, _line(missing), event)
+        yield _behind(f"missing_{named(missing)}", says, line_of(missing), event)
     extra = recognized(wanted, got)
     if extra:
         says = f"PyTorch computes {extra} here{place(event)}, Keras does not"
