@@ -1,8 +1,11 @@
 """Frameworks live in workers: the core and the harness import none, and the two sides never see each other."""
 
+import re
 import subprocess
 import sys
-from pathlib import Path
+
+from twin.catalogue import TWINS
+from twin.paths import ROOT
 
 BLOCKED = """
 import sys, pkgutil, importlib
@@ -22,9 +25,21 @@ def test_core_and_harness_import_no_framework():
     assert answer.returncode == 0, answer.stderr
 
 
+def test_the_command_line_starts_without_numpy_and_records():
+    """`twin list`, help and what is typed wrongly are answered at once."""
+    block = "import sys; sys.modules |= dict.fromkeys(['numpy', 'compare.record'])"
+    answer = subprocess.run(
+        [sys.executable, "-c", f"{block}; import compare.cli.streams, compare.cli.app"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert answer.returncode == 0, answer.stderr
+
+
 def test_implementations_never_import_each_other():
-    root = Path(__file__).parents[2]
     for side, other in (("keras", "torch"), ("torch", "keras")):
-        for path in (root / f"{side}_impl").rglob("*.py"):
-            assert f"{other}_impl import" not in path.read_text()
-            assert f"import {other}_impl" not in path.read_text()
+        paths = sorted((ROOT / f"{side}_impl").rglob("*.py"))
+        assert len(paths) > len(TWINS)
+        for path in paths:
+            assert not re.search(rf"(from|import) {other}_impl\b", path.read_text()), path

@@ -27,7 +27,8 @@ def columns() -> int:
 
 def length(line: str) -> int:
     """How many columns a line takes: Korean letters take two."""
-    return len(line) + sum(unicodedata.east_asian_width(letter) in "WF" for letter in line)
+    wide = 0 if line.isascii() else sum(unicodedata.east_asian_width(letter) in "WF" for letter in line)
+    return len(line) + wide
 
 
 def filled(text: str, indent: str = "", further: str | None = None, most: int = READABLE) -> str:

@@ -15,11 +15,12 @@ import warnings
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Any, NoReturn
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from twin.errors import TwinError, shortage
+
+if TYPE_CHECKING:  # it takes a tenth of a second, and every command reads what is here
+    import numpy as np
 
 MOST = 256 * 2**20  # bytes of a text; a record of every twin, engine and seed has a few MiB
 MOST_CODE = 4 * 2**20  # bytes of a Python file
@@ -156,12 +157,14 @@ def json_of(content: str, infinite: bool = False) -> Any:
     return _printable(value) if CONTROLS.search(content) or _ESCAPED.search(content) else value
 
 
-def npz(path: Path, expected: str = "a .npz file of plain arrays") -> dict[str, np.ndarray]:
+def npz(path: Path, expected: str = "a .npz file of plain arrays") -> "dict[str, np.ndarray]":
     """The named arrays of a file that `numpy.savez` wrote; their sizes are known before one is unpacked.
 
     Raises:
         TwinError: for anything else, for arrays of objects, and for more than 4 GiB.
     """
+    import numpy as np
+
     try:
         regular(path)
         with zipfile.ZipFile(path) as archive:
@@ -196,8 +199,10 @@ def regular(path: Path) -> None:
 
 def _check_header(file: Any, member: zipfile.ZipInfo) -> None:
     """See that an array has the size that its file has, before numpy makes room for it."""
-    version = np.lib.format.read_magic(file)
-    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    from numpy.lib import format as npy
+
+    version = npy.read_magic(file)
+    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
     shape, _, dtype = read(file)
     if dtype.hasobject:
         raise ValueError(f"{member.filename.removesuffix('.npy')} holds objects, which are never unpickled")

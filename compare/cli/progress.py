@@ -7,14 +7,17 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from compare.cli.streams import say, unfiltered
-from compare.record.measurement import Measure, Measurement
-from compare.record.record import RunRecord
+
+if TYPE_CHECKING:  # records take pydantic, and every command imports this
+    from compare.record.measurement import Measure, Measurement
+    from compare.record.record import RunRecord
 
 FIRST, THEN = 8.0, 30.0  # seconds until the first line, and between lines, where nobody watches
 # In the order in which they run.
-PHASES: dict[Measure, str] = {"check": "checking", "bench": "timing", "train": "training", "export": "exporting"}
+PHASES: "dict[Measure, str]" = {"check": "checking", "bench": "timing", "train": "training", "export": "exporting"}
 
 
 @dataclass
@@ -25,14 +28,14 @@ class Run:
         todo: measurements that are planned, by what they measure.
     """
 
-    todo: Counter[Measure]
-    done: Counter[Measure] = field(default_factory=Counter)
-    began: dict[Measure, float] = field(default_factory=dict)  # when each phase was first heard of
-    phase: Measure | None = None
+    todo: "Counter[Measure]"
+    done: "Counter[Measure]" = field(default_factory=Counter)
+    began: "dict[Measure, float]" = field(default_factory=dict)  # when each phase was first heard of
+    phase: "Measure | None" = None
     place: str = "starting"
     left: str = ""  # where the measurement itself says how long it goes on
 
-    def told(self, measurement: Measurement, word: str) -> None:
+    def told(self, measurement: "Measurement", word: str) -> None:
         """Something happened to a measurement; its own status says that it is over."""
         self.phase = measurement.measure
         self.began.setdefault(self.phase, time.monotonic())
@@ -58,7 +61,7 @@ class Run:
 
 
 @contextmanager
-def showing(record: RunRecord) -> Iterator[Callable[[Measurement, str], None]]:
+def showing(record: "RunRecord") -> "Iterator[Callable[[Measurement, str], None]]":
     """A function to call with a measurement and a word on what happens to it."""
     run = Run(Counter(each.measure for each in record.measurements if each.status == "not_run"))
     with live(run.text):

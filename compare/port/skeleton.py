@@ -204,7 +204,8 @@ def _kept(node: Function) -> int:
     """How many statements of a body the skeleton keeps: the docstring, and what goes up to the base class's call."""
     kept = 1 if ast.get_docstring(node) is not None else 0
     for number, statement in enumerate(node.body, start=1):
-        if ast.unparse(statement) == "super().__init__()":  # one with arguments is what there is to write
+        is_expression = isinstance(statement, ast.Expr)  # to write out what is none takes long
+        if is_expression and ast.unparse(statement) == "super().__init__()":  # one with arguments is there to write
             kept = number
     return kept
 

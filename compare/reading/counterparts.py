@@ -467,6 +467,7 @@ COUNTERPARTS = (
 )
 
 
+@functools.cache
 def name_of(call: str) -> str:
     """The name that a file refers to, of a call as it is written; "" where it is no name of a framework."""
     name = call.split("(")[0].split(",")[0]

@@ -189,4 +189,5 @@ def functions(name: str, side: str) -> dict[str, str]:
     for each in wanted:  # grows while it is walked: a helper may call a helper
         called = {node.id for node in ast.walk(defined[each]) if isinstance(node, ast.Name)}
         wanted += [helper for helper in defined if helper in called and helper not in wanted]
-    return {each: ast.get_source_segment(text, defined[each]) or "" for each in wanted}
+    lines = text.splitlines()
+    return {each: "\n".join(lines[defined[each].lineno - 1 : defined[each].end_lineno]) for each in wanted}

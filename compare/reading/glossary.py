@@ -161,7 +161,8 @@ def _functions(side: str) -> dict[str, str]:
     """The source text of every public function of that side, in its order."""
     text = (ROOT / f"{side}_impl" / "glossary.py").read_text()
     defined = [node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)]
-    return {node.name: ast.get_source_segment(text, node) or "" for node in defined}
+    lines = text.splitlines()
+    return {node.name: "\n".join(lines[node.lineno - 1 : node.end_lineno]) for node in defined}
 
 
 def _section(entry: Entry) -> str:

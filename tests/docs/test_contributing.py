@@ -85,6 +85,7 @@ def test_who_follows_the_page_literally_has_a_twin_that_agrees_and_learns(tmp_pa
     assert float(accuracy) >= float(goal) == 0.95
 
 
+@pytest.mark.slow  # a process of tests
 def test_a_file_that_departs_from_its_twin_is_stopped_at_the_first_command(tmp_path):
     (structure,) = follow(tmp_path, ("self.dense2 = nn", "self.out = nn"))
     assert structure.returncode == 1

@@ -309,6 +309,7 @@ def test_a_worker_that_stops_within_a_training_is_ended_after_the_timeout(sessio
     assert asked.closed
 
 
+@pytest.mark.slow  # it waits
 def test_a_training_may_take_longer_than_the_timeout_while_its_epochs_end(tmp_path):
     (tmp_path / "built").write_bytes(line({"leaves": [LEAF]}))
     (tmp_path / "trained").write_bytes(line(TRAINED))

@@ -16,6 +16,7 @@ sys.path.insert(0, str(GUARDED))
 import guard  # noqa: E402
 
 from compare.engines import process  # noqa: E402
+from tests.helpers import forks  # noqa: E402
 from twin.paths import ROOT  # noqa: E402
 
 
@@ -40,6 +41,7 @@ def pytest_configure(config) -> None:
 
 def pytest_collection_finish(session) -> None:
     del guard.GUARD.refuse  # type: ignore[method-assign]  # from here on a framework fails its test
+    os.environ.pop(forks.ASKED, None)  # nothing is asked of a fork, and `twin` starts sooner without
 
 
 def pytest_sessionfinish(session) -> None:

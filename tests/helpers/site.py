@@ -1,12 +1,40 @@
-"""A record for the site to show."""
+"""A record for the site to show, and its pages read."""
 
 import os
 from dataclasses import replace
+from html.parser import HTMLParser
 
 from compare.record.machine import Machine
 from compare.record.measurement import BenchMeasurement, CheckMeasurement, TrainMeasurement
 from compare.record.record import SCHEMA, Record
 from compare.record.results import BenchResult, CheckResult, ProcessRun, RungResult, SpeedRatio, TrainResult, WorstError
+
+VOID = ("meta", "link", "input", "img", "path", "rect", "polyline")  # of which the last three close themselves
+
+
+class Page(HTMLParser):
+    """The addresses, the names and the tags of a page."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.links, self.ids, self.sources, self.open, self.outside = [], [], [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        found = dict(attributes)
+        if found.get("id"):
+            self.ids.append(found["id"])
+        if tag == "a":
+            outside = found.get("rel") == "external noreferrer"  # a reader may follow it; the page asks for nothing
+            (self.outside if outside else self.links).append(found["href"])
+        if tag in ("link", "script", "img", "iframe"):
+            self.sources += [found[name] for name in ("href", "src") if found.get(name)]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag not in VOID:
+            assert self.open.pop() == tag, f"{tag} closes what is not open, at {self.getpos()}"
 
 
 def record(path, value=0.97, seconds=0):

@@ -51,5 +51,5 @@ def _skeleton(twin, side):
 def _unwatched(tree):
     """The tree's dump without the notes of which methods were called."""
     for node in skeleton.functions(tree).values():
-        node.body = [each for each in node.body if skeleton.RAN not in ast.unparse(each)]
+        node.body = [each for each in node.body if skeleton.RAN not in ast.dump(each)]
     return ast.dump(tree)

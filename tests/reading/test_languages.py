@@ -1,5 +1,6 @@
 """The site in Korean: what lacks its translation, and what a translation must keep."""
 
+import functools
 import json
 import re
 from html.parser import HTMLParser
@@ -40,38 +41,43 @@ def said_by_variables():
     yield from (topic.replace("_", " ").capitalize() for topic in TOPICS)
 
 
-# File of translations -> the sentences that it must have, and no others.
-SENTENCES = {
-    "interface.json": [*said_by_templates(), *said_by_variables()],
-    "titles.json": [*(c.title for c in CHAPTERS), *(twin.title for twin in TWINS.values())],
-    "leads.json": [" ".join(site.document(read(twin)).split("\n\n")[0].split()) for twin in TWINS.values()],
-    "glossary.json": [entry.changes for entries in WORDS.values() for entry in entries],
-    "reasons.json": [
-        *(tag["why"] for twin in TWINS.values() for tag in site.tags(read(twin))),
-        *(text for twin in TWINS.values() for each in twin.differences for text in (each.what, each.reason)),
-    ],
-    "pictures.json": [caption for each in drawn.every().values() for caption in each.captions],
-    "counterparts.json": [each.changes for each in COUNTERPARTS],
-    "differences.json": [
-        text
-        for rows in TOPICS.values()
-        for row in rows
-        for text in (row.title, row.remedy, row.hides, *((row.keras, row.torch) if row.kind != "none" else ()))
-        if text
-    ],
-}
+FILES = sorted(path.name for path in languages.FOLDER.glob("*.json"))
+
+
+@functools.cache
+def sentences():
+    """File of translations -> the sentences that it must have, and no others."""
+    return {
+        "interface.json": [*said_by_templates(), *said_by_variables()],
+        "titles.json": [*(c.title for c in CHAPTERS), *(twin.title for twin in TWINS.values())],
+        "leads.json": [" ".join(site.document(read(twin)).split("\n\n")[0].split()) for twin in TWINS.values()],
+        "glossary.json": [entry.changes for entries in WORDS.values() for entry in entries],
+        "reasons.json": [
+            *(tag["why"] for twin in TWINS.values() for tag in site.tags(read(twin))),
+            *(text for twin in TWINS.values() for each in twin.differences for text in (each.what, each.reason)),
+        ],
+        "pictures.json": [caption for each in drawn.every().values() for caption in each.captions],
+        "counterparts.json": [each.changes for each in COUNTERPARTS],
+        "differences.json": [
+            text
+            for rows in TOPICS.values()
+            for row in rows
+            for text in (row.title, row.remedy, row.hides, *((row.keras, row.torch) if row.kind != "none" else ()))
+            if text
+        ],
+    }
 
 
 def test_every_file_of_translations_is_known():
-    assert {path.name for path in languages.FOLDER.glob("*.json")} == set(SENTENCES)
+    assert set(FILES) == set(sentences())
 
 
-@pytest.mark.parametrize("file", SENTENCES)
+@pytest.mark.parametrize("file", FILES)
 def test_everything_has_its_translation_and_nothing_is_left_over(file):
     found = json.loads((languages.FOLDER / file).read_text(encoding="utf-8"))
-    lacking = sorted(set(SENTENCES[file]) - set(found))
+    lacking = sorted(set(sentences()[file]) - set(found))
     assert not lacking, f"write the Korean sentences into compare/reading/korean/{file}"
-    assert sorted(set(found) - set(SENTENCES[file])) == [], "English that nothing says any more"
+    assert sorted(set(found) - set(sentences()[file])) == [], "English that nothing says any more"
 
 
 def kept(text):
@@ -80,7 +86,7 @@ def kept(text):
     return sorted(code), sorted(placeholders), sorted(re.findall(r"<[^>]+>", text))
 
 
-@pytest.mark.parametrize("file", SENTENCES)
+@pytest.mark.parametrize("file", FILES)
 def test_a_translation_keeps_code_placeholders_and_tags_and_is_korean(file):
     for english, korean in json.loads((languages.FOLDER / file).read_text(encoding="utf-8")).items():
         assert kept(korean) == kept(english), english
@@ -167,6 +173,7 @@ def test_english_is_found_in_texts_and_attributes():
     assert planted.marked == {"p"}
 
 
+@pytest.mark.slow  # the whole site
 def test_a_page_says_that_its_idea_is_not_translated(folder):
     for name in TWINS:
         text = (folder / "ko" / f"{name}.html").read_text(encoding="utf-8")

@@ -322,6 +322,7 @@ def test_times_without_a_noise_band_with_few_process_runs_or_no_steady_state_hav
     assert outcomes(found, "regression") == set()
 
 
+@pytest.mark.slow  # simulates many pairs of records
 def test_noise_moves_at_most_one_figure_in_twenty():
     """200 pairs of records of the same code: 10 fresh processes each, which differ by 7%."""
     rng = np.random.default_rng(0)

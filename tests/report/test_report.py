@@ -188,6 +188,7 @@ def test_records_of_one_machine_are_told_together_unless_they_measured_the_same(
     assert len(page_report.together([sources[0], Source("newer", newer)])) == 2
 
 
+@pytest.mark.slow
 def test_a_report_of_sixty_twins_on_eight_engines_stays_under_five_megabytes():
     text = page(synthetic.record())
     assert len(text.encode()) < 5e6

@@ -60,6 +60,7 @@ def test_verdict(low, high, band, runs, steady, verdict):
     assert speed.judge(found, band, steady) == verdict
 
 
+@pytest.mark.slow  # simulates
 def test_the_same_code_is_seldom_called_different_and_a_tenth_is_called():
     rng = np.random.default_rng(1)
     verdicts = {"same": [], "slower": []}

@@ -81,6 +81,7 @@ def test_a_difference_at_the_margin_needs_more_seeds_than_there_are():
     assert seeds_needed(0.0, 0.9, margin=1.0) == 2
 
 
+@pytest.mark.slow  # simulates
 @pytest.mark.parametrize("true", [0.012, -0.012])
 def test_at_most_one_in_twenty_is_called_equal_at_the_margin(true):
     """A true difference of exactly the margin is the hardest that is not equal; 4000 simulated experiments."""
@@ -233,6 +234,7 @@ def test_the_interval_of_returns_is_scipys_percentile_bootstrap_stretched_for_fe
     assert found.high - found.low == pytest.approx(stretch * (plain.high - plain.low), rel=0.06)
 
 
+@pytest.mark.slow  # simulates
 @pytest.mark.parametrize("shape", ["normal", "skewed"])
 def test_interquartile_means_that_differ_by_the_margin_are_seldom_called_equal(shape):
     rng = np.random.default_rng(7)

@@ -14,6 +14,7 @@ from tests.helpers.tensorboard import read_back
 from twin.errors import TwinError
 
 
+@pytest.mark.slow  # wandb starts a process
 def test_a_log_for_wandb_is_written_offline_and_none_imports_a_framework(tmp_path, monkeypatch):
     monkeypatch.delenv("WANDB_MODE", raising=False)
     script = (

@@ -37,13 +37,14 @@ def bench(
     on: options.On = None,
 ) -> None:
     """Time twins on every engine, and say which is faster where the measurements show it."""
+    twins, chosen = select(names, everything, chapter, engine, python, device, on)
     from compare.bench import run as timing
     from compare.check import run as checking
     from compare.engines.engine import named
     from compare.engines.pool import Settings
 
     reference = named(reference)
-    twins, chosen = select(names, everything, chapter, engine, python, device, on)
+
     how = timing.Options(reference, quick, share("--precision", precision), seconds("--budget", budget))
     speeds = timing.plan(twins, chosen, device, seed, size, reference)
     measurements = [*timing.gates(speeds), *speeds]

@@ -32,10 +32,10 @@ def check(
     on: options.On = None,
 ) -> None:
     """Check whether the engines compute the same: structure, weights, forward pass, gradients, training steps."""
+    twins, chosen = select(names, everything, chapter, engine, python, device, on)
     from compare.check import run as checking
     from compare.engines.pool import Settings
 
-    twins, chosen = select(names, everything, chapter, engine, python, device, on)
     measurements = checking.plan(twins, chosen, device, seed, size)
     settings = Settings(device, 1, side_by_side(jobs, on), timeout)
     measure(

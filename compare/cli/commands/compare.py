@@ -42,6 +42,7 @@ def compare(
     on: options.On = None,
 ) -> None:
     """Check, time and train twins: do the engines agree, which is fastest, do they learn equally well?"""
+    twins, chosen = select(names, everything, chapter, engine, python, device, on)
     from compare.bench import run as bench
     from compare.check import run as checking
     from compare.engines.engine import named
@@ -50,7 +51,7 @@ def compare(
     from compare.train import run as training
 
     reference = named(reference)
-    twins, chosen = select(names, everything, chapter, engine, python, device, on)
+
     jobs = side_by_side(jobs, on)
     planned = chosen_seeds(seed, seeds)
     timing = bench.Options(reference, quick, share("--precision", precision), seconds("--budget", budget))

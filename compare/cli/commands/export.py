@@ -44,10 +44,10 @@ def export(
     resume: options.Resume = None,
 ) -> None:
     """Export models to files of other formats, and check that their runtimes answer as the models do."""
+    twins, chosen = select(names, everything, chapter, engine, python, "cpu")
     from compare.engines.pool import Settings
     from compare.export import run as exporting
 
-    twins, chosen = select(names, everything, chapter, engine, python, "cpu")
     measurements = exporting.plan(twins, chosen, to or [], "cpu", seed)
     if save:
         make_folder(save, "--save")

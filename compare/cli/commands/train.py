@@ -40,11 +40,11 @@ def train(
     on: options.On = None,
 ) -> None:
     """Train twins on every engine from the same weights and batches; 11 seeds or more show who learns better."""
+    twins, chosen = select(names, everything, chapter, engine, python, device, on)
     from compare.engines.pool import Settings
     from compare.train import logs
     from compare.train import run as training
 
-    twins, chosen = select(names, everything, chapter, engine, python, device, on)
     measurements = training.plan(twins, chosen, device, chosen_seeds(seed, seeds))
     settings = Settings(device, threads, 1, timeout)
     if weights and len(twins) != 1:
