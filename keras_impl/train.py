@@ -314,9 +314,11 @@ def _loss(twin: Twin, model: keras.Model, batch: dict[str, Any]) -> Any:
 def _statistics_kept(run: Run) -> Iterator[None]:
     """What is not trained is afterwards as it was."""
     before = [ops.convert_to_numpy(v.value) for v in run.model.non_trainable_variables]
-    yield
-    for variable, value in zip(run.model.non_trainable_variables, before, strict=True):
-        variable.assign(value)
+    try:
+        yield
+    finally:
+        for variable, value in zip(run.model.non_trainable_variables, before, strict=True):
+            variable.assign(value)
 
 
 def _phase_gradients(run: Run, phase: Phase, batch: dict[str, Any]) -> tuple[Any, Sequence[Any]]:

@@ -318,10 +318,12 @@ def _loss(twin: Twin, model: Any, batch: dict[str, torch.Tensor]) -> torch.Tenso
 def _statistics_kept(run: Run) -> Iterator[None]:
     """What is not trained is afterwards as it was."""
     before = {name: buffer.clone() for name, buffer in run.model.named_buffers()}
-    yield
-    with torch.no_grad():
-        for name, buffer in run.model.named_buffers():
-            buffer.copy_(before[name])
+    try:
+        yield
+    finally:  # a batch of one row is refused by the second norm, when the first has counted it
+        with torch.no_grad():
+            for name, buffer in run.model.named_buffers():
+                buffer.copy_(before[name])
 
 
 def _phase_gradients(run: Run, phase: Phase, batch: dict[str, torch.Tensor]) -> tuple[Any, dict[str, torch.Tensor]]:

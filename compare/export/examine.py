@@ -67,6 +67,11 @@ class Source:
             self.built.load(self.weights)
 
 
+def swapped(batch: Arrays) -> Arrays:
+    """A batch whose pictures, (..., H, W, C), have height and width exchanged."""
+    return {name: np.swapaxes(a, -2, -3) if a.ndim >= 4 else a for name, a in batch.items()}
+
+
 def rounded(array: np.ndarray, kind: str) -> np.ndarray:
     """A float32 array through float16 or bfloat16 and back."""
     if kind == "float16":
@@ -142,6 +147,7 @@ def run_file(source: Source, opened: ExportedFile, rows: int, result: ExportResu
             kind: lambda kind=kind: source.with_weights_of(kind, rows) for kind in ("float16", "bfloat16")
         }
         further = (
+            lambda: faults.of_swapped(got, lambda: source.built.forward(swapped(source.batches[rows]))),
             lambda: faults.of_training(got, lambda: source.built.forward(source.batches[rows], training=True)),
             lambda: faults.of_activations(got, lambda p: source.built.forward_without(source.batches[rows], p)),
             lambda: faults.of_weights(evidence.stored(), source.weights, distance),

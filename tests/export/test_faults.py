@@ -91,6 +91,19 @@ def test_a_file_of_a_model_in_training_is_named():
     assert faults.of_training(network(PICTURES), lambda: in_training) == ""
 
 
+def test_pictures_that_are_not_square_with_height_and_width_exchanged_are_named():
+    others = {"y": network(PICTURES)["y"] * 2}  # the model's, for the pictures turned
+    assert "height and width" in faults.of_swapped(others, lambda: others)
+    assert faults.of_swapped(network(PICTURES), lambda: others) == ""
+
+
+def test_a_model_that_takes_one_shape_explains_nothing():
+    def refused():
+        raise ValueError("mat1 and mat2 shapes cannot be multiplied")
+
+    assert faults.of_swapped(network(PICTURES), refused) == ""
+
+
 def test_a_model_that_cannot_compute_in_training_explains_nothing():
     def refused():
         raise ValueError("expected more than 1 value per channel when training")
@@ -101,6 +114,11 @@ def test_a_model_that_cannot_compute_in_training_explains_nothing():
 def test_a_right_file_has_no_fault():
     assert found(network) == ""
     assert found(lambda x: {"y": network(x)["y"] * np.float32(1 + 1e-7)}) == ""
+
+
+def test_a_file_that_gives_no_number_each_time_is_not_told_as_one_that_differs():
+    got = {"y": np.array([np.nan, 1.0])}
+    assert faults.of_runtime(lambda inputs: got, {}, got, {"y": np.ones(2)}, lambda inputs: {}) == ""
 
 
 def test_what_is_no_number_is_infinitely_far():

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
 
+from compare.export.faults import LIMIT, far
 from compare.worker.exporting import Exporting
 from compare.worker.serve import serve
 from twin import arrays
@@ -58,8 +59,8 @@ class FaultyExporting(Exporting):
             model = changed(model, after=torch.tanh)
         elif fault.startswith("lost"):
             needs(len(whole.twin.inputs) == 1, "one input")
-            model = without_activation(model, int(fault.removeprefix("lost")))
-            model(rows_of(whole))
+            model = without_activation(model, int(fault.removeprefix("lost"))).eval()
+            model(rows_of(whole))  # in training, it would change the statistics of the worker's own model
             needs(model.count > model.place, f"{model.place + 1} activations")
         elif fault == "training":
             model = in_training(copied(whole))
@@ -86,6 +87,9 @@ class FaultyExporting(Exporting):
             given = rows_of(whole)
             needs(given.is_floating_point() and len(whole.twin.inputs) == 1, "one input of numbers")
             model(given)
+        if model is not whole.model:
+            before, after = (outputs_of(replace(whole, model=each)) for each in (whole.model, model))
+            needs(before.keys() != after.keys() or far(after, before) > LIMIT, "outputs that depend on it")
         self.context.run = replace(whole, model=model)
         return rows
 
@@ -107,16 +111,30 @@ def shows_pictures(twin):
     return [*twin.inputs.values()] in (["images"], ["clips"])
 
 
-def rows_of(run):
-    """Two rows of the only input of a built twin."""
+def batch_of(run):
+    """The inputs of a batch of a built twin."""
     import numpy as np
 
-    from torch_impl import train
     from twin.batches import make_batches
 
     batches = make_batches(run.twin, run.twin.ladder_arguments("small"), "small", np.random.default_rng(0))
-    batch = {name.removeprefix("1/"): array[:2] for name, array in batches.items() if name.startswith("1/")}
-    return next(iter(train.to_tensors(run, run.twin.inputs_of(batch)).values()))
+    return run.twin.inputs_of(
+        {name.removeprefix("1/"): array for name, array in batches.items() if name.startswith("1/")}
+    )
+
+
+def rows_of(run):
+    """Two rows of the only input of a built twin."""
+    from torch_impl import train
+
+    return next(iter(train.to_tensors(run, batch_of(run)).values()))[:2]
+
+
+def outputs_of(run):
+    """What a model returns for a batch, as numbers; of another model whatever it is called."""
+    from torch_impl import train
+
+    return train.forward(run, batch_of(run))
 
 
 def copied(run):
