@@ -25,6 +25,7 @@ from twin.catalogue import find
 from twin.crossing import Crossing
 from twin.errors import TwinError, unknown
 from twin.native import to_native
+from twin.paths import ROOT
 from twin.spec import Twin
 
 
@@ -70,6 +71,13 @@ def not_imported(reason: str) -> str:
         return f"not installed: {found[1]}, which the format's tool imports"
     found = re.search(r"you must install the `([^`]+)` package", reason)
     return f"not installed: {found[1]}, or what it imports" if found else ""
+
+
+def placeless(words: str, folder: Path) -> str:
+    """Words of a tool without where this run, this project and the packages lie, so that two runs have the same."""
+    for place in (folder.resolve(), ROOT):
+        words = words.replace(f"{place}/", "")
+    return re.sub(r"[^\s'\"]*/site-packages/", "", words)
 
 
 def _installed(package: str) -> bool:
@@ -155,7 +163,9 @@ class Exports:
                         self.measure(each, source)
                 except WorkerFailed as failure:
                     each.status, each.reason, each.result = failure.status, failure.reason, None
-                each.reason = each.reason.replace(f"{self.folder.resolve()}/", "")  # or no two runs had the same reason
+                each.reason = placeless(each.reason, self.folder)
+                if each.result:
+                    each.result.fault = placeless(each.result.fault, self.folder)
                 self.record.save()
                 self.progress(each, each.status)
         for opened in self.opened.values():
@@ -257,7 +267,7 @@ class Exports:
                     raise
                 missing = not_imported(failure.reason)
                 measurement.status = "skipped" if missing else "unsupported"
-                measurement.reason = missing or failure.reason[:WORDS]
+                measurement.reason = missing or placeless(failure.reason, self.folder)[:WORDS]
                 return
         if formats.find(measurement.format).RUNTIME:
             self.compare(measurement, source, written, result)

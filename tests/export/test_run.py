@@ -14,6 +14,7 @@ from compare.record.record import RunRecord
 from tests.helpers.in_process import in_process
 from twin import arrays
 from twin.catalogue import TWINS
+from twin.paths import ROOT
 
 KERNEL = np.random.default_rng(0).standard_normal((64, 10)).astype(np.float32)
 NAMES = ("mlp", "stacked_autoencoder")  # both take rows of 64 numbers
@@ -139,6 +140,11 @@ def test_a_tool_that_hides_what_it_cannot_import_behind_its_own_words_is_not_ins
     )
     assert said == "not installed: litert-torch, or what it imports"
     assert run.not_imported("ValueError: no such operator") == ""
+
+
+def test_a_reason_does_not_say_where_this_run_and_the_packages_lie(tmp_path):
+    said = f"Load model from {tmp_path}/a.onnx failed, {ROOT}/torch_impl/train.py:3, in /x/lib/site-packages/keras/a.py"
+    assert run.placeless(said, tmp_path) == "Load model from a.onnx failed, torch_impl/train.py:3, in keras/a.py"
 
 
 def test_a_runtime_stays_for_the_files_of_all_twins(carried_out):
