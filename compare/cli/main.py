@@ -125,7 +125,8 @@ def run() -> int:
         if cause := shortage(error):
             say(f"twin: {cause}; what was measured until then is kept")
             return INCOMPLETE
-        say(f"twin: a fault of its own, {_told(error)}; {_kept(error)}")
+        what = "cannot start:" if isinstance(error, ImportError) else "a fault of its own,"  # a library that is broken
+        say(f"twin: {what} {_told(error)}; {_kept(error)}")
         return INTERNAL
 
 

@@ -55,12 +55,13 @@ def test_a_signal_in_the_first_half_second(number, after, tmp_path):
     assert left_of(tmp_path) == []
 
 
-def test_what_keeps_the_command_from_starting_is_one_line(tmp_path):
-    (tmp_path / "numpy").mkdir()
-    (tmp_path / "numpy" / "__init__.py").write_text("raise ImportError('libc is too old')\n")
+@pytest.mark.parametrize(("library", "command"), [("typer", ["list"]), ("numpy", ["check", "mlp"])])
+def test_what_keeps_the_command_from_starting_is_one_line(library, command, tmp_path):
+    (tmp_path / library).mkdir()
+    (tmp_path / library / "__init__.py").write_text("raise ImportError('libc is too old')\n")
     code = "from compare.cli import main; main.main()"
     answer = subprocess.run(
-        [sys.executable, "-c", code, "list"],
+        [sys.executable, "-c", code, *command],
         env=surroundings(tmp_path) | {"PYTHONPATH": f"{tmp_path}:{environment()['PYTHONPATH']}"},
         capture_output=True,
         text=True,
