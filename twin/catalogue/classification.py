@@ -363,6 +363,13 @@ TWINS = (
             parameters=24_152,
         ),
         ladder={"drop_path_rate": 0.0},
+        tolerances={
+            "optimizer": Tolerance(
+                "without AVX-512, PyTorch's rounding moves the first convolution's update by 1.05e-4, 1.5 times the noise "
+                "(measured)",
+                rel_l2=3e-4,
+            )
+        },
         data="digits",
         data_options={"size": 16},
         inputs={"x": "images"},
