@@ -365,8 +365,8 @@ TWINS = (
         ladder={"drop_path_rate": 0.0},
         tolerances={
             "optimizer": Tolerance(
-                "without AVX-512, PyTorch's rounding moves the first convolution's update by 1.05e-4, 1.5 times the noise "
-                "(measured)",
+                "without AVX-512, PyTorch's rounding moves the first convolution's update by 1.05e-4, 1.5 times the "
+                "noise (measured)",
                 rel_l2=3e-4,
             )
         },
