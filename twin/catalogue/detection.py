@@ -52,7 +52,7 @@ WIDE_MAPS = Tolerance(
 )
 # In most batches rounding switches some of half a million leaky ReLUs, in native float32 too.
 SWITCHED = {
-    "gradients": Tolerance("a leaky ReLU that rounding switches moves a gradient by 5e-3 (measured)", rel_l2=1e-2),
+    "gradients": Tolerance("a leaky ReLU that rounding switches moves a gradient by 1.1e-2 (measured)", rel_l2=2e-2),
     "optimizer": Tolerance(
         "Adam makes a step of full size of small gradients too, so that one switched leaky ReLU moves the update of a "
         "small BatchNorm by 0.11 (measured, 2 times what native float32 is from float64); TensorFlow's updates in "
