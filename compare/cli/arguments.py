@@ -28,6 +28,8 @@ def select(
 ) -> tuple[list[Twin], list[Any]]:
     """The twins and the engines that the arguments name; the device need not be here if the cells go elsewhere.
 
+    A command calls it before it imports what measures, so that what is typed wrongly is told at once.
+
     Raises:
         TwinError: for one that does not exist or is not installed, or a device that is not here.
     """

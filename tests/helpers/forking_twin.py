@@ -10,7 +10,7 @@ from compare.cli.main import main  # noqa: E402
 
 if __name__ == "__main__":
     sys.argv[0] = os.path.join(ROOT, "compare", "cli", "__main__.py")
-    if "TWIN_TEST_FORKS" in os.environ:  # what follows takes as long as all that `twin list` does
+    if "TWIN_TEST_FORKS" in os.environ:  # forks.ASKED; to import that takes as long as `twin list`
         from tests.helpers import forks
 
         forks.plant()

@@ -5,7 +5,7 @@ import importlib
 import numpy as np
 import pytest
 
-from twin.batches import make_batches
+from tests.helpers.faulty_export import batch_of
 from twin.catalogue import TWINS
 
 pytestmark = pytest.mark.framework
@@ -15,10 +15,7 @@ pytestmark = pytest.mark.framework
 def test_a_pass_in_training_that_fails_leaves_running_statistics_as_they_were(side, method, monkeypatch):
     twin = TWINS["lidar_objects"]  # its norms are counted before the last layer
     train = importlib.import_module(f"{side}_impl.train")
-    arguments = twin.ladder_arguments("small")
-    run = train.build(twin, arguments)
-    batches = make_batches(twin, arguments, "small", np.random.default_rng(0))
-    batch = {name.removeprefix("1/"): array for name, array in batches.items() if name.startswith("1/")}
+    run = train.build(twin, twin.ladder_arguments("small"))
     before = train.dump_weights(run)
 
     def refused(*_, **__):
@@ -26,6 +23,6 @@ def test_a_pass_in_training_that_fails_leaves_running_statistics_as_they_were(si
 
     monkeypatch.setattr(run.model.out, method, refused)
     with pytest.raises(ValueError, match="more than 1 value"):
-        train.forward(run, twin.inputs_of(batch), training=True)
+        train.forward(run, batch_of(run), training=True)
     after = train.dump_weights(run)
     assert all(np.array_equal(after[name], before[name]) for name in before)

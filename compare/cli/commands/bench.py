@@ -44,7 +44,6 @@ def bench(
     from compare.engines.pool import Settings
 
     reference = named(reference)
-
     how = timing.Options(reference, quick, share("--precision", precision), seconds("--budget", budget))
     speeds = timing.plan(twins, chosen, device, seed, size, reference)
     measurements = [*timing.gates(speeds), *speeds]

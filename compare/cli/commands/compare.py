@@ -51,7 +51,6 @@ def compare(
     from compare.train import run as training
 
     reference = named(reference)
-
     jobs = side_by_side(jobs, on)
     planned = chosen_seeds(seed, seeds)
     timing = bench.Options(reference, quick, share("--precision", precision), seconds("--budget", budget))
