@@ -37,6 +37,11 @@ def make_batches(twin: Twin, arguments: Mapping[str, Any], size: str, rng: np.ra
     return out
 
 
+def of_step(batches: Mapping[str, np.ndarray], step: int = 1) -> Arrays:
+    """The batch of one step, by name, of those that `make_batches` returns."""
+    return {name.removeprefix(f"{step}/"): array for name, array in batches.items() if name.startswith(f"{step}/")}
+
+
 def check_masks(twin: Twin, arrays: Mapping[str, np.ndarray]) -> None:
     """See that masks have the height and width of their pictures, which each framework would say in its own words.
 

@@ -15,7 +15,7 @@ import numpy as np
 from compare.engines import guard
 from compare.engines.session import BuiltTwin, Session
 from twin import bridge, numeric
-from twin.batches import STEPS, perturb_constants, perturbed
+from twin.batches import STEPS, of_step, perturb_constants, perturbed
 from twin.bridge import Leaf
 from twin.limits import LIMITS
 from twin.numeric import noise_floor, rmse
@@ -105,7 +105,7 @@ def of_model(
         weights[name] = np.zeros_like(weights[name])
     for _ in range(ATTEMPTS):
         batches = session.make_batches(twin.name, size, rng)
-        first = {n.removeprefix("1/"): a for n, a in batches.items() if n.startswith("1/")}
+        first = of_step(batches)
         draws, probe = native.draws(weights, first, with_steps, rng) if with_noise else ([], [])
         exact = native.outputs("float64", "", weights, first, with_steps)
         if not with_steps or not rounding_decides_gradients(draws + probe, exact.arrays["gradients"]):

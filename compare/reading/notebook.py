@@ -31,7 +31,7 @@ import numpy as np
 
 import keras_impl.train as keras_side
 import torch_impl.train as torch_side
-from twin.batches import exercise_inputs, make_batches
+from twin.batches import exercise_inputs, make_batches, of_step
 from twin.bridge import redundant_names
 from twin.catalogue import find
 from twin.crossing import Crossing
@@ -60,7 +60,7 @@ print(f"{len(torch_weights)} arrays, {sum(array.size for array in torch_weights.
 """
 OUTPUTS = """
 batches = make_batches(twin, arguments, "small", np.random.default_rng(0))
-batch = {name.removeprefix("1/"): array for name, array in batches.items() if name.startswith("1/")}
+batch = of_step(batches)
 keras_outputs = keras_side.forward(keras_run, batch)
 torch_outputs = torch_side.forward(torch_run, batch)
 

@@ -206,11 +206,10 @@ def _first_batch(twin: Twin) -> tuple[dict[str, Any], dict[str, Any]]:
     """The arguments of the small size, and the ladder's first batch."""
     import numpy as np
 
-    from twin.batches import make_batches
+    from twin.batches import make_batches, of_step
 
     arguments = twin.ladder_arguments("small")
-    batches = make_batches(twin, arguments, "small", np.random.default_rng(0))
-    return arguments, {name.removeprefix("1/"): array for name, array in batches.items() if name.startswith("1/")}
+    return arguments, of_step(make_batches(twin, arguments, "small", np.random.default_rng(0)))
 
 
 def _owner(path: str, sizes: Mapping[str, Any]) -> str:

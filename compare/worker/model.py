@@ -8,6 +8,7 @@ import numpy as np
 from compare.worker import weight_files
 from compare.worker.context import Context
 from twin import arrays, catalogue, seam
+from twin.batches import of_step
 from twin.spec import Layout, Optimizer, torch_shape
 
 
@@ -132,9 +133,7 @@ class Model:
         curve: list[dict[str, float]] = []
         kept: dict[str, np.ndarray] = {}
         for number in range(1, count + 1):
-            prefix = f"{number}/"
-            batch = {n.removeprefix(prefix): a for n, a in everything.items() if n.startswith(prefix)}
-            curve.append(train.step(run, batch))
+            curve.append(train.step(run, of_step(everything, number)))
             if number in snapshots:
                 kept |= {f"{number}/weights/{n}": a for n, a in train.dump_weights(run).items()}
             if number == snapshots[0]:

@@ -20,7 +20,7 @@ from compare.reading import draw
 from compare.record.record import read_record
 from tests.helpers.browser import browser, needs_chromium
 from tests.helpers.command import twin
-from twin.batches import make_batches
+from twin.batches import make_batches, of_step
 from twin.catalogue import TWINS
 from twin.native import to_native
 from twin.paths import ROOT
@@ -159,7 +159,7 @@ def litert_page():
 def batch_of(name, engine):
     """Rows that the export did not see, as the engine's model takes them."""
     batches = make_batches(TWINS[name], TWINS[name].ladder_arguments("small"), "small", np.random.default_rng(1))
-    batch = {key.removeprefix("1/"): array[:ROWS] for key, array in batches.items() if key.startswith("1/")}
+    batch = {key: array[:ROWS] for key, array in of_step(batches).items()}
     return to_native(TWINS[name], ENGINES[engine].side, batch)
 
 

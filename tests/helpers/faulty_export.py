@@ -115,12 +115,10 @@ def batch_of(run):
     """The inputs of a batch of a built twin."""
     import numpy as np
 
-    from twin.batches import make_batches
+    from twin.batches import make_batches, of_step
 
     batches = make_batches(run.twin, run.twin.ladder_arguments("small"), "small", np.random.default_rng(0))
-    return run.twin.inputs_of(
-        {name.removeprefix("1/"): array for name, array in batches.items() if name.startswith("1/")}
-    )
+    return run.twin.inputs_of(of_step(batches))
 
 
 def rows_of(run):

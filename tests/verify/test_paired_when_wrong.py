@@ -23,8 +23,8 @@ def bottleneck():
     def norm(name):
         return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=name)
 
-    # PyTorch's gradient of a strided 1x1 convolution writes beyond its array on a CPU where channels come last, as Keras
-    # has them, and are fewer than a register of the processor holds, 8 or 16 (uxlfoundation/oneDNN issue 6035).
+    # PyTorch's gradient of a strided 1x1 convolution writes beyond its array on a CPU where channels come last, as
+    # Keras has them, and are fewer than a register of the processor holds, 8 or 16: uxlfoundation/oneDNN issue 6035.
     x = inputs = keras.Input((8, 8, 16))
     for n, stride in enumerate((1, 2)):
         short = norm(f"b{n}_0_bn")(layers.Conv2D(24, 1, stride, name=f"b{n}_0_conv")(x))
