@@ -42,6 +42,7 @@ def test_a_planted_fault_is_found_and_located(fault, name, format):
     assert place in cell.reason or expected != "located", cell.reason
 
 
+@pytest.mark.framework  # the places are those of the built model
 def test_words_name_the_place_and_no_other():
     assert re.search(words("lost1", "mlp"), "lost activation: without relu at dense2 (2 of 2) the model gives")
     assert not re.search(words("lost1", "mlp"), "lost activation: without relu at dense1 (1 of 2) the model gives")
