@@ -177,11 +177,8 @@ def of_refusal(run: Run, inputs: Mapping[str, np.ndarray], wanted: Arrays, reaso
             return f"wrong layout: {words}"
     rows = len(next(iter(inputs.values())))
     for other in dict.fromkeys((1, 2, written_for)):
-        if other == rows:
-            continue
-        resized = {name: np.resize(array, (other, *array.shape[1:])) for name, array in inputs.items()}
-        if _runs(run, resized):
-            return f"frozen batch: the file takes {other} row{'s' * (other != 1)} and no {rows}"
+        if other != rows and _runs(run, _resized(inputs, other)):
+            return f"frozen batch: the file takes {_rows(other)} and no {rows}"
     return f"the runtime does not run it: it is of another model, damaged, or has an operation too many: {reason}"
 
 
@@ -218,6 +215,11 @@ def of_outputs(
     for words, moved in _layouts(inputs):
         if _agrees(run, moved, wanted):
             return f"wrong layout: {words}"
+    rows = len(next(iter(inputs.values())))
+    for other in (1, 2):
+        if other != rows and _agrees(run, _resized(inputs, other), _resized(wanted, other)):
+            of_these = f"relative L2 {distance:.1e} from the model for {_rows(rows)}"
+            return f"wrong batch: {of_these}; for {_rows(other)} the file answers as the model"
     for precision, outputs in rounded.items():
         if far(got, outputs()) < max(EXPLAINED * distance, LIMIT):
             return f"reduced precision: with weights rounded to {precision} the model gives the file's outputs"
@@ -251,6 +253,15 @@ def _layouts(inputs: Mapping[str, np.ndarray]) -> Sequence[tuple[str, dict[str, 
 def _swapped(array: np.ndarray) -> np.ndarray:
     """Height and width exchanged."""
     return np.swapaxes(array, -1, -2) if _first(array) else np.swapaxes(array, -2, -3)
+
+
+def _resized(arrays: Mapping[str, np.ndarray], rows: int) -> Arrays:
+    """So many rows: the first of them, or all again and again."""
+    return {name: np.resize(array, (rows, *array.shape[1:])) for name, array in arrays.items()}
+
+
+def _rows(count: int) -> str:
+    return f"{count} row{'s' * (count != 1)}"
 
 
 def _first(array: np.ndarray) -> bool:

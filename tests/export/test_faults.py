@@ -57,6 +57,10 @@ DEFECTS = {
     "bfloat16": (lambda x: network(x, rounded(KERNEL, "bfloat16"), rounded(LAST, "bfloat16")), "rounded to bfloat16"),
     "one row only": (one_row, "frozen batch: the file takes 1 row and no 16"),
     "one row comes out": (truncated, "frozen batch: 1 rows come out where 16 go in"),
+    "many rows": (
+        lambda x: network(x[::-1] if len(x) == 16 else x),
+        "for 16 rows; for 1 row the file answers as the model",
+    ),
     "another model": (other_model, "has other weights, or is of another model"),
     "another shape": (lambda x: {"y": network(x)["y"][:, :3]}, "the file is of another model"),
     "an epsilon": (lambda x: {"y": network(x)["y"] * np.float32(1.001)}, "relative L2 1.0e-03 from the model"),
