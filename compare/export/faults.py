@@ -256,7 +256,7 @@ def _swapped(array: np.ndarray) -> np.ndarray:
 
 
 def _agrees_in_parts(run: Run, inputs: Mapping[str, np.ndarray], wanted: Arrays, rows: int) -> bool:
-    """Whether the file gives the outputs of a batch of which it takes so many rows at a time; one row, it takes twice."""
+    """Whether the file gives a batch's outputs, so many rows at a time; of a batch of one row, that row twice."""
     for start in range(0, len(next(iter(inputs.values()))), rows):
         part, outputs = ({n: a[start : start + rows] for n, a in each.items()} for each in (inputs, wanted))
         if not _agrees(run, _resized(part, rows), _resized(outputs, rows)):
