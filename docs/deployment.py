@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from compare.engines.engine import ENGINES
+from compare.record.exports import is_refused
 from compare.record.measurement import ExportMeasurement, exports_of
 from compare.record.record import read_record
 from twin.catalogue import TWINS
@@ -65,12 +66,6 @@ def rewritten(page: str) -> str:
         "\n".join(reasons(offered)),
     ]
     return "\n\n".join(parts) + "\n"
-
-
-def is_refused(cell: ExportMeasurement) -> bool:
-    """Whether there is a file, and its runtime does not take it; one with other outputs was run."""
-    said = ("the runtime does not run it", "damaged")
-    return cell.status == "failed" and cell.reason.startswith(said) and "the file returns" not in cell.reason
 
 
 def table(cells: Iterable[ExportMeasurement]) -> str:

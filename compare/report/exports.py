@@ -17,8 +17,8 @@ def explained() -> str:
             [
                 "Of a file that agrees: the largest relative L2 distance of its outputs from those of the model that "
                 "was exported, over one row and over a batch of 16; fixed: one file for each size of a batch. "
-                "Empty: the format belongs to another framework; no: the exporter refuses; -: left out; WRONG: the "
-                "file's outputs are not the model's.",
+                "Empty: the format belongs to another framework; no: the exporter refuses; -: left out; refused: the "
+                "runtime refuses the file; WRONG: the file's outputs are not the model's.",
                 "load: until the runtime, imported already, can run the file. one row: the median time of one row in "
                 "the runtime; framework: the same row in the framework, as its user runs it.",
             ],

@@ -1,7 +1,6 @@
 """docs/deployment.md: its figures are those of the record docs/exports.json."""
 
 import runpy
-from types import SimpleNamespace
 
 import pytest
 
@@ -21,19 +20,6 @@ SCRIPT = runpy.run_path(str(ROOT / "docs" / "deployment.py"))
 @pytest.mark.docs
 def test_the_figures_are_those_of_the_record():
     assert SCRIPT["rewritten"](PAGE) == PAGE, "run: make docs"
-
-
-@pytest.mark.parametrize(
-    ("status", "reason", "refused"),
-    [
-        ("failed", "damaged: the runtime cannot load what the exporter wrote", True),
-        ("failed", "the runtime does not run it: it has an operation too many", True),
-        ("failed", "the file returns 20 outputs, the model 1", False),
-        ("unsupported", "damaged", False),
-    ],
-)
-def test_a_file_that_its_runtime_refuses_is_told_from_one_that_answers_wrongly(status, reason, refused):
-    assert SCRIPT["is_refused"](SimpleNamespace(status=status, reason=reason)) == refused
 
 
 def test_the_record_has_every_cell_of_its_twins_once_and_all_have_an_answer():

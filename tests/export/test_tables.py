@@ -62,6 +62,15 @@ def test_a_cell_says_how_far_its_file_is_or_why_there_is_none():
     ]
 
 
+def test_a_file_that_its_runtime_refuses_is_told_from_one_that_answers_wrongly():
+    refused = ("damaged: the runtime cannot load it", "the runtime does not run it: no operation Erfc")
+    wrong = ("relative L2 1e-02 from the model", "the file returns 20 outputs, the model 1")
+    cells = [cell("lenet", "torch", "onnx", "failed", reason) for reason in (*refused, *wrong)]
+    assert [*map(exports.word, cells)] == ["refused", "refused", "WRONG", "WRONG"]
+    said = "0 of 4; the runtime refuses the file: 2; other outputs than the model's: 2"
+    assert exports.counted(cells) == f"Files that answer as their models: {said}."
+
+
 def test_the_same_reason_is_said_once_with_its_twins():
     cells = [cell(twin, "torch", "onnx", "unsupported", "no such operator") for twin in ("lenet", "vit")]
     assert exports.reasons(cells) == ["onnx from torch (lenet, vit): no such operator"]
