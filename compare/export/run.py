@@ -77,7 +77,7 @@ def placeless(words: str, folder: Path) -> str:
     """Words of a tool without where this run, this project and the packages lie, so that two runs have the same."""
     for place in (folder.resolve(), ROOT):
         words = words.replace(f"{place}/", "")
-    return re.sub(r"[^\s'\"]*/site-packages/", "", words)
+    return re.sub(r"[^\s'\"]*/(site-packages|worker-\w+)/", "", words)  # workers have a temporary folder each
 
 
 def _installed(package: str) -> bool:

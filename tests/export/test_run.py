@@ -145,6 +145,8 @@ def test_a_tool_that_hides_what_it_cannot_import_behind_its_own_words_is_not_ins
 def test_a_reason_does_not_say_where_this_run_and_the_packages_lie(tmp_path):
     said = f"Load model from {tmp_path}/a.onnx failed, {ROOT}/torch_impl/train.py:3, in /x/lib/site-packages/keras/a.py"
     assert run.placeless(said, tmp_path) == "Load model from a.onnx failed, torch_impl/train.py:3, in keras/a.py"
+    said = "raised from cpp_fused_5 at /tmp/twin-zc6e8ov5/worker-bgocbkrs/torchinductor/kernel.cpp:3"
+    assert run.placeless(said, tmp_path) == "raised from cpp_fused_5 at torchinductor/kernel.cpp:3"
 
 
 def test_a_runtime_stays_for_the_files_of_all_twins(carried_out):
