@@ -4,8 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from compare.record.measurement import ExportMeasurement
 
-WORDS = {"not_offered": "", "unsupported": "no", "skipped": "-", "failed": "WRONG", "not_run": ""}
-REFUSED = "refused"  # for a failed cell whose file the runtime does not take
+WORDS = {"not_offered": "", "unsupported": "no", "skipped": "-", "failed": "WRONG", "refused": "refused", "not_run": ""}
 SHOWN = 6  # twins that a reason names; it counts the rest
 
 
@@ -22,15 +21,18 @@ def is_refused(measurement: ExportMeasurement) -> bool:
     return "the file returns" not in measurement.reason  # another number of outputs, as older records say it
 
 
+def _became(measurement: ExportMeasurement) -> str:
+    """The status of a cell; "refused" of a failed one whose file the runtime does not take."""
+    return "refused" if is_refused(measurement) else measurement.status
+
+
 def word(measurement: ExportMeasurement | None) -> str:
     """What a cell of the matrix says: the distance from the model of a file that agrees, else why there is none."""
     if measurement is None:
         return ""
     result = measurement.result
     if measurement.status != "ok" or result is None or result.worst is None:
-        if is_refused(measurement):
-            return REFUSED
-        return WORDS.get(measurement.status, measurement.status_word)
+        return WORDS.get(_became(measurement), measurement.status_word)
     fixed = " fixed" if result.batch == "fixed" else ""
     return ("exact" if result.worst == 0 else f"{result.worst:.0e}") + fixed
 
@@ -79,12 +81,12 @@ def reasons(measurements: Iterable[ExportMeasurement]) -> list[str]:
 
 def counted(measurements: Iterable[ExportMeasurement]) -> str:
     """How many models, each in each format, were exported to files that answer as they do."""
-    every = [REFUSED if is_refused(each) else each.status for each in measurements]
+    every = [_became(each) for each in measurements]
     offered = [status for status in every if status != "not_offered"]
     counts = {
         "the exporter refuses": offered.count("unsupported"),
         "left out, see below": offered.count("skipped"),
-        "the runtime refuses the file": offered.count(REFUSED),
+        "the runtime refuses the file": offered.count("refused"),
         "other outputs than the model's": offered.count("failed"),
         "not run": offered.count("not_run"),
     }

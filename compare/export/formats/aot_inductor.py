@@ -27,7 +27,7 @@ def write(model: Model, file: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         captured = Path(folder) / "captured.pt2"
         torch_export.write(model, captured)
-        # Keras's BatchNormalization changes a tensor in place, which the compiler refuses, or takes for another one.
+        # Keras's BatchNormalization changes a tensor in place, which the compiler refuses.
         program = torch.export.load(captured).run_decompositions({})
     torch._inductor.aoti_compile_and_package(program, package_path=str(file))
 
