@@ -18,12 +18,28 @@ STEPS = 20
 SHAPES = {"image_shape": ("images",), "clip_shape": ("clips", "frames"), "window_shape": ("as is",)}
 
 
-def make_batches(twin: Twin, arguments: Mapping[str, Any], size: str, rng: np.random.Generator) -> Arrays:
-    """The ladder's batches as `STEP/NAME`: rows of the twin's own data, and the random numbers it draws."""
+def training_rows(twin: Twin, size: str) -> Arrays:
+    """The rows that `make_batches` takes its batches from."""
     options = data_options(twin, size)
     train = data.load(twin.data, twin.data_options if options is None else options).train
     check_masks(twin, train)
-    if options is None:
+    return train
+
+
+def make_batches(
+    twin: Twin, arguments: Mapping[str, Any], size: str, rng: np.random.Generator, train: Arrays | None = None
+) -> Arrays:
+    """The ladder's batches as `STEP/NAME`: rows of the twin's own data, and the random numbers it draws.
+
+    Args:
+        twin: the twin.
+        arguments: of its constructor.
+        size: 'small' or 'paper'.
+        rng: chooses the rows.
+        train: its `training_rows`, where they are made already.
+    """
+    train = training_rows(twin, size) if train is None else train
+    if data_options(twin, size) is None:
         # Weights of the published size are not trained here: one batch of its shape says whether they agree.
         noise = published_inputs(twin, arguments, train, PAPER_BATCH, rng)
         return {f"1/{name}": noise.get(name, train[name][:PAPER_BATCH]) for name in twin.inputs}

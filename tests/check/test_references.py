@@ -102,8 +102,9 @@ def session():
 
 
 def test_batches_of_a_worker_are_those_that_its_generator_would_draw_here(session):
-    twin, here, there = find("transfer_learning"), np.random.default_rng(3), np.random.default_rng(3)
-    for _ in range(2):
+    """Also where it draws again, and after those of another twin."""
+    here, there = np.random.default_rng(3), np.random.default_rng(3)
+    for twin in map(find, ("transfer_learning", "transfer_learning", "mlp", "transfer_learning")):
         wanted = batches.make_batches(twin, twin.ladder_arguments("small"), "small", here)
         found = session.make_batches(twin.name, "small", there)
         assert found.keys() == wanted.keys()

@@ -63,7 +63,7 @@ def violations(driver, impacts=("serious", "critical")) -> list[str]:
     """What axe finds on the open page: the rule, and the first element that breaks it."""
     from axe_core_python.selenium import Axe
 
-    found = Axe().run(driver)["violations"]
+    found = Axe().run(driver, options={"resultTypes": ["violations"]})["violations"]  # in half the time
     return [f"{each['id']}: {each['nodes'][0]['html'][:200]}" for each in found if each["impact"] in impacts]
 
 

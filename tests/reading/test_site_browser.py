@@ -11,8 +11,10 @@ pytestmark = pytest.mark.slow
 
 
 def press(driver, *keys):
+    """Press keys once the page has been painted: Chromium drops what is pressed before."""
     from selenium.webdriver import ActionChains
 
+    driver.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
     ActionChains(driver).send_keys(*keys).perform()
 
 
