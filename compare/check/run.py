@@ -129,19 +129,22 @@ class References:
         return found
 
     def release(self, measurement: CheckMeasurement) -> None:
-        """One measurement needs its reference no longer."""
+        """One measurement needs its reference no longer, and none for a second try."""
         key = reference_key(measurement)
         with self.lock:
             self.uses[key] -= 1
-            if self.uses[key] <= 0:
-                found = self.computed.pop(key, None)
+            for done in (key, reference_key(second_try(measurement))) if self.uses[key] <= 0 else ():
+                found = self.computed.pop(done, None)
                 folder = found.parent if isinstance(found, Path) else getattr(found, "folder", None)
                 if folder is not None:
                     shutil.rmtree(folder, ignore_errors=True)
 
     def _kept(self, key: tuple, found: Reference | WorkerFailed) -> Reference | Path | WorkerFailed:
-        """A reference as it is kept until the engines that need it have come so far."""
-        if isinstance(found, WorkerFailed) or self.uses[key] <= 1:
+        """A reference as it is kept until the engines that need it have come so far.
+
+        Who needs one for a second try is not known before: where one engine does, others often do.
+        """
+        if isinstance(found, WorkerFailed) or self.uses[key] == 1:
             return found
         self.in_use[key] = found
         try:
@@ -171,6 +174,11 @@ class References:
         return any(count > 0 and key not in self.computed for key, count in self.uses.items())
 
 
+def second_try(measurement: CheckMeasurement) -> CheckMeasurement:
+    """The same measurement with other weights and batches."""
+    return replace(measurement, seed=(measurement.seed + SECOND_TRY) % 2**32)
+
+
 def reference_key(measurement: CheckMeasurement) -> tuple[str, int, str]:
     """What a reference depends on: every engine of a twin is compared with the same one."""
     return measurement.twin, measurement.seed, measurement.size
@@ -197,6 +205,8 @@ class EngineChecks:
                 if self.pool.stopping:
                     return
                 measurement.status, measurement.reason = failure.status, failure.reason
+            finally:
+                self.references.release(measurement)
             with self.pool.lock:
                 self.record.save()
             self.progress(measurement, measurement.status)
@@ -208,7 +218,7 @@ class EngineChecks:
         rungs, repeated = self._climb(measurement), None
         if diverged_late(rungs):
             # A ReLU that flips by rounding makes one run in many diverge; a defect makes the next one diverge too.
-            again_as = replace(measurement, seed=(measurement.seed + SECOND_TRY) % 2**32)
+            again_as = second_try(measurement)
             again = self._climb(again_as)
             if not any(rung.status == "failed" for rung in again):
                 rungs, repeated = again, again_as.seed
@@ -218,16 +228,13 @@ class EngineChecks:
         measurement.reason = f"{failed[0].rung}: {failed[0].message}" if failed else ""
 
     def _climb(self, measurement: CheckMeasurement) -> list[Rung]:
-        try:
-            left = sum(each.status == "not_run" for each in self.measurements)
-            ref = self.references.get(measurement, left)
-            with self.pool.slot(left):
-                self.progress(measurement, "started")
-                if self.session is None or self.session.closed:
-                    self.session = self.pool.start(self.engine, measurement.device)
-                    hello = self.session.hello
-                    self.record.register_engine(self.engine.name, hello.versions, hello.device)
-                with one_measurement():
-                    return climb(self.session, find(measurement.twin), measurement, ref)
-        finally:
-            self.references.release(measurement)
+        left = sum(each.status == "not_run" for each in self.measurements)
+        ref = self.references.get(measurement, left)
+        with self.pool.slot(left):
+            self.progress(measurement, "started")
+            if self.session is None or self.session.closed:
+                self.session = self.pool.start(self.engine, measurement.device)
+                hello = self.session.hello
+                self.record.register_engine(self.engine.name, hello.versions, hello.device)
+            with one_measurement():
+                return climb(self.session, find(measurement.twin), measurement, ref)

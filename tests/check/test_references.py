@@ -3,6 +3,7 @@
 import gc
 from collections import Counter
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -67,6 +68,23 @@ def test_what_a_reference_keeps_in_files_goes_with_it(references, times):
         assert folder.exists()
         references.release(measurement(0, "lenet"))
     assert not folder.exists()
+
+
+def test_engines_that_try_again_share_the_second_reference_too(references, monkeypatch):
+    computed, compute = [], references._compute
+    monkeypatch.setattr(references, "_compute", lambda each: computed.append(each.seed) or compute(each))
+    late = {False: "ok", True: "failed"}
+    monkeypatch.setattr(check, "climb", lambda _, __, each, ___: [ladder.Rung("trajectory", late[each.seed == 0])])
+    hello = SimpleNamespace(versions={}, device="cpu")
+    started = SimpleNamespace(closed=False, hello=hello, close=lambda: None)
+    monkeypatch.setattr(references.pool, "start", lambda *_: started)
+    both = check.plan([find("mlp")], [ENGINES["torch"], ENGINES["keras-torch"]], "cpu", 0, "small")
+    record = RunRecord("test", both, None)
+    for each in both:
+        check.EngineChecks(ENGINES[each.engine], [each], record, references, references.pool, lambda *_: None).run()
+        assert bool(references.computed) is (each is not both[-1])  # kept for who may need it, and no longer
+    assert [(each.status, each.result.repeated_with_seed) for each in both] == 2 * [("ok", check.SECOND_TRY)]
+    assert computed == [0, check.SECOND_TRY]
 
 
 def test_a_reference_that_cannot_be_put_aside_stays_in_memory(references, monkeypatch):
