@@ -97,6 +97,7 @@ class References:
     computed: dict[tuple, Reference | Path | WorkerFailed] = field(default_factory=dict)
     in_use: MutableMapping[tuple, Reference] = field(default_factory=WeakValueDictionary)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    computing: threading.Lock = field(default_factory=threading.Lock)  # one at a time, in one worker; the others go on
     session: Session | None = None
 
     def get(self, measurement: CheckMeasurement, left: int = 0) -> Reference:
@@ -110,15 +111,17 @@ class References:
             WorkerFailed: when the reference itself cannot be computed.
         """
         key = reference_key(measurement)
+        if key not in self.computed:
+            with self.computing:
+                if key not in self.computed:  # another engine may have been first
+                    with self.pool.slot(left):
+                        self.computed[key] = self._kept(key, self._compute(measurement))
+                        if self.session and (
+                            measurement.size != "small" or not self._more()
+                        ):  # the engines need its memory
+                            self.session.close()
+                            self.session = None
         with self.lock:
-            if key not in self.computed:
-                with self.pool.slot(left):
-                    self.computed[key] = self._kept(key, self._compute(measurement))
-                    if self.session and (
-                        measurement.size != "small" or not self._more()
-                    ):  # the engines need its memory
-                        self.session.close()
-                        self.session = None
             found = self.in_use.get(key) or self.computed[key]
             if isinstance(found, Path):
                 with found.open("rb") as file:
@@ -171,7 +174,8 @@ class References:
 
     def _more(self) -> bool:
         """Whether there is a reference still to compute."""
-        return any(count > 0 and key not in self.computed for key, count in self.uses.items())
+        with self.lock:
+            return any(count > 0 and key not in self.computed for key, count in self.uses.items())
 
 
 def second_try(measurement: CheckMeasurement) -> CheckMeasurement:

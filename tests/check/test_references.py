@@ -1,6 +1,7 @@
 """References that an engine is behind with lie in files: an engine that is far ahead fills no memory with them."""
 
 import gc
+import threading
 from collections import Counter
 from dataclasses import replace
 from types import SimpleNamespace
@@ -85,6 +86,29 @@ def test_engines_that_try_again_share_the_second_reference_too(references, monke
         assert bool(references.computed) is (each is not both[-1])  # kept for who may need it, and no longer
     assert [(each.status, each.result.repeated_with_seed) for each in both] == 2 * [("ok", check.SECOND_TRY)]
     assert computed == [0, check.SECOND_TRY]
+
+
+def test_an_engine_gets_what_is_computed_while_another_reference_is_computed(references, monkeypatch):
+    compute, begun, go_on = references._compute, threading.Event(), threading.Event()
+
+    def slowly(each):
+        begun.set()
+        assert go_on.wait(60)
+        return compute(each)
+
+    references.get(measurement(0))
+    monkeypatch.setattr(references, "_compute", slowly)
+    other = threading.Thread(target=references.get, args=(measurement(1),))
+    other.start()
+    assert begun.wait(60)
+    ahead = threading.Thread(target=lambda: (references.get(measurement(0)), references.release(measurement(0))))
+    ahead.start()
+    ahead.join(30)
+    waited = ahead.is_alive()
+    go_on.set()
+    other.join()
+    ahead.join()
+    assert not waited
 
 
 def test_a_reference_that_cannot_be_put_aside_stays_in_memory(references, monkeypatch):
