@@ -112,15 +112,7 @@ class References:
         """
         key = reference_key(measurement)
         if key not in self.computed:
-            with self.computing:
-                if key not in self.computed:  # another engine may have been first
-                    with self.pool.slot(left):
-                        self.computed[key] = self._kept(key, self._compute(measurement))
-                        if self.session and (
-                            measurement.size != "small" or not self._more()
-                        ):  # the engines need its memory
-                            self.session.close()
-                            self.session = None
+            self._compute_once(measurement, left)
         with self.lock:
             found = self.in_use.get(key) or self.computed[key]
             if isinstance(found, Path):
@@ -130,6 +122,18 @@ class References:
             status = "crashed" if found.status == "failed" else found.status  # nothing was compared, so nothing differs
             raise WorkerFailed(status, f"the reference: {found.reason}", alive=True)
         return found
+
+    def _compute_once(self, measurement: CheckMeasurement, left: int) -> None:
+        key = reference_key(measurement)
+        with self.computing:
+            if key in self.computed:  # another engine was first
+                return
+            with self.pool.slot(left):
+                self.computed[key] = self._kept(key, self._compute(measurement))
+                # The engines need its memory.
+                if self.session and (measurement.size != "small" or not self._more()):
+                    self.session.close()
+                    self.session = None
 
     def release(self, measurement: CheckMeasurement) -> None:
         """One measurement needs its reference no longer, and none for a second try."""

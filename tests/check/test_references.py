@@ -74,8 +74,8 @@ def test_what_a_reference_keeps_in_files_goes_with_it(references, times):
 def test_engines_that_try_again_share_the_second_reference_too(references, monkeypatch):
     computed, compute = [], references._compute
     monkeypatch.setattr(references, "_compute", lambda each: computed.append(each.seed) or compute(each))
-    late = {False: "ok", True: "failed"}
-    monkeypatch.setattr(check, "climb", lambda _, __, each, ___: [ladder.Rung("trajectory", late[each.seed == 0])])
+    status = {0: "failed", check.SECOND_TRY: "ok"}
+    monkeypatch.setattr(check, "climb", lambda _, __, each, ___: [ladder.Rung("trajectory", status[each.seed])])
     hello = SimpleNamespace(versions={}, device="cpu")
     started = SimpleNamespace(closed=False, hello=hello, close=lambda: None)
     monkeypatch.setattr(references.pool, "start", lambda *_: started)
